@@ -1,0 +1,1 @@
+"""Config files of the commands that take `--config`, imported as `ttd_jax_configs`."""

@@ -1,0 +1,1 @@
+"""Cards of the upstream projects: where their files are, how to prove them, how to cite them."""

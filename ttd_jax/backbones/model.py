@@ -1,0 +1,81 @@
+"""A network bound to its parameters, and RD as a Flax module."""
+
+from typing import Any
+
+import chex
+from flax import linen as nn
+from flax import struct
+
+from ttd_jax.backbones.base import Backbone
+from ttd_jax.core import fusion
+from ttd_jax.core.dominability import DominabilitySettings
+
+
+@struct.dataclass
+class Model:
+    """A backbone, its variables and its RD settings: a pytree that jit, grad, vmap, pmap take.
+
+    Attributes:
+      variables: `{'params': ..., 'batch_stats': ...}`, f32 leaves: the only part that is traced.
+      module: the unbound Flax module (static).
+      settings: how its losses become weights (static).
+
+    Its methods are those of `ttd_jax.core.fusion.FusionNetwork`.
+    """
+
+    variables: Any
+    module: Backbone = struct.field(pytree_node=False)
+    settings: DominabilitySettings = struct.field(
+        pytree_node=False, default_factory=DominabilitySettings
+    )
+
+    @property
+    def params(self):
+        """The trainable part of `variables`."""
+        return self.variables["params"]
+
+    def prepare(self, sources):  # noqa: D102
+        return self._apply("prepare", sources)
+
+    def restore(self, raw):  # noqa: D102
+        return self._apply("restore", raw)
+
+    def encode(self, x):  # noqa: D102
+        return self._apply("encode", x)
+
+    def merge(self, features, weights):  # noqa: D102
+        return self._apply("merge", features, weights)
+
+    def decode(self, latent, x):  # noqa: D102
+        return self._apply("decode", latent, x)
+
+    def solo(self, x, features):  # noqa: D102
+        return self._apply("solo", x, features)
+
+    def finish(self, raw):  # noqa: D102
+        return self._apply("finish", raw)
+
+    def _apply(self, method, *args):
+        return self.module.apply(self.variables, *args, method=method)
+
+
+class DynamicFusion(nn.Module):
+    """Test-time dynamic fusion as a Flax module, to compose inside a larger one.
+
+    Attributes:
+      backbone: the fusion network.
+      settings: how losses become weights.
+
+    Example:
+      >>> layer = DynamicFusion(IFCNN(operator="sum"), DominabilitySettings())
+      >>> variables = layer.init(jax.random.key(0), jnp.zeros((2, 8, 8, 3)))
+      >>> layer.apply(variables, jnp.zeros((2, 8, 8, 3))).image.shape
+      (8, 8, 3)
+    """
+
+    backbone: Backbone
+    settings: DominabilitySettings = DominabilitySettings()
+
+    def __call__(self, sources: chex.Array, losses: chex.Array | None = None) -> fusion.Fusion:
+        """Fuses f32[M, H, W, C] in [0, 1]; see `ttd_jax.dynamic_fuse`."""
+        return fusion.dynamic_fuse(self.backbone, sources, self.settings, losses=losses)

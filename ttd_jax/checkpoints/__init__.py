@@ -1,0 +1,1 @@
+"""Weights: torch checkpoints in, orbax directories with a manifest out, and the known files."""

@@ -1,0 +1,62 @@
+"""BT.601 full-range luma and chroma, and what becomes of the sources' colour.
+
+Source: ITU-R BT.601-7 with the JFIF full-range offsets; merging of two chroma planes as in
+Prabhakar et al., "DeepFuse", ICCV 2017, eq. 5 (there tau = 128, here C = 0.5).
+"""
+
+import jax.numpy as jnp
+
+LUMA = (0.299, 0.587, 0.114)
+
+
+def rgb_to_luma(rgb):
+    """Luma f32[..., 1] in [0, 1] of RGB f32[..., 3] in [0, 1] (BT.601)."""
+    red, green, blue = jnp.split(rgb, 3, axis=-1)
+    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+
+
+def rgb_to_ycbcr(rgb):
+    """Luma f32[..., 1] and chroma f32[..., 2] = (Cb, Cr), all in [0, 1], grey at Cb = Cr = 0.5.
+
+    Args:
+      rgb: f32[..., 3] in [0, 1].
+
+    Example:
+      >>> luma, chroma = rgb_to_ycbcr(jnp.ones((1, 1, 3)))
+      >>> float(luma[0, 0, 0]), chroma[0, 0].tolist()
+      (1.0, [0.5, 0.5])
+    """
+    luma = rgb_to_luma(rgb)
+    cb = 0.5 + (rgb[..., 2:3] - luma) / (2 * (1 - LUMA[2]))
+    cr = 0.5 + (rgb[..., 0:1] - luma) / (2 * (1 - LUMA[0]))
+    return luma, jnp.concatenate([cb, cr], axis=-1)
+
+
+def ycbcr_to_rgb(luma, chroma):
+    """RGB f32[..., 3], clipped to [0, 1], of luma f32[..., 1] and chroma f32[..., 2]."""
+    cb, cr = chroma[..., 0:1] - 0.5, chroma[..., 1:2] - 0.5
+    red = luma + 2 * (1 - LUMA[0]) * cr
+    blue = luma + 2 * (1 - LUMA[2]) * cb
+    green = (luma - LUMA[0] * red - LUMA[2] * blue) / LUMA[1]
+    return jnp.clip(jnp.concatenate([red, green, blue], axis=-1), 0.0, 1.0)
+
+
+def merge_chroma(chroma):
+    """One chroma plane from those of the sources that have colour.
+
+    A single one is kept as it is; several are averaged with weights |C - 0.5|, so that a colourful
+    source outweighs a dull one and grey sources count for nothing.
+
+    Args:
+      chroma: f32[N, ..., 2] in [0, 1], N >= 1.
+
+    Returns:
+      f32[..., 2] in [0, 1]; 0.5 where every source is grey.
+    """
+    if chroma.shape[0] == 1:
+        return chroma[0]
+    offset = chroma - 0.5
+    weight = jnp.abs(offset)
+    total = jnp.sum(weight, axis=0)
+    merged = jnp.sum(weight * offset, axis=0) / jnp.where(total > 0, total, 1.0)
+    return 0.5 + merged

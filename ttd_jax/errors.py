@@ -1,0 +1,27 @@
+"""The one exception for a user's mistake."""
+
+import contextlib
+import errno
+
+
+class UserError(Exception):
+    """A mistake of the user's, told in one line that names the thing and the mend.
+
+    The command line prints the message without a traceback and exits with status 2.
+    """
+
+
+@contextlib.contextmanager
+def explain_os_errors(path, mend="choose another place or free some space"):
+    """Turns an `OSError` raised while writing below `path` into a `UserError` naming it.
+
+    Raises:
+      UserError: for any `OSError`: no space, no permission, a file where a folder is needed.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            reason = f"the disk or quota is full ({reason})"
+        raise UserError(f"{path}: cannot write: {reason}: {mend}") from error

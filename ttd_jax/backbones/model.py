@@ -34,25 +34,25 @@ class Model:
         """The trainable part of `variables`."""
         return self.variables["params"]
 
-    def prepare(self, sources):  # noqa: D102
+    def prepare(self, sources):
         return self._apply("prepare", sources)
 
-    def restore(self, raw):  # noqa: D102
+    def restore(self, raw):
         return self._apply("restore", raw)
 
-    def encode(self, x):  # noqa: D102
+    def encode(self, x):
         return self._apply("encode", x)
 
-    def merge(self, features, weights):  # noqa: D102
+    def merge(self, features, weights):
         return self._apply("merge", features, weights)
 
-    def decode(self, latent, x):  # noqa: D102
+    def decode(self, latent, x):
         return self._apply("decode", latent, x)
 
-    def solo(self, x, features):  # noqa: D102
+    def solo(self, x, features):
         return self._apply("solo", x, features)
 
-    def finish(self, raw):  # noqa: D102
+    def finish(self, raw):
         return self._apply("finish", raw)
 
     def _apply(self, method, *args):

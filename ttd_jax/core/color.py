@@ -60,3 +60,42 @@ def merge_chroma(chroma):
     total = jnp.sum(weight, axis=0)
     merged = jnp.sum(weight * offset, axis=0) / jnp.where(total > 0, total, 1.0)
     return 0.5 + merged
+
+
+def fuse_in_color(fuse, pictures, *, mode, channels):
+    """Fuses pictures of which some have colour.
+
+    Args:
+      fuse: function f32[M, H, W, channels] -> `Fusion`.
+      pictures: M arrays f32[H, W, 1 or 3] in [0, 1]; three channels mean colour.
+      mode: 'luma': fuse luma and put the chroma of the coloured sources back; 'gray': fuse luma
+        and stay grey; 'rgb': fuse RGB directly; 'network': fuse grey pictures, repeated to the
+        network's channels, and keep all the channels that come out.
+      channels: of the network's input and output, 1 or 3.
+
+    Returns:
+      A `Fusion` whose `image` has three channels ('luma', 'rgb', and 'network' with three), else
+      one; `components` are luma in 'luma' and 'gray'.
+
+    Raises:
+      ValueError: 'rgb' with a network of one channel, or 'luma' without a coloured picture.
+    """
+    coloured = [picture for picture in pictures if picture.shape[-1] == 3]
+    if mode == "rgb":
+        if channels != 3:
+            raise ValueError("mode 'rgb' needs a network of three channels")
+        return fuse(jnp.stack([jnp.broadcast_to(p, (*p.shape[:2], 3)) for p in pictures]))
+    lumas = jnp.stack([rgb_to_luma(p) if p.shape[-1] == 3 else p for p in pictures])
+    fusion = fuse(jnp.broadcast_to(lumas, (*lumas.shape[:3], channels)))
+    if mode == "network":
+        return fusion
+    if channels == 3:
+        fusion = fusion.replace(
+            image=rgb_to_luma(fusion.image), components=rgb_to_luma(fusion.components)
+        )
+    if mode == "gray":
+        return fusion
+    if not coloured:
+        raise ValueError("mode 'luma' needs a picture with colour")
+    chroma = jnp.stack([rgb_to_ycbcr(picture)[1] for picture in coloured])
+    return fusion.replace(image=ycbcr_to_rgb(fusion.image, merge_chroma(chroma)))

@@ -1,0 +1,1 @@
+"""One short module a command: `define_flags(values)` and `run(flags, arguments)`."""

@@ -1,0 +1,43 @@
+"""Turn a PyTorch checkpoint (.pth) into weights for this package.
+
+    ttd-jax convert --model=ifcnn_sum --checkpoint=IFCNN-SUM.pth --out=weights/ifcnn_sum
+
+The checkpoint is read without running anything in it, every tensor's name and shape is checked
+both ways, and the result is an orbax directory with a manifest that proves it.
+"""
+
+import pathlib
+
+from absl import flags
+
+from ttd_jax.checkpoints import store
+from ttd_jax.checkpoints.convert import convert_checkpoint
+from ttd_jax.commands import common
+
+
+def define_flags(values):
+    """The flags of this command."""
+    common.define_model(values)
+    flags.DEFINE_string("checkpoint", None, "the .pth file", flag_values=values)
+    flags.DEFINE_string("out", None, "the directory to make", flag_values=values)
+    flags.DEFINE_bool("overwrite", False, "replace weights at --out", flag_values=values)
+    common.define_json(values)
+
+
+def run(values, arguments):
+    """Converts and says what was made."""
+    common.reject_arguments(arguments)
+    common.require(values, "model", "checkpoint", "out")
+    row = common.row_of(values.model)
+    model, source, remarks = convert_checkpoint(row, pathlib.Path(values.checkpoint))
+    manifest = store.save_model(
+        values.out, row.name, model, source=source, overwrite=values.overwrite
+    )
+    if values.json:
+        print(store.dumps({**manifest, "out": values.out, "remarks": remarks}), end="")
+        return
+    print(f"{values.out}: {row.name}, {manifest['parameters']:,} numbers")
+    print(f"licence of the weights: {source['licence']}")
+    print(f"sha256 {manifest['sha256']}")
+    for remark in remarks:
+        print(f"note: {remark}")

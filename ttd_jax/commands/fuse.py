@@ -1,0 +1,121 @@
+"""Fuse pictures of one scene, or folders of them matched by file name.
+
+    ttd-jax fuse --model=ifcnn_sum --weights=weights/ifcnn_sum --out=out vis.png ir.png
+    ttd-jax fuse --model=ifcnn_sum --weights=weights/ifcnn_sum --out=out \\
+        --save=fused,dominability,components,losses visible_dir infrared_dir
+
+Name two or more sources in the order of their roles: visible then infrared, MRI then CT / PET /
+SPECT, under- then over-exposed, near then far focus. The fused picture is --out/STEM.png, with
+the stem, bit depth and alpha of the first source; summary.json lists the scenes and timings.json
+the times; everything else goes into sub-folders of --out.
+"""
+
+import dataclasses
+import pathlib
+import sys
+
+from absl import flags
+
+from ttd_jax.checkpoints import store
+from ttd_jax.commands import common
+from ttd_jax.data.images import FORMATS
+from ttd_jax.data.scenes import find_scenes, source_labels
+from ttd_jax.errors import UserError
+from ttd_jax.fusing import options as opt
+from ttd_jax.fusing.run import plan_job, run_job
+
+
+def define_flags(values):
+    """The flags of this command."""
+    common.define_model(values)
+    flags.DEFINE_string("weights", None, "what `ttd-jax convert` made", flag_values=values)
+    flags.DEFINE_string("out", None, "folder for the results", flag_values=values)
+    flags.DEFINE_enum(
+        "strategy", "ttd", opt.STRATEGIES, "test-time dynamic or static weights", flag_values=values
+    )
+    flags.DEFINE_string(
+        "dominability",
+        None,
+        "loss preset that RD is made from: fused, intensity, self; default: the model's",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "color",
+        "auto",
+        opt.COLORS,
+        "auto: colour where a source has any; luma: fuse luma, put chroma back; rgb: fuse RGB; "
+        "gray; network: grey in, the network's own channels out, as the published protocol does",
+        flag_values=values,
+    )
+    flags.DEFINE_enum("format", "png", FORMATS, "of the fused pictures", flag_values=values)
+    flags.DEFINE_list(
+        "save", ["fused"], f"what to write, of: {', '.join(opt.SAVES)}", flag_values=values
+    )
+    flags.DEFINE_integer(
+        "batch_size", 0, "scenes in a batch; 0 chooses", lower_bound=0, flag_values=values
+    )
+    flags.DEFINE_enum(
+        "precision", "highest", opt.PRECISIONS, "of convolutions on GPU and TPU", flag_values=values
+    )
+    flags.DEFINE_bool("resume", False, "keep the finished scenes of --out", flag_values=values)
+    flags.DEFINE_bool("dry_run", False, "check everything, write nothing", flag_values=values)
+    common.define_json(values)
+
+
+def run(values, arguments):
+    """Plans, fuses and says what was made."""
+    common.require(values, "model", "weights", "out")
+    row = common.row_of(values.model)
+    unknown = [name for name in values.save if name not in opt.SAVES]
+    if unknown or not values.save:
+        raise UserError(f"--save={','.join(unknown)}: choose from {', '.join(opt.SAVES)}")
+    if values.color == "rgb" and row.channels != 3:
+        raise UserError(f"--color=rgb: {row.name} has one channel: use --color=luma")
+    scenes = find_scenes(arguments)
+    common.use_compilation_cache()
+    model = store.load_model(
+        row.name, values.weights, dominability=values.dominability, precision=values.precision
+    )
+    options = opt.FuseOptions(
+        model=row.name,
+        weights_sha256=store.read_manifest(values.weights)["sha256"],
+        strategy=values.strategy,
+        dominability=dataclasses.asdict(model.settings) if values.strategy == "ttd" else None,
+        color=values.color,
+        format=values.format,
+        save=tuple(name for name in opt.SAVES if name in values.save),
+        batch_size=values.batch_size,
+        precision=values.precision,
+    )
+    out = pathlib.Path(values.out)
+    job = plan_job(scenes, source_labels(arguments), row, options, out, resume=values.resume)
+    if values.dry_run:
+        _print_plan(job, values.json)
+        return
+    try:
+        result = run_job(job, model, row)
+    except KeyboardInterrupt:
+        raise UserError("interrupted: finished scenes are kept: run again with --resume") from None
+    if values.json:
+        print(store.dumps({"out": str(out), **result}), end="")
+        return
+    print(f"{out}: {result['fused']} scenes fused, {result['reused']} reused", file=sys.stderr)
+
+
+def _print_plan(job, as_json):
+    plan = [
+        {
+            "size": list(batch.slots[0].size),
+            "scenes": [c.scene.name for c in batch.slots if c.scene.name not in job.finished],
+            "color": job.options.resolve_color(batch.slots[0].coloured),
+        }
+        for batch in job.batches
+    ]
+    if as_json:
+        print(store.dumps({"out": str(job.out), "sources": job.labels, "batches": plan}), end="")
+        return
+    print(f"sources: {', '.join(job.labels)}; {len(job.finished)} scenes are finished already")
+    for batch in plan:
+        height, width = batch["size"]
+        names = ", ".join(batch["scenes"]) or "nothing to do"
+        print(f"{width}x{height}, color={batch['color']}: {names}")

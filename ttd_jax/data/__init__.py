@@ -1,0 +1,1 @@
+"""Image files and folders of scenes: bytes on disk to arrays and back."""

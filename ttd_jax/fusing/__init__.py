@@ -1,0 +1,1 @@
+"""The fuse job: plan scenes into batches, compute them, write them, survive being stopped."""

@@ -1,0 +1,50 @@
+"""What a user can choose about a fuse run."""
+
+import dataclasses
+
+STRATEGIES = ("ttd", "static")
+COLORS = ("auto", "luma", "rgb", "gray", "network")
+SAVES = ("fused", "dominability", "components", "losses")
+PRECISIONS = ("highest", "high", "default")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FuseOptions:
+    """Options of a run; every one of them changes bytes and is recorded with each scene.
+
+    Attributes:
+      model: name in the registry.
+      weights_sha256: of the loaded weights, from their manifest.
+      strategy: one of `STRATEGIES`.
+      dominability: the RD settings as a dict, None for the static strategy.
+      color: one of `COLORS`.
+      format: 'png' or 'tiff'.
+      save: which of `SAVES` to write.
+      batch_size: scenes in one batch; 0 chooses by size.
+      precision: of convolutions, one of `PRECISIONS`.
+    """
+
+    model: str
+    weights_sha256: str
+    strategy: str = "ttd"
+    dominability: dict | None = None
+    color: str = "auto"
+    format: str = "png"
+    save: tuple[str, ...] = ("fused",)
+    batch_size: int = 0
+    precision: str = "highest"
+
+    def as_record(self) -> dict:
+        """JSON-able."""
+        return {**dataclasses.asdict(self), "save": list(self.save)}
+
+    @property
+    def decode_gray(self) -> bool:
+        """Whether sources are decoded to OpenCV's grey."""
+        return self.color == "network"
+
+    def resolve_color(self, coloured: tuple[bool, ...]) -> str:
+        """The mode for a scene: colour comes out where a source has any."""
+        if self.color == "auto" or (self.color == "luma" and not any(coloured)):
+            return "luma" if any(coloured) else "gray"
+        return self.color

@@ -1,0 +1,60 @@
+"""Where the files of a scene go, and what is in them."""
+
+import pathlib
+
+import numpy as np
+
+from ttd_jax.data.images import encode_picture, quantise
+from ttd_jax.fusing.options import FuseOptions
+from ttd_jax.fusing.overlay import dominability_overlay
+
+
+def output_names(name: str, labels, options: FuseOptions) -> list[pathlib.PurePath]:
+    """Every file of a scene, relative to the output folder."""
+    suffix = f".{options.format}"
+    numbered = [f"{name}_{i}_{label}" for i, label in enumerate(labels, start=1)]
+    names = []
+    if "fused" in options.save:
+        names.append(name + suffix)
+    if "dominability" in options.save:
+        names += [f"dominability/{stem}.png" for stem in numbered]
+        names.append(f"dominability/{name}_overlay.png")
+    if "components" in options.save:
+        names += [f"components/{stem}{suffix}" for stem in numbered]
+    if "losses" in options.save:
+        names += [f"losses/{stem}.tiff" for stem in numbered]
+    return [pathlib.PurePath(n) for n in names]
+
+
+def output_files(name, labels, options, result, *, first, quantise_how):
+    """The content of every file of `output_names`, in its order.
+
+    Args:
+      name: the scene's.
+      labels: names of its sources.
+      options: the run's.
+      result: the scene's slice of what `BatchFuser` returns.
+      first: the first source's `Picture`: gives bit depth and alpha.
+      quantise_how: 'round' or 'truncate', for the pictures.
+
+    Yields:
+      `(relative path, bytes)`. Pictures have the first source's depth; RD is 16-bit, RD = value /
+      65535; losses are 32-bit float TIFF.
+    """
+    suffix = f".{options.format}"
+    names = iter(output_names(name, labels, options))
+    dtype = first.pixels.dtype
+    if "fused" in options.save:
+        fused = quantise(result["fused"], dtype, how=quantise_how)
+        yield next(names), encode_picture(fused, suffix, first.alpha)
+    if "dominability" in options.save:
+        for rd in quantise(result["dominability"], np.uint16):
+            yield next(names), encode_picture(rd[..., None], ".png")
+        overlay = dominability_overlay(result["fused"], result["dominability"], labels)
+        yield next(names), encode_picture(overlay, ".png")
+    if "components" in options.save:
+        for component in quantise(result["components"], dtype, how=quantise_how):
+            yield next(names), encode_picture(component, suffix)
+    if "losses" in options.save:
+        for loss in result["losses"]:
+            yield next(names), encode_picture(loss[..., None], ".tiff")

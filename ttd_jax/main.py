@@ -1,0 +1,81 @@
+"""The command line: finds the command and tells mistakes in one line; nothing else."""
+
+import difflib
+import importlib
+import signal
+import sys
+
+from absl import app, flags, logging
+
+from ttd_jax.errors import UserError
+
+# name -> one line; a command is the module of that name in `ttd_jax.commands`.
+COMMANDS = {
+    "fuse": "fuse pictures or folders of them, statically or with TTD",
+    "convert": "turn a PyTorch checkpoint into weights for this package",
+}
+USAGE = "usage: ttd-jax COMMAND [--flag=value ...] [ARGUMENT ...]"
+
+
+def entry():
+    """Console entry point."""
+    app.run(main, flags_parser=_leave_flags_to_commands)
+
+
+def main(argv):
+    """Runs one command and returns its exit status: 0, or 2 after a user's mistake."""
+    logging.set_verbosity(logging.ERROR)  # libraries' remarks are not the user's business
+    # A polite kill ends like Ctrl-C: what is finished stays, nothing is left half-written.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _run(argv[1:]) or 0
+    except UserError as error:
+        return _complain(str(error))
+    except flags.Error as error:
+        return _complain(f"{error}: see `ttd-jax {argv[1]} --help`")
+    except KeyboardInterrupt:
+        return _complain("interrupted: nothing half-written is left: run the command again")
+    except BrokenPipeError:  # the reader of our output went away
+        sys.stderr.close()
+        return 2
+
+
+def _leave_flags_to_commands(argv):
+    flags.FLAGS(argv[:1])  # absl wants its global flags parsed; commands have their own
+    return argv
+
+
+def _run(argv):
+    if not argv or argv[0] in ("help", "-h", "--help", "-help"):
+        print(_overview())
+        return 0 if argv else 2
+    name, *rest = argv
+    if name == "--version":
+        from ttd_jax.version import __version__
+
+        print(f"ttd-jax {__version__}")
+        return 0
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"commands: {', '.join(COMMANDS)}"
+        raise UserError(f"unknown command {name!r}: {hint}")
+    command = importlib.import_module(f"ttd_jax.commands.{name}")
+    values = flags.FlagValues()
+    values.set_gnu_getopt(True)
+    command.define_flags(values)
+    if any(word in ("-h", "--help", "-help", "--helpfull") for word in rest):
+        print(f"{command.__doc__.strip()}\n\nflags:\n{values.get_help()}")
+        return 0
+    arguments = values([name, *rest])[1:]
+    return command.run(values, arguments)
+
+
+def _overview():
+    width = max(map(len, COMMANDS))
+    rows = "\n".join(f"  {name:<{width}}  {line}" for name, line in COMMANDS.items())
+    return f"{USAGE}\n\ncommands:\n{rows}\n\n`ttd-jax COMMAND --help` shows a command's flags."
+
+
+def _complain(message):
+    print(f"ttd-jax: {' '.join(message.split())}", file=sys.stderr)
+    return 2

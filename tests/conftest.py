@@ -1,24 +1,92 @@
-"""Where the shared weights, pictures and golden arrays are, and what happens without them."""
+"""Where the shared weights, pictures and golden arrays are, and what tests have in common."""
 
 import os
 import pathlib
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 
 
-def _shared_root() -> pathlib.Path:
-    return pathlib.Path(os.environ.get("TTD_JAX_SHARED", REPOSITORY.parent / "shared"))
-
-
 @pytest.fixture(scope="session")
 def shared() -> pathlib.Path:
     """The folder of pretrained weights, real images and golden arrays; skips without it."""
-    root = _shared_root()
+    root = pathlib.Path(os.environ.get("TTD_JAX_SHARED", REPOSITORY.parent / "shared"))
     if not (root / "golden").is_dir():
         reason = f"no shared weights and data at {root} (set TTD_JAX_SHARED)"
         if os.environ.get("TTD_JAX_REQUIRE_SHARED"):
             pytest.fail(reason)
         pytest.skip(reason)
     return root
+
+
+@pytest.fixture(scope="session")
+def compilation_cache(tmp_path_factory) -> pathlib.Path:
+    """A compilation cache that the commands of this session share."""
+    return tmp_path_factory.mktemp("xla")
+
+
+@pytest.fixture(scope="session")
+def command_line(compilation_cache):
+    """`command_line(*words)` runs `ttd-jax` in a process of its own; returns what it printed."""
+    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(compilation_cache)}
+
+    def run(*words, env=None, **options):
+        return subprocess.run(
+            [sys.executable, "-m", "ttd_jax", *map(str, words)],
+            capture_output=True,
+            text=True,
+            env={**environment, **(env or {})},
+            timeout=300,
+            **options,
+        )
+
+    run.environment = environment
+    return run
+
+
+@pytest.fixture(scope="session")
+def refused(command_line):
+    """`refused(*words, named=...)`: the command ends as after a user's mistake.
+
+    One line on stderr that holds every word of `named`, nothing on stdout, exit status 2.
+    Returns the line.
+    """
+
+    def check(*words, named=(), **options):
+        result = command_line(*words, **options)
+        assert result.returncode == 2, (result.stdout, result.stderr)
+        assert result.stdout == ""
+        lines = result.stderr.splitlines()
+        assert len(lines) == 1, result.stderr
+        assert lines[0].startswith("ttd-jax: ")
+        for word in named:
+            assert str(word) in lines[0]
+        return lines[0]
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def random_weights(tmp_path_factory) -> pathlib.Path:
+    """A model directory of IFCNN-SUM's shape with random weights."""
+    import jax
+    import jax.numpy as jnp
+
+    from ttd_jax.backbones import REGISTRY, Model
+    from ttd_jax.checkpoints.store import save_model
+
+    row = REGISTRY["ifcnn_sum"]
+    module = row.build()
+    variables = module.init(jax.random.key(0), jnp.zeros((2, 8, 8, 3)))
+    model = Model(
+        variables=jax.tree.map(np.asarray, variables),
+        module=module,
+        settings=row.presets[row.default_preset],
+    )
+    path = tmp_path_factory.mktemp("weights") / "ifcnn_sum"
+    save_model(path, row.name, model, source={"sha256": None, "licence": "random"})
+    return path

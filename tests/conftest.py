@@ -34,9 +34,9 @@ def command_line(compilation_cache):
     """`command_line(*words)` runs `ttd-jax` in a process of its own; returns what it printed."""
     environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(compilation_cache)}
 
-    def run(*words, env=None, **options):
+    def run(*words, env=None, prefix=(), **options):
         return subprocess.run(
-            [sys.executable, "-m", "ttd_jax", *map(str, words)],
+            [*prefix, sys.executable, "-m", "ttd_jax", *map(str, words)],
             capture_output=True,
             text=True,
             env={**environment, **(env or {})},

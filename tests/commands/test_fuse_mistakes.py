@@ -1,0 +1,148 @@
+"""`ttd-jax fuse` after a user's mistake: one line, status 2, nothing written."""
+
+import shutil
+
+import cv2
+import jax
+import numpy as np
+import pytest
+
+from tests.commands.conftest import draw
+from ttd_jax.backbones import REGISTRY, Model
+from ttd_jax.checkpoints.store import load_model, save_model
+
+
+@pytest.fixture
+def rejects(refused, fuse, tmp_path):
+    """The command is refused and leaves no output folder."""
+
+    def check(*arguments, named=(), **options):
+        line = refused(*fuse(tmp_path / "out", *arguments), named=named, **options)
+        assert not (tmp_path / "out").exists()
+        return line
+
+    return check
+
+
+def test_missing_file(rejects, pair, tmp_path):
+    rejects(pair[0], tmp_path / "none.png", named=["none.png", "no such file"])
+
+
+def test_empty_folder(rejects, pair, tmp_path):
+    (tmp_path / "empty").mkdir()
+    draw(tmp_path / "v" / "1.png")
+    rejects(tmp_path / "v", tmp_path / "empty", named=["empty", "no images"])
+
+
+def test_names_that_do_not_match(rejects, tmp_path):
+    for i in range(7):
+        draw(tmp_path / "v" / f"{i}.png")
+    draw(tmp_path / "i" / "0.png")
+    rejects(tmp_path / "v", tmp_path / "i", named=["6 of 7", "1, 2, 3, 4, 5, ..."])
+
+
+def test_sources_of_different_sizes(rejects, pair, tmp_path):
+    other = draw(tmp_path / "other.png", (20, 30))
+    rejects(pair[0], other, named=["32x24", "30x20", pair[0], other])
+
+
+def test_unreadable_pictures(rejects, pair, tmp_path):
+    jpeg = cv2.imencode(".jpg", cv2.imread(str(pair[0])))[1].tobytes()
+    for name, data in {
+        "text.png": b"not a picture",
+        "half.jpg": jpeg[: len(jpeg) // 2],
+        "zero.png": b"",
+    }.items():
+        (tmp_path / name).write_bytes(data)
+        rejects(pair[0], tmp_path / name, named=[name])
+
+
+def test_one_bad_picture_in_a_folder_is_found_before_anything_is_written(rejects, tmp_path):
+    for i in range(3):
+        draw(tmp_path / "v" / f"{i}.png")
+        draw(tmp_path / "i" / f"{i}.png")
+    bad = tmp_path / "i" / "2.png"
+    bad.write_bytes(bad.read_bytes()[:-20])
+    rejects(tmp_path / "v", tmp_path / "i", named=[bad])
+
+
+def test_float_pictures(rejects, pair, tmp_path):
+    cv2.imwrite(str(tmp_path / "f.tiff"), np.zeros((24, 32), np.float32))
+    rejects(pair[0], tmp_path / "f.tiff", named=["f.tiff", "float32"])
+
+
+def test_one_source_only(rejects, pair):
+    rejects(pair[0], named=["two or more", pair[0]])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_with_nan_or_inf(refused, random_weights, pair, tmp_path, value):
+    model = load_model("ifcnn_sum", random_weights)
+    variables = jax.tree.map(np.array, model.variables)
+    variables["params"]["conv4"]["bias"][1] = value
+    bad = Model(variables=variables, module=model.module, settings=model.settings)
+    save_model(tmp_path / "bad", "ifcnn_sum", bad, source={})
+    words = ["fuse", "--model=ifcnn_sum", f"--weights={tmp_path / 'bad'}"]
+    refused(*words, f"--out={tmp_path / 'out'}", *pair, named=["conv4/bias", "NaN or Inf"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_that_are_missing_damaged_or_of_another_model(
+    refused, random_weights, pair, tmp_path
+):
+    def check(model, weights, named):
+        words = ["fuse", f"--model={model}", f"--weights={weights}", f"--out={tmp_path / 'out'}"]
+        refused(*words, *pair, named=named)
+        assert not (tmp_path / "out").exists()
+
+    check("ifcnn_max", random_weights, ["--model=ifcnn_sum", random_weights])
+    check("ifcnn_sum", tmp_path / "none", ["none", "ttd-jax convert"])
+    checkpoint = tmp_path / "x.pth"
+    checkpoint.write_bytes(b"x")
+    check("ifcnn_sum", checkpoint, ["x.pth", "ttd-jax convert"])
+    damaged = tmp_path / "damaged"
+    shutil.copytree(random_weights, damaged)
+    largest = max(damaged.rglob("*"), key=lambda p: p.stat().st_size if p.is_file() else 0)
+    data = bytearray(largest.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    largest.write_bytes(data)
+    check("ifcnn_sum", damaged, [damaged, "convert"])
+    (damaged / "manifest.json").write_text("{")
+    check("ifcnn_sum", damaged, ["manifest.json", "unreadable"])
+
+
+def test_unknown_names_suggest_the_nearest(rejects, refused, pair, tmp_path):
+    refused("fuse", "--model=ifcn_sum", "--weights=x", "--out=y", named=["'ifcnn_sum'"])
+    rejects("--dominability=best", *pair, named=["best", "fused, intensity, self"])
+    rejects("--save=fusion", *pair, named=["fusion", "fused, dominability"])
+    rejects("--color=grey", *pair, named=["grey"])
+    rejects("--no_such_flag", *pair, named=["no_such_flag", "--help"])
+    assert "ifcnn_max" in REGISTRY
+
+
+def test_outputs_that_cannot_be_written(refused, fuse, pair, tmp_path):
+    (tmp_path / "file").write_text("x")
+    refused(*fuse(tmp_path / "file", *pair), named=["file"])
+    refused(*fuse(tmp_path / "file" / "out", *pair), named=["out", "cannot write"])
+    assert (tmp_path / "file").read_text() == "x"
+
+
+def test_a_full_disk_leaves_nothing_half_written(refused, fuse, tmp_path):
+    pair = [draw(tmp_path / f / "big.png", (256, 256), channels=3) for f in ("v", "i")]
+
+    # No file may grow beyond a few blocks: what a full disk does, without one.
+    limited = ("sh", "-c", 'ulimit -f 20 && exec "$@"', "sh")
+    refused(
+        *fuse(tmp_path / "out", *pair),
+        named=["out", "full"],
+        prefix=limited,
+        env={"JAX_ENABLE_COMPILATION_CACHE": "0"},
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_source_is_never_overwritten(refused, fuse, pair, tmp_path):
+    before = pair[0].read_bytes()
+    refused(*fuse(tmp_path, *pair), named=[pair[0], "overwritten"])
+    assert pair[0].read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["ir.png", "vis.png"]

@@ -1,0 +1,134 @@
+"""`ttd-jax fuse --resume` after kills at any moment."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.commands.conftest import draw
+from ttd_jax.fusing.journal import Journal
+
+SCENES = 36
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    root = tmp_path_factory.mktemp("folders")
+    for i in range(SCENES):
+        size = (120, 160) if i % 3 else (97, 131)
+        draw(root / "v" / f"{i:02}.png", size, channels=3, seed=i)
+        draw(root / "i" / f"{i:02}.png", size, seed=100 + i)
+    return root / "v", root / "i"
+
+
+def words_of(fuse, out, folders):
+    save = "--save=fused,dominability,components,losses"
+    return fuse(out, save, "--batch_size=4", "--resume", "--json", *folders)
+
+
+def finished_lines(out: pathlib.Path) -> int:
+    path = out / ".unfinished" / "scenes.jsonl"
+    return path.read_text().count("\n") if path.exists() else 0
+
+
+def stop_after(count, words, out, environment, how):
+    """Starts the command and stops it once `count` scenes are finished."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ttd_jax", *map(str, words)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while finished_lines(out) < count and time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.002)
+    process.send_signal(how)
+    return process, process.communicate(timeout=60)
+
+
+def content(out):
+    return {
+        str(path.relative_to(out)): path.read_bytes()
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and path.name != "timings.json"
+    }
+
+
+def test_killed_runs_end_with_the_bytes_of_an_uninterrupted_one(
+    command_line, fuse, folders, tmp_path
+):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert command_line(*words_of(fuse, whole, folders)).returncode == 0
+
+    words = words_of(fuse, killed, folders)
+    for count in (1, 11, 22):
+        process, _ = stop_after(count, words, killed, command_line.environment, signal.SIGKILL)
+        assert process.returncode == -signal.SIGKILL
+        assert not (killed / "summary.json").exists()
+        assert finished_lines(killed) < SCENES
+    finished = finished_lines(killed)
+    times = {path: path.stat().st_mtime_ns for path in killed.glob("*.png")}
+    result = command_line(*words)
+    assert result.returncode == 0, result.stderr
+    answer = json.loads(result.stdout)
+    assert answer["reused"] == finished
+    assert answer["fused"] == SCENES - finished
+    untouched = [p for p, t in times.items() if p.stat().st_mtime_ns == t]
+    assert len(untouched) >= finished
+    assert content(killed) == content(whole)
+
+    again = json.loads(command_line(*words).stdout)  # a finished run has nothing left to do
+    assert (again["fused"], again["reused"]) == (0, SCENES)
+    assert content(killed) == content(whole)
+
+
+def test_a_polite_kill_says_how_to_go_on(command_line, fuse, folders, tmp_path):
+    out = tmp_path / "out"
+    words = words_of(fuse, out, folders)
+    process, (stdout, stderr) = stop_after(3, words, out, command_line.environment, signal.SIGTERM)
+    assert process.returncode == 2
+    assert stdout == ""
+    assert len(stderr.splitlines()) == 1
+    assert "--resume" in stderr
+
+
+def test_other_settings_are_not_mixed_in(command_line, refused, fuse, pair, tmp_path):
+    out = tmp_path / "out"
+    assert command_line(*fuse(out, *pair)).returncode == 0
+    before = content(out)
+    refused(*fuse(out, "--resume", "--strategy=static", *pair), named=[out, "strategy"])
+    assert content(out) == before
+
+
+def test_a_changed_source_is_fused_again(command_line, fuse, pair, tmp_path):
+    out = tmp_path / "out"
+    assert command_line(*fuse(out, *pair)).returncode == 0
+    draw(pair[1], seed=5)
+    answer = json.loads(command_line(*fuse(out, "--resume", "--json", *pair)).stdout)
+    assert (answer["fused"], answer["reused"]) == (1, 0)
+
+
+def test_a_torn_last_line_counts_as_not_finished(tmp_path):
+    journal = Journal(tmp_path)
+    record = {"scene": "a", "files": [], "settings": {"x": 1}}
+    journal.open({})
+    journal.write_scene(record, [])
+    lines = tmp_path / ".unfinished" / "scenes.jsonl"
+    lines.write_text(lines.read_text() + '{"scene": "b", "fil')
+    assert list(Journal(tmp_path).finished({"x": 1})) == ["a"]
+
+
+def test_a_scene_whose_file_was_removed_is_not_finished(tmp_path):
+    journal = Journal(tmp_path)
+    journal.open({})
+    record = {"scene": "a", "files": ["a.png"], "settings": {}}
+    journal.write_scene(record, [("a.png", b"x")])
+    assert "a" in Journal(tmp_path).finished({})
+    (tmp_path / "a.png").unlink()
+    assert Journal(tmp_path).finished({}) == {}

@@ -12,6 +12,7 @@ from ttd_jax.errors import UserError
 # name -> one line; a command is the module of that name in `ttd_jax.commands`.
 COMMANDS = {
     "fuse": "fuse pictures or folders of them, statically or with TTD",
+    "demo": "fuse a few scenes and show them on contact sheets",
     "convert": "turn a PyTorch checkpoint into weights for this package",
 }
 USAGE = "usage: ttd-jax COMMAND [--flag=value ...] [ARGUMENT ...]"

@@ -68,9 +68,11 @@ def fuse_scene(model, pictures, *, strategy, mode, channels, save):
         "components": fusion.components,
         "losses": fusion.losses,
     }
+    even = jnp.full(len(pictures), 1.0 / len(pictures))
+    dynamic = strategy == "ttd"  # a static fusion's RD is a constant: nothing to measure
     return {
-        "dominates": dominance_shares(fusion.dominability),
-        "mean_dominability": jnp.mean(fusion.dominability, axis=(1, 2)),
+        "dominates": dominance_shares(fusion.dominability) if dynamic else even,
+        "mean_dominability": jnp.mean(fusion.dominability, axis=(1, 2)) if dynamic else even,
         **{name: kept[name] for name in save},
         # The overlay shows RD over the fused picture.
         **({"fused": fusion.image} if "dominability" in save else {}),

@@ -90,3 +90,14 @@ def random_weights(tmp_path_factory) -> pathlib.Path:
     path = tmp_path_factory.mktemp("weights") / "ifcnn_sum"
     save_model(path, row.name, model, source={"sha256": None, "licence": "random"})
     return path
+
+
+@pytest.fixture(scope="session")
+def real_weights(shared, command_line, tmp_path_factory) -> pathlib.Path:
+    """The authors' IFCNN-SUM, converted."""
+    out = tmp_path_factory.mktemp("real") / "ifcnn_sum"
+    checkpoint = shared / "weights" / "ifcnn" / "IFCNN-SUM.pth"
+    words = ["--model=ifcnn_sum", f"--checkpoint={checkpoint}", f"--out={out}"]
+    result = command_line("convert", *words)
+    assert result.returncode == 0, result.stderr
+    return out

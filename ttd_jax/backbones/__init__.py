@@ -1,16 +1,33 @@
 """Fusion networks as Flax (linen) modules, and their registry. No I/O, no state."""
 
 from ttd_jax.backbones.base import Backbone
+from ttd_jax.backbones.illumination import Classifier, IlluminationClassifier
 from ttd_jax.backbones.model import DynamicFusion, Model
-from ttd_jax.backbones.registry import REGISTRY, TASKS, BackboneRow, lookup, variable_shapes
+from ttd_jax.backbones.registry import (
+    CLASSIFIERS,
+    NETWORKS,
+    REGISTRY,
+    TASKS,
+    BackboneRow,
+    ClassifierRow,
+    NetworkRow,
+    lookup,
+    variable_shapes,
+)
 
 __all__ = [
+    "CLASSIFIERS",
+    "NETWORKS",
     "REGISTRY",
     "TASKS",
     "Backbone",
     "BackboneRow",
+    "Classifier",
+    "ClassifierRow",
     "DynamicFusion",
+    "IlluminationClassifier",
     "Model",
+    "NetworkRow",
     "lookup",
     "variable_shapes",
 ]

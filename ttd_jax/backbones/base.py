@@ -17,9 +17,11 @@ class Backbone(nn.Module):
     Attributes:
       precision: of convolutions and matrix products. The default is full float32 everywhere: TPUs
         would otherwise use bfloat16 and NVIDIA GPUs may use TF32, which changes RD silently.
+      folded: whether the variables are those that `fold` returns.
     """
 
     precision: Any = jax.lax.Precision.HIGHEST
+    folded: bool = False
 
     def prepare(self, sources: chex.Array) -> chex.Array:
         """Images in [0, 1] to the network's domain; by default the same."""
@@ -56,6 +58,13 @@ class Backbone(nn.Module):
     def finish(self, raw: chex.Array) -> chex.Array:
         """The final picture in [0, 1]; by default restored and clipped."""
         return jnp.clip(self.restore(raw), 0.0, 1.0)
+
+    def fold(self, variables: Any) -> Any:
+        """Variables for the same network with `folded=True`; by default nothing is to be folded.
+
+        Neighbouring linear layers made one; see `ttd_jax.backbones.folding`.
+        """
+        return variables
 
     def __call__(self, sources: chex.Array) -> chex.Array:
         """The static fusion of f32[M, H, W, C] in [0, 1]: f32[H, W, C] in [0, 1]."""

@@ -8,11 +8,14 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from ttd_jax.backbones.base import Backbone
+from ttd_jax.backbones.folding import fold_batch_norm
 from ttd_jax.backbones.layers import PaddedConv
 
 # ImageNet statistics of RGB in [0, 1], the domain the network works in.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+
+_EPSILON = 1e-5  # of the BatchNorms
 
 _OPERATORS = {
     "max": lambda weighted: jnp.max(weighted, axis=0),
@@ -22,14 +25,16 @@ _OPERATORS = {
 
 
 class _Block(nn.Module):
-    """3x3 convolution with repeated border, frozen BatchNorm, ReLU."""
+    """3x3 convolution with repeated border, frozen BatchNorm (if not folded), ReLU."""
 
+    folded: bool = False
     precision: object = None
 
     @nn.compact
     def __call__(self, x):
-        x = PaddedConv(64, 3, use_bias=False, precision=self.precision, name="conv")(x)
-        x = nn.BatchNorm(use_running_average=True, epsilon=1e-5, name="bn")(x)
+        x = PaddedConv(64, 3, use_bias=self.folded, precision=self.precision, name="conv")(x)
+        if not self.folded:
+            x = nn.BatchNorm(use_running_average=True, epsilon=_EPSILON, name="bn")(x)
         return nn.relu(x)
 
 
@@ -44,8 +49,8 @@ class IFCNN(Backbone):
 
     def setup(self):
         self.conv1 = PaddedConv(64, 7, use_bias=False, precision=self.precision)
-        self.conv2 = _Block(precision=self.precision)
-        self.conv3 = _Block(precision=self.precision)
+        self.conv2 = _Block(folded=self.folded, precision=self.precision)
+        self.conv3 = _Block(folded=self.folded, precision=self.precision)
         self.conv4 = nn.Dense(3, precision=self.precision)  # a 1x1 convolution
 
     def prepare(self, sources):
@@ -73,3 +78,11 @@ class IFCNN(Backbone):
         """One source alone with weight one is its own merge: decoded as a batch."""
         del x
         return self.conv4(self.conv3(features))
+
+    def fold(self, variables):
+        """Each BatchNorm goes into the convolution before it."""
+        for block in ("conv2", "conv3"):
+            variables = fold_batch_norm(
+                variables, f"{block}/bn", into=f"{block}/conv/conv", epsilon=_EPSILON
+            )
+        return variables

@@ -1,7 +1,9 @@
 """Layers that the networks share."""
 
+import functools
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -42,3 +44,62 @@ class PaddedConv(nn.Module):
             name="conv",
         )(padded)
         return out[..., margin:-margin, margin:-margin, :]
+
+
+def pad_border(x, *, mode="constant", margin=1):
+    """f32[..., H, W, C] to f32[..., H + 2 margin, W + 2 margin, C]; `mode` as in `jnp.pad`."""
+    leading = [(0, 0)] * (x.ndim - 3)
+    return jnp.pad(x, [*leading, (margin, margin), (margin, margin), (0, 0)], mode=mode)
+
+
+class GroupedConv3x3(nn.Module):
+    """A bias-free 3x3 convolution of few channels a group, over a picture padded beforehand.
+
+    A 1x1 convolution without bias commutes with padding, so callers pad before it, where there are
+    fewer channels. On CPUs it runs as nine shifted multiply-adds, about ten times as fast as
+    XLA's own grouped convolution there; elsewhere as that.
+
+    Attributes:
+      features: number of output channels.
+      group: input channels a group; one makes it depthwise.
+      precision: of the convolution.
+    """
+
+    features: int
+    group: int = 1
+    precision: Any = None
+
+    @nn.compact
+    def __call__(self, padded):
+        """f32[..., H + 2, W + 2, C] to f32[..., H, W, features]."""
+        kernel = self.param(
+            "kernel", nn.initializers.lecun_normal(), (3, 3, self.group, self.features)
+        )
+        native = functools.partial(_grouped_native, precision=self.precision)
+        return jax.lax.platform_dependent(padded, kernel, cpu=_grouped_shifted, default=native)
+
+
+def _grouped_native(padded, kernel, *, precision):
+    return jax.lax.conv_general_dilated(
+        padded.reshape(-1, *padded.shape[-3:]),
+        kernel,
+        window_strides=(1, 1),
+        padding="VALID",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=padded.shape[-1] // kernel.shape[2],
+        precision=precision,
+    ).reshape(*padded.shape[:-3], padded.shape[-3] - 2, padded.shape[-2] - 2, kernel.shape[3])
+
+
+def _grouped_shifted(padded, kernel):
+    height, width, channels = padded.shape[-3] - 2, padded.shape[-2] - 2, padded.shape[-1]
+    group, features = kernel.shape[2:]
+    total = 0.0
+    for member in range(group):
+        # The member-th input of each group, once for every output channel of that group.
+        inputs = jnp.repeat(padded[..., member::group], features * group // channels, axis=-1)
+        for row in range(3):
+            for column in range(3):
+                shifted = inputs[..., row : row + height, column : column + width, :]
+                total += shifted * kernel[row, column, member]
+    return total

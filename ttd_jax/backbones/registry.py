@@ -6,10 +6,15 @@ from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
 from flax import traverse_util
 
 from ttd_jax.backbones.base import Backbone
+from ttd_jax.backbones.cddfuse import CDDFuse
 from ttd_jax.backbones.ifcnn import IFCNN
+from ttd_jax.backbones.illumination import Classifier, IlluminationClassifier
+from ttd_jax.backbones.model import Model
+from ttd_jax.backbones.piafusion import PIAFusion
 from ttd_jax.core.dominability import DominabilitySettings
 
 # task -> the roles of its sources, in the order in which they are passed everywhere.
@@ -22,41 +27,90 @@ TASKS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BackboneRow:
-    """What is known of one network.
+class NetworkRow:
+    """What is known of any network that has weights: all that converting and storing them needs.
 
     Attributes:
       name: its name on the command line.
       build: makes the Flax module; takes `precision`.
+      layout: the layout of its checkpoints: a key of `ttd_jax.checkpoints.layouts.LAYOUTS`.
+      checkpoint: the authors' file for it: a `file` of a card in `third_party/`.
+      licence: of the authors' weights.
+      paper: where the network was published.
+      note: what a user should know about it or its default settings.
+      min_size: the least height and width of a picture that it takes.
+    """
+
+    name: str
+    build: Callable[..., nn.Module]
+    layout: str
+    checkpoint: str
+    licence: str
+    paper: str
+    note: str = ""
+    min_size: int = 1
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of an input that its module can be initialised with."""
+        raise NotImplementedError
+
+    def bind(self, variables, **options):
+        """The module with its variables, as the functions of this package take it."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BackboneRow(NetworkRow):
+    """What is known of one fusion network.
+
+    Attributes:
       tasks: keys of `TASKS` it was made for.
       channels: of its sources and of its output.
       value_range: of the network's own domain.
       quantise: how its authors turn [0, 1] into integers: 'truncate' or 'round'.
       presets: loss preset -> RD settings fitting this network; the first is its default.
-      layout: the layout of its checkpoints: a key of `ttd_jax.checkpoints.layouts.LAYOUTS`.
-      checkpoint: the authors' file for it: a `file` of a card in `third_party/`.
-      licence: of the authors' weights.
-      paper: where the network was published.
-      note: what a user should know about the default settings.
+      source_count: how many sources it fuses; None for any number.
     """
 
-    name: str
     build: Callable[..., Backbone]
     tasks: tuple[str, ...]
     channels: int
     value_range: str
     quantise: str
     presets: Mapping[str, DominabilitySettings]
-    layout: str
-    checkpoint: str
-    licence: str
-    paper: str
-    note: str = ""
+    source_count: int | None = None
 
     @property
     def default_preset(self) -> str:
         """The preset used when none is named."""
         return next(iter(self.presets))
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Two small sources, f32[M, H, W, C]."""
+        return (2, 16, 16, self.channels)
+
+    def bind(self, variables, **options) -> Model:
+        """A `Model` with the default preset's settings."""
+        settings = self.presets[self.default_preset]
+        return Model(variables=variables, module=self.build(**options), settings=settings)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassifierRow(NetworkRow):
+    """What is known of one illumination classifier."""
+
+    build: Callable[..., IlluminationClassifier]
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The smallest picture, f32[H, W, 3]."""
+        return (self.min_size, self.min_size, 3)
+
+    def bind(self, variables, **options) -> Classifier:
+        """A `Classifier`."""
+        return Classifier(variables=variables, module=self.build(**options))
 
 
 def _ifcnn(operator: str) -> BackboneRow:
@@ -80,31 +134,100 @@ def _ifcnn(operator: str) -> BackboneRow:
     )
 
 
+def _cddfuse(suffix: str, *, task: str, residual: str) -> BackboneRow:
+    return BackboneRow(
+        name=f"cddfuse_{suffix}",
+        build=lambda **options: CDDFuse(**{"residual": residual, **options}),
+        tasks=(task,),
+        channels=1,
+        value_range="grey in [0, 1]",
+        quantise="round",
+        presets={
+            "self": DominabilitySettings(
+                preset="self", norm="squared", space="image", temperature=50.0
+            ),
+            "fused": DominabilitySettings(preset="fused", norm="l1", space="image"),
+            "intensity": DominabilitySettings(preset="intensity", norm="l1", space="image"),
+        },
+        layout="cddfuse",
+        checkpoint=f"CDDFuse_{suffix.upper()}.pth",
+        licence="none stated",
+        paper="Zhao et al., CDDFuse, CVPR 2023, 5906-5916",
+        note="preset 'self' is that of the TTD authors' released script; 'fused' and 'intensity' "
+        "were chosen by measurement on IFCNN only",
+        min_size=CDDFuse.min_size,
+    )
+
+
+_PIAFUSION = BackboneRow(
+    name="piafusion",
+    build=PIAFusion,
+    tasks=("infrared-visible",),
+    source_count=2,
+    channels=1,
+    value_range="luma in [0, 1]",
+    quantise="truncate",
+    presets={
+        "self": DominabilitySettings(
+            preset="self", norm="squared", space="image", temperature=50.0
+        ),
+        "fused": DominabilitySettings(preset="fused", norm="l1", space="image"),
+        "intensity": DominabilitySettings(preset="intensity", norm="l1", space="image"),
+    },
+    layout="piafusion",
+    checkpoint="fusion_model_epoch_29.pth",
+    licence="none stated",
+    paper="Tang et al., PIAFusion, Information Fusion 83-84 (2022) 79-92",
+    note="how TTD meets PIAFusion, its presets included, is our reading: the TTD authors "
+    "released no code for it",
+    min_size=PIAFusion.min_size,
+)
+
 REGISTRY: Mapping[str, BackboneRow] = {
     row.name: row
     for row in (
         _ifcnn("sum"),
         _ifcnn("max"),
         _ifcnn("mean"),
+        _cddfuse("ivf", task="infrared-visible", residual="first"),
+        _cddfuse("mif", task="medical", residual="none"),
+        _PIAFUSION,
     )
 }
 
 
-def lookup(name: str) -> BackboneRow:
-    """The row of `name`.
+CLASSIFIERS: Mapping[str, ClassifierRow] = {
+    "piafusion_classifier": ClassifierRow(
+        name="piafusion_classifier",
+        build=IlluminationClassifier,
+        layout="piafusion_classifier",
+        checkpoint="best_cls.pth",
+        licence="none stated",
+        paper="Tang et al., PIAFusion, Information Fusion 83-84 (2022) 79-92",
+        note="tells day from night: it fuses nothing",
+        min_size=IlluminationClassifier.min_size,
+    )
+}
+
+# Everything that has weights to convert, store and load.
+NETWORKS: Mapping[str, NetworkRow] = {**REGISTRY, **CLASSIFIERS}
+
+
+def lookup(name: str, rows: Mapping[str, NetworkRow] = REGISTRY) -> NetworkRow:
+    """The row of `name`, a fusion network unless other `rows` are given.
 
     Raises:
       ValueError: for an unknown name; the message suggests the nearest known one.
     """
-    if name in REGISTRY:
-        return REGISTRY[name]
-    near = difflib.get_close_matches(name.lower().replace("-", "_"), REGISTRY, n=1, cutoff=0.4)
+    if name in rows:
+        return rows[name]
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), rows, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ValueError(f"unknown model {name!r}: {hint}known models: {', '.join(REGISTRY)}")
+    raise ValueError(f"unknown model {name!r}: {hint}known models: {', '.join(rows)}")
 
 
-def variable_shapes(row: BackboneRow) -> dict[str, jax.ShapeDtypeStruct]:
+def variable_shapes(row: NetworkRow) -> dict[str, jax.ShapeDtypeStruct]:
     """Shape and dtype of every variable of a network: '/'-joined path -> struct."""
-    sources = jax.ShapeDtypeStruct((2, 16, 16, row.channels), jnp.float32)
-    tree = jax.eval_shape(row.build().init, jax.random.key(0), sources)
+    shape = jax.ShapeDtypeStruct(row.input_shape, jnp.float32)
+    tree = jax.eval_shape(row.build().init, jax.random.key(0), shape)
     return traverse_util.flatten_dict(tree, sep="/")

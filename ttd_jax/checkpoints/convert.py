@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 from flax import traverse_util
 
-from ttd_jax.backbones import REGISTRY, BackboneRow, Model, variable_shapes
+from ttd_jax.backbones import NETWORKS, NetworkRow, variable_shapes
 from ttd_jax.checkpoints import catalogue, store
 from ttd_jax.checkpoints.layouts import LAYOUTS, RANKS, TRANSFORMS
 from ttd_jax.checkpoints.torch_file import read_torch_file
@@ -15,7 +15,7 @@ from ttd_jax.errors import UserError
 _IGNORED_SUFFIX = "num_batches_tracked"
 
 
-def convert_tensors(row: BackboneRow, tensors, *, name: str):
+def convert_tensors(row: NetworkRow, tensors, *, name: str):
     """Flax variables from a torch state dict.
 
     Starts from a tree of NaN and fills it by the layout's table, so that what no tensor reached
@@ -58,8 +58,8 @@ def convert_tensors(row: BackboneRow, tensors, *, name: str):
     return traverse_util.unflatten_dict(flat, sep="/"), remarks
 
 
-def convert_checkpoint(row: BackboneRow, path: pathlib.Path):
-    """A `.pth` file as a `Model` with what is known of its origin.
+def convert_checkpoint(row: NetworkRow, path: pathlib.Path):
+    """A `.pth` file as a `Model` (or `Classifier`) with what is known of its origin.
 
     Returns:
       `(model, source, remarks)`; `source` goes into the manifest.
@@ -83,8 +83,7 @@ def convert_checkpoint(row: BackboneRow, path: pathlib.Path):
         "known_as": known.origin if known else None,
         "licence": known.licence if known else "unknown: not a file this version knows",
     }
-    model = Model(variables=variables, module=row.build(), settings=row.presets[row.default_preset])
-    return model, source, remarks
+    return row.bind(variables), source, remarks
 
 
 def _flatten(row, loaded, path):
@@ -130,7 +129,7 @@ def _other_model(row, loaded):
         except (KeyError, TypeError, ValueError, AttributeError):
             continue
         if fits:
-            models = [r.name for r in REGISTRY.values() if r.layout == other]
+            models = [r.name for r in NETWORKS.values() if r.layout == other]
             return f"it looks like one of {' / '.join(models)}: pass --model={models[0]}"
     return None
 

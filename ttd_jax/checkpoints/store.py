@@ -14,7 +14,15 @@ import numpy as np
 from flax import traverse_util
 
 import ttd_jax.version
-from ttd_jax.backbones import Model, lookup, variable_shapes
+from ttd_jax.backbones import (
+    CLASSIFIERS,
+    REGISTRY,
+    Classifier,
+    Model,
+    folding,
+    lookup,
+    variable_shapes,
+)
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.errors import UserError, explain_os_errors
 
@@ -41,7 +49,9 @@ def tree_sha256(variables) -> str:
     return digest.hexdigest()
 
 
-def save_model(path, name: str, model: Model, *, source: dict, overwrite: bool = False) -> dict:
+def save_model(
+    path, name: str, model: Model | Classifier, *, source: dict, overwrite: bool = False
+) -> dict:
     """Writes a model as an orbax directory with its manifest; whole or not at all.
 
     Args:
@@ -56,16 +66,19 @@ def save_model(path, name: str, model: Model, *, source: dict, overwrite: bool =
 
     Raises:
       UserError: something is at `path` already, or it cannot be written.
+      ValueError: the model is folded, which cannot be undone: save it as it was before.
     """
     import orbax.checkpoint as ocp
 
+    if isinstance(model, Model) and model.module.folded:
+        raise ValueError("a folded model is for inference: save the model it was folded from")
     path = pathlib.Path(path).absolute()
     _check_vacant(path, overwrite)
     leaves = jax.tree.leaves(model.variables)
     manifest = {
         "format": FORMAT,
         "model": name,
-        "settings": dataclasses.asdict(model.settings),
+        "settings": dataclasses.asdict(model.settings) if isinstance(model, Model) else None,
         "source": source,
         "sha256": tree_sha256(model.variables),
         "parameters": int(sum(np.size(leaf) for leaf in leaves)),
@@ -132,7 +145,12 @@ def read_manifest(path) -> dict:
 
 
 def load_model(
-    name: str, path, *, dominability: str | DominabilitySettings | None = None, **options
+    name: str,
+    path,
+    *,
+    dominability: str | DominabilitySettings | None = None,
+    fold: bool = False,
+    **options,
 ) -> Model:
     """Loads converted weights.
 
@@ -140,7 +158,9 @@ def load_model(
       name: the model's name in the registry, e.g. 'ifcnn_sum'.
       path: a directory made by `ttd-jax convert` (or `finetune`).
       dominability: a loss preset of this model, or settings; by default the manifest's.
-      **options: fields of the Flax module, e.g. `precision`.
+      fold: merge neighbouring linear layers: fewer operations and the same outputs up to rounding,
+        for inference only (see `ttd_jax.backbones.folding`).
+      **options: fields of the Flax module, e.g. `precision`, or CDDFuse's `residual`.
 
     Returns:
       A `Model`: module, variables and settings in one pytree.
@@ -155,11 +175,45 @@ def load_model(
         row = lookup(name)
     except ValueError as error:
         raise UserError(str(error)) from error
+    variables, manifest = _load(row, path)
+    model = Model(
+        variables=variables,
+        module=row.build(**options),
+        settings=_settings(row, manifest, dominability),
+    )
+    return folding.fold(model) if fold else model
+
+
+def load_classifier(path, **options) -> Classifier:
+    """Loads the converted weights of PIAFusion's illumination classifier.
+
+    Args:
+      path: a directory made by `ttd-jax convert --model=piafusion_classifier`.
+      **options: fields of the Flax module, e.g. `precision`.
+
+    Returns:
+      A `Classifier` for `ttd_jax.illumination`: module and variables in one pytree.
+
+    Raises:
+      UserError: weights missing, damaged or of a fusion network.
+
+    Example:
+      >>> classifier = ttd_jax.load_classifier("weights/classifier")  # doctest: +SKIP
+    """
+    row = CLASSIFIERS["piafusion_classifier"]
+    variables, _ = _load(row, path)
+    return row.bind(variables, **options)
+
+
+def _load(row, path):
+    """The variables and the manifest of the weights at `path`, checked against each other."""
     manifest = read_manifest(path)
-    if manifest["model"] != name:
+    held = manifest["model"]
+    if held != row.name:
+        fuses = held in REGISTRY and row.name in REGISTRY
+        mend = f"pass --model={held}, or " if fuses else "pass "
         raise UserError(
-            f"{path}: holds weights of {manifest['model']}, not of {name}: "
-            f"pass --model={manifest['model']}, or the weights of {name}"
+            f"{path}: holds weights of {held}, not of {row.name}: {mend}the weights of {row.name}"
         )
     variables = _restore(pathlib.Path(path).absolute() / ARRAYS, row)
     if tree_sha256(variables) != manifest["sha256"]:
@@ -167,11 +221,7 @@ def load_model(
     for leaf_path, leaf in traverse_util.flatten_dict(variables, sep="/").items():
         if not np.isfinite(leaf).all():
             raise UserError(f"{path}: {leaf_path} holds NaN or Inf: convert another checkpoint")
-    return Model(
-        variables=jax.tree.map(jax.numpy.asarray, variables),
-        module=row.build(**options),
-        settings=_settings(row, manifest, dominability),
-    )
+    return jax.tree.map(jax.numpy.asarray, variables), manifest
 
 
 def _settings(row, manifest, dominability):

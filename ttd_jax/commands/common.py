@@ -5,13 +5,13 @@ import pathlib
 
 from absl import flags
 
-from ttd_jax.backbones import REGISTRY, BackboneRow, lookup
+from ttd_jax.backbones import REGISTRY, NetworkRow, lookup
 from ttd_jax.errors import UserError
 
 
-def define_model(values):
-    """--model."""
-    flags.DEFINE_string("model", None, f"one of: {', '.join(REGISTRY)}", flag_values=values)
+def define_model(values, rows=REGISTRY):
+    """--model, one of the fusion networks unless other rows are given."""
+    flags.DEFINE_string("model", None, f"one of: {', '.join(rows)}", flag_values=values)
 
 
 def define_json(values):
@@ -26,10 +26,10 @@ def require(values, *names):
             raise UserError(f"--{name} is missing: {values[name].help}")
 
 
-def row_of(name: str) -> BackboneRow:
-    """The registry's row; `UserError` with the nearest name for an unknown one."""
+def row_of(name: str, rows=REGISTRY) -> NetworkRow:
+    """The row of `rows`; `UserError` with the nearest name for an unknown one."""
     try:
-        return lookup(name)
+        return lookup(name, rows)
     except ValueError as error:
         raise UserError(str(error)) from error
 

@@ -10,6 +10,7 @@ import pathlib
 
 from absl import flags
 
+from ttd_jax.backbones import NETWORKS
 from ttd_jax.checkpoints import store
 from ttd_jax.checkpoints.convert import convert_checkpoint
 from ttd_jax.commands import common
@@ -17,7 +18,7 @@ from ttd_jax.commands import common
 
 def define_flags(values):
     """The flags of this command."""
-    common.define_model(values)
+    common.define_model(values, NETWORKS)
     flags.DEFINE_string("checkpoint", None, "the .pth file", flag_values=values)
     flags.DEFINE_string("out", None, "the directory to make", flag_values=values)
     flags.DEFINE_bool("overwrite", False, "replace weights at --out", flag_values=values)
@@ -28,7 +29,7 @@ def run(values, arguments):
     """Converts and says what was made."""
     common.reject_arguments(arguments)
     common.require(values, "model", "checkpoint", "out")
-    row = common.row_of(values.model)
+    row = common.row_of(values.model, NETWORKS)
     model, source, remarks = convert_checkpoint(row, pathlib.Path(values.checkpoint))
     manifest = store.save_model(
         values.out, row.name, model, source=source, overwrite=values.overwrite

@@ -57,6 +57,27 @@ def define_flags(values):
     flags.DEFINE_enum(
         "precision", "highest", opt.PRECISIONS, "of convolutions on GPU and TPU", flag_values=values
     )
+    flags.DEFINE_bool(
+        "fold",
+        True,
+        "merge neighbouring linear layers: the same up to rounding",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "residual",
+        None,
+        opt.RESIDUALS,
+        "what CDDFuse adds to its output: the first source, the sum of all, none; default: the "
+        "model's own",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "classifier",
+        None,
+        "converted weights of piafusion_classifier: adds the probability that the first source was "
+        "taken by day to summary.json",
+        flag_values=values,
+    )
     flags.DEFINE_bool("resume", False, "keep the finished scenes of --out", flag_values=values)
     flags.DEFINE_bool("dry_run", False, "check everything, write nothing", flag_values=values)
     common.define_json(values)
@@ -74,8 +95,14 @@ def run(values, arguments):
     scenes = find_scenes(arguments)
     common.use_compilation_cache()
     model = store.load_model(
-        row.name, values.weights, dominability=values.dominability, precision=values.precision
+        row.name,
+        values.weights,
+        dominability=values.dominability,
+        fold=values.fold,
+        precision=values.precision,
+        **_residual(values, row),
     )
+    classifier = store.load_classifier(values.classifier) if values.classifier else None
     options = opt.FuseOptions(
         model=row.name,
         weights_sha256=store.read_manifest(values.weights)["sha256"],
@@ -86,6 +113,11 @@ def run(values, arguments):
         save=tuple(name for name in opt.SAVES if name in values.save),
         batch_size=values.batch_size,
         precision=values.precision,
+        fold=values.fold,
+        residual=values.residual,
+        classifier_sha256=(
+            store.read_manifest(values.classifier)["sha256"] if values.classifier else None
+        ),
     )
     out = pathlib.Path(values.out)
     job = plan_job(scenes, source_labels(arguments), row, options, out, resume=values.resume)
@@ -93,13 +125,21 @@ def run(values, arguments):
         _print_plan(job, values.json)
         return
     try:
-        result = run_job(job, model, row)
+        result = run_job(job, model, row, classifier)
     except KeyboardInterrupt:
         raise UserError("interrupted: finished scenes are kept: run again with --resume") from None
     if values.json:
         print(store.dumps({"out": str(out), **result}), end="")
         return
     print(f"{out}: {result['fused']} scenes fused, {result['reused']} reused", file=sys.stderr)
+
+
+def _residual(values, row):
+    if values.residual is None:
+        return {}
+    if not hasattr(row.build(), "residual"):
+        raise UserError(f"--residual={values.residual}: {row.name} has no residual: leave it out")
+    return {"residual": values.residual}
 
 
 def _print_plan(job, as_json):

@@ -16,21 +16,22 @@ class Scene:
     sources: tuple[pathlib.Path, ...]
 
 
-def find_scenes(paths: Sequence[str]) -> list[Scene]:
+def find_scenes(paths: Sequence[str], *, least: int = 2) -> list[Scene]:
     """The scenes that the arguments name: files of one scene, or folders matched by stem.
 
     Args:
-      paths: two or more files, or two or more folders, in the order of their roles.
+      paths: files, or folders, in the order of their roles.
+      least: how many there must be.
 
     Returns:
       Scenes sorted by name.
 
     Raises:
-      UserError: fewer than two, missing, files mixed with folders, an empty folder, a stem twice
-        in one folder, or stems that do not match between folders.
+      UserError: fewer than `least`, missing, files mixed with folders, an empty folder, a stem
+        twice in one folder, or stems that do not match between folders.
     """
     found = [pathlib.Path(p) for p in paths]
-    if len(found) < 2:
+    if len(found) < least:
         given = f"got only {found[0]}" if found else "got none"
         raise UserError(f"fusion needs two or more sources, {given}: name the sources in order")
     for path in found:
@@ -63,7 +64,7 @@ def source_labels(paths: Sequence[str]) -> tuple[str, ...]:
 
 
 def _match(folders):
-    by_stem = [_images(folder) for folder in folders]
+    by_stem = [folder_images(folder) for folder in folders]
     first = by_stem[0]
     for folder, images in zip(folders[1:], by_stem[1:], strict=True):
         _check_same(folders[0], first, folder, images)
@@ -71,7 +72,12 @@ def _match(folders):
     return [Scene(stem, tuple(images[stem] for images in by_stem)) for stem in sorted(first)]
 
 
-def _images(folder):
+def folder_images(folder: pathlib.Path) -> dict[str, pathlib.Path]:
+    """The images directly in a folder: stem -> path, sorted by name.
+
+    Raises:
+      UserError: a stem twice, or no images.
+    """
     images = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):

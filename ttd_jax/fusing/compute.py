@@ -8,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ttd_jax.backbones import BackboneRow, Model
+from ttd_jax.backbones.illumination import Classifier, illumination
 from ttd_jax.core import color as color_lib
 from ttd_jax.core import fusion as fusion_lib
+from ttd_jax.data.images import read_picture
 from ttd_jax.fusing.options import FuseOptions
 
 _FUSE = {"ttd": fusion_lib.dynamic_fuse, "static": fusion_lib.static_fuse}
@@ -87,3 +89,15 @@ def dominance_shares(dominability):
     """
     leads = (dominability == jnp.max(dominability, axis=0)).astype(dominability.dtype)
     return jnp.mean(leads / jnp.sum(leads, axis=0), axis=(1, 2))
+
+
+def day_probability(classifier: Classifier, path) -> float | None:
+    """P(day) of a visible picture on disk; None if it is too small for the classifier."""
+    picture = read_picture(path)
+    if min(picture.size) < classifier.module.min_size:
+        return None
+    rgb = np.broadcast_to(picture.as_float(), (*picture.size, 3))
+    return round(float(_illumination(classifier, rgb)), 6)
+
+
+_illumination = jax.jit(illumination)

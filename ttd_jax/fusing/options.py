@@ -5,6 +5,7 @@ import dataclasses
 STRATEGIES = ("ttd", "static")
 COLORS = ("auto", "luma", "rgb", "gray", "network")
 SAVES = ("fused", "dominability", "components", "losses")
+RESIDUALS = ("first", "sum", "none")
 PRECISIONS = ("highest", "high", "default")
 
 
@@ -22,6 +23,9 @@ class FuseOptions:
       save: which of `SAVES` to write.
       batch_size: scenes in one batch; 0 chooses by size.
       precision: of convolutions, one of `PRECISIONS`.
+      fold: whether neighbouring linear layers were merged.
+      residual: CDDFuse's, where it differs from the model's own.
+      classifier_sha256: of the illumination classifier's weights, None without one.
     """
 
     model: str
@@ -33,6 +37,9 @@ class FuseOptions:
     save: tuple[str, ...] = ("fused",)
     batch_size: int = 0
     precision: str = "highest"
+    fold: bool = True
+    residual: str | None = None
+    classifier_sha256: str | None = None
 
     def as_record(self) -> dict:
         """JSON-able."""

@@ -10,11 +10,12 @@ import numpy as np
 from tqdm import tqdm
 
 from ttd_jax.backbones import BackboneRow, Model
+from ttd_jax.backbones.illumination import Classifier
 from ttd_jax.data.images import read_picture
+from ttd_jax.data.journal import Journal
 from ttd_jax.data.scenes import Scene
 from ttd_jax.errors import UserError
-from ttd_jax.fusing.compute import BatchFuser
-from ttd_jax.fusing.journal import Journal
+from ttd_jax.fusing.compute import BatchFuser, day_probability
 from ttd_jax.fusing.options import FuseOptions
 from ttd_jax.fusing.outputs import output_files, output_names
 from ttd_jax.fusing.plan import Batch, check_scenes, plan_batches
@@ -59,6 +60,11 @@ def plan_job(
     Raises:
       UserError: see `check_scenes`; a source would be overwritten; other settings when resuming.
     """
+    if row.source_count not in (None, len(labels)):
+        raise UserError(
+            f"{row.name} fuses exactly {row.source_count} sources, got {len(labels)}: pass "
+            f"{row.source_count}, or use another model"
+        )
     finished = Journal(out).finished(options.as_record()) if resume else {}
     sources = {path.resolve(): path for scene in scenes for path in scene.sources}
     for scene in scenes:
@@ -71,7 +77,7 @@ def plan_job(
     if out.exists() and not out.is_dir():
         raise UserError(f"{out}: is a file: choose a folder as --out")
     checked, unchanged = check_scenes(
-        scenes, gray=options.decode_gray, finished=finished, min_size=getattr(row, "min_size", 1)
+        scenes, gray=options.decode_gray, finished=finished, min_size=row.min_size
     )
     return FuseJob(
         out=out,
@@ -82,8 +88,16 @@ def plan_job(
     )
 
 
-def run_job(job: FuseJob, model: Model, row: BackboneRow) -> dict:
+def run_job(
+    job: FuseJob, model: Model, row: BackboneRow, classifier: Classifier | None = None
+) -> dict:
     """Fuses what is not finished and writes it.
+
+    Args:
+      job: from `plan_job`.
+      model: the network.
+      row: its row.
+      classifier: tells day from night on each first source; the record then has `day_probability`.
 
     Returns:
       `{'fused': count, 'reused': count, 'scenes': records}`.
@@ -95,7 +109,7 @@ def run_job(job: FuseJob, model: Model, row: BackboneRow) -> dict:
     journal = Journal(job.out)
     journal.open(job.finished)
     try:
-        records, batch_times, seconds = _fuse_batches(job, model, row, journal)
+        records, batch_times, seconds = _fuse_batches(job, model, row, journal, classifier)
     except BaseException:
         journal.abandon()
         raise
@@ -112,7 +126,7 @@ def run_job(job: FuseJob, model: Model, row: BackboneRow) -> dict:
     return {"fused": fused, "reused": len(summary) - fused, "scenes": summary}
 
 
-def _fuse_batches(job, model, row, journal):
+def _fuse_batches(job, model, row, journal, classifier):
     start = time.perf_counter()
     fuser = BatchFuser(model, row, job.options)
     todo = [
@@ -136,9 +150,21 @@ def _fuse_batches(job, model, row, journal):
                 if not wanted[slot]:
                     continue
                 result = {name: array[slot] for name, array in results.items()}
-                records[checked.scene.name] = _write(
-                    job, checked, result, pictures[slot], row, journal
+                record = _record(job, checked, result)
+                if classifier is not None:
+                    record["day_probability"] = day_probability(
+                        classifier, checked.scene.sources[0]
+                    )
+                files = output_files(
+                    checked.scene.name,
+                    job.labels,
+                    job.options,
+                    result,
+                    first=pictures[slot],
+                    quantise_how=row.quantise if job.options.color == "network" else "round",
                 )
+                journal.write_scene(record, files)
+                records[checked.scene.name] = record
                 bar.update()
             times.append(
                 {
@@ -170,10 +196,9 @@ def _load(batch, wanted, options):
     return pictures, tuple(arrays)
 
 
-def _write(job, checked, result, first, row, journal):
+def _record(job, checked, result):
     scene, options = checked.scene, job.options
-    how = row.quantise if options.color == "network" else "round"
-    record = {
+    return {
         "scene": scene.name,
         "size": list(checked.size),
         "color": options.resolve_color(checked.coloured),
@@ -193,6 +218,3 @@ def _write(job, checked, result, first, row, journal):
             )
         ],
     }
-    files = output_files(scene.name, job.labels, options, result, first=first, quantise_how=how)
-    journal.write_scene(record, files)
-    return record

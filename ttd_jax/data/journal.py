@@ -1,8 +1,9 @@
-"""The output folder of a run that may be stopped at any moment.
+"""The output folder of a run over scenes that may be stopped at any moment.
 
 While a run goes on, `.unfinished/` inside the output folder holds one line of JSON for every
 finished scene and the file being written; a finished run leaves `summary.json` and
-`timings.json` in its place.
+`timings.json` in its place. A record is a dict with at least `scene` (its name), `settings` (of
+the run) and `files` (relative to the folder).
 """
 
 import contextlib
@@ -67,9 +68,11 @@ class Journal:
             with self._lines.open("a") as lines:
                 lines.write(_line(record))
 
-    def close(self, summary: list[dict], timings: dict):
-        """Ends a finished run."""
+    def close(self, summary: list[dict], timings: dict, files=()):
+        """Ends a finished run; `files` are further `(relative path, bytes)` of the whole run."""
         with explain_os_errors(self._out, "free some space, then run again with --resume"):
+            for name, data in files:
+                self._replace(self._out / name, data)
             self._replace(self._out / TIMINGS, _pretty(timings))
             self._replace(self._out / SUMMARY, _pretty(summary))
             shutil.rmtree(self._work)

@@ -1,0 +1,96 @@
+"""`ttd-jax fuse` with each of the other networks, on random checkpoints of the authors' layout."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.commands.conftest import draw
+from ttd_jax.backbones import NETWORKS, REGISTRY
+from ttd_jax.checkpoints.store import load_model, save_model
+from ttd_jax.data.images import read_picture
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """`weights(name)`: a model directory of any network, with random weights."""
+    root = tmp_path_factory.mktemp("networks")
+
+    def make(name):
+        row = NETWORKS[name]
+        if not (root / name).exists():
+            inputs = jnp.zeros(row.input_shape)
+            variables = jax.jit(row.build().init)(jax.random.key(0), inputs)
+            model = row.bind(jax.tree.map(np.asarray, variables))
+            save_model(root / name, name, model, source={"sha256": None, "licence": "random"})
+        return root / name
+
+    return make
+
+
+@pytest.mark.parametrize("name", ["cddfuse_ivf", "cddfuse_mif", "piafusion", "ifcnn_max"])
+def test_every_network_fuses_colour_files(command_line, weights, tmp_path, name):
+    pair = [
+        draw(tmp_path / "v" / "1.png", (33, 40), channels=3),
+        draw(tmp_path / "i" / "1.png", (33, 40), seed=1),
+    ]
+    words = [f"--model={name}", f"--weights={weights(name)}", f"--out={tmp_path / 'out'}"]
+    result = command_line("fuse", *words, "--save=fused,dominability,components", "--json", *pair)
+    assert result.returncode == 0, result.stderr
+    (scene,) = json.loads(result.stdout)["scenes"]
+    assert scene["settings"]["dominability"]["preset"] == REGISTRY[name].default_preset
+    assert read_picture(tmp_path / "out" / "1.png").coloured
+    assert read_picture(tmp_path / "out" / "1.png").size == (33, 40)
+
+
+def test_the_residual_is_the_users_choice(command_line, refused, weights, random_weights, tmp_path):
+    pair = [draw(tmp_path / f / "1.png", seed=s) for s, f in enumerate("vi")]
+    words = ["fuse", "--model=cddfuse_ivf", f"--weights={weights('cddfuse_ivf')}", *pair]
+    pictures = set()
+    for flag in ("--residual=first", "--residual=sum", "--residual=none"):
+        assert command_line(*words, flag, f"--out={tmp_path / flag}").returncode == 0
+        pictures.add((tmp_path / flag / "1.png").read_bytes())
+    assert len(pictures) == 3
+    words = ["fuse", "--model=ifcnn_sum", f"--weights={random_weights}", *pair]
+    refused(*words, "--residual=sum", f"--out={tmp_path / 'x'}", named=["no residual"])
+
+
+def test_folding_changes_nothing_but_rounding(command_line, weights, tmp_path):
+    pair = [draw(tmp_path / f / "1.png", seed=s) for s, f in enumerate("vi")]
+    words = ["fuse", "--model=cddfuse_mif", f"--weights={weights('cddfuse_mif')}", *pair]
+    pictures = []
+    for flag in ("--fold", "--nofold"):
+        assert command_line(*words, flag, f"--out={tmp_path / flag}").returncode == 0
+        pictures.append(read_picture(tmp_path / flag / "1.png").pixels.astype(int))
+    np.testing.assert_allclose(*pictures, atol=1)
+    assert load_model("cddfuse_mif", weights("cddfuse_mif"), fold=True).module.folded
+
+
+def test_piafusion_takes_exactly_two_sources_of_two_pixels(refused, weights, tmp_path):
+    paths = [draw(tmp_path / f / "1.png", seed=s) for s, f in enumerate("vij")]
+    out = tmp_path / "out"
+    words = ["fuse", "--model=piafusion", f"--weights={weights('piafusion')}", f"--out={out}"]
+    refused(*words, *paths, named=["exactly 2", "got 3"])
+    tiny = [draw(tmp_path / f / "t.png", (1, 9), seed=s) for s, f in enumerate("vi")]
+    refused(*words, *tiny, named=["9x1", "2x2"])
+    assert not out.exists()
+
+
+def test_day_and_night_are_told_where_the_classifier_is_given(
+    shared, command_line, refused, random_weights, tmp_path
+):
+    checkpoint = shared / "weights" / "piafusion" / "best_cls.pth"
+    classifier = tmp_path / "classifier"
+    words = ["--model=piafusion_classifier", f"--checkpoint={checkpoint}", f"--out={classifier}"]
+    assert command_line("convert", *words).returncode == 0
+    night = shared / "data" / "msrs" / "test"
+    pair = [night / "vi" / "00004N.png", night / "ir" / "00004N.png"]
+    words = ["fuse", "--model=ifcnn_sum", f"--weights={random_weights}", f"--out={tmp_path / 'o'}"]
+    result = command_line(*words, f"--classifier={classifier}", "--json", *pair)
+    assert result.returncode == 0, result.stderr
+    (scene,) = json.loads(result.stdout)["scenes"]
+    assert scene["day_probability"] < 0.5
+    assert len(scene["settings"]["classifier_sha256"]) == 64
+    refused(*words, f"--classifier={random_weights}", *pair, named=[random_weights])

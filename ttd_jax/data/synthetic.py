@@ -1,0 +1,42 @@
+"""Pairs with a known truth, made from one picture."""
+
+import cv2
+import numpy as np
+
+
+def multi_focus_pair(image, *, sigma=4.0, seed=0):
+    """Two pictures of which each is sharp where the other is blurred.
+
+    The border between near and far is a random smooth curve; each picture is blurred with a
+    Gaussian, first on its own side only, as in common synthetic multi-focus sets.
+
+    Args:
+      image: f32[H, W, C] in [0, 1]: the truth, sharp everywhere.
+      sigma: of the blur, in pixels.
+      seed: of the border.
+
+    Returns:
+      `(near, far)`, f32[H, W, C] in [0, 1]: sharp inside and outside of the border.
+    """
+    noise = np.random.default_rng(seed).standard_normal(image.shape[:2]).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), min(image.shape[:2]) / 6)
+    mask = (smooth > np.median(smooth)).astype(np.float32)
+    mask = cv2.GaussianBlur(mask, (0, 0), 1.0)[..., None]  # no lens has a border of one pixel
+    blurred = cv2.GaussianBlur(image, (0, 0), sigma).reshape(image.shape)
+    return mask * image + (1 - mask) * blurred, (1 - mask) * image + mask * blurred
+
+
+def multi_exposure_pair(image, *, stops=1.5, gamma=2.2):
+    """An under- and an over-exposed picture of a scene.
+
+    Args:
+      image: f32[H, W, C] in [0, 1], display-referred.
+      stops: exposure of each away from the middle, in powers of two.
+      gamma: of the display.
+
+    Returns:
+      `(under, over)`, f32[H, W, C] in [0, 1]; clipped and rounded to 8 bits like a camera's.
+    """
+    linear = image**gamma
+    pair = (np.clip(linear * 2.0**shift, 0, 1) ** (1 / gamma) for shift in (-stops, stops))
+    return tuple((np.rint(255 * picture) / 255).astype(np.float32) for picture in pair)

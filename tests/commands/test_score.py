@@ -1,0 +1,112 @@
+"""`ttd-jax score` and `ttd-jax metrics`."""
+
+import csv
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.commands.conftest import draw
+from ttd_jax import metrics
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two sets of results of four scenes and their sources, of two sizes."""
+    for i, size in enumerate([(32, 40), (32, 40), (27, 35), (32, 40)]):
+        draw(tmp_path / "v" / f"{i}.png", size, channels=3, seed=i)
+        draw(tmp_path / "i" / f"{i}.png", size, seed=10 + i)
+        draw(tmp_path / "sharp" / f"{i}.png", size, channels=3, seed=20 + i)
+        picture = cv2.imread(str(tmp_path / "sharp" / f"{i}.png"))
+        (tmp_path / "soft").mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / "soft" / f"{i}.png"), cv2.blur(picture, (3, 3)))
+    return tmp_path
+
+
+def words(folders, *flags, fused=("sharp",)):
+    fused = ",".join(str(folders / f) for f in fused)
+    sources = f"{folders / 'v'},{folders / 'i'}"
+    return ["score", f"--fused={fused}", f"--sources={sources}", f"--out={folders / 'o'}", *flags]
+
+
+@pytest.mark.parametrize("protocol", metrics.PROTOCOLS)
+def test_tables_hold_what_the_functions_give(command_line, folders, protocol):
+    result = command_line(*words(folders, f"--protocol={protocol}"))
+    assert result.returncode == 0, result.stderr
+    assert f"`{protocol}`" in result.stdout
+    with (folders / "o" / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["image"] for row in rows] == ["0", "1", "2", "3"]
+    for row in rows:
+        assert row["protocol"] == protocol
+        paths = [folders / f / f"{row['image']}.png" for f in ("v", "i")]
+        fused = cv2.imread(str(folders / "sharp" / f"{row['image']}.png"))[..., ::-1]
+        expected = metrics.evaluate(
+            metrics.fused_grey(fused, protocol=protocol),
+            np.stack([cv2.imread(str(p), 0).astype(np.float32) for p in paths]),
+            protocol=protocol,
+        )
+        for name, value in expected.items():
+            assert float(row[name]) == pytest.approx(float(value), rel=1e-5, abs=1e-6), name
+    content = json.loads((folders / "o" / "scores.json").read_text())
+    assert content["protocol"] == protocol
+    mean = np.mean([float(row["AG"]) for row in rows])
+    assert content["methods"]["sharp"]["AG"]["mean"] == pytest.approx(mean)
+    assert content["methods"]["sharp"]["AG"]["count"] == 4
+
+
+def test_several_results_are_compared_in_pairs(command_line, folders):
+    result = command_line(*words(folders, "--json", fused=("soft", "sharp")))
+    assert result.returncode == 0, result.stderr
+    content = json.loads(result.stdout)
+    assert content["baseline"] == "soft"
+    gain = content["differences"]["sharp"]["AG"]
+    assert gain["improved"] == 1
+    means = {m: content["methods"][m]["AG"]["mean"] for m in ("soft", "sharp")}
+    assert gain["mean"] == pytest.approx(means["sharp"] - means["soft"], rel=1e-6)
+    assert gain["low"] <= gain["mean"] <= gain["high"]
+    assert "sharp - soft" in (folders / "o" / "scores.md").read_text()
+
+
+def test_resuming_scores_only_what_changed(command_line, folders):
+    assert command_line(*words(folders)).returncode == 0
+    tables = {p.name: p.read_bytes() for p in (folders / "o").iterdir()}
+    assert command_line(*words(folders, "--resume")).returncode == 0
+    timings = json.loads((folders / "o" / "timings.json").read_text())
+    assert (timings["scored"], timings["reused"]) == (0, 4)
+    for name in ("scores.csv", "scores.json", "scores.md", "summary.json"):
+        assert (folders / "o" / name).read_bytes() == tables[name]
+    draw(folders / "sharp" / "2.png", (27, 35), seed=77)
+    assert command_line(*words(folders, "--resume")).returncode == 0
+    timings = json.loads((folders / "o" / "timings.json").read_text())
+    assert (timings["scored"], timings["reused"]) == (1, 3)
+
+
+def test_mistakes_are_told_in_one_line(refused, folders):
+    draw(folders / "sharp" / "extra.png")
+    refused(*words(folders), named=["sharp", "1 of 5", "extra"])
+    (folders / "sharp" / "extra.png").unlink()
+    (folders / "soft" / "3.png").unlink()
+    refused(*words(folders, fused=("sharp", "soft")), named=["differ in 1", "(3)"])
+    refused(*words(folders, "--metrics=EN,SD,QAB"), named=["QAB"])
+    refused(*words(folders, "--protocol=mine"), named=["mine"])
+    refused(*words(folders, fused=("none",)), named=["none", "no such folder"])
+    draw(folders / "sharp" / "2.png", (20, 20))
+    refused(*words(folders), named=["2.png", "20x20", "35x27"])
+    draw(folders / "sharp" / "0.png", (32, 40)).write_bytes(b"x")
+    refused(*words(folders), named=["0.png"])
+    shutil.rmtree(folders / "v")
+    refused(*words(folders), named=["no such folder"])
+    assert not (folders / "o" / "scores.csv").exists()
+
+
+def test_the_registry_is_printed(command_line):
+    result = command_line("metrics")
+    assert result.returncode == 0
+    for name in metrics.REGISTRY:
+        assert f"\n{name} " in result.stdout
+    rows = json.loads(command_line("metrics", "--json").stdout)["metrics"]
+    assert rows["CE"]["better"] == "down"
+    assert rows["EN"]["needs_sources"] is False

@@ -1,0 +1,245 @@
+"""The fifteen metrics in float64 NumPy and SciPy, straight from their definitions.
+
+Written apart from the package, which is held to these. One image at a time, loops over the
+sources; only integers in 0..255 are accepted.
+"""
+
+import numpy as np
+from scipy import ndimage
+
+
+def evaluate(fused, sources, protocol="paper", names=None):
+    """The metrics of `fused` [H, W] and `sources` [M, H, W]: name -> float."""
+    fused = np.asarray(fused, np.float64)
+    sources = [np.asarray(source, np.float64) for source in sources]
+    for image in (fused, *sources):
+        assert np.array_equal(image, np.clip(np.round(image), 0, 255))
+    return {name: float(METRICS[name](fused, sources, protocol)) for name in names or METRICS}
+
+
+def probabilities(image):
+    return np.bincount(image.astype(int).ravel(), minlength=256) / image.size
+
+
+def joint_probabilities(first, second):
+    edges = np.arange(257) - 0.5
+    return np.histogram2d(first.ravel(), second.ravel(), bins=(edges, edges))[0] / first.size
+
+
+def entropy_nats(p):
+    p = p[p > 0]
+    return np.sum(p * np.log(1 / p))
+
+
+def en(fused, sources, protocol):
+    return entropy_nats(probabilities(fused)) / np.log(2)
+
+
+def sd(fused, sources, protocol):
+    return np.std(fused)
+
+
+def ag(fused, sources, protocol):
+    squares = np.zeros(fused.shape)
+    for axis in (0, 1):
+        if fused.shape[axis] > 1:
+            squares += np.gradient(fused, axis=axis) ** 2
+    total = np.sum(np.sqrt(squares / 2))
+    if protocol == "vifb":
+        return total / np.prod([max(side - 1, 1) for side in fused.shape])
+    return total / fused.size
+
+
+def sobel(image):
+    return ndimage.sobel(image, 1, mode="nearest"), ndimage.sobel(image, 0, mode="nearest")
+
+
+def ei(fused, sources, protocol):
+    raw = np.mean(np.hypot(*sobel(fused)))
+    return raw if protocol == "vifb" else raw / 4
+
+
+def sf(fused, sources, protocol):
+    total = 0.0
+    for axis in (0, 1):
+        squares = np.diff(fused, axis=axis) ** 2
+        if squares.size:
+            total += squares.sum() / fused.size if protocol == "vifb" else squares.mean()
+    return np.sqrt(total)
+
+
+def corr(first, second):
+    if first.std() < 1e-6 or second.std() < 1e-6:
+        return 0.0
+    return np.corrcoef(first.ravel(), second.ravel())[0, 1]
+
+
+def scd(fused, sources, protocol):
+    total = 0.0
+    for m, source in enumerate(sources):
+        others = sources[:m] + sources[m + 1 :]
+        total += corr(fused - np.mean(others, axis=0) if others else fused, source)
+    return total
+
+
+def ce(fused, sources, protocol):
+    q = probabilities(fused)
+    values = []
+    for source in sources:
+        p = probabilities(source)
+        if protocol == "vifb":
+            both = (p > 0) & (q > 0)
+            values.append(np.sum(p[both] * np.log2(p[both] / q[both])))
+        else:
+            values.append(-np.sum(p * np.log2(q + 1e-7)))
+    return np.mean(values) if protocol == "vifb" else np.sqrt(np.mean(np.square(values)))
+
+
+def information(first, second):
+    joint = joint_probabilities(first, second)
+    return (
+        entropy_nats(joint.sum(axis=1))
+        + entropy_nats(joint.sum(axis=0))
+        - entropy_nats(joint.ravel())
+    )
+
+
+def mi(fused, sources, protocol):
+    return sum(information(fused, source) for source in sources)
+
+
+def nmi(fused, sources, protocol):
+    total = 0.0
+    for source in sources:
+        both = entropy_nats(probabilities(fused)) + entropy_nats(probabilities(source))
+        total += 2 * information(fused, source) / both if both else 0.0
+    return total
+
+
+def fitting(size, image):
+    while size > min(image.shape):
+        size -= 2
+    return size
+
+
+def gaussian(size, sigma):
+    """The window's factor along either axis."""
+    window = np.exp(-((np.arange(size) - size // 2) ** 2) / (2 * sigma**2))
+    return window / window.sum()
+
+
+def filtered(image, window):
+    for axis in (0, 1):
+        image = ndimage.correlate1d(image, window, axis=axis, mode="constant")
+    margin = len(window) // 2
+    return image[margin : image.shape[0] - margin, margin : image.shape[1] - margin]
+
+
+def local_statistics(first, second, window):
+    means = filtered(first, window), filtered(second, window)
+    return (
+        means,
+        filtered(first * first, window) - means[0] ** 2,
+        filtered(second * second, window) - means[1] ** 2,
+        filtered(first * second, window) - means[0] * means[1],
+    )
+
+
+def ssim(fused, sources, protocol):
+    if protocol == "vifb":
+        window, unbiased = gaussian(fitting(11, fused), 1.5), 1.0
+    else:
+        size = fitting(7, fused)
+        window, unbiased = np.full(size, 1 / size), size**2 / max(size**2 - 1, 1)
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    total = 0.0
+    for source in sources:
+        (mean_f, mean_x), var_f, var_x, cov = local_statistics(fused, source, window)
+        total += np.mean(
+            (2 * mean_f * mean_x + c1)
+            * (2 * unbiased * cov + c2)
+            / ((mean_f**2 + mean_x**2 + c1) * (unbiased * (var_f + var_x) + c2))
+        )
+    return total
+
+
+def vifp(reference, distorted):
+    kept = given = 0.0
+    for scale, size in enumerate((17, 9, 5, 3)):
+        if scale:
+            window = gaussian(fitting(size, reference), fitting(size, reference) / 5)
+            reference = filtered(reference, window)[::2, ::2]
+            distorted = filtered(distorted, window)[::2, ::2]
+        window = gaussian(fitting(size, reference), fitting(size, reference) / 5)
+        _, var_r, var_d, cov = local_statistics(reference, distorted, window)
+        var_r, var_d = np.maximum(var_r, 0), np.maximum(var_d, 0)
+        gain = cov / (var_r + 1e-10)
+        error = var_d - gain * cov
+        flat_r, flat_d = var_r < 1e-10, var_d < 1e-10
+        gain[flat_r], error[flat_r], var_r[flat_r] = 0, var_d[flat_r], 0
+        gain[flat_d], error[flat_d] = 0, 0
+        negative = gain < 0
+        error[negative], gain[negative] = var_d[negative], 0
+        error = np.maximum(error, 1e-10)
+        kept += np.sum(np.log10(1 + gain**2 * var_r / (error + 2)))
+        given += np.sum(np.log10(1 + var_r / 2))
+    return kept / given if given > 0 else 0.0
+
+
+def vif(fused, sources, protocol):
+    return sum(vifp(source, fused) for source in sources)
+
+
+def edges(image):
+    sx, sy = sobel(image)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        angle = np.where(sx == 0, np.pi / 2, np.arctan(sy / sx))
+    return np.hypot(sx, sy), angle
+
+
+def qabf(fused, sources, protocol):
+    strength_f, angle_f = edges(fused)
+    above = below = 0.0
+    for source in sources:
+        strength, angle = edges(source)
+        low, high = np.minimum(strength, strength_f), np.maximum(strength, strength_f)
+        ratio = np.divide(low, high, out=np.zeros_like(low), where=high > 0)
+        parallel = np.abs(np.abs(angle - angle_f) - np.pi / 2) / (np.pi / 2)
+        kept = 0.9994 / (1 + np.exp(-15 * (ratio - 0.5)))
+        kept = kept * 0.9879 / (1 + np.exp(-22 * (parallel - 0.8)))
+        above, below = above + np.sum(kept * strength), below + np.sum(strength)
+    return above / below if below > 0 else 0.0
+
+
+def cc(fused, sources, protocol):
+    return np.mean([corr(fused, source) for source in sources])
+
+
+def mse(fused, sources, protocol):
+    return np.mean([np.mean((fused - source) ** 2) for source in sources])
+
+
+def psnr(fused, sources, protocol):
+    error, peak = mse(fused, sources, protocol), fused.max() ** 2
+    if error == 0:
+        return 100.0
+    return np.clip(10 * np.log10(peak / error), -100, 100) if peak > 0 else -100.0
+
+
+METRICS = {
+    "EN": en,
+    "SD": sd,
+    "AG": ag,
+    "EI": ei,
+    "SF": sf,
+    "SCD": scd,
+    "CE": ce,
+    "SSIM": ssim,
+    "MI": mi,
+    "NMI": nmi,
+    "VIF": vif,
+    "Qabf": qabf,
+    "CC": cc,
+    "MSE": mse,
+    "PSNR": psnr,
+}

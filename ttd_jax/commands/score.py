@@ -1,0 +1,63 @@
+"""Score any method's saved pictures against their sources.
+
+    ttd-jax score --fused=out --sources=visible_dir,infrared_dir --out=scores
+    ttd-jax score --fused=static,ttd --sources=visible_dir,infrared_dir --out=scores
+
+Pictures are matched with their sources by file name. Writes scores.csv (one row an image),
+scores.json and scores.md (mean, standard deviation and bootstrap 95 % interval; for several
+--fused also paired differences from the first), and prints the last. A table names its protocol:
+`paper` is the one of the TTD paper's tables, `vifb` that of the VIFB and MEFB benchmarks.
+"""
+
+import pathlib
+
+from absl import flags
+
+from ttd_jax.commands import common
+from ttd_jax.data.scenes import find_scenes, source_labels
+from ttd_jax.errors import UserError
+from ttd_jax.evaluation import tables
+from ttd_jax.evaluation.score import plan_score, run_score
+from ttd_jax.metrics import PROTOCOLS, REGISTRY, lookup
+
+
+def define_flags(values):
+    """The flags of this command."""
+    flags.DEFINE_list("fused", None, "folders of fused pictures", flag_values=values)
+    flags.DEFINE_list("sources", None, "folders of sources, by role", flag_values=values)
+    flags.DEFINE_string("out", None, "folder for the tables", flag_values=values)
+    flags.DEFINE_enum("protocol", "paper", list(PROTOCOLS), "of the metrics", flag_values=values)
+    flags.DEFINE_list("metrics", list(REGISTRY), "which; see `ttd-jax metrics`", flag_values=values)
+    flags.DEFINE_bool("resume", False, "keep the finished scores of --out", flag_values=values)
+    common.define_json(values)
+
+
+def run(values, arguments):
+    """Scores and prints the table."""
+    common.reject_arguments(arguments)
+    common.require(values, "fused", "sources", "out")
+    try:
+        names = tuple(lookup(name).name for name in values.metrics)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    folders = [pathlib.Path(folder) for folder in values.fused]
+    for folder in (*folders, *map(pathlib.Path, values.sources)):
+        if not folder.is_dir():
+            raise UserError(f"{folder}: no such folder: check the path")
+    job = plan_score(
+        folders,
+        source_labels(folders),
+        find_scenes(values.sources, least=1),
+        protocol=values.protocol,
+        names=names,
+        out=pathlib.Path(values.out),
+    )
+    common.use_compilation_cache()
+    try:
+        records = run_score(job, resume=values.resume)
+    except KeyboardInterrupt:
+        raise UserError("interrupted: finished scores are kept: run again with --resume") from None
+    if values.json:
+        print((job.out / "scores.json").read_text(), end="")
+        return
+    print(tables.markdown(tables.summarise(records, names), values.protocol, names), end="")

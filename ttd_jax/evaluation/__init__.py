@@ -1,0 +1,1 @@
+"""Figures of whole data sets: scoring, statistics over images, tables."""

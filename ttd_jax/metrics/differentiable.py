@@ -1,0 +1,44 @@
+"""Structure, gradient and intensity as training losses: smaller is better, gradients finite.
+
+One sample, images f32[H, W] and f32[M, H, W] in any range. Gradients flow to every argument and
+stay finite on constant images, where a plain square root's would not. SD, AG, EI, SF, SSIM and MSE
+of this package are differentiable as they stand; the others count greys or have jumps.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from ttd_jax.metrics.gradients import edge_strength
+from ttd_jax.metrics.ssim import similarity
+
+
+def ssim_loss(fused, sources, *, data_range, window="gaussian"):
+    """1 - mean over m of ssim(F, X_m), in 0..2.
+
+    Args:
+      fused: f32[H, W].
+      sources: f32[M, H, W].
+      data_range: 1 for images in [0, 1], 255 for greys.
+      window: 'gaussian' (11x11, standard deviation 1.5) or 'uniform' (7x7).
+    """
+    return 1 - jnp.mean(similarity(fused, sources, data_range=data_range, window=window))
+
+
+def gradient_loss(fused, sources):
+    """Mean of | |grad F| - max over m of |grad X_m| |: the strongest edge should survive.
+
+    |grad| is the length of the 3x3 Sobel vector, divided by 4, with replicated border.
+    """
+    strongest = jnp.max(edge_strength(sources), axis=0)
+    return _mean_distance(edge_strength(fused), strongest) / 4
+
+
+def intensity_loss(fused, sources):
+    """Mean of |F - max over m of X_m|: the brightest source should show."""
+    return _mean_distance(fused, jnp.max(sources, axis=0))
+
+
+def _mean_distance(first, second):
+    """Mean absolute difference, with gradient 0 where the two agree (`jnp.abs` has 1 there)."""
+    difference = first - second
+    return jnp.mean(difference * jax.lax.stop_gradient(jnp.sign(difference)))

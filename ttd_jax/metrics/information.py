@@ -1,0 +1,80 @@
+"""EN, CE, MI, NMI: what the grey-level histograms say."""
+
+import jax
+import jax.numpy as jnp
+
+from ttd_jax.metrics.histogram import histogram, joint_histogram
+from ttd_jax.metrics.inputs import prepare, safe_divide
+
+_EMPTY_BIN = 1e-7  # keeps the logarithm of an empty bin of the fused image finite
+
+
+def entropy(fused, sources=None, *, protocol="paper"):
+    """EN = -sum_k p_k log2 p_k in bits, in 0..8; 0 for a constant image.
+
+    Reference: Roberts et al., J. Appl. Remote Sens. 2 (2008) 023522.
+    """
+    fused, _ = prepare(fused, sources, protocol)
+    return _entropy(histogram(fused)) / jnp.log(2.0)
+
+
+def cross_entropy(fused, sources, *, protocol="paper"):
+    """CE: how badly the fused histogram codes those of the sources, in bits.
+
+    'paper': root mean square over the sources of c_m = -sum_k p_m(k) log2(p_F(k) + 1e-7); at most
+    23.25. 'vifb': mean over the sources of sum_k p_m(k) log2(p_m(k) / p_F(k)) over the greys that
+    both images have; no grey in common gives 0.
+
+    Reference: Bulanon et al., Biosystems Engineering 103 (2009) 12-22.
+    """
+    fused, sources = prepare(fused, sources, protocol)
+    p_fused = histogram(fused)[None]
+    p_sources = jax.vmap(histogram)(sources)
+    if protocol == "vifb":
+        both = (p_sources > 0) & (p_fused > 0)
+        ratio = jnp.where(both, p_sources, 1.0) / jnp.where(both, p_fused, 1.0)
+        return jnp.mean(jnp.sum(p_sources * jnp.log2(ratio), axis=-1))
+    crosses = -jnp.sum(p_sources * jnp.log2(p_fused + _EMPTY_BIN), axis=-1)
+    return jnp.sqrt(jnp.mean(jnp.square(crosses)))
+
+
+def mutual_information(fused, sources, *, protocol="paper"):
+    """MI = sum over m of I(F; X_m) in nats, in 0..M ln 256; 0 if either image is constant.
+
+    Reference: Qu et al., Electronics Letters 38 (2002) 313-315.
+    """
+    fused, sources = prepare(fused, sources, protocol)
+    return jnp.sum(_shared_information(_joint(fused, sources)))
+
+
+def normalised_mutual_information(fused, sources, *, protocol="paper"):
+    """NMI = 2 sum over m of I(F; X_m) / (H(F) + H(X_m)), in 0..M.
+
+    A source counts for 0 where it and the fused image are constant: there is nothing to share.
+
+    Reference: Hossny et al., Electronics Letters 44 (2008) 1066-1067.
+    """
+    fused, sources = prepare(fused, sources, protocol)
+    joint = _joint(fused, sources)
+    entropies = _entropy(jnp.sum(joint, axis=1)) + _entropy(jnp.sum(joint, axis=2))
+    return 2 * jnp.sum(safe_divide(_shared_information(joint), entropies))
+
+
+def _joint(fused, sources):
+    return jax.vmap(lambda source: joint_histogram(source, fused))(sources)
+
+
+def _entropy(p):
+    """In nats, over the last axis; an empty bin counts for 0."""
+    return jnp.sum(-p * jnp.log(jnp.where(p > 0, p, 1.0)), axis=-1)
+
+
+def _shared_information(joint):
+    """f32[M] of joint probabilities f32[M, 256, 256], in nats.
+
+    As one sum of logarithms of ratios: the difference of entropies would cancel in float32.
+    """
+    independent = jnp.sum(joint, axis=1, keepdims=True) * jnp.sum(joint, axis=2, keepdims=True)
+    occurs = joint > 0
+    ratio = jnp.where(occurs, joint, 1.0) / jnp.where(occurs, independent, 1.0)
+    return jnp.sum(joint * jnp.log(ratio), axis=(1, 2))

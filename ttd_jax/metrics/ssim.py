@@ -1,0 +1,52 @@
+"""SSIM: structural similarity of the fused image with every source. Differentiable."""
+
+import jax
+import jax.numpy as jnp
+
+from ttd_jax.metrics import filters
+from ttd_jax.metrics.inputs import offset, prepare
+
+_K1, _K2 = 0.01, 0.03
+
+
+def ssim(fused, sources, *, protocol="paper"):
+    """SSIM = sum over m of ssim(F, X_m), in -M..M; M where the fused image equals every source.
+
+    'paper': 7x7 uniform window and sample covariance. 'vifb': 11x11 Gaussian of standard deviation
+    1.5 and population covariance. Data range 255, mean over the windows inside the image; a
+    smaller image gets the largest window that fits.
+
+    Reference: Wang et al., IEEE Trans. Image Processing 13 (2004) 600-612.
+    """
+    fused, sources = prepare(fused, sources, protocol)
+    window = "gaussian" if protocol == "vifb" else "uniform"
+    return jnp.sum(similarity(fused, sources, data_range=255.0, window=window))
+
+
+def similarity(fused, sources, *, data_range, window="gaussian"):
+    """Mean structural similarity of one image with each of several, f32[M].
+
+    Args:
+      fused: f32[H, W].
+      sources: f32[M, H, W].
+      data_range: largest minus smallest possible grey: 255, or 1 for images in [0, 1].
+      window: 'gaussian' (11x11, population covariance) or 'uniform' (7x7, sample covariance).
+    """
+    images = jnp.concatenate([fused[None], sources])
+    # Variances do not change with the origin, and near it float32 keeps the small ones.
+    origin = jax.lax.stop_gradient(offset(images))
+    if window == "gaussian":
+        taps = filters.gaussian(filters.fit(11, fused.shape), 1.5)
+        unbiased = 1.0
+    else:
+        taps = filters.uniform(filters.fit(7, fused.shape))
+        unbiased = len(taps) ** 2 / max(len(taps) ** 2 - 1, 1)
+    means, variances, covariances = filters.local_moments(images - origin, taps)
+    means = means + origin
+    c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
+    squares = jnp.square(means)
+    luminance = (2 * means[:1] * means[1:] + c1) / (squares[:1] + squares[1:] + c1)
+    structure = (2 * unbiased * covariances + c2) / (
+        unbiased * (variances[:1] + variances[1:]) + c2
+    )
+    return jnp.mean(luminance * structure, axis=(-2, -1))

@@ -1,0 +1,80 @@
+"""SD, SCD, CC, MSE, PSNR: moments of whole images."""
+
+import jax.numpy as jnp
+
+from ttd_jax.metrics.inputs import offset, prepare, safe_sqrt
+
+# Below this an image is constant: float32 rounding of greys leaves 1e-10, while one pixel of a
+# gigapixel image that is off by one grey has 1e-9.
+_NO_VARIANCE = 1e-9
+
+PSNR_LIMIT = 100.0  # decibel
+
+
+def standard_deviation(fused, sources=None, *, protocol="paper"):
+    """SD: population standard deviation, in 0..127.5; differentiable.
+
+    Reference: Rao, Meas. Sci. Technol. 8 (1997) 355-367.
+    """
+    fused, _ = prepare(fused, sources, protocol)
+    return safe_sqrt(_covariance(fused, fused))
+
+
+def sum_of_correlations_of_differences(fused, sources, *, protocol="paper"):
+    """SCD = sum over m of corr(F - mean of the other sources, X_m), in -M..M.
+
+    For two sources corr(F - B, A) + corr(F - A, B); for a single one corr(F, A).
+
+    Reference: Aslantas and Bendes, AEU Int. J. Electronics and Communications 69 (2015) 1890-1896.
+    """
+    fused, sources = prepare(fused, sources, protocol)
+    others = (jnp.sum(sources, axis=0, keepdims=True) - sources) / max(sources.shape[0] - 1, 1)
+    return jnp.sum(_correlation(fused[None] - others, sources))
+
+
+def correlation(fused, sources, *, protocol="paper"):
+    """CC: mean over m of corr(F, X_m), in -1..1; a constant image correlates 0 with anything.
+
+    Reference: Ma et al., Information Fusion 45 (2019) 153-178.
+    """
+    fused, sources = prepare(fused, sources, protocol)
+    return jnp.mean(_correlation(fused[None], sources))
+
+
+def mean_squared_error(fused, sources, *, protocol="paper"):
+    """MSE: mean over m of mean (F - X_m)^2, in 0..65025; differentiable.
+
+    Reference: Ma et al., Information Fusion 45 (2019) 153-178.
+    """
+    fused, sources = prepare(fused, sources, protocol)
+    return jnp.mean(jnp.square(fused[None] - sources))
+
+
+def psnr(fused, sources, *, protocol="paper"):
+    """PSNR = 10 log10(max(F)^2 / MSE) in decibel, held within -100..100.
+
+    100 where the fused image equals every source (MSE 0); -100 for a black fused image of sources
+    that are not black.
+
+    Reference: Jagalingam and Hegde, Aquatic Procedia 4 (2015) 133-142.
+    """
+    fused, sources = prepare(fused, sources, protocol)
+    error = mean_squared_error(fused, sources, protocol=protocol)
+    peak = jnp.square(jnp.max(fused))
+    both = (peak > 0) & (error > 0)
+    ratio = jnp.where(both, peak, 1.0) / jnp.where(both, error, 1.0)
+    decibel = jnp.clip(10 * jnp.log10(ratio), -PSNR_LIMIT, PSNR_LIMIT)
+    return jnp.where(both, decibel, jnp.where(error > 0, -PSNR_LIMIT, PSNR_LIMIT))
+
+
+def _covariance(first, second):
+    return jnp.mean((first - offset(first)) * (second - offset(second)), axis=(-2, -1))
+
+
+def _correlation(first, second):
+    """Pearson's, over the last two axes; 0 where an image has no variance."""
+    variances = _covariance(first, first), _covariance(second, second)
+    varied = (variances[0] > _NO_VARIANCE) & (variances[1] > _NO_VARIANCE)
+    # two roots: the product of two variances is no float32 where both are small
+    scale = jnp.prod(jnp.stack([jnp.sqrt(jnp.where(varied, v, 1.0)) for v in variances]), axis=0)
+    return jnp.where(varied, jnp.clip(_covariance(first, second) / scale, -1.0, 1.0), 0.0)

@@ -1,0 +1,1 @@
+"""Timings: what `ttd-jax benchmark` measures. Ratios side by side; absolute times mean little."""

@@ -1,0 +1,36 @@
+"""All fifteen metrics against their float64 NumPy and SciPy reference."""
+
+import jax
+import numpy as np
+
+from ttd_jax import metrics
+from ttd_jax.benchmarks.peers import import_peer
+from ttd_jax.benchmarks.timing import interleave
+
+
+def benchmark_metrics(*, size, repeats, checkout):
+    """Times one picture with two sources.
+
+    Args:
+      size: (H, W).
+      repeats: rounds.
+      checkout: folder of the checkout that has `tests/metrics/reference.py`.
+
+    Returns:
+      See `interleave`; the functions are 'jax' and 'reference', ratios are to the latter.
+    """
+    reference = import_peer(checkout, "tests.metrics.reference")
+    generator = np.random.default_rng(0)
+    # Smooth noise in whole greys: histograms and edges as full as a photograph's.
+    noise = generator.normal(size=(2, *size)).cumsum(axis=1).cumsum(axis=2)
+    low = noise.min(axis=(1, 2), keepdims=True)
+    sources = np.rint(255 * (noise - low) / np.ptp(noise, axis=(1, 2), keepdims=True))
+    fused = np.rint(sources.mean(axis=0))
+    on_device = jax.device_put((fused.astype(np.float32), sources.astype(np.float32)))
+    return interleave(
+        {
+            "jax": lambda: metrics.evaluate(*on_device),
+            "reference": lambda: reference.evaluate(fused, sources),
+        },
+        repeats=repeats,
+    )

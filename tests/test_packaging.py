@@ -1,6 +1,7 @@
 """The package as users get it: an editable install and a built wheel."""
 
 import pathlib
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -25,8 +26,12 @@ assert catalogue.known_files()
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     out = tmp_path_factory.mktemp("wheel")
+    # From a copy: setuptools would leave a `build` folder here, and pick up an old one.
+    source = tmp_path_factory.mktemp("source") / "ttd_jax"
+    skipped = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "demo", "weights")
+    shutil.copytree(ROOT, source, ignore=skipped)
     pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q"]
-    subprocess.run([*pip, "--wheel-dir", out, ROOT], check=True)
+    subprocess.run([*pip, "--wheel-dir", out, source], check=True)
     return next(out.glob("*.whl"))
 
 

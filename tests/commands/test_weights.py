@@ -5,12 +5,15 @@ import json
 import shutil
 
 import pytest
+from absl import flags
 
 import ttd_jax
 from tests.checkpoints.file_server import FileServer
 from ttd_jax.backbones import NETWORKS
 from ttd_jax.checkpoints import catalogue
 from ttd_jax.checkpoints.store import MANIFEST
+from ttd_jax.commands import weights as command
+from ttd_jax.errors import UserError
 
 SUM = catalogue.find("ifcnn_sum")
 
@@ -22,22 +25,32 @@ def server():
 
 
 @pytest.fixture
-def here(server):
-    """An environment whose weights come from the loopback server."""
-    return {"TTD_JAX_WEIGHTS_URL": server.url, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+def weights(tmp_path, capsys):
+    """Runs `ttd-jax weights ...` in this process with its own --out; returns what it printed."""
+
+    def run(*words):
+        values = flags.FlagValues()
+        values.set_gnu_getopt(True)
+        command.define_flags(values)
+        arguments = values(["weights", f"--out={tmp_path / 'w'}", *map(str, words)])[1:]
+        command.run(values, arguments)
+        return capsys.readouterr().out
+
+    return run
 
 
 @pytest.fixture
-def weights(command_line, here, tmp_path):
-    """Runs `ttd-jax weights ...` with its own --out; returns what it printed."""
+def mistaken(weights):
+    """`ttd-jax weights ...` ends with one line that holds every word of `named`."""
 
-    def run(*words):
-        result = command_line("weights", *words, f"--out={tmp_path / 'w'}", env=here)
-        assert result.returncode == 0, result.stderr
-        assert result.stderr == ""
-        return result.stdout
+    def check(*words, named):
+        with pytest.raises((UserError, flags.Error)) as error:
+            weights(*words)
+        for word in named:
+            assert str(word) in str(error.value)
+        assert "\n" not in str(error.value)
 
-    return run
+    return check
 
 
 @pytest.fixture
@@ -72,55 +85,63 @@ def test_the_list_shows_every_file_and_what_is_there(weights, tmp_path):
 
 
 def test_the_real_file_is_fetched_converted_listed_and_verified(
-    weights, refused, server, here, real_file, tmp_path
+    command_line, weights, server, real_file, tmp_path
 ):
     server.put(SUM, real_file.read_bytes())
     out = tmp_path / "w"
-    said = weights("fetch", "ifcnn_sum")
+    environment = {"TTD_JAX_WEIGHTS_URL": server.url, "NO_PROXY": "127.0.0.1"}
+    result = command_line("weights", "fetch", "ifcnn_sum", f"--out={out}", env=environment)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
     for word in (out / SUM.file, out / "ifcnn_sum", SUM.sha256, "none stated", SUM.citation):
-        assert str(word) in said
+        assert str(word) in result.stdout
     assert server.served == SUM.size
     ttd_jax.load_model("ifcnn_sum", out / "ifcnn_sum")
     assert sorted(path.name for path in out.iterdir()) == [SUM.file, "ifcnn_sum"]
 
-    record = json.loads(weights("fetch", SUM.file, "--json"))
-    assert record["received"] == 0
-    assert server.served == SUM.size
-
+    assert json.loads(weights("fetch", SUM.file, "--json"))["received"] == 0
     row = next(row for row in json.loads(weights("list", "--json")) if row["file"] == SUM.file)
     assert (row["fetched"], row["converted"]) == ("yes", True)
-
     for path in (real_file, out / SUM.file, out / "ifcnn_sum"):
         assert "is right" in weights("verify", path)
-    manifest = out / "ifcnn_sum" / MANIFEST
+    manifest = json.loads((out / "ifcnn_sum" / MANIFEST).read_text())
     record = json.loads(weights("verify", out / "ifcnn_sum", "--json"))
-    assert record["proof"].split()[1] == json.loads(manifest.read_text())["sha256"]
+    assert record["proof"] == f"sha256 {manifest['sha256']}"
     assert SUM.origin in record["is"]
 
 
-def test_wrong_bytes_end_in_one_line_with_both_hashes(refused, server, here, tmp_path):
+def test_wrong_bytes_end_in_one_line_with_both_hashes(refused, server, tmp_path):
     wrong = bytes(SUM.size)
     server.put(SUM, wrong)
     refused(
         *("weights", "fetch", SUM.file, f"--out={tmp_path / 'w'}"),
-        env=here,
+        env={"TTD_JAX_WEIGHTS_URL": server.url, "NO_PROXY": "127.0.0.1"},
         named=[SUM.url(server.url), SUM.sha256, hashlib.sha256(wrong).hexdigest()],
     )
     assert not (tmp_path / "w").exists()
 
 
-def test_files_that_are_not_what_they_are_called_are_refused(refused, tmp_path):
+def test_the_flag_wins_over_the_environment(weights, monkeypatch):
+    monkeypatch.setenv("TTD_JAX_WEIGHTS_URL", "http://a")
+    urls = [
+        json.loads(weights("list", "--json", *more))[0]["url"]
+        for more in ([], ["--base_url=http://b"])
+    ]
+    assert [url.split("/")[2] for url in urls] == ["a", "b"]
+
+
+def test_files_that_are_not_what_they_are_called_are_refused(mistaken, tmp_path):
     path = tmp_path / SUM.file
     path.write_bytes(b"not it")
     digest = hashlib.sha256(b"not it").hexdigest()
-    refused("weights", "verify", path, named=[path, "is not", SUM.sha256, digest])
+    mistaken("verify", path, named=[path, "is not", SUM.sha256, digest])
     other = path.rename(tmp_path / "mine.pth")
-    refused("weights", "verify", other, named=[other, "not a known file", digest])
-    refused("weights", "verify", tmp_path / "none", named=["none", "no such file"])
+    mistaken("verify", other, named=[other, "not a known file", digest])
+    mistaken("verify", tmp_path / "none", named=["none", "no such file"])
 
 
 def test_model_directories_that_do_not_match_their_manifest_are_refused(
-    refused, weights, random_weights, tmp_path
+    mistaken, weights, random_weights, tmp_path
 ):
     assert "an unknown file" in weights("verify", random_weights)
 
@@ -131,22 +152,22 @@ def test_model_directories_that_do_not_match_their_manifest_are_refused(
         return folder
 
     folder = damage("hash", sha256="0" * 64)
-    refused("weights", "verify", folder, named=[folder, "do not match their manifest"])
+    mistaken("verify", folder, named=[folder, "do not match their manifest"])
     folder = damage("model", model="dreamfuse")
-    refused("weights", "verify", folder, named=[folder, "'dreamfuse'"])
+    mistaken("verify", folder, named=[folder, "'dreamfuse'"])
     folder = damage("settings", settings={"sharpness": 3})
-    refused("weights", "verify", folder, named=[folder, "settings"])
+    mistaken("verify", folder, named=[folder, "settings"])
     (tmp_path / "empty").mkdir()
-    refused("weights", "verify", tmp_path / "empty", named=["empty", "no weights here"])
+    mistaken("verify", tmp_path / "empty", named=["empty", "no weights here"])
 
 
-def test_mistakes_are_named_and_mended(refused, tmp_path):
-    refused("weights", "fetch", "IFCNN_SUN", named=["IFCNN_SUN", "did you mean 'ifcnn_sum'"])
-    refused("weights", "fetch", "ifcnn-sum.pt", named=["did you mean 'IFCNN-SUM.pth'"])
-    refused("weights", "fetsh", named=["did you mean 'fetch'"])
-    refused("weights", named=["list", "fetch NAME", "verify PATH"])
-    refused("weights", "fetch", named=["fetch NAME"])
-    refused("weights", "list", "ifcnn_sum", named=["unexpected", "ifcnn_sum"])
+def test_mistakes_are_named_and_mended(mistaken, tmp_path):
+    mistaken("fetch", "IFCNN_SUN", named=["IFCNN_SUN", "did you mean 'ifcnn_sum'"])
+    mistaken("fetch", "ifcnn-sum.pt", named=["did you mean 'IFCNN-SUM.pth'"])
+    mistaken("fetsh", named=["did you mean 'fetch'"])
+    mistaken(named=["list", "fetch NAME", "verify PATH"])
+    mistaken("fetch", named=["fetch NAME"])
+    mistaken("list", "ifcnn_sum", named=["unexpected", "ifcnn_sum"])
     for flag in ("--timeout=0", "--retries=-1", "--base_url=ftp://x"):
-        refused("weights", "fetch", "ifcnn_sum", f"--out={tmp_path / 'w'}", flag, named=[flag[2:9]])
+        mistaken("fetch", "ifcnn_sum", flag, named=[flag.split("=")[0][2:]])
     assert not (tmp_path / "w").exists()

@@ -226,7 +226,12 @@ def _load(row, path):
 
 def _settings(row, manifest, dominability):
     if dominability is None:
-        return DominabilitySettings(**manifest["settings"])
+        try:
+            return DominabilitySettings(**manifest["settings"])
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"{MANIFEST} of {row.name}: unusable settings: {error}: convert the weights again"
+            ) from error
     if isinstance(dominability, DominabilitySettings):
         return dominability
     if dominability not in row.presets:

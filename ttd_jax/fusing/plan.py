@@ -87,6 +87,11 @@ def check_scenes(
     return [c for c, _ in checked], {c.scene.name for c, done in checked if done}
 
 
+def fitting_batch(size: tuple[int, int]) -> int:
+    """How many scenes of (H, W) make a batch: about a megapixel."""
+    return max(1, min(_BATCH_LIMIT, _BATCH_PIXELS // (size[0] * size[1])))
+
+
 def plan_batches(checked: Sequence[CheckedScene], batch_size: int = 0) -> list[Batch]:
     """Groups scenes by shape, then cuts each group into batches.
 
@@ -102,8 +107,7 @@ def plan_batches(checked: Sequence[CheckedScene], batch_size: int = 0) -> list[B
         groups[scene.size, scene.coloured].append(scene)
     batches = []
     for (size, _), members in groups.items():
-        fitting = max(1, min(_BATCH_LIMIT, _BATCH_PIXELS // (size[0] * size[1])))
-        capacity = min(batch_size or fitting, len(members))
+        capacity = min(batch_size or fitting_batch(size), len(members))
         for start in range(0, len(members), capacity):
             batches.append(Batch(tuple(members[start : start + capacity]), capacity))
     return batches

@@ -71,6 +71,7 @@ class BackboneRow(NetworkRow):
       quantise: how its authors turn [0, 1] into integers: 'truncate' or 'round'.
       presets: loss preset -> RD settings fitting this network; the first is its default.
       source_count: how many sources it fuses; None for any number.
+      published_as: its name in the TTD paper's tables, None if it is not in them.
     """
 
     build: Callable[..., Backbone]
@@ -80,6 +81,7 @@ class BackboneRow(NetworkRow):
     quantise: str
     presets: Mapping[str, DominabilitySettings]
     source_count: int | None = None
+    published_as: str | None = None
 
     @property
     def default_preset(self) -> str:
@@ -126,6 +128,7 @@ def _ifcnn(operator: str) -> BackboneRow:
             "intensity": DominabilitySettings(preset="intensity", norm="l1", space="network"),
             "self": DominabilitySettings(preset="self", norm="squared", space="image"),
         },
+        published_as="IFCNN" if operator == "sum" else None,
         layout="ifcnn",
         checkpoint=f"IFCNN-{operator.upper()}.pth",
         licence="none stated",
@@ -149,6 +152,7 @@ def _cddfuse(suffix: str, *, task: str, residual: str) -> BackboneRow:
             "fused": DominabilitySettings(preset="fused", norm="l1", space="image"),
             "intensity": DominabilitySettings(preset="intensity", norm="l1", space="image"),
         },
+        published_as="CDDFuse",
         layout="cddfuse",
         checkpoint=f"CDDFuse_{suffix.upper()}.pth",
         licence="none stated",
@@ -164,6 +168,7 @@ _PIAFUSION = BackboneRow(
     build=PIAFusion,
     tasks=("infrared-visible",),
     source_count=2,
+    published_as="PIAFusion",
     channels=1,
     value_range="luma in [0, 1]",
     quantise="truncate",

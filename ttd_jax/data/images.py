@@ -45,45 +45,63 @@ class Picture:
 
 
 def read_picture(path: pathlib.Path, *, gray: bool = False) -> Picture:
+    """Reads and decodes an image file; see `decode_picture`.
+
+    Raises:
+      UserError: missing or unreadable, or for the reasons of `decode_picture`.
+    """
+    return decode_picture(read_bytes(path), path, gray=gray)
+
+
+def read_bytes(path: pathlib.Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+      UserError: missing or unreadable.
+    """
+    try:
+        return pathlib.Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file: check the path") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def decode_picture(data: bytes, name, *, gray: bool = False) -> Picture:
     """Decodes a PNG, JPEG, TIFF or BMP of 8 or 16 bits: grey, RGB or RGBA.
 
     The kind is told from the content, not the name. An RGB file whose channels are all equal is
     grey. JPEGs are turned upright as their EXIF says.
 
     Args:
-      path: the file.
+      data: the file's content.
+      name: what to call it in messages.
       gray: decode to OpenCV's grey (what the published protocols do), without alpha.
 
     Returns:
       A `Picture`.
 
     Raises:
-      UserError: missing, empty, truncated, not an image, or of another dtype.
+      UserError: empty, truncated, not an image, or of another dtype.
     """
-    try:
-        data = np.fromfile(path, np.uint8)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file: check the path") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if not data.size:
-        raise UserError(f"{path}: the file is empty: copy or download it again")
+    if not data:
+        raise UserError(f"{name}: the file is empty: copy or download it again")
     flags = cv2.IMREAD_UNCHANGED
     if gray:
         flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH
-    elif data[:2].tobytes() == _JPEG_MAGIC:  # UNCHANGED would ignore the EXIF orientation
+    elif data.startswith(_JPEG_MAGIC):  # UNCHANGED would ignore the EXIF orientation
         flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
     with _silent_codecs():
         try:
-            pixels = cv2.imdecode(data, flags)
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
         except cv2.error:
             pixels = None
     if pixels is None:
         raise UserError(
-            f"{path}: truncated, damaged or not a PNG, JPEG, TIFF or BMP image: replace the file"
+            f"{name}: truncated, damaged or not a PNG, JPEG, TIFF or BMP image: replace the file"
         )
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise UserError(f"{path}: {pixels.dtype} pixels: convert the picture to 8 or 16 bits")
+        raise UserError(f"{name}: {pixels.dtype} pixels: convert the picture to 8 or 16 bits")
     return _split(np.atleast_3d(pixels))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ttd_jax import metrics
-from ttd_jax.data.images import quantise, read_picture
+from ttd_jax.data.images import quantise, read_bytes, read_picture
 from ttd_jax.data.journal import Journal
 from ttd_jax.data.scenes import Scene, folder_images
 from ttd_jax.errors import UserError
@@ -155,7 +155,7 @@ def _load(job, method, name):
                 f"{path} is {fused.shape[1]}x{fused.shape[0]} but {source} is "
                 f"{grey.shape[1]}x{grey.shape[0]}: results must have the size of their sources"
             )
-    hashes = [hashlib.sha256(p.read_bytes()).hexdigest() for p in (path, *sources)]
+    hashes = [hashlib.sha256(read_bytes(p)).hexdigest() for p in (path, *sources)]
     return hashes, (fused, np.stack(greys))
 
 

@@ -51,7 +51,17 @@ class FuseOptions:
         return self.color == "network"
 
     def resolve_color(self, coloured: tuple[bool, ...]) -> str:
-        """The mode for a scene: colour comes out where a source has any."""
-        if self.color == "auto" or (self.color == "luma" and not any(coloured)):
-            return "luma" if any(coloured) else "gray"
-        return self.color
+        """The mode for a scene of these options."""
+        return resolve_color(self.color, coloured)
+
+
+def resolve_color(color: str, coloured: tuple[bool, ...]) -> str:
+    """The mode of `fuse_in_color` for a scene: colour comes out where a source has any.
+
+    Args:
+      color: one of `COLORS`.
+      coloured: whether each source has colour.
+    """
+    if color == "auto" or (color == "luma" and not any(coloured)):
+        return "luma" if any(coloured) else "gray"
+    return color

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from tqdm import tqdm
 
-from ttd_jax.data.images import read_picture
+from ttd_jax.data.images import read_bytes, read_picture
 from ttd_jax.data.scenes import Scene
 from ttd_jax.errors import UserError
 
@@ -114,12 +114,7 @@ def plan_batches(checked: Sequence[CheckedScene], batch_size: int = 0) -> list[B
 
 
 def _hash(path):
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file: check the path") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
 def _check_sizes(scene, sizes, min_size):

@@ -1,0 +1,221 @@
+"""`ttd-jax evaluate`: tables, devices, processes, kills."""
+
+import json
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests.commands.conftest import draw
+
+CONFIG = pathlib.Path(__file__).resolve().parents[2] / "configs" / "evaluate.py"
+SCENES = 19
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Scenes of two shapes in two folders."""
+    root = tmp_path_factory.mktemp("pairs")
+    for i in range(SCENES):
+        size = (48, 64) if i % 4 else (41, 57)
+        draw(root / "v" / f"{i:02}.png", size, channels=3, seed=i)
+        draw(root / "i" / f"{i:02}.png", size, seed=100 + i)
+    return root
+
+
+@pytest.fixture(scope="module")
+def evaluate(random_weights, folders):
+    """`evaluate(out, *flags)` gives the words of a command on the folders."""
+
+    def words(out, *flags, names=("EN", "SD", "AG", "SSIM")):
+        return [
+            "evaluate",
+            f"--out={out}",
+            f"--config={CONFIG}:ifcnn_sum,mine",
+            f"--config.weights_dir={random_weights.parent}",
+            f"--config.sources=('{folders / 'v'}','{folders / 'i'}')",
+            f"--config.metrics={names!r}",
+            "--config.batch_size=2",
+            *flags,
+        ]
+
+    return words
+
+
+def scores(out):
+    """(image, strategy, metric) -> score, of every record."""
+    found = {}
+    for path in out.glob("*/records/*.jsonl"):
+        for line in path.read_text().splitlines():
+            record = json.loads(line)
+            for strategy, row in record["scores"].items():
+                for name, value in row.items():
+                    key = record["image"], strategy, name
+                    assert key not in found  # nothing is scored twice
+                    found[key] = value
+    return found
+
+
+@pytest.fixture(scope="module")
+def whole(command_line, evaluate, tmp_path_factory):
+    """An uninterrupted run of one process on one device."""
+    out = tmp_path_factory.mktemp("whole") / "out"
+    result = command_line(*evaluate(out))
+    assert result.returncode == 0, result.stderr
+    return out
+
+
+def test_scores_are_those_of_fuse_and_score(command_line, whole, folders, random_weights, tmp_path):
+    for strategy in ("static", "ttd"):
+        words = ["--model=ifcnn_sum", f"--weights={random_weights}", "--color=network"]
+        words += [f"--strategy={strategy}", f"--out={tmp_path / strategy}"]
+        result = command_line("fuse", *words, folders / "v", folders / "i")
+        assert result.returncode == 0, result.stderr
+    fused = f"--fused={tmp_path / 'static'},{tmp_path / 'ttd'}"
+    sources = f"--sources={folders / 'v'},{folders / 'i'}"
+    flags = ["--metrics=EN,SD,AG,SSIM", "--json", f"--out={tmp_path / 'scores'}"]
+    expected = json.loads(command_line("score", fused, sources, *flags).stdout)["methods"]
+    (table,) = json.loads((whole / "results.json").read_text())["comparisons"]
+    for strategy in ("static", "ttd"):
+        for name, cell in table["strategies"][strategy].items():
+            # a level of a truncated pixel may fall either way between the two programs
+            assert cell["mean"] == pytest.approx(expected[strategy][name]["mean"], rel=2e-3)
+
+
+def test_tables_come_in_four_forms(whole):
+    assert {p.name for p in whole.iterdir() if p.is_file()} >= {
+        "results.md",
+        "results.csv",
+        "results.json",
+        "results.tex",
+    }
+    (table,) = json.loads((whole / "results.json").read_text())["comparisons"]
+    assert table["count"] == SCENES
+    assert set(table["strategies"]) == {"static", "ttd"}
+    gain = table["gains"]["ttd"]["SD"]
+    means = {s: table["strategies"][s]["SD"]["mean"] for s in ("static", "ttd")}
+    assert gain["mean"] == pytest.approx(means["ttd"] - means["static"], abs=1e-6)
+    assert 0 <= gain["improved"] <= 1
+    assert r"\toprule" in (whole / "results.tex").read_text()
+    assert "| SD ↑ |" in (whole / "results.md").read_text()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("localhost", 0))
+        return s.getsockname()[1]
+
+
+def start_two(words, environment):
+    """The same command as two processes with two devices each."""
+    where = f"--coordinator=localhost:{free_port()}"
+    return [
+        subprocess.Popen(
+            [sys.executable, "-m", "ttd_jax", *words, where, "--processes=2", f"--process={i}"],
+            env={**environment, "JAX_NUM_CPU_DEVICES": "2"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(2)
+    ]
+
+
+def test_two_processes_of_two_devices_give_the_same_bits_through_any_kill(
+    command_line, evaluate, whole, tmp_path
+):
+    out = tmp_path / "out"
+    generator = np.random.default_rng(0)
+    for kill in range(5):
+        flags = ["--resume"] if kill else []
+        before = scores(out)
+        processes = start_two(evaluate(out, *flags), command_line.environment)
+        # A random moment: after a random number of further images, in a random process.
+        enough = len(before) + int(generator.integers(0, 3)) * 8
+        deadline = time.monotonic() + 60
+        while len(scores_so_far(out)) < enough and time.monotonic() < deadline:
+            if any(p.poll() is not None for p in processes):
+                break
+            time.sleep(0.01)
+        processes[int(generator.integers(2))].send_signal(signal.SIGKILL)
+        for p in processes:  # the other would wait for its dead peer: it is stopped as well
+            p.kill()
+            p.communicate()
+        assert before.items() <= scores_so_far(out).items()
+    processes = start_two(evaluate(out, "--resume"), command_line.environment)
+    for p in processes:
+        _, stderr = p.communicate(timeout=240)
+        assert p.returncode == 0, stderr
+    assert scores(out) == scores(whole)
+    assert (out / "results.md").read_text() == (whole / "results.md").read_text()
+
+
+def scores_so_far(out):
+    """Like `scores`, while a process may be in the middle of a line."""
+    found = {}
+    for path in out.glob("*/records/*.jsonl"):
+        for line in path.read_text().splitlines(keepends=True):
+            if line.endswith("\n"):
+                record = json.loads(line)
+                for strategy, row in record["scores"].items():
+                    for name, value in row.items():
+                        found[record["image"], strategy, name] = value
+    return found
+
+
+def test_resuming_a_finished_run_scores_nothing(command_line, evaluate, whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "out")
+    result = command_line(*evaluate(tmp_path / "out", "--resume"))
+    assert result.returncode == 0, result.stderr
+    assert scores(tmp_path / "out") == scores(whole)
+
+
+def test_mistakes_are_told_in_one_line(refused, evaluate, whole, folders, tmp_path):
+    refused(*evaluate(whole), named=[whole, "--resume"])
+    refused(*evaluate(whole, "--resume", "--config.color=gray"), named=[whole, "color"])
+    out = tmp_path / "out"
+    refused(*evaluate(out, names=("EN", "SSMI")), named=["SSMI"])
+    strategies = "--config.strategies=('static','best')"
+    refused(*evaluate(out, strategies), named=["best", "intensity"])
+    refused(*evaluate(out, "--config.protocol=mine"), named=["mine"])
+    refused(*evaluate(out, "--config.weights_dir=none"), named=["none/ifcnn_sum"])
+    refused(*evaluate(out, f"--config.sources=('{folders / 'v'}','none')"), named=["none"])
+    refused("evaluate", f"--out={out}", f"--config={CONFIG}:ifcnn_sun,x", named=["ifcnn_sum"])
+    refused(*evaluate(out, "--processes=2"), named=["--coordinator"])
+    assert not out.exists()
+
+
+def test_real_pairs_reproduce_the_measured_rows(shared, real_weights, command_line, tmp_path):
+    data = shared / "data" / "harvard" / "MRI_CT"
+    names = ("EN", "SD", "AG", "EI", "SF", "SSIM", "CE")
+    result = command_line(
+        "evaluate",
+        f"--out={tmp_path}",
+        f"--config={CONFIG}:ifcnn_sum,harvard_medical/mri_ct",
+        f"--config.weights_dir={real_weights.parent}",
+        f"--config.sources=('{data / 'MRI'}','{data / 'CT'}')",
+        "--config.strategies=('static','ttd','intensity','self')",
+        f"--config.metrics={names!r}",
+        "--json",
+    )
+    assert result.returncode == 0, result.stderr
+    (table,) = json.loads(result.stdout)
+    rows = {
+        "static": (4.619, 61.9746, 7.857, 19.922, 31.058, 1.494, 4.719),
+        "ttd": (4.635, 63.594, 8.423, 21.435, 33.211, 1.491, 4.597),
+        "intensity": (4.664, 65.479, 8.237, 20.976, 32.600, 1.500, 4.650),
+        "self": (4.613, 61.192, 7.876, 19.965, 31.001, 1.493, 4.717),
+    }
+    for strategy, row in rows.items():
+        cells = table["strategies"][strategy]
+        for name, expected in zip(names, row, strict=True):
+            tolerance = 0.002 if name in ("SD", "AG", "EI", "SF") else 0.001
+            assert cells[name]["mean"] == pytest.approx(expected, abs=tolerance), (strategy, name)
+    agrees = {name: cell["agrees"] for name, cell in table["strategies"]["static"].items()}
+    assert [name for name, yes in agrees.items() if not yes] == ["SD"]

@@ -1,0 +1,30 @@
+"""The paper's figures as data."""
+
+from ttd_jax import metrics
+from ttd_jax.backbones import REGISTRY
+from ttd_jax.evaluation import published
+
+
+def test_every_table_has_known_metrics_and_the_papers_methods():
+    methods = {row.published_as for row in REGISTRY.values()} - {None}
+    assert methods == {"IFCNN", "CDDFuse", "PIAFusion"}
+    for name, table in published.BENCHMARKS.items():
+        assert set(table.columns) <= set(metrics.REGISTRY), name
+    for name in ("llvip/ttd_subset", "msrs/fusion", "harvard_medical/mri_ct"):
+        for method in methods:
+            assert published.BENCHMARKS[name].figure(f"{method}+TTD", "AG") > 0
+
+
+def test_figures_are_found_by_method_and_metric():
+    table = published.BENCHMARKS["harvard_medical/mri_ct"]
+    assert table.figure("IFCNN", "SD") == 61.98
+    assert table.figure("IFCNN+TTD", "SSIM") == 1.50
+    assert table.figure("IFCNN", "VIF") is None
+    assert table.figure("NewFuse", "SD") is None
+    assert published.BENCHMARKS["mefb"].figure("IFCNN+TTD", "CE") == 11.41
+    assert published.PARAMETER_NOISE[0.5].figure("IFCNN+TTD", "SF") == 18.71
+
+
+def test_agreement_is_rounding_to_the_printed_digit():
+    assert published.agrees(4.6195, 4.62)
+    assert not published.agrees(61.9746, 61.98)

@@ -1,0 +1,70 @@
+"""Evaluate models on data sets, on every device of every host, beside the published figures.
+
+    ttd-jax evaluate --out=results --config=configs/evaluate.py:ifcnn_sum,harvard_medical/mri_ct
+    ttd-jax evaluate --out=results --config=configs/evaluate.py:ifcnn_sum,harvard_medical/mri_ct \\
+        --config.sources="('MRI_dir','CT_dir')"
+
+Scores every image as it is finished, and ends with results.md, .csv, .json and .tex in --out. A
+stopped run goes on with --resume. On several hosts start the same command on each with
+--coordinator=HOST:PORT --processes=N --process=I, and --out on a disk that all of them share.
+"""
+
+import pathlib
+
+from absl import flags
+from ml_collections import config_flags
+
+from ttd_jax.checkpoints import store
+from ttd_jax.commands import common
+from ttd_jax.errors import UserError
+
+_CONFIG = "evaluate.py"
+
+
+def define_flags(values):
+    """The flags of this command."""
+    import ttd_jax_configs
+
+    default = pathlib.Path(ttd_jax_configs.__file__).parent / _CONFIG
+    config_flags.DEFINE_config_file(
+        "config", str(default), "what to evaluate: FILE:MODEL,DATASET", flag_values=values
+    )
+    flags.DEFINE_string("out", None, "folder for the results", flag_values=values)
+    flags.DEFINE_bool("resume", False, "keep the finished images of --out", flag_values=values)
+    flags.DEFINE_string("coordinator", None, "HOST:PORT of the first host", flag_values=values)
+    flags.DEFINE_integer("processes", 1, "number of hosts", lower_bound=1, flag_values=values)
+    flags.DEFINE_integer("process", 0, "which of them this is", lower_bound=0, flag_values=values)
+    common.define_json(values)
+
+
+def run(values, arguments):
+    """Evaluates; the first process merges and prints."""
+    common.reject_arguments(arguments)
+    common.require(values, "out")
+    if values.process >= values.processes:
+        raise UserError(f"--process={values.process}: must be below --processes={values.processes}")
+    if values.processes > 1 and not values.coordinator:
+        raise UserError("--coordinator is missing: several processes need the HOST:PORT of one")
+    import jax
+
+    if values.processes > 1:
+        jax.distributed.initialize(values.coordinator, values.processes, values.process)
+    common.use_compilation_cache()
+    from ttd_jax.evaluation import evaluate  # after the processes have met
+
+    try:
+        comparisons = evaluate.evaluate(
+            values.config,
+            pathlib.Path(values.out),
+            resume=values.resume,
+            process=values.process,
+            processes=values.processes,
+        )
+    except KeyboardInterrupt:
+        raise UserError("interrupted: finished images are kept: run again with --resume") from None
+    if comparisons is None:  # the first process tells the results
+        return
+    if values.json:
+        print(store.dumps(comparisons), end="")
+    else:
+        print((pathlib.Path(values.out) / "results.md").read_text(), end="")

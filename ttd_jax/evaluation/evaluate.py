@@ -1,0 +1,142 @@
+"""An evaluation from its configuration to its tables."""
+
+import dataclasses
+import os
+import pathlib
+
+from ttd_jax import metrics
+from ttd_jax.backbones import lookup
+from ttd_jax.checkpoints import store
+from ttd_jax.data import examples as examples_lib
+from ttd_jax.data.scenes import find_scenes, source_labels
+from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.evaluation import comparison
+from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
+from ttd_jax.evaluation.records import Records
+
+
+def evaluate(config, out: pathlib.Path, *, resume=False, process=0, processes=1):
+    """Evaluates every model on every data set of a configuration.
+
+    Args:
+      config: see `configs/evaluate.py`.
+      out: folder for records and tables, shared by all processes.
+      resume: keep finished images.
+      process: this process's index.
+      processes: how many there are.
+
+    Returns:
+      The comparisons (see `comparison.compare`) in the first process, None in the others.
+
+    Raises:
+      UserError: unknown names, missing weights or data, unreadable images, other settings in `out`.
+    """
+    jobs = [_job(config, name) for name in config.models]
+    if not config.datasets:
+        raise UserError("the config names no data set: pass FILE:MODEL,DATASET")
+    datasets = {name: _examples(config, name) for name in config.datasets}
+    stores = []
+    for job in jobs:
+        records = Records(out / job.row.name, process)
+        settings = _settings(config, job)
+        records.start(settings, resume=resume, first=process == 0)
+        stores.append(records)
+        for name, examples in datasets.items():
+            evaluate_dataset(job, name, examples, records, process=process, processes=processes)
+    if processes > 1:
+        _wait_for_all()
+    if process:
+        return None
+    comparisons = [
+        comparison.compare(job.row.name, name, _merged(records, name, examples), job.names)
+        for job, records in zip(jobs, stores, strict=True)
+        for name, examples in datasets.items()
+    ]
+    _write_tables(out, comparisons, config.protocol)
+    return comparisons
+
+
+def _job(config, name):
+    try:
+        row = lookup(name)
+        names = tuple(metrics.lookup(n).name for n in config.metrics or metrics.REGISTRY)
+        metrics.protocol.check(config.protocol)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    strategies = {}
+    for strategy in config.strategies:
+        preset = row.default_preset if strategy == "ttd" else strategy
+        if strategy != comparison.STATIC and preset not in row.presets:
+            known = ", ".join((comparison.STATIC, "ttd", *row.presets))
+            raise UserError(f"unknown strategy {strategy!r}: {row.name} knows {known}")
+        strategies[strategy] = row.presets.get(preset)
+    model = store.load_model(
+        row.name,
+        pathlib.Path(config.weights_dir) / row.name,
+        fold=True,
+        precision=config.precision,
+    )
+    return Evaluation(
+        model=model,
+        row=row,
+        strategies=strategies,
+        color=config.color,
+        protocol=config.protocol,
+        names=names,
+        batch_size=config.batch_size,
+    )
+
+
+def _examples(config, name):
+    if not config.sources:
+        return examples_lib.prepared_examples(name, config.split, config.data_dir or None)
+    scenes = find_scenes(config.sources)
+    return examples_lib.folder_examples(scenes, source_labels(config.sources))
+
+
+def _settings(config, job):
+    weights = pathlib.Path(config.weights_dir) / job.row.name
+    return {
+        "model": job.row.name,
+        "weights_sha256": store.read_manifest(weights)["sha256"],
+        "strategies": {
+            name: settings and dataclasses.asdict(settings)
+            for name, settings in job.strategies.items()
+        },
+        "color": job.color,
+        "precision": config.precision,
+        "protocol": job.protocol,
+        "metrics": list(job.names),
+        "batch_size": job.batch_size,
+    }
+
+
+def _wait_for_all():
+    from jax.experimental import multihost_utils
+
+    multihost_utils.sync_global_devices("every process has finished its share")
+
+
+def _merged(records, name, examples):
+    found = records.finished()
+    missing = [e for e in examples.names if (name, e) not in found]
+    if missing:
+        raise UserError(
+            f"{name}: {len(missing)} images have no scores although every process ended: is --out "
+            "shared by all of them?"
+        )
+    return [found[name, image] for image in examples.names]
+
+
+def _write_tables(out, comparisons, protocol):
+    files = {
+        "results.md": comparison.markdown(comparisons, protocol),
+        "results.csv": comparison.csv_table(comparisons, protocol),
+        "results.tex": comparison.latex(comparisons, protocol),
+        "results.json": store.dumps({"protocol": protocol, "comparisons": comparisons}),
+    }
+    with explain_os_errors(out):
+        for name, text in files.items():
+            part = out / f".{name}.part"
+            part.write_text(text)
+            os.replace(part, out / name)

@@ -1,0 +1,135 @@
+"""Which scenes go to which device together, the same however many devices there are."""
+
+import collections
+import concurrent.futures
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from ttd_jax.data.images import Picture, decode_picture
+from ttd_jax.errors import UserError
+from ttd_jax.fusing.plan import fitting_batch
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """What one device takes at once: scenes of one shape.
+
+    Every scene has its slot in a unit of fixed capacity, whatever else was finished before and on
+    whichever device it runs, so that its scores are the same bits in every run.
+
+    Attributes:
+      indices: of the examples; fewer than `capacity` in the last unit of a shape.
+      capacity: slots that the program is compiled for.
+      shape: ((H, W), which sources have colour).
+    """
+
+    indices: tuple[int, ...]
+    capacity: int
+    shape: tuple
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """One decoded scene: pictures for the network, greys for the metrics, hashes of its files."""
+
+    pictures: tuple[np.ndarray, ...]
+    greys: np.ndarray
+    sha256: tuple[str, ...]
+
+
+def plan_units(examples, *, gray: bool, batch_size: int = 0) -> list[Unit]:
+    """Decodes every example once to learn its shape, and cuts each shape into units.
+
+    Args:
+      examples: a sequence of `Example`.
+      gray: whether the network sees grey pictures.
+      batch_size: scenes in a unit; 0 chooses by size.
+
+    Raises:
+      UserError: an unreadable image, or sources of different sizes.
+    """
+
+    def shape_of(index):
+        pictures = _decode(examples[index], gray)
+        return pictures[0].size, tuple(p.coloured for p in pictures)
+
+    groups = collections.defaultdict(list)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        shapes = pool.map(shape_of, range(len(examples)))
+        bar = tqdm(shapes, "checking", len(examples), unit="scene", delay=1, disable=None)
+        for index, shape in enumerate(bar):
+            groups[shape].append(index)
+    units = []
+    for shape, members in groups.items():
+        capacity = min(batch_size or fitting_batch(shape[0]), len(members))
+        units += [
+            Unit(tuple(members[start : start + capacity]), capacity, shape)
+            for start in range(0, len(members), capacity)
+        ]
+    return units
+
+
+def load_inputs(example, *, gray: bool) -> Inputs:
+    """Decodes one example."""
+    pictures = _decode(example, gray)
+    greys = [
+        picture.pixels[..., 0] if gray else decode_picture(data, name, gray=True).pixels[..., 0]
+        for picture, data, name in zip(pictures, example.files, _names(example), strict=True)
+    ]
+    return Inputs(
+        pictures=tuple(picture.as_float() for picture in pictures),
+        greys=np.stack([_byte_grey(grey) for grey in greys]),
+        sha256=tuple(hashlib.sha256(data).hexdigest() for data in example.files),
+    )
+
+
+def stack(units: Sequence[Unit], inputs: Sequence[dict], devices: int):
+    """Arrays of the program: `(pictures, greys, mask)` with leading axes [device, batch].
+
+    Args:
+      units: at most one per device, of one shape.
+      inputs: for each unit, slot -> `Inputs` of the scenes to compute.
+      devices: number of devices; those without a unit get padding.
+    """
+    (height, width), coloured = units[0].shape
+    lead = (devices, units[0].capacity)
+    pictures = tuple(np.zeros((*lead, height, width, 3 if c else 1), np.float32) for c in coloured)
+    greys = np.zeros((*lead, len(coloured), height, width), np.float32)
+    mask = np.zeros(lead, bool)
+    for device, slots in enumerate(inputs):
+        for slot, scene in slots.items():
+            for array, picture in zip(pictures, scene.pictures, strict=True):
+                array[device, slot] = picture
+            greys[device, slot] = scene.greys
+            mask[device, slot] = True
+    return pictures, greys, mask
+
+
+def _decode(example, gray) -> list[Picture]:
+    names = _names(example)
+    pictures = [
+        decode_picture(data, name, gray=gray)
+        for data, name in zip(example.files, names, strict=True)
+    ]
+    for name, picture in zip(names[1:], pictures[1:], strict=True):
+        if picture.size != pictures[0].size:
+            sizes = [f"{p.size[1]}x{p.size[0]}" for p in (pictures[0], picture)]
+            raise UserError(
+                f"{names[0]} is {sizes[0]} but {name} is {sizes[1]}: the sources of a scene must "
+                "be aligned and of one size"
+            )
+    return pictures
+
+
+def _names(example):
+    return [f"{example.name} ({role})" for role in example.roles]
+
+
+def _byte_grey(grey):
+    if grey.dtype == np.uint16:
+        grey = np.rint(grey / 257)
+    return grey.astype(np.float32)

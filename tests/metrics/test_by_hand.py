@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from tests.metrics import pictures, reference
 from ttd_jax import metrics
 
 
@@ -189,3 +190,15 @@ def test_squared_error_and_peak_ratio():
     fused, first, second = [[1, 2], [3, 10]], [[1, 2], [3, 6]], [[1, 2], [3, 2]]
     assert measure("MSE", fused, first, second) == pytest.approx((16 / 4 + 64 / 4) / 2)
     assert measure("PSNR", fused, first, second) == pytest.approx(10 * math.log10(100 / 10))
+
+
+def test_the_references_windows_are_the_same_in_one_and_two_dimensions():
+    fused, sources = pictures.draw()
+    separable = reference.evaluate(fused, sources, names=["SSIM", "VIF"])
+    token = reference.two_dimensional.set(True)
+    try:
+        direct = reference.evaluate(fused, sources, names=["SSIM", "VIF"])
+    finally:
+        reference.two_dimensional.reset(token)
+    for name, value in separable.items():
+        assert direct[name] == pytest.approx(value, rel=1e-9)

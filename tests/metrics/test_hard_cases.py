@@ -108,6 +108,26 @@ def test_vif_of_small_images_shrinks_its_windows(side):
     assert same == pytest.approx(1.0, rel=1e-4)
 
 
+def test_vif_tells_its_coarsest_scale():
+    # coarse waves kept, fine noise replaced: what is kept lies in the last two scales
+    y, x = np.mgrid[:120, :128]
+    waves = 128 + 50 * np.sin(x / 9) + 40 * np.cos(y / 11)
+    fine = np.random.default_rng(0).normal(0, 12, (2, 120, 128))
+    source, fused = np.clip(np.round(waves + fine), 0, 255)
+    figure = metrics.evaluate(fused, source[None], names=["VIF"])["VIF"]
+    assert figure == pytest.approx(reference.vif(fused, [source], "paper"), rel=1e-4)
+
+
+def test_psnr_is_held_at_its_limit():
+    source = np.full((300, 300), 255.0)
+    fused = source.copy()
+    fused[0, 0] = 254  # 97.7 dB against one source, 100.7 against it and an equal one
+    measured = metrics.evaluate(fused, source[None], names=["PSNR"])["PSNR"]
+    assert measured == pytest.approx(10 * np.log10(255**2 * 300**2), rel=1e-5)
+    held = metrics.evaluate(fused, np.stack([source, fused]), names=["PSNR"])["PSNR"]
+    assert held == 100
+
+
 def test_metrics_of_random_small_images_stay_within_their_limits():
     rng = np.random.default_rng(0)
     for _ in range(40):  # few greys, so that flat patches and equal images are common
@@ -118,6 +138,15 @@ def test_metrics_of_random_small_images_stay_within_their_limits():
             assert row.low * scale - 1e-5 <= figure <= row.high * scale + 1e-5, (name, images)
 
 
-def test_a_megapixel_of_one_odd_grey_has_no_deviation():
-    image = np.full((1023, 1025), 77.0)  # 77 * 1023 * 1025 is no float32
+def test_rounding_residue_of_a_constant_difference_correlates_with_nothing():
+    image = np.minimum(SOURCES[0], 254)
+    # image - mean of the first three sources is -1/3 everywhere, in float32 with a residue
+    sources = np.stack([image, image, image + 1, 255 - image])
+    figure = metrics.evaluate(image, sources, names=["SCD"])["SCD"]
+    assert figure == pytest.approx(reference.scd(image, list(sources), "paper"), rel=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(333, 777), (1919, 1081)])
+def test_a_constant_image_has_no_deviation_whatever_its_size(shape):
+    image = np.full(shape, 77.0)  # whose plain float32 mean is not 77
     assert metrics.evaluate(image, None, names=["SD"])["SD"] == 0

@@ -17,7 +17,9 @@ def benchmark_metrics(*, size, repeats, checkout):
       checkout: folder of the checkout that has `tests/metrics/reference.py`.
 
     Returns:
-      See `interleave`; the functions are 'jax' and 'reference', ratios are to the latter.
+      See `interleave`. Peers: 'separable', the reference with windows applied axis by axis, and
+      'reference', with windows as the definitions and the usual public code write them, in two
+      dimensions; ratios are to the latter.
     """
     reference = import_peer(checkout, "tests.metrics.reference")
     generator = np.random.default_rng(0)
@@ -27,10 +29,19 @@ def benchmark_metrics(*, size, repeats, checkout):
     sources = np.rint(255 * (noise - low) / np.ptp(noise, axis=(1, 2), keepdims=True))
     fused = np.rint(sources.mean(axis=0))
     on_device = jax.device_put((fused.astype(np.float32), sources.astype(np.float32)))
+
+    def two_dimensional():
+        token = reference.two_dimensional.set(True)
+        try:
+            return reference.evaluate(fused, sources)
+        finally:
+            reference.two_dimensional.reset(token)
+
     return interleave(
         {
             "jax": lambda: metrics.evaluate(*on_device),
-            "reference": lambda: reference.evaluate(fused, sources),
+            "separable": lambda: reference.evaluate(fused, sources),
+            "reference": two_dimensional,
         },
         repeats=repeats,
     )

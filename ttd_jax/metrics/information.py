@@ -39,7 +39,9 @@ def cross_entropy(fused, sources, *, protocol="paper"):
 
 
 def mutual_information(fused, sources, *, protocol="paper"):
-    """MI = sum over m of I(F; X_m) in nats, in 0..M ln 256; 0 if either image is constant.
+    """MI = sum over m of I(F; X_m) in nats, in 0..M ln 256.
+
+    A constant image shares nothing: 0, up to rounding.
 
     Reference: Qu et al., Electronics Letters 38 (2002) 313-315.
     """

@@ -20,7 +20,8 @@ def prepare(fused, sources, protocol):
       protocol: a key of `PROTOCOLS`.
 
     Raises:
-      AssertionError: if the shapes do not fit, `ValueError` for an unknown protocol.
+      AssertionError: if the shapes do not fit.
+      ValueError: for an unknown protocol.
     """
     protocols.check(protocol)
     fused = jnp.asarray(fused, jnp.float32)

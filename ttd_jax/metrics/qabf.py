@@ -7,6 +7,7 @@ from ttd_jax.metrics.inputs import prepare, safe_divide
 
 _STRENGTH = (0.9994, -15.0, 0.5)  # height, slope and middle of the two sigmoids
 _ORIENTATION = (0.9879, -22.0, 0.8)
+_TINY = 1e-20
 
 
 def edge_preservation(fused, sources, *, protocol="paper"):
@@ -20,21 +21,27 @@ def edge_preservation(fused, sources, *, protocol="paper"):
     Reference: Xydeas and Petrovic, Electronics Letters 36 (2000) 308-309.
     """
     fused, sources = prepare(fused, sources, protocol)
-    strength, angle = _edges(jnp.concatenate([fused[None], sources]))
+    along_x, along_y = sobel(jnp.concatenate([fused[None], sources]))
+    strength = jnp.sqrt(jnp.square(along_x) + jnp.square(along_y))
     weaker = jnp.minimum(strength[:1], strength[1:])
     stronger = jnp.maximum(strength[:1], strength[1:])
-    parallel = jnp.abs(jnp.abs(angle[1:] - angle[:1]) / (jnp.pi / 2) - 1)
-    kept = _sigmoid(safe_divide(weaker, stronger), _STRENGTH) * _sigmoid(parallel, _ORIENTATION)
-    weights = strength[1:]
-    return safe_divide(jnp.sum(kept * weights), jnp.sum(weights))
+    kept = _sigmoid(safe_divide(weaker, stronger), _STRENGTH)
+    kept *= _sigmoid(_parallelism(along_x, along_y), _ORIENTATION)
+    return safe_divide(jnp.sum(kept * strength[1:]), jnp.sum(strength[1:]))
 
 
-def _edges(images):
-    along_x, along_y = sobel(images)
-    upright = along_x == 0
-    angle = jnp.arctan(along_y / jnp.where(upright, 1.0, along_x))
-    strength = jnp.sqrt(jnp.square(along_x) + jnp.square(along_y))
-    return strength, jnp.where(upright, jnp.pi / 2, angle)
+def _parallelism(along_x, along_y):
+    """a of the first image's gradient with each of the others', f32[M, H, W] in 0..1.
+
+    That is one minus the angle between two undirected lines over pi / 2: one arctangent of
+    |cross product| / |dot product| gives it, and no quotient of a single gradient is needed.
+    """
+    along_y = jnp.where(
+        (along_x == 0) & (along_y == 0), 1.0, along_y
+    )  # a flat pixel points along y
+    dot = jnp.abs(along_x[:1] * along_x[1:] + along_y[:1] * along_y[1:])
+    cross = jnp.abs(along_x[:1] * along_y[1:] - along_y[:1] * along_x[1:])
+    return 1 - jnp.arctan(cross / jnp.maximum(dot, _TINY)) / (jnp.pi / 2)
 
 
 def _sigmoid(x, constants):

@@ -28,7 +28,8 @@ def sum_of_correlations_of_differences(fused, sources, *, protocol="paper"):
     Reference: Aslantas and Bendes, AEU Int. J. Electronics and Communications 69 (2015) 1890-1896.
     """
     fused, sources = prepare(fused, sources, protocol)
-    others = (jnp.sum(sources, axis=0, keepdims=True) - sources) / max(sources.shape[0] - 1, 1)
+    total = sum(sources)  # plane by plane: a sum over the leading axis takes XLA ten times longer
+    others = (total[None] - sources) / max(sources.shape[0] - 1, 1)
     return jnp.sum(_correlation(fused[None] - others, sources))
 
 

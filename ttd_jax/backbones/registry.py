@@ -137,6 +137,14 @@ def _ifcnn(operator: str) -> BackboneRow:
     )
 
 
+# Of networks that work on grey in [0, 1]; 'self' as the TTD authors' script for CDDFuse has it.
+_GREY_PRESETS = {
+    "self": DominabilitySettings(preset="self", norm="squared", space="image", temperature=50.0),
+    "fused": DominabilitySettings(preset="fused", norm="l1", space="image"),
+    "intensity": DominabilitySettings(preset="intensity", norm="l1", space="image"),
+}
+
+
 def _cddfuse(suffix: str, *, task: str, residual: str) -> BackboneRow:
     return BackboneRow(
         name=f"cddfuse_{suffix}",
@@ -145,13 +153,7 @@ def _cddfuse(suffix: str, *, task: str, residual: str) -> BackboneRow:
         channels=1,
         value_range="grey in [0, 1]",
         quantise="round",
-        presets={
-            "self": DominabilitySettings(
-                preset="self", norm="squared", space="image", temperature=50.0
-            ),
-            "fused": DominabilitySettings(preset="fused", norm="l1", space="image"),
-            "intensity": DominabilitySettings(preset="intensity", norm="l1", space="image"),
-        },
+        presets=_GREY_PRESETS,
         published_as="CDDFuse",
         layout="cddfuse",
         checkpoint=f"CDDFuse_{suffix.upper()}.pth",
@@ -172,13 +174,7 @@ _PIAFUSION = BackboneRow(
     channels=1,
     value_range="luma in [0, 1]",
     quantise="truncate",
-    presets={
-        "self": DominabilitySettings(
-            preset="self", norm="squared", space="image", temperature=50.0
-        ),
-        "fused": DominabilitySettings(preset="fused", norm="l1", space="image"),
-        "intensity": DominabilitySettings(preset="intensity", norm="l1", space="image"),
-    },
+    presets=_GREY_PRESETS,
     layout="piafusion",
     checkpoint="fusion_model_epoch_29.pth",
     licence="none stated",

@@ -16,10 +16,13 @@ SOURCES = {
     "ttd_jax_third_party": "third_party",
 }
 IMPORTS = f"""
-import importlib, json, sys
+import importlib.util, json, sys
 print(json.dumps({{n: importlib.import_module(n).__file__ for n in {list(SOURCES)}}}))
 from ttd_jax.checkpoints import catalogue
 assert catalogue.known_files()
+import ttd_jax_datasets
+for name in ttd_jax_datasets.NAMES:
+    assert importlib.util.find_spec(f"ttd_jax_datasets.{{name}}.{{name}}_dataset_builder")
 """
 
 
@@ -40,7 +43,8 @@ def expected_files():
     files = set()
     for package, folder in SOURCES.items():
         for path in (ROOT / folder).rglob("*"):
-            if path.suffix in (".py", ".json") and "__pycache__" not in path.parts:
+            aside = path.name.endswith("_test.py") or {"__pycache__", "dummy_data"} & {*path.parts}
+            if path.is_file() and not aside:
                 files.add(str(pathlib.PurePath(package) / path.relative_to(ROOT / folder)))
     return files
 

@@ -13,11 +13,13 @@ from ttd_jax.errors import UserError
 COMMANDS = {
     "fuse": "fuse pictures or folders of them, statically or with TTD",
     "demo": "fuse a few scenes and show them on contact sheets",
+    "evaluate": "evaluate models on data sets, beside the published figures",
     "score": "score any method's saved pictures against their sources",
     "metrics": "list the metrics",
     "benchmark": "time this package against a reference, side by side",
     "convert": "turn a PyTorch checkpoint into weights for this package",
     "weights": "list, fetch and verify the authors' weights",
+    "datasets": "list, prepare and verify benchmarks",
 }
 USAGE = "usage: ttd-jax COMMAND [--flag=value ...] [ARGUMENT ...]"
 

@@ -107,7 +107,7 @@ def folder_examples(scenes: Sequence[Scene], roles: Sequence[str]) -> FolderExam
     return FolderExamples(tuple(scenes), tuple(roles))
 
 
-def prepared_examples(name: str, split: str, *, data_dir=None) -> PreparedExamples:
+def prepared_examples(name: str, split: str, data_dir=None) -> PreparedExamples:
     """Examples of a benchmark that `ttd-jax datasets prepare` has written; no TensorFlow needed.
 
     Args:
@@ -128,6 +128,8 @@ def prepared_examples(name: str, split: str, *, data_dir=None) -> PreparedExampl
     except tfds.core.DatasetNotFoundError as error:
         raise UserError(f"{root}: {name} is not prepared here: {prepare}") from error
     metadata = builder.info.metadata
+    if "roles" not in metadata:
+        raise UserError(f"{builder.data_path}: not a benchmark of image fusion: {prepare}")
     if split not in builder.info.splits:
         raise UserError(f"{name} has no split {split!r}: it has {', '.join(builder.info.splits)}")
     roles = tuple(metadata["roles"])

@@ -1,0 +1,223 @@
+"""What all benchmarks share: a builder is a declaration, this module does the work."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import ClassVar
+
+import tensorflow_datasets as tfds
+from absl import logging
+from ttd_jax_datasets.labels import Voc, Yolo
+from ttd_jax_datasets.layouts import Endings, Folders, SceneFolders
+
+from ttd_jax.data.images import decode_picture, read_bytes
+from ttd_jax.data.scenes import Scene
+from ttd_jax.errors import UserError
+
+_SHOWN = 5  # names in a message
+
+
+@dataclasses.dataclass(eq=False, kw_only=True)
+class FusionConfig(tfds.core.BuilderConfig):
+    """One way to read a benchmark.
+
+    Attributes:
+      task: a key of `ttd_jax.backbones.registry.TASKS`.
+      roles: keys of the sources, in the order in which they are fused.
+      layout: where the files are.
+      splits: split -> official number of examples.
+      labels: where and how boxes are written; scenes without a label file are left out.
+      names: the only scenes to take; all when empty.
+    """
+
+    task: str
+    roles: tuple[str, ...]
+    layout: Folders | Endings | SceneFolders
+    splits: Mapping[str, int]
+    labels: Voc | Yolo | None = None
+    names: frozenset[str] = frozenset()
+
+
+class FusionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """A benchmark of aligned images, prepared from files that the user has downloaded.
+
+    An example holds the bytes of each source's own file under its role, `name` (the first
+    file's stem), `scene`, and in detection sets `objects`. Examples are in the order of their
+    scenes' names; `info.metadata` holds `roles`, `names` (of the scenes, by split), `task` and
+    `classes`.
+
+    Attributes:
+      HOMEPAGE: where the benchmark comes from.
+      TERMS: the licence or terms of its pictures, in a few words.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES: ClassVar = {"1.0.0": "First version."}
+    HOMEPAGE = ""
+    TERMS = ""
+
+    @staticmethod
+    def track(scenes, split):
+        """Iterates over the scenes of a split; a command puts a progress bar here."""
+        return scenes
+
+    @property
+    def full_name(self) -> str:
+        """NAME/CONFIG."""
+        return f"{self.name}/{self.builder_config.name}"
+
+    def _info(self):
+        config = self.builder_config
+        features = {role: tfds.features.Image() for role in config.roles}
+        features |= {"name": tfds.features.Text(), "scene": tfds.features.Text()}
+        metadata = {"roles": config.roles, "task": config.task, "names": {}, "classes": []}
+        if config.labels:
+            classes = list(config.labels.classes)
+            metadata["classes"] = classes
+            features["objects"] = tfds.features.Sequence(
+                {
+                    "bbox": tfds.features.BBoxFeature(),
+                    "label": tfds.features.ClassLabel(names=classes),
+                }
+            )
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(features),
+            homepage=self.HOMEPAGE,
+            metadata=tfds.core.MetadataDict(metadata),
+            disable_shuffling=True,  # a folder and a builder give the same examples in one order
+        )
+
+    def _split_generators(self, dl_manager):
+        found = self.find(pathlib.Path(os.fspath(dl_manager.manual_dir)))
+        for remark in self.shortfalls({split: len(scenes) for split, scenes in found.items()}):
+            logging.warning("%s: %s", self.full_name, remark)
+        self.info.metadata["names"] = {s: [x.name for x in scenes] for s, scenes in found.items()}
+        return {
+            split: self._generate_examples(split, scenes, dl_manager.manual_dir)
+            for split, scenes in found.items()
+        }
+
+    def _generate_examples(self, split, scenes, root):
+        config = self.builder_config
+        labels = config.labels.files(pathlib.Path(root), split) if config.labels else {}
+        for number, scene in enumerate(self.track(scenes, split)):
+            files = [read_bytes(path) for path in scene.sources]
+            size = _common_size(scene, files)
+            example = dict(zip(config.roles, files, strict=True))
+            example |= {"name": scene.sources[0].stem, "scene": scene.name}
+            if config.labels:
+                example["objects"] = _objects(config.labels, labels[scene.name], size)
+            yield number, example
+
+    def find(self, root: pathlib.Path) -> dict[str, list[Scene]]:
+        """The scenes of every split that is there, sorted by name, without opening a picture.
+
+        Args:
+          root: the folder with the user's files.
+
+        Raises:
+          UserError: nothing there, a role or the labels missing, names that do not match.
+        """
+        config = self.builder_config
+        if not root.is_dir() or not any(root.iterdir()):
+            state = "is empty" if root.is_dir() else "no such folder"
+            raise UserError(f"{root}: {state}: {self._expected()}")
+        found = {}
+        for split in config.splits:
+            files = config.layout.files(root, split)
+            if any(files):
+                found[split] = self._match(root, split, files)
+        if not found:
+            inside = sorted(path.name for path in root.iterdir())
+            raise UserError(f"{root}: holds {_shown(inside)}: {self._expected()}")
+        if not any(found.values()):
+            raise UserError(f"{root}: {self._nothing_left(root, found)}: {self._expected()}")
+        return {split: scenes for split, scenes in found.items() if scenes}
+
+    def shortfalls(self, counts: Mapping[str, int]) -> list[str]:
+        """A line for every split that has not the official number of examples."""
+        official = self.builder_config.splits
+        return [
+            f"{split} has {counts.get(split, 0)} of {number} examples"
+            for split, number in official.items()
+            if counts.get(split, 0) != number
+        ]
+
+    def _match(self, root, split, files):
+        config = self.builder_config
+        places = config.layout.places(split)
+        for place, role_files in zip(places, files, strict=True):
+            if not role_files:
+                there = ", ".join(
+                    f"{p} has {len(f)} images" for p, f in zip(places, files, strict=True) if f
+                )
+                raise UserError(f"{root}: {place} is missing ({there}): {self._expected()}")
+        everything = set().union(*files)
+        for place, role_files in zip(places, files, strict=True):
+            missing = sorted(everything - role_files.keys())
+            if missing:
+                raise UserError(
+                    f"{root}: {place} lacks {len(missing)} of {len(everything)} scenes of "
+                    f"{self.full_name} ({_shown(missing)}): download it again or remove the others"
+                )
+        names = everything & config.names if config.names else everything
+        if config.labels:
+            names = names & config.labels.files(root, split).keys()
+        return [Scene(name, tuple(f[name] for f in files)) for name in sorted(names)]
+
+    def _nothing_left(self, root, found):
+        config = self.builder_config
+        pairs = " and ".join(
+            f"the {len(config.layout.files(root, split)[0])} of {config.layout.places(split)[0]}"
+            for split in found
+        )
+        if config.names:
+            return f"none of the {len(config.names)} scenes of {self.full_name} is among {pairs}"
+        places = " and ".join(dict.fromkeys(config.labels.place(split) for split in found))
+        return f"{places}: no label file belongs to any of {pairs}"
+
+    def _expected(self):
+        config = self.builder_config
+        parts = []
+        for split, number in config.splits.items():
+            places = [*config.layout.places(split)]
+            if config.labels:
+                places.append(f"{config.labels.place(split)}/*{config.labels.suffix}")
+            parts.append(f"{' + '.join(places)} ({number} scenes)")
+        return f"{self.full_name} needs {' and '.join(parts)}: download from {self.HOMEPAGE}"
+
+
+def _common_size(scene, files):
+    """(H, W) of the pictures, all of which are decoded: a damaged one is found now."""
+    sizes = [
+        decode_picture(data, path).size for data, path in zip(files, scene.sources, strict=True)
+    ]
+    for path, size in zip(scene.sources, sizes, strict=True):
+        if size != sizes[0]:
+            raise UserError(
+                f"{path} is {size[1]}x{size[0]}, {scene.sources[0]} is "
+                f"{sizes[0][1]}x{sizes[0][0]}: the sources of a scene must have one size: "
+                "download them again"
+            )
+    return sizes[0]
+
+
+def _objects(labels, path, size):
+    try:
+        found = labels.parse(path.read_bytes(), size)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise UserError(f"{path}: {error}: mend the file or download it again") from error
+    return [
+        {
+            "bbox": tfds.features.BBox(ymin=x.ymin, xmin=x.xmin, ymax=x.ymax, xmax=x.xmax),
+            "label": x.name,
+        }
+        for x in found
+    ]
+
+
+def _shown(names):
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

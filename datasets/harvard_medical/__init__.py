@@ -1,0 +1,1 @@
+"""Harvard medical: slices of the brain, MRI with CT, PET or SPECT."""

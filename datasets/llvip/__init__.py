@@ -1,0 +1,1 @@
+"""LLVIP: pedestrians in low light, visible and infrared."""

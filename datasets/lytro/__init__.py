@@ -1,0 +1,1 @@
+"""Lytro: multi-focus pairs and triples of a light-field camera."""

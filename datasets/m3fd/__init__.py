@@ -1,0 +1,1 @@
+"""M3FD: scenes in many kinds of weather, visible and infrared."""

@@ -1,0 +1,1 @@
+"""MEFB: under- and over-exposed pictures."""

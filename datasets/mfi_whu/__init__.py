@@ -1,0 +1,1 @@
+"""MFI-WHU: multi-focus pairs made from sharp pictures."""

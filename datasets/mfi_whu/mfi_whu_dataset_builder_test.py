@@ -1,0 +1,10 @@
+"""TFDS's test of the builder of MFI-WHU."""
+
+from tests.datasets import builder_case
+
+
+class FusionTest(builder_case.BuilderTestCase):
+    """Every config."""
+
+    DATASET_CLASS = builder_case.builder_class("mfi_whu")
+    SPLITS = {"test": 2}  # noqa: RUF012

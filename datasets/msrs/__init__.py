@@ -1,0 +1,1 @@
+"""MSRS: road scenes by day and night, visible and infrared."""

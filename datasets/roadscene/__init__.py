@@ -1,0 +1,1 @@
+"""RoadScene: roads, visible and infrared."""

@@ -1,0 +1,1 @@
+"""TNO: military scenes, visible and infrared."""

@@ -1,0 +1,55 @@
+"""Proves that a prepared benchmark is complete and readable."""
+
+from tqdm import tqdm
+
+from ttd_jax.data.examples import prepared_examples
+from ttd_jax.data.images import decode_picture
+from ttd_jax.errors import UserError
+
+
+def verify(cls, config, data_dir) -> dict[str, int]:
+    """Compares the counts with the official ones, then reads and decodes every example.
+
+    Args:
+      cls: a `FusionBuilder`.
+      config: one of its configs.
+      data_dir: where prepared benchmarks are.
+
+    Returns:
+      Split -> number of examples.
+
+    Raises:
+      UserError: not prepared, incomplete, or damaged.
+    """
+    name = f"{cls.name}/{config.name}"
+    builder = cls(data_dir=data_dir, config=config)
+    if not builder.is_prepared():
+        raise UserError(
+            f"{data_dir}: {name} is not prepared here: "
+            f"`ttd-jax datasets prepare {name} --manual_dir=... --data_dir={data_dir}`"
+        )
+    counts = {split: info.num_examples for split, info in builder.info.splits.items()}
+    shortfalls = builder.shortfalls(counts)
+    if shortfalls:
+        raise UserError(
+            f"{builder.data_path}: {name}: {' and '.join(shortfalls)}: "
+            "complete the files and prepare it again with --overwrite"
+        )
+    for split in counts:
+        examples = prepared_examples(name, split, data_dir=data_dir)
+        for number in tqdm(range(len(examples)), f"verifying {split}", delay=1, disable=None):
+            _check(examples, number)
+    return counts
+
+
+def _check(examples, number):
+    example = examples[number]
+    where = f"{examples.path}: {examples.split} example {example.name}"
+    if example.name != examples.names[number]:
+        raise UserError(
+            f"{where} stands where {examples.names[number]} should: "
+            "prepare the benchmark again with --overwrite"
+        )
+    sizes = {decode_picture(data, where).size for data in example.files}
+    if len(sizes) > 1:
+        raise UserError(f"{where} has sources of different sizes: prepare it again")

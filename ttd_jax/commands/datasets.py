@@ -1,0 +1,149 @@
+"""List, prepare and verify benchmarks of image fusion.
+
+    ttd-jax datasets list [NAME]                   # with NAME: how to get its files
+    ttd-jax datasets prepare NAME[/CONFIG] --manual_dir=FOLDER
+    ttd-jax datasets verify NAME[/CONFIG]
+
+No benchmark's licence lets its pictures be passed on: download them yourself, then `prepare` writes
+them, byte for byte, to --data_dir, where every other command finds them. `verify` ends with status
+0 only if all official examples are there and every picture can be decoded.
+"""
+
+import difflib
+import pathlib
+
+from absl import flags
+
+from ttd_jax.checkpoints import store
+from ttd_jax.commands import common
+from ttd_jax.data.examples import default_data_dir, import_tfds
+from ttd_jax.errors import UserError
+
+
+def define_flags(values):
+    """The flags of this command."""
+    flags.DEFINE_string(
+        "manual_dir", None, "folder with the files as upstream has them", flag_values=values
+    )
+    flags.DEFINE_string(
+        "data_dir",
+        None,
+        "where prepared benchmarks are; default: TFDS_DATA_DIR, or ~/tensorflow_datasets",
+        flag_values=values,
+    )
+    flags.DEFINE_bool("overwrite", False, "replace what is prepared", flag_values=values)
+    common.define_json(values)
+
+
+def run(values, arguments):
+    """Runs the action that the first argument names."""
+    action, *rest = arguments or [""]
+    if action not in _ACTIONS:
+        near = difflib.get_close_matches(action, _ACTIONS, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        usage = "list | prepare NAME[/CONFIG] | verify NAME[/CONFIG]"
+        raise UserError(f"{hint}usage: `ttd-jax datasets {usage}`")
+    import_tfds()
+    root = pathlib.Path(values.data_dir).expanduser() if values.data_dir else default_data_dir()
+    _ACTIONS[action](values, rest, root.absolute())
+
+
+def _list(values, arguments, root):
+    from ttd_jax_datasets import NAMES, builder_class
+
+    if arguments:
+        cls = builder_class(_only(arguments, "list [NAME]"))
+        rows = [_row(cls, config, root) for config in cls.BUILDER_CONFIGS]
+    else:
+        rows = [
+            _row(cls, c, root) for cls in map(builder_class, NAMES) for c in cls.BUILDER_CONFIGS
+        ]
+    if values.json:
+        print(store.dumps(rows), end="")
+        return
+    table = [("benchmark", "roles", "official examples", "prepared", "terms")]
+    for row in rows:
+        splits = _counts(row["splits"])
+        table.append((row["name"], ", ".join(row["roles"]), splits, _prepared(row), row["terms"]))
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for line in table:
+        print("  ".join(f"{cell:<{w}}" for cell, w in zip(line, widths, strict=True)).rstrip())
+    if arguments:
+        print(f"\n{rows[0]['instructions']}\n\ncite:\n{rows[0]['citation']}")
+
+
+def _row(cls, config, root):
+    builder = cls(data_dir=root, config=config)
+    prepared = {}
+    if builder.is_prepared():
+        prepared = {split: info.num_examples for split, info in builder.info.splits.items()}
+    return {
+        "name": builder.full_name,
+        "description": config.description,
+        "task": config.task,
+        "roles": config.roles,
+        "splits": dict(config.splits),
+        "classes": config.labels.classes if config.labels else (),
+        "prepared": prepared,
+        "path": str(builder.data_path) if prepared else None,
+        "terms": cls.TERMS,
+        "homepage": cls.HOMEPAGE,
+        "instructions": cls.MANUAL_DOWNLOAD_INSTRUCTIONS.strip(),
+        "citation": cls.get_metadata().citation.strip(),
+    }
+
+
+def _prepared(row):
+    if not row["prepared"]:
+        return "no"
+    if row["prepared"] == row["splits"]:
+        return "yes"
+    return f"in part: {_counts(row['prepared'])}"
+
+
+def _counts(splits):
+    return ", ".join(f"{split} {number}" for split, number in splits.items())
+
+
+def _prepare(values, arguments, root):
+    from ttd_jax_datasets import find_config
+    from ttd_jax_datasets.preparing import prepare
+
+    cls, config = find_config(_only(arguments, "prepare NAME[/CONFIG] --manual_dir=FOLDER"))
+    if values.manual_dir is None:
+        raise UserError(f"--manual_dir is missing: {cls.MANUAL_DOWNLOAD_INSTRUCTIONS}")
+    manual_dir = pathlib.Path(values.manual_dir).expanduser().absolute()
+    builder, made = prepare(cls, config, manual_dir, root, overwrite=values.overwrite)
+    row = _row(cls, config, root)
+    remarks = builder.shortfalls(row["prepared"])
+    if not made:
+        remarks.insert(0, "was prepared before and is left as it was (--overwrite replaces it)")
+    if values.json:
+        print(store.dumps({**row, "made": made, "remarks": remarks}), end="")
+        return
+    print(f"{row['path']}: {row['name']}: {_counts(row['prepared'])} examples")
+    for remark in remarks:
+        print(f"note: {remark}")
+    print(f"terms: {row['terms']}")
+
+
+def _verify(values, arguments, root):
+    from ttd_jax_datasets import find_config
+    from ttd_jax_datasets.verifying import verify
+
+    cls, config = find_config(_only(arguments, "verify NAME[/CONFIG]"))
+    counts = verify(cls, config, root)
+    row = _row(cls, config, root)
+    if values.json:
+        print(store.dumps({"name": row["name"], "path": row["path"], "examples": counts}), end="")
+        return
+    print(f"{row['path']}: {row['name']}: all {_counts(counts)} examples are there and decode")
+
+
+def _only(arguments, usage):
+    if len(arguments) != 1:
+        raise UserError(f"usage: `ttd-jax datasets {usage}`, got {len(arguments)} names")
+    return arguments[0]
+
+
+_ACTIONS = {"list": _list, "prepare": _prepare, "verify": _verify}

@@ -42,6 +42,7 @@ def evaluate(random_weights, folders):
             f"--config.sources=('{folders / 'v'}','{folders / 'i'}')",
             f"--config.metrics={names!r}",
             "--config.batch_size=2",
+            "--config.gallery=0",
             *flags,
         ]
 
@@ -202,6 +203,7 @@ def test_real_pairs_reproduce_the_measured_rows(shared, real_weights, command_li
         f"--config.sources=('{data / 'MRI'}','{data / 'CT'}')",
         "--config.strategies=('static','ttd','intensity','self')",
         f"--config.metrics={names!r}",
+        "--config.gallery=0",
         "--json",
     )
     assert result.returncode == 0, result.stderr

@@ -4,8 +4,9 @@
     ttd-jax evaluate --out=results --config=configs/evaluate.py:ifcnn_sum,harvard_medical/mri_ct \\
         --config.sources="('MRI_dir','CT_dir')"
 
-Scores every image as it is finished, and ends with results.md, .csv, .json and .tex in --out. A
-stopped run goes on with --resume. On several hosts start the same command on each with
+Scores every image as it is finished, and ends with results.md, .csv, .json and .tex and the page
+report.html (tables, plots, a gallery of --config.gallery scenes) in --out. A stopped run goes on
+with --resume. On several hosts start the same command on each with
 --coordinator=HOST:PORT --processes=N --process=I, and --out on a disk that all of them share.
 """
 

@@ -1,4 +1,4 @@
-"""An evaluation from its configuration to its tables."""
+"""An evaluation from its configuration to its tables and its page."""
 
 import dataclasses
 import os
@@ -10,7 +10,8 @@ from ttd_jax.checkpoints import store
 from ttd_jax.data import examples as examples_lib
 from ttd_jax.data.scenes import find_scenes, source_labels
 from ttd_jax.errors import UserError, explain_os_errors
-from ttd_jax.evaluation import comparison
+from ttd_jax.evaluation import comparison, report
+from ttd_jax.evaluation.gallery import Gallery
 from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
 from ttd_jax.evaluation.records import Records
 
@@ -20,7 +21,7 @@ def evaluate(config, out: pathlib.Path, *, resume=False, process=0, processes=1)
 
     Args:
       config: see `configs/evaluate.py`.
-      out: folder for records and tables, shared by all processes.
+      out: folder for records, tables and the page, shared by all processes.
       resume: keep finished images.
       process: this process's index.
       processes: how many there are.
@@ -34,6 +35,8 @@ def evaluate(config, out: pathlib.Path, *, resume=False, process=0, processes=1)
     jobs = [_job(config, name) for name in config.models]
     if not config.datasets:
         raise UserError("the config names no data set: pass FILE:MODEL,DATASET")
+    if config.gallery < 0:
+        raise UserError(f"config.gallery={config.gallery}: must be a number of scenes, 0 for none")
     datasets = {name: _examples(config, name) for name in config.datasets}
     stores = []
     for job in jobs:
@@ -47,12 +50,16 @@ def evaluate(config, out: pathlib.Path, *, resume=False, process=0, processes=1)
         _wait_for_all()
     if process:
         return None
-    comparisons = [
-        comparison.compare(job.row.name, name, _merged(records, name, examples), job.names)
+    sections = [
+        _section(config, job, name, _merged(records, name, examples))
         for job, records in zip(jobs, stores, strict=True)
         for name, examples in datasets.items()
     ]
-    _write_tables(out, comparisons, config.protocol)
+    comparisons = [section.comparison for section in sections]
+    _write(out, _tables(comparisons, config.protocol))
+    # The page comes last: its pictures take a while, and by then the tables are safe.
+    shown = _with_cards(sections, config, jobs, datasets)
+    _write(out, {"report.html": report.render(list(shown), config.protocol)})
     return comparisons
 
 
@@ -128,15 +135,35 @@ def _merged(records, name, examples):
     return [found[name, image] for image in examples.names]
 
 
-def _write_tables(out, comparisons, protocol):
-    files = {
+def _tables(comparisons, protocol):
+    return {
         "results.md": comparison.markdown(comparisons, protocol),
         "results.csv": comparison.csv_table(comparisons, protocol),
         "results.tex": comparison.latex(comparisons, protocol),
         "results.json": store.dumps({"protocol": protocol, "comparisons": comparisons}),
     }
+
+
+def _section(config, job, name, records):
+    return report.Section(
+        comparison=comparison.compare(job.row.name, name, records, job.names),
+        records=records,
+        settings=_settings(config, job),
+    )
+
+
+def _with_cards(sections, config, jobs, datasets):
+    remaining = iter(sections)
+    for job in jobs:
+        gallery = Gallery(job)
+        for examples in datasets.values():
+            cards = gallery.cards(examples, config.gallery)
+            yield dataclasses.replace(next(remaining), cards=cards)
+
+
+def _write(out, files):
     with explain_os_errors(out):
         for name, text in files.items():
             part = out / f".{name}.part"
-            part.write_text(text)
+            part.write_text(text, encoding="utf-8")
             os.replace(part, out / name)

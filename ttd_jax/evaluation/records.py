@@ -65,7 +65,7 @@ class Records:
         """Adds one record."""
         mend = "free some space, then run again with --resume"
         with explain_os_errors(self._out, mend), self._file.open("a") as file:
-            file.write(json.dumps(record, sort_keys=True) + "\n")
+            file.write(json.dumps(record) + "\n")
 
     def _drop_torn_line(self):
         """A killed process may leave half a last line: what comes next must not join it."""

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 # Colour-blind safe (Okabe and Ito), RGB: one per source.
-_COLOURS = np.array(
+COLOURS = np.array(
     [(230, 159, 0), (0, 114, 178), (0, 158, 115), (204, 121, 167), (213, 94, 0), (86, 180, 233)],
     np.float32,
 )
@@ -28,7 +28,7 @@ def dominability_overlay(fused, dominability, labels) -> np.ndarray:
       u8[H', W', 3], RGB; small pictures are enlarged so that the legend can be read.
     """
     count = len(dominability)
-    colours = _COLOURS[np.arange(count) % len(_COLOURS)]
+    colours = COLOURS[np.arange(count) % len(COLOURS)]
     leader = np.argmax(dominability, axis=0)
     margin = np.max(dominability, axis=0) - 1.0 / count
     full = float(np.percentile(margin, 99)) or 1.0

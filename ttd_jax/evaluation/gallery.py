@@ -1,0 +1,147 @@
+"""A few scenes of a data set as small pictures, fused again by every strategy."""
+
+import base64
+import dataclasses
+import functools
+from collections.abc import Mapping
+
+import cv2
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from ttd_jax.core import color as color_lib
+from ttd_jax.core import fusion as fusion_lib
+from ttd_jax.data.images import decode_picture, quantise
+from ttd_jax.evaluation.loop import Evaluation
+from ttd_jax.evaluation.program import quantised
+from ttd_jax.evaluation.units import load_inputs
+from ttd_jax.fusing import overlay
+from ttd_jax.fusing.compute import dominance_shares
+from ttd_jax.fusing.options import resolve_color
+
+_WIDTH = 360  # pixels
+_QUALITY = 82  # of WebP, 1 to 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Thumbnail:
+    """A picture inside a page: its data URI, and its size in pixels."""
+
+    uri: str
+    width: int
+    height: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Dominance:
+    """One source on a map of RD: its tint, its share of the pixels and its mean RD."""
+
+    role: str
+    tint: str
+    share: float
+    mean: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """One scene of the gallery.
+
+    Attributes:
+      name: of the scene.
+      sources: role -> the source as it is on disk.
+      fused: strategy -> the fused picture.
+      maps: dynamic strategy -> `(picture of RD, one Dominance per source)`.
+    """
+
+    name: str
+    sources: Mapping[str, Thumbnail]
+    fused: Mapping[str, Thumbnail]
+    maps: Mapping[str, tuple[Thumbnail, tuple[Dominance, ...]]]
+
+
+class Gallery:
+    """Makes the cards of one model; keeps one compiled program per shape."""
+
+    def __init__(self, job: Evaluation):
+        self._job = job
+        self._gray = job.color == "network"
+        self._program = jax.jit(self._fuse)
+
+    def cards(self, examples, count: int) -> list[Card]:
+        """Cards of up to `count` scenes, evenly spread over a sequence of `Example`."""
+        bar = tqdm(spread(len(examples), count), "gallery", unit="scene", delay=1, disable=None)
+        return [self._card(examples[index]) for index in bar]
+
+    def _card(self, example):
+        inputs = load_inputs(example, gray=self._gray)
+        sources = {  # in their colours, also where the network was given greys
+            role: thumbnail(quantise(decode_picture(data, role).as_float(), np.uint8))
+            for role, data in zip(example.roles, example.files, strict=True)
+        }
+        fused, maps = {}, {}
+        for strategy, result in self._program(self._job.model, inputs.pictures).items():
+            image, rd, shares = map(np.asarray, result)
+            fused[strategy] = thumbnail(image)
+            if self._job.strategies[strategy] is not None:
+                maps[strategy] = dominance_map(image, rd, shares, example.roles)
+        return Card(example.name, sources, fused, maps)
+
+    def _fuse(self, model, pictures):
+        mode = resolve_color(self._job.color, tuple(p.shape[-1] == 3 for p in pictures))
+        how = self._job.row.quantise if self._gray else "round"
+        results = {}
+        for strategy, settings in self._job.strategies.items():
+            if settings is None:
+                fuse = functools.partial(fusion_lib.static_fuse, model)
+            else:
+                fuse = functools.partial(fusion_lib.dynamic_fuse, model, settings=settings)
+            fusion = color_lib.fuse_in_color(
+                fuse, pictures, mode=mode, channels=self._job.row.channels
+            )
+            rd = fusion.dominability
+            results[strategy] = quantised(fusion.image, how=how), rd, dominance_shares(rd)
+        return results
+
+
+def spread(length: int, count: int) -> list[int]:
+    """Up to `count` of the numbers below `length`, evenly spaced, with the first and the last."""
+    return sorted({round(i) for i in np.linspace(0, length - 1, min(count, length))})
+
+
+def dominance_map(image, rd, shares, roles):
+    """The picture of RD over a fused picture, and what its legend says.
+
+    Args:
+      image: u8[H, W, 1 or 3].
+      rd: f32[M, H, W].
+      shares: f32[M], of the pixels that each source dominates.
+      roles: of the sources.
+
+    Returns:
+      `(Thumbnail, M Dominance)`.
+    """
+    drawn = overlay.dominability_overlay(image / np.float32(255), rd, roles)
+    # The legend below the picture would be too small to read: the page has its own.
+    height = image.shape[0] * drawn.shape[1] // image.shape[1]
+    tints = overlay.COLOURS.astype(int)
+    return thumbnail(drawn[:height]), tuple(
+        Dominance(role, "#{:02x}{:02x}{:02x}".format(*tints[m % len(tints)]), share, mean)
+        for m, (role, share, mean) in enumerate(
+            zip(roles, map(float, shares), map(float, rd.mean(axis=(1, 2))), strict=True)
+        )
+    )
+
+
+def thumbnail(pixels) -> Thumbnail:
+    """A picture u8[H, W, 1 or 3], no wider than a card; never enlarged."""
+    height, width = pixels.shape[:2]
+    if width > _WIDTH:
+        height = max(1, round(height * _WIDTH / width))
+        width = _WIDTH
+        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+        pixels = pixels.reshape(height, width, -1)
+    rgb = np.broadcast_to(pixels, (height, width, 3))
+    options = [cv2.IMWRITE_WEBP_QUALITY, _QUALITY]
+    data = cv2.imencode(".webp", np.ascontiguousarray(rgb[..., ::-1]), options)[1].tobytes()
+    return Thumbnail(f"data:image/webp;base64,{base64.b64encode(data).decode()}", width, height)

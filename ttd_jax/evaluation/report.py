@@ -1,0 +1,128 @@
+"""The page of an evaluation: tables, plots and a gallery in one HTML file that needs no network."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+import jinja2
+
+from ttd_jax import metrics
+from ttd_jax.backbones import REGISTRY
+from ttd_jax.evaluation import plots
+from ttd_jax.evaluation.comparison import STATIC
+from ttd_jax.evaluation.gallery import Card
+from ttd_jax.metrics.protocol import PROTOCOLS
+from ttd_jax.version import __version__
+
+_MINUS = "\N{MINUS SIGN}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Section:
+    """What the page shows of one model on one data set.
+
+    Attributes:
+      comparison: see `comparison.compare`.
+      records: see `evaluate_dataset`.
+      settings: of the model's run; JSON-able.
+      cards: its gallery.
+    """
+
+    comparison: Mapping
+    records: Sequence[Mapping]
+    settings: Mapping
+    cards: Sequence[Card] = ()
+
+    @property
+    def title(self) -> str:
+        return f"{self.comparison['model']} on {self.comparison['dataset']}"
+
+    @property
+    def note(self) -> str:
+        return REGISTRY[self.comparison["model"]].note
+
+    @property
+    def strategies(self) -> dict:
+        """Those of the comparison, in the order in which they were asked for."""
+        return self._in_order(self.comparison["strategies"])
+
+    @property
+    def gains(self) -> dict:
+        return self._in_order(self.comparison["gains"])
+
+    @property
+    def base(self) -> str:
+        """What the gallery compares the other strategies with."""
+        return STATIC if STATIC in self.strategies else next(iter(self.strategies))
+
+    @property
+    def others(self) -> list[str]:
+        return [strategy for strategy in self.strategies if strategy != self.base]
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.strategies[self.base])
+
+    @property
+    def scores(self) -> dict:
+        """Image -> strategy -> metric -> score."""
+        return {record["image"]: record["scores"] for record in self.records}
+
+    def has_published(self, strategy: str) -> bool:
+        """Whether the paper has any figure for it."""
+        return any("published" in cell for cell in self.strategies[strategy].values())
+
+    def _in_order(self, by_strategy):
+        return {s: by_strategy[s] for s in self.settings["strategies"] if s in by_strategy}
+
+    def plots(self, strategy: str) -> dict:
+        """Metric -> its differences from static fusion, laid out."""
+        found = {}
+        for name in self.names:
+            pairs = (
+                (image, s[strategy][name] - s[STATIC][name]) for image, s in self.scores.items()
+            )
+            finite = {image: value for image, value in pairs if math.isfinite(value)}
+            if finite:
+                better = metrics.REGISTRY[name].better
+                found[name] = plots.plot_differences(finite, better=better)
+        return found
+
+
+def render(sections: Sequence[Section], protocol: str) -> str:
+    """The page as HTML.
+
+    Args:
+      sections: what it shows, in order.
+      protocol: of the metrics.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("ttd_jax.evaluation", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "signed": signed, "verdict": verdict}
+    environment.globals |= {"metrics": metrics.REGISTRY, "plot": plots}
+    page = environment.get_template("report.html")
+    return page.render(
+        sections=sections, protocol=protocol, source=PROTOCOLS[protocol], version=__version__
+    )
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number with a true minus sign."""
+    return f"{value:.{digits}f}".replace("-", _MINUS)
+
+
+def signed(value: float, digits: int = 4) -> str:
+    """A difference with its sign."""
+    return f"{value:+.{digits}f}".replace("-", _MINUS)
+
+
+def verdict(gain: Mapping, better: str) -> str:
+    """What the interval of a gain says: 'better', 'worse', or 'unclear' if it holds zero."""
+    if gain["low"] <= 0 <= gain["high"]:
+        return "unclear"
+    return "better" if (gain["low"] > 0) == (better == "up") else "worse"

@@ -158,10 +158,8 @@ def _tolerance(key):
     return 5e-6
 
 
-@pytest.mark.parametrize(
-    ("case", "folded"),
-    [*((case, False) for case in CASES), ("mri_ct_64x64", True), ("roadscene_odd_61x83", True)],
-)
+@pytest.mark.parametrize("folded", [False, True])
+@pytest.mark.parametrize("case", CASES)
 def test_every_stored_array_matches_the_original(shared, case, folded):
     folder = shared / "golden/cddfuse"
     model, _, remarks = convert_checkpoint(ROW, folder / "cddfuse_random.pth")

@@ -448,7 +448,8 @@ def stopped_by(process):
     return stderr
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+# SIGTERM ends like Ctrl-C, and is not ignored where tests run in the background.
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_download_is_resumed(start, get, server, tmp_path, how):
     server.answers = [Answer(stall_after=HALF)]
     process = start()

@@ -179,7 +179,7 @@ def load_model(
     model = Model(
         variables=variables,
         module=row.build(**options),
-        settings=_settings(row, manifest, dominability),
+        settings=_settings(row, pathlib.Path(path), manifest, dominability),
     )
     return folding.fold(model) if fold else model
 
@@ -224,13 +224,13 @@ def _load(row, path):
     return jax.tree.map(jax.numpy.asarray, variables), manifest
 
 
-def _settings(row, manifest, dominability):
+def _settings(row, path, manifest, dominability):
     if dominability is None:
         try:
             return DominabilitySettings(**manifest["settings"])
         except (TypeError, ValueError) as error:
             raise UserError(
-                f"{MANIFEST} of {row.name}: unusable settings: {error}: convert the weights again"
+                f"{path / MANIFEST}: unusable settings: {error}: convert the weights again"
             ) from error
     if isinstance(dominability, DominabilitySettings):
         return dominability

@@ -113,19 +113,30 @@ def free_port():
         return s.getsockname()[1]
 
 
-def start_two(words, environment):
-    """The same command as two processes with two devices each."""
-    where = f"--coordinator=localhost:{free_port()}"
-    return [
-        subprocess.Popen(
-            [sys.executable, "-m", "ttd_jax", *words, where, "--processes=2", f"--process={i}"],
-            env={**environment, "JAX_NUM_CPU_DEVICES": "2"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+def start_two(words, environment, *, by_flags=True):
+    """The same command as two processes with two devices each, told by flags or environment."""
+    where = {
+        "JAX_COORDINATOR_ADDRESS": f"localhost:{free_port()}",
+        "JAX_NUM_PROCESSES": "2",
+        "JAX_NUM_CPU_DEVICES": "2",
+    }
+    started = []
+    for process in range(2):
+        own, flags = {**where, "JAX_PROCESS_ID": str(process)}, []
+        if by_flags:
+            names = "--coordinator={} --processes={} --process={}"
+            keys = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+            flags = names.format(*(own.pop(key) for key in keys)).split()
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "ttd_jax", *words, *flags],
+                env={**environment, **own},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         )
-        for i in range(2)
-    ]
+    return started
 
 
 def test_two_processes_of_two_devices_give_the_same_bits_through_any_kill(
@@ -149,7 +160,8 @@ def test_two_processes_of_two_devices_give_the_same_bits_through_any_kill(
             p.kill()
             p.communicate()
         assert before.items() <= scores_so_far(out).items()
-    processes = start_two(evaluate(out, "--resume"), command_line.environment)
+    words = evaluate(out, "--resume")
+    processes = start_two(words, command_line.environment, by_flags=False)
     for p in processes:
         _, stderr = p.communicate(timeout=240)
         assert p.returncode == 0, stderr
@@ -189,6 +201,7 @@ def test_mistakes_are_told_in_one_line(refused, evaluate, whole, folders, tmp_pa
     refused(*evaluate(out, f"--config.sources=('{folders / 'v'}','none')"), named=["none"])
     refused("evaluate", f"--out={out}", f"--config={CONFIG}:ifcnn_sun,x", named=["ifcnn_sum"])
     refused(*evaluate(out, "--processes=2"), named=["--coordinator"])
+    refused(*evaluate(out, "--distributed"), named=["--distributed", "--coordinator"])
     assert not out.exists()
 
 

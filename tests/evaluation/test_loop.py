@@ -1,0 +1,71 @@
+"""The loop of an evaluation: programs, units, the devices' own sums."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.commands.conftest import draw
+from ttd_jax.backbones import REGISTRY
+from ttd_jax.data.examples import folder_examples
+from ttd_jax.data.scenes import find_scenes
+from ttd_jax.evaluation import program
+from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
+from ttd_jax.evaluation.records import Records
+from ttd_jax.evaluation.units import plan_units
+
+
+@pytest.fixture
+def examples(tmp_path):
+    """Seven scenes of two shapes."""
+    for i in range(7):
+        size = (24, 32) if i % 2 else (17, 23)
+        draw(tmp_path / "v" / f"{i}.png", size, seed=i)
+        draw(tmp_path / "i" / f"{i}.png", size, seed=10 + i)
+    return folder_examples(find_scenes([tmp_path / "v", tmp_path / "i"]), ("v", "i"))
+
+
+def job():
+    row = REGISTRY["ifcnn_sum"]
+    variables = row.build().init(jax.random.key(0), jnp.zeros(row.input_shape))
+    return Evaluation(
+        model=row.bind(variables),
+        row=row,
+        strategies={"static": None, "ttd": row.presets["fused"]},
+        color="network",
+        protocol="paper",
+        names=("SD", "MSE"),
+        batch_size=2,
+    )
+
+
+def test_a_shape_is_compiled_once_and_means_are_those_of_the_records(
+    examples, tmp_path, monkeypatch
+):
+    chex.clear_trace_counter()
+    counted = chex.assert_max_traces(program.score_scene, n=2)  # one for each of the two shapes
+    monkeypatch.setattr(program, "score_scene", counted)
+    records = Records(tmp_path / "out", 0)
+    records.start({}, resume=False, first=True)
+    result = evaluate_dataset(job(), "x", examples, records)
+    assert (result["scored"], result["reused"]) == (7, 0)
+    found = records.finished()
+    assert sorted(image for _, image in found) == [str(i) for i in range(7)]
+    for strategy in ("static", "ttd"):
+        for name in ("SD", "MSE"):
+            mean = np.mean([r["scores"][strategy][name] for r in found.values()])
+            assert result["means"][strategy][name] == pytest.approx(mean, rel=1e-5)
+
+
+def test_processes_share_the_units_and_none_is_left_out(examples, tmp_path):
+    units = plan_units(examples, gray=True, batch_size=2)
+    assert sorted(i for unit in units for i in unit.indices) == list(range(7))
+    assert all(len({examples[i].name for i in u.indices}) <= u.capacity for u in units)
+    for process in range(2):
+        records = Records(tmp_path / "out", process)
+        records.start({}, resume=False, first=process == 0)
+        evaluate_dataset(job(), "x", examples, records, process=process, processes=2)
+    assert len(records.finished()) == 7
+    lines = [p.read_text().count("\n") for p in (tmp_path / "out" / "records").iterdir()]
+    assert sorted(lines) == [3, 4]

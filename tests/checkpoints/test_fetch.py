@@ -175,14 +175,14 @@ def test_the_next_run_goes_on_where_the_last_one_stopped(get, fails, server, tmp
 
 def test_a_stalled_server_is_given_up_and_resumed(get, server, tmp_path):
     server.answers = [Answer(stall_after=HALF)]
-    get(timeout=0.2)
+    get(timeout=2)
     whole(tmp_path / "w")
     assert server.served == len(DATA)
 
 
 def test_servers_that_only_stall_or_drop_end_the_tries(fails, server, tmp_path):
     server.answers = [Answer(stall_after=0)] * 2
-    fails(timeout=0.1, retries=1, named=["--timeout", "tries: 2", "nothing is kept"])
+    fails(timeout=0.5, retries=1, named=["--timeout", "tries: 2", "nothing is kept"])
     server.answers = [Answer(stop_after=10)] * 3
     fails(named=["broke off at 30 of 300000", "tries: 3"])
 

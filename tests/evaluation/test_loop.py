@@ -69,3 +69,35 @@ def test_processes_share_the_units_and_none_is_left_out(examples, tmp_path):
     assert len(records.finished()) == 7
     lines = [p.read_text().count("\n") for p in (tmp_path / "out" / "records").iterdir()]
     assert sorted(lines) == [3, 4]
+
+
+def test_processes_that_can_add_decode_only_their_part(examples):
+    class Counted:
+        def __init__(self):
+            self.read = []
+            self.names = examples.names
+
+        def __len__(self):
+            return len(examples)
+
+        def __getitem__(self, index):
+            self.read.append(index)
+            return examples[index]
+
+    tables, counted = [], Counted()
+
+    class PassedOn(Exception):  # noqa: N818
+        pass
+
+    def hand_over(table):
+        tables.append(table)
+        raise PassedOn
+
+    for process in range(2):
+        with pytest.raises(PassedOn):
+            plan_units(counted, gray=True, share=(process, 2, hand_over))
+    assert sorted(counted.read) == sorted([*range(7), 0, 0])  # the first also tells the roles
+    expected = plan_units(examples, gray=True)
+    assert (
+        plan_units(examples, gray=True, share=(0, 2, lambda t: tables[0] + tables[1])) == expected
+    )

@@ -45,7 +45,15 @@ def evaluate(config, out: pathlib.Path, *, resume=False, process=0, processes=1)
         records.start(settings, resume=resume, first=process == 0)
         stores.append(records)
         for name, examples in datasets.items():
-            evaluate_dataset(job, name, examples, records, process=process, processes=processes)
+            evaluate_dataset(
+                job,
+                name,
+                examples,
+                records,
+                process=process,
+                processes=processes,
+                add=_sum_over_processes if processes > 1 else None,
+            )
     if processes > 1:
         _wait_for_all()
     if process:
@@ -116,6 +124,12 @@ def _settings(config, job):
         "metrics": list(job.names),
         "batch_size": job.batch_size,
     }
+
+
+def _sum_over_processes(table):
+    from jax.experimental import multihost_utils
+
+    return multihost_utils.process_allgather(table).sum(axis=0)
 
 
 def _wait_for_all():

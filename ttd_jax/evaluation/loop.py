@@ -52,6 +52,7 @@ def evaluate_dataset(
     *,
     process: int = 0,
     processes: int = 1,
+    add=None,
     devices: Sequence | None = None,
 ) -> dict:
     """Scores this process's share of a data set and appends a record for each image.
@@ -66,6 +67,8 @@ def evaluate_dataset(
       records: where to append; finished images are skipped.
       process: this process's index.
       processes: how many there are.
+      add: sums an integer array over the processes; without it every process decodes every
+        example to learn its shape.
       devices: local devices to use; all by default.
 
     Returns:
@@ -75,7 +78,9 @@ def evaluate_dataset(
     start = time.perf_counter()
     devices = jax.local_devices() if devices is None else devices
     gray = job.color == "network"
-    units = plan_units(examples, gray=gray, batch_size=job.batch_size)[process::processes]
+    share = (process, processes, add) if add else None
+    units = plan_units(examples, gray=gray, batch_size=job.batch_size, share=share)
+    units = units[process::processes]
     finished = records.finished()
     done = {image for known, image in finished if known == dataset}
     todo = [(unit, [i for i in unit.indices if examples[i].name not in done]) for unit in units]

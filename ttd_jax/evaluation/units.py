@@ -41,28 +41,38 @@ class Inputs:
     sha256: tuple[str, ...]
 
 
-def plan_units(examples, *, gray: bool, batch_size: int = 0) -> list[Unit]:
-    """Decodes every example once to learn its shape, and cuts each shape into units.
+def plan_units(examples, *, gray: bool, batch_size: int = 0, share=None) -> list[Unit]:
+    """Decodes examples once to learn their shapes, and cuts each shape into units.
 
     Args:
       examples: a sequence of `Example`.
       gray: whether the network sees grey pictures.
       batch_size: scenes in a unit; 0 chooses by size.
+      share: with several processes, `(process, processes, add)`: this one decodes only its part,
+        and `add` sums an integer array over all of them. Otherwise every example is decoded here.
+
+    Returns:
+      All units, the same in every process.
 
     Raises:
       UserError: an unreadable image, or sources of different sizes.
     """
+    process, processes, add = share or (0, 1, lambda table: table)
+    mine = range(process, len(examples), processes)
+    table = np.zeros((len(examples), 2 + len(examples[0].roles)), np.int32)
 
     def shape_of(index):
         pictures = _decode(examples[index], gray)
-        return pictures[0].size, tuple(p.coloured for p in pictures)
+        return (*pictures[0].size, *(picture.coloured for picture in pictures))
 
-    groups = collections.defaultdict(list)
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        shapes = pool.map(shape_of, range(len(examples)))
-        bar = tqdm(shapes, "checking", len(examples), unit="scene", delay=1, disable=None)
-        for index, shape in enumerate(bar):
-            groups[shape].append(index)
+        shapes = pool.map(shape_of, mine)
+        bar = tqdm(shapes, "checking", len(mine), unit="scene", delay=1, disable=None)
+        for index, shape in zip(mine, bar, strict=True):
+            table[index] = shape
+    groups = collections.defaultdict(list)
+    for index, (height, width, *coloured) in enumerate(add(table).tolist()):
+        groups[(height, width), tuple(map(bool, coloured))].append(index)
     units = []
     for shape, members in groups.items():
         capacity = min(batch_size or fitting_batch(shape[0]), len(members))

@@ -25,6 +25,7 @@ from ttd_jax.backbones import (
 )
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.files import dumps
 
 MANIFEST = "manifest.json"
 ARRAYS = "arrays"
@@ -98,11 +99,6 @@ def save_model(
             os.rename(path, staging / "old")
         os.rename(staging / "new", path)
     return manifest
-
-
-def dumps(record) -> str:
-    """JSON as this project writes it: sorted, indented, one newline at the end."""
-    return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _check_vacant(path, overwrite):

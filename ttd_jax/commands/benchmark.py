@@ -12,9 +12,9 @@ import pathlib
 from absl import flags
 
 from ttd_jax.benchmarks.metrics import benchmark_metrics
-from ttd_jax.checkpoints import store
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError
+from ttd_jax.files import dumps
 
 _WHAT = {"metrics": benchmark_metrics}
 
@@ -50,7 +50,7 @@ def run(values, arguments):
         ),
     }
     if values.json:
-        print(store.dumps(result), end="")
+        print(dumps(result), end="")
         return
     print(f"{values.what}, {values.size}, {result['device']}, {values.repeats} rounds")
     for name, seconds in result["seconds"].items():

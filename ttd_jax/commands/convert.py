@@ -14,6 +14,7 @@ from ttd_jax.backbones import NETWORKS
 from ttd_jax.checkpoints import store
 from ttd_jax.checkpoints.convert import convert_checkpoint
 from ttd_jax.commands import common
+from ttd_jax.files import dumps
 
 
 def define_flags(values):
@@ -35,7 +36,7 @@ def run(values, arguments):
         values.out, row.name, model, source=source, overwrite=values.overwrite
     )
     if values.json:
-        print(store.dumps({**manifest, "out": values.out, "remarks": remarks}), end="")
+        print(dumps({**manifest, "out": values.out, "remarks": remarks}), end="")
         return
     print(f"{values.out}: {row.name}, {manifest['parameters']:,} numbers")
     print(f"licence of the weights: {source['licence']}")

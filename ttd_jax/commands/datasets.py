@@ -14,10 +14,10 @@ import pathlib
 
 from absl import flags
 
-from ttd_jax.checkpoints import store
 from ttd_jax.commands import common
 from ttd_jax.data.examples import default_data_dir, import_tfds
 from ttd_jax.errors import UserError
+from ttd_jax.files import dumps
 
 
 def define_flags(values):
@@ -59,7 +59,7 @@ def _list(values, arguments, root):
             _row(cls, c, root) for cls in map(builder_class, NAMES) for c in cls.BUILDER_CONFIGS
         ]
     if values.json:
-        print(store.dumps(rows), end="")
+        print(dumps(rows), end="")
         return
     table = [("benchmark", "roles", "official examples", "prepared", "terms")]
     for row in rows:
@@ -119,7 +119,7 @@ def _prepare(values, arguments, root):
     if not made:
         remarks.insert(0, "was prepared before and is left as it was (--overwrite replaces it)")
     if values.json:
-        print(store.dumps({**row, "made": made, "remarks": remarks}), end="")
+        print(dumps({**row, "made": made, "remarks": remarks}), end="")
         return
     print(f"{row['path']}: {row['name']}: {_counts(row['prepared'])} examples")
     for remark in remarks:
@@ -135,7 +135,7 @@ def _verify(values, arguments, root):
     counts = verify(cls, config, root)
     row = _row(cls, config, root)
     if values.json:
-        print(store.dumps({"name": row["name"], "path": row["path"], "examples": counts}), end="")
+        print(dumps({"name": row["name"], "path": row["path"], "examples": counts}), end="")
         return
     print(f"{row['path']}: {row['name']}: all {_counts(counts)} examples are there and decode")
 

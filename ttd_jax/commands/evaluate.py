@@ -17,9 +17,9 @@ import pathlib
 from absl import flags
 from ml_collections import config_flags
 
-from ttd_jax.checkpoints import store
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError
+from ttd_jax.files import dumps
 
 _CONFIG = "evaluate.py"
 
@@ -82,7 +82,7 @@ def run(values, arguments):
     if comparisons is None:  # the first process tells the results
         return
     if values.json:
-        print(store.dumps(comparisons), end="")
+        print(dumps(comparisons), end="")
     else:
         print((pathlib.Path(values.out) / "results.md").read_text(), end="")
 

@@ -21,6 +21,7 @@ from ttd_jax.commands import common
 from ttd_jax.data.images import FORMATS
 from ttd_jax.data.scenes import find_scenes, source_labels
 from ttd_jax.errors import UserError
+from ttd_jax.files import dumps
 from ttd_jax.fusing import options as opt
 from ttd_jax.fusing.run import plan_job, run_job
 
@@ -129,7 +130,7 @@ def run(values, arguments):
     except KeyboardInterrupt:
         raise UserError("interrupted: finished scenes are kept: run again with --resume") from None
     if values.json:
-        print(store.dumps({"out": str(out), **result}), end="")
+        print(dumps({"out": str(out), **result}), end="")
         return
     print(f"{out}: {result['fused']} scenes fused, {result['reused']} reused", file=sys.stderr)
 
@@ -152,7 +153,7 @@ def _print_plan(job, as_json):
         for batch in job.batches
     ]
     if as_json:
-        print(store.dumps({"out": str(job.out), "sources": job.labels, "batches": plan}), end="")
+        print(dumps({"out": str(job.out), "sources": job.labels, "batches": plan}), end="")
         return
     print(f"sources: {', '.join(job.labels)}; {len(job.finished)} scenes are finished already")
     for batch in plan:

@@ -5,8 +5,8 @@ ttd-jax metrics
 
 import dataclasses
 
-from ttd_jax.checkpoints import store
 from ttd_jax.commands import common
+from ttd_jax.files import dumps
 from ttd_jax.metrics import PROTOCOLS, REGISTRY, listing
 
 
@@ -26,4 +26,4 @@ def run(values, arguments):
         fields = {f.name: getattr(row, f.name) for f in dataclasses.fields(row)}
         del fields["function"]
         rows[row.name] = {**fields, "variants": dict(row.variants), "range": row.range}
-    print(store.dumps({"protocols": PROTOCOLS, "metrics": rows}), end="")
+    print(dumps({"protocols": PROTOCOLS, "metrics": rows}), end="")

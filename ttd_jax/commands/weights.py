@@ -21,6 +21,7 @@ from ttd_jax.checkpoints.download import GITHUB, Transfer
 from ttd_jax.checkpoints.fetch import fetch, part_of
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError
+from ttd_jax.files import dumps
 
 
 def define_flags(values):
@@ -57,7 +58,7 @@ def _list(values, arguments):
     out = pathlib.Path(values.out)
     rows = [_row(known, out, _base_url(values)) for known in catalogue.known_files()]
     if values.json:
-        print(store.dumps(rows), end="")
+        print(dumps(rows), end="")
         return
     table = [("file", "model", "project", "bytes", "hash", "licence", "fetched", "converted")]
     for row in rows:
@@ -108,7 +109,7 @@ def _fetch(values, arguments):
             "licence": known.licence,
             "citation": known.citation,
         }
-        print(store.dumps(record), end="")
+        print(dumps(record), end="")
         return
     how = "downloaded" if got.received else "was there already"
     print(f"{got.path}: {how}, {known.proof} is right")
@@ -126,7 +127,7 @@ def _verify(values, arguments):
         raise UserError(f"{path}: no such file or folder: pass a .pth file or a model directory")
     record = _verify_directory(path) if path.is_dir() else _verify_file(path)
     if values.json:
-        print(store.dumps({"path": str(path), **record}), end="")
+        print(dumps({"path": str(path), **record}), end="")
         return
     print(f"{path}: {record['is']}: {record['proof']} is right")
 

@@ -13,6 +13,7 @@ import pathlib
 import shutil
 
 from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.files import dumps, read_json_lines
 
 SUMMARY = "summary.json"
 TIMINGS = "timings.json"
@@ -73,8 +74,8 @@ class Journal:
         with explain_os_errors(self._out, "free some space, then run again with --resume"):
             for name, data in files:
                 self._replace(self._out / name, data)
-            self._replace(self._out / TIMINGS, _pretty(timings))
-            self._replace(self._out / SUMMARY, _pretty(summary))
+            self._replace(self._out / TIMINGS, dumps(timings).encode())
+            self._replace(self._out / SUMMARY, dumps(summary).encode())
             shutil.rmtree(self._work)
 
     def abandon(self):
@@ -107,19 +108,13 @@ class Journal:
 
     def _read_lines(self):
         try:
-            lines = self._lines.read_text().splitlines(keepends=True)
+            return read_json_lines(self._lines)
         except OSError:
             return []
-        # A killed run may leave a torn last line: that scene counts as not finished.
-        return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def _line(record):
     return json.dumps(record, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def _pretty(record):
-    return (json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def _remove_if_empty(folder):

@@ -1,7 +1,6 @@
 """An evaluation from its configuration to its tables and its page."""
 
 import dataclasses
-import os
 import pathlib
 
 from ttd_jax import metrics
@@ -14,6 +13,7 @@ from ttd_jax.evaluation import comparison, report
 from ttd_jax.evaluation.gallery import Gallery
 from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
 from ttd_jax.evaluation.records import Records
+from ttd_jax.files import dumps, write_whole
 
 
 def evaluate(config, out: pathlib.Path, *, resume=False, process=0, processes=1):
@@ -154,7 +154,7 @@ def _tables(comparisons, protocol):
         "results.md": comparison.markdown(comparisons, protocol),
         "results.csv": comparison.csv_table(comparisons, protocol),
         "results.tex": comparison.latex(comparisons, protocol),
-        "results.json": store.dumps({"protocol": protocol, "comparisons": comparisons}),
+        "results.json": dumps({"protocol": protocol, "comparisons": comparisons}),
     }
 
 
@@ -178,6 +178,4 @@ def _with_cards(sections, config, jobs, datasets):
 def _write(out, files):
     with explain_os_errors(out):
         for name, text in files.items():
-            part = out / f".{name}.part"
-            part.write_text(text, encoding="utf-8")
-            os.replace(part, out / name)
+            write_whole(out / name, text)

@@ -5,6 +5,7 @@ import os
 import pathlib
 
 from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.files import dumps, read_json_lines, write_whole
 
 _SETTINGS = "settings.json"
 _FOLDER = "records"
@@ -29,7 +30,7 @@ class Records:
           UserError: the folder holds records of other settings, or records and no `resume`; or it
             cannot be written.
         """
-        text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
+        text = dumps(settings)
         path = self._out / _SETTINGS
         known = json.loads(path.read_text()) if path.is_file() else None
         if known is not None:
@@ -47,18 +48,14 @@ class Records:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             self._drop_torn_line()
             if first and known is None:
-                part = path.with_suffix(".part")
-                part.write_text(text)
-                os.replace(part, path)
+                write_whole(path, text)
 
     def finished(self) -> dict[tuple, dict]:
         """Every whole record of every process, by (data set, image)."""
         records = {}
         for path in sorted(self._file.parent.glob("*.jsonl")):
-            for line in path.read_text().splitlines(keepends=True):
-                if line.endswith("\n"):  # else torn: another process was killed there
-                    record = json.loads(line)
-                    records[record["dataset"], record["image"]] = record
+            for record in read_json_lines(path):
+                records[record["dataset"], record["image"]] = record
         return records
 
     def append(self, record: dict):

@@ -1,0 +1,37 @@
+"""JSON and text on disk, written whole and read back after a kill."""
+
+import json
+import os
+import pathlib
+
+
+def dumps(record) -> str:
+    """JSON as this project writes it: sorted, indented, one newline at the end."""
+    return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def write_whole(path: pathlib.Path, text: str):
+    """Writes a file in UTF-8 whole or not at all.
+
+    Raises:
+      OSError: it cannot be written; what was there stays.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def read_json_lines(path: pathlib.Path) -> list:
+    """The records of a file of JSON lines.
+
+    A killed process may leave a torn last line: what it was writing counts as not written.
+
+    Raises:
+      OSError: it cannot be read.
+    """
+    *whole, _ = path.read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in whole]

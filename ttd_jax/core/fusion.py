@@ -54,6 +54,73 @@ class Fusion:
     losses: chex.Array
 
 
+@struct.dataclass
+class Decomposition:
+    """A scene taken apart: all that its fusions share, made with one pass of the encoder. A pytree.
+
+    Attributes:
+      x: f32[M, H, W, C], the sources in the network's domain.
+      features: a pytree with the leading axis M on every leaf.
+      components: f32[M, H, W, C], each source decoded alone, in the network's domain.
+      static: f32[H, W, C], the static fusion in the network's domain.
+    """
+
+    x: chex.Array
+    features: Any
+    components: chex.Array
+    static: chex.Array
+
+
+def decompose(network: FusionNetwork, sources: chex.Array) -> Decomposition:
+    """Takes a scene apart: the first stage of TTD.
+
+    Args:
+      network: a `Model`, a bound Flax backbone, or anything with its methods.
+      sources: f32[M, H, W, C] in [0, 1], M >= 1, in the order of their roles.
+
+    Returns:
+      A `Decomposition`. Under `jax.jit` unused fields cost nothing.
+    """
+    chex.assert_rank(sources, 4)
+    x = network.prepare(sources)
+    features = network.encode(x)
+    components = network.solo(x, features)
+    static = network.decode(network.merge(features, jnp.ones(sources.shape[:3], x.dtype)), x)
+    return Decomposition(x=x, features=features, components=components, static=static)
+
+
+def measure_losses(
+    network: FusionNetwork,
+    sources: chex.Array,
+    parts: Decomposition,
+    settings: dom.DominabilitySettings,
+) -> chex.Array:
+    """The loss maps f32[M, H, W] of a scene that was taken apart, as `settings` define them."""
+    if settings.space == "network":
+        judged = parts.components, parts.x, parts.static
+    else:
+        bound = (
+            (lambda image: jnp.clip(image, 0.0, 1.0)) if settings.clip else (lambda image: image)
+        )
+        restored = bound(network.restore(parts.components)), bound(network.restore(parts.static))
+        judged = restored[0], sources, restored[1]
+    return dom.loss_maps(*judged, preset=settings.preset, norm=settings.norm)
+
+
+def recompose(network: FusionNetwork, parts: Decomposition, weights: chex.Array) -> chex.Array:
+    """Puts a scene together again: the second stage of TTD.
+
+    Args:
+      network: the one that took it apart.
+      parts: see `decompose`.
+      weights: f32[M, H, W] of the features, averaging one over the sources.
+
+    Returns:
+      The fused picture f32[H, W, C] in [0, 1]; with all weights one, the static fusion.
+    """
+    return network.finish(network.decode(network.merge(parts.features, weights), parts.x))
+
+
 def static_fuse(
     network: FusionNetwork, sources: chex.Array, settings: dom.DominabilitySettings | None = None
 ) -> Fusion:
@@ -71,12 +138,12 @@ def static_fuse(
       >>> fusion = jax.jit(ttd_jax.static_fuse)(model, sources)  # doctest: +SKIP
     """
     settings = network.settings if settings is None else settings
-    x, features, static, components, losses = _decompose(network, sources, settings)
-    del x, features
+    parts = decompose(network, sources)
+    losses = measure_losses(network, sources, parts, settings)
     return Fusion(
-        image=network.finish(static),
+        image=network.finish(parts.static),
         dominability=jnp.full(losses.shape, 1.0 / sources.shape[0], losses.dtype),
-        components=network.restore(components),
+        components=network.restore(parts.components),
         losses=losses,
     )
 
@@ -112,8 +179,9 @@ def dynamic_fuse(
     Reference: the paper's section 4 and eq. 6.
     """
     settings = network.settings if settings is None else settings
-    x, features, _, components, own_losses = _decompose(network, sources, settings)
-    losses = own_losses if losses is None else losses
+    parts = decompose(network, sources)
+    if losses is None:
+        losses = measure_losses(network, sources, parts, settings)
     chex.assert_shape(losses, sources.shape[:3])
     rd = dom.relative_dominability(
         losses,
@@ -124,26 +192,8 @@ def dynamic_fuse(
     )
     weights = dom.fusion_weights(rd, normalisation=settings.normalisation)
     return Fusion(
-        image=network.finish(network.decode(network.merge(features, weights), x)),
+        image=recompose(network, parts, weights),
         dominability=rd,
-        components=network.restore(components),
+        components=network.restore(parts.components),
         losses=losses,
     )
-
-
-def _decompose(network, sources, settings):
-    """Everything that both kinds of fusion share: one pass of the encoder and its consequences."""
-    chex.assert_rank(sources, 4)
-    x = network.prepare(sources)
-    features = network.encode(x)
-    components = network.solo(x, features)
-    static = network.decode(network.merge(features, jnp.ones(sources.shape[:3], x.dtype)), x)
-    if settings.space == "network":
-        judged = components, x, static
-    else:
-        bound = (
-            (lambda image: jnp.clip(image, 0.0, 1.0)) if settings.clip else (lambda image: image)
-        )
-        judged = bound(network.restore(components)), sources, bound(network.restore(static))
-    losses = dom.loss_maps(*judged, preset=settings.preset, norm=settings.norm)
-    return x, features, static, components, losses

@@ -10,15 +10,15 @@ def dumps(record) -> str:
     return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def write_whole(path: pathlib.Path, text: str):
-    """Writes a file in UTF-8 whole or not at all.
+def write_whole(path: pathlib.Path, content: str | bytes):
+    """Writes a file whole or not at all; text in UTF-8.
 
     Raises:
       OSError: it cannot be written; what was there stays.
     """
     part = path.with_name(f".{path.name}.part")
     try:
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
         os.replace(part, path)
     except OSError:
         part.unlink(missing_ok=True)

@@ -91,8 +91,9 @@ def loss_maps(components, sources, static, *, preset="self", norm="squared"):
     Reference: the paper's eq. 6 (`self`) and eq. 2 (`fused`).
     """
     difference = LOSS_PRESETS[preset](components, sources, static)
-    loss = jnp.abs(difference) if norm == "l1" else jnp.square(difference)
-    return jnp.mean(loss, axis=-1)
+    # The absolute value with gradient 0 where it is zero: that of `jnp.abs` is 1 there.
+    factor = jax.lax.stop_gradient(jnp.sign(difference)) if norm == "l1" else difference
+    return jnp.mean(difference * factor, axis=-1)
 
 
 # Weights --------------------------------------------------------------------------------------

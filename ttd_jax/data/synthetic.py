@@ -1,4 +1,4 @@
-"""Pairs with a known truth, made from one picture."""
+"""Pairs and stacks of sources with a known truth, made from one picture."""
 
 import cv2
 import numpy as np
@@ -37,6 +37,48 @@ def multi_exposure_pair(image, *, stops=1.5, gamma=2.2):
     Returns:
       `(under, over)`, f32[H, W, C] in [0, 1]; clipped and rounded to 8 bits like a camera's.
     """
+    return exposure_stack(image, count=2, stops=stops, gamma=gamma)
+
+
+def exposure_stack(image, *, count, stops=2.0, gamma=2.2):
+    """Exposures of a scene, from the darkest to the brightest, evenly spaced in stops.
+
+    Args:
+      image: f32[H, W, C] in [0, 1], display-referred.
+      count: of exposures, 2 or more.
+      stops: of the first and the last away from the middle, in powers of two.
+      gamma: of the display.
+
+    Returns:
+      `count` arrays f32[H, W, C] in [0, 1]; clipped and rounded to 8 bits like a camera's.
+    """
     linear = image**gamma
-    pair = (np.clip(linear * 2.0**shift, 0, 1) ** (1 / gamma) for shift in (-stops, stops))
-    return tuple((np.rint(255 * picture) / 255).astype(np.float32) for picture in pair)
+    pictures = (
+        np.clip(linear * 2.0**shift, 0, 1) ** (1 / gamma)
+        for shift in np.linspace(-stops, stops, count)
+    )
+    return tuple((np.rint(255 * picture) / 255).astype(np.float32) for picture in pictures)
+
+
+def focus_stack(image, *, count, sigma=4.0, seed=0):
+    """Pictures of a scene of which each is sharp in one of equally large depth ranges.
+
+    Args:
+      image: f32[H, W, C] in [0, 1]: the truth, sharp everywhere.
+      count: of pictures, 2 or more.
+      sigma: of the blur of everything out of focus, in pixels.
+      seed: of the scene's depth.
+
+    Returns:
+      `count` arrays f32[H, W, C] in [0, 1], from near to far.
+    """
+    noise = np.random.default_rng(seed).standard_normal(image.shape[:2]).astype(np.float32)
+    depth = cv2.GaussianBlur(noise, (0, 0), min(image.shape[:2]) / 6)
+    borders = np.quantile(depth, np.linspace(0, 1, count + 1)[1:-1])
+    layer = np.digitize(depth, borders)
+    blurred = cv2.GaussianBlur(image, (0, 0), sigma).reshape(image.shape)
+    pictures = []
+    for index in range(count):
+        mask = cv2.GaussianBlur((layer == index).astype(np.float32), (0, 0), 1.0)[..., None]
+        pictures.append(mask * image + (1 - mask) * blurred)
+    return tuple(pictures)

@@ -1,0 +1,64 @@
+"""Pictures of the probes: the damaged source above its RD, from whole to ruined."""
+
+import pathlib
+
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ttd_jax.analysis import probing
+from ttd_jax.analysis.scenes import load_scene
+from ttd_jax.analysis.studies import Study
+from ttd_jax.data.images import encode_picture, quantise
+from ttd_jax.files import write_whole
+from ttd_jax.fusing.sheet import contact_sheet
+
+
+def draw_probes(study: Study, datasets, model, row, config, out: pathlib.Path):
+    """A contact sheet for each data set's first scene: `<data set>.png` in `out`.
+
+    RD is shown with the model's default preset, on one scale over the whole sheet.
+    """
+    for name, examples in datasets.items():
+        scene = load_scene(examples[0], crop=config.crop)
+        sources = jnp.broadcast_to(scene.pictures, (*scene.pictures.shape[:3], row.channels))
+        shown = [
+            _damaged(study, one, model, sources, config, row.default_preset) for one in study.passes
+        ]
+        low = min(float(rd.min()) for _, _, rd in shown)
+        high = max(float(rd.max()) for _, _, rd in shown)
+        rows = []
+        for one, (severities, pictures, rd) in zip(study.passes, shown, strict=True):
+            role = scene.roles[config.damaged]
+            rows.append(
+                [
+                    (f"{role}, {one.name} {s:.0%}", quantise(picture[..., :1], np.uint8))
+                    for s, picture in zip(severities, pictures, strict=True)
+                ]
+            )
+            rows.append(
+                [
+                    (f"its RD, {low:.2f} blue to {high:.2f} yellow", _coloured(one_rd, low, high))
+                    for one_rd in rd
+                ]
+            )
+        sheet = encode_picture(contact_sheet(rows), ".png")
+        write_whole(out / f"{name.replace('/', '_')}.png", sheet)
+
+
+def _damaged(study, one, model, sources, config, preset):
+    weighings = tuple(w for w in one.weighings if w.curve == preset)
+    show = probing.compiled(
+        probing.damaged_dominability,
+        weighings=weighings,
+        corruption=one.corruption,
+        damaged=config.damaged,
+    )
+    rd, pictures = show(model, sources, jax.random.key(config.seed))
+    return [w.coordinate for w in weighings], np.asarray(pictures), np.asarray(rd)
+
+
+def _coloured(rd, low, high):
+    scaled = (255 * (rd - low) / max(high - low, 1e-6)).astype(np.uint8)
+    return cv2.cvtColor(cv2.applyColorMap(scaled, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)

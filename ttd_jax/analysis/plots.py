@@ -1,0 +1,161 @@
+"""The plot of a study, with Matplotlib."""
+
+import io
+import math
+import pathlib
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ttd_jax import metrics
+from ttd_jax.analysis.studies import STATIC, Study
+from ttd_jax.files import write_whole
+
+# Colour-blind safe (Okabe and Ito).
+_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#000000")
+_MARKERS = "osD^vPX"
+_STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+_COLUMNS = 3  # of panels
+
+
+def draw(result: dict, study: Study, path: pathlib.Path):
+    """Draws a summary (see `analysis.summary`) as a PNG file, written whole."""
+    with matplotlib.rc_context(_STYLE):
+        figure = _curves(result, study) if study.axis else _changes(result)
+        buffer = io.BytesIO()
+        FigureCanvasAgg(figure)
+        figure.savefig(buffer, dpi=110, format="png", metadata={"Software": None})
+    write_whole(path, buffer.getvalue())
+
+
+def _changes(result):
+    """A panel a data set: change of every metric from static fusion, in per cent."""
+    rows = [row for row in result["rows"] if row["weighing"] != STATIC.name]
+    datasets = list(dict.fromkeys(row["dataset"] for row in rows))
+    weighings = list(dict.fromkeys(row["weighing"] for row in rows))
+    names = [m for m in metrics.REGISTRY if m in rows[0]["measures"]]
+    static = {r["dataset"]: r for r in result["rows"] if r["weighing"] == STATIC.name}
+    figure, panels = _panels(len(datasets), result)
+    for panel, dataset in zip(panels, datasets, strict=True):
+        base = static[dataset]
+        panel.axhline(0, color="0.6", linewidth=0.8)
+        for index, weighing in enumerate(weighings):
+            row = next(r for r in rows if (r["dataset"], r["weighing"]) == (dataset, weighing))
+            style = {"color": _COLOURS[index % 7], "marker": _MARKERS[index % 7], "ls": "none"}
+            at = [x + 0.6 * ((index + 0.5) / len(weighings) - 0.5) for x in range(len(names))]
+            panel.plot(at, _percent(row, base, names), label=weighing, markersize=4, **style)
+            if "published" in row and "published" in base:
+                theirs = _published_percent(row["published"], base["published"], names)
+                panel.plot(at, theirs, markersize=8, fillstyle="none", **style)
+        panel.set_xticks(range(len(names)), [_arrow(n) for n in names])
+        panel.set_title(f"{dataset}, {base['count']} images")
+        panel.set_ylabel("change from static, %")
+        _limit(panel)
+    _legend(figure, panels, published=any("published" in row for row in rows))
+    return figure
+
+
+def _curves(result, study):
+    """A row a data set and a panel a measure, or a pass: curves over the study's axis."""
+    rows = result["rows"]
+    datasets = list(dict.fromkeys(row["dataset"] for row in rows))
+    probing = bool(study.passes[0].corruption)
+    columns = [one.name for one in study.passes] if probing else list(study.panels)
+    curves = list(dict.fromkeys(row["curve"] for row in rows))
+    figure = Figure(figsize=(3.1 * len(columns), 0.6 + 2.5 * len(datasets)), layout="constrained")
+    grid = figure.subplots(len(datasets), len(columns), squeeze=False)
+    figure.suptitle(f"{result['study']}: {result['model']}", fontsize=11)
+    levels = sorted({row["coordinate"] for row in rows if row["coordinate"] is not None})
+    logarithmic = levels[0] > 0 and levels[-1] / levels[0] > 20
+    for line, dataset in zip(grid, datasets, strict=True):
+        for panel, column in zip(line, columns, strict=True):
+            measure = study.panels[0] if probing else column
+            own = [
+                row
+                for row in rows
+                if row["dataset"] == dataset and (not probing or row["pass"] == column)
+            ]
+            for index, curve in enumerate(curves):
+                _curve(panel, [r for r in own if r["curve"] == curve], measure, index, curve)
+            panel.set_title(f"{dataset}: {column}", fontsize=9)
+            panel.set_xlabel(study.axis)
+            if logarithmic:
+                panel.set_xscale("log")
+    line[0].set_ylabel("mean RD of the region" if probing else "")
+    _legend(figure, grid.ravel(), published=any("published" in row for row in rows))
+    return figure
+
+
+def _curve(panel, rows, measure, index, label):
+    if not rows or measure not in rows[0]["measures"]:
+        return
+    colour, values = _COLOURS[index % 7], [row["measures"][measure]["mean"] for row in rows]
+    if rows[0]["coordinate"] is None:  # static fusion has no temperature
+        panel.axhline(values[0], color="0.4", linestyle="--", linewidth=1, label=label)
+        return
+    dashes = "-" if index < len(_COLOURS) else "--"
+    at = [row["coordinate"] for row in rows]
+    panel.plot(at, values, dashes, color=colour, marker="o", markersize=3, label=label)
+    theirs = [
+        (row["coordinate"], row["published"][measure])
+        for row in rows
+        if measure in row.get("published", {})
+    ]
+    if theirs:
+        panel.plot(*zip(*theirs, strict=True), ":", color=colour, marker="o", fillstyle="none")
+
+
+def _panels(count, result):
+    columns = min(count, _COLUMNS)
+    lines = math.ceil(count / columns)
+    figure = Figure(figsize=(max(6.0, 4.4 * columns), 1.0 + 2.9 * lines), layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False).ravel()
+    figure.suptitle(f"{result['study']}: {result['model']}", fontsize=11)
+    for empty in grid[count:]:
+        empty.remove()
+    return figure, grid[:count]
+
+
+def _percent(row, base, names):
+    return [
+        100 * (row["measures"][n]["mean"] / base["measures"][n]["mean"] - 1)
+        if base["measures"][n]["mean"]
+        else math.nan
+        for n in names
+    ]
+
+
+def _published_percent(figures, base, names):
+    return [
+        100 * (figures[n] / base[n] - 1) if n in figures and base.get(n) else math.nan
+        for n in names
+    ]
+
+
+def _limit(panel):
+    """Keeps one far-off point from flattening the others."""
+    low, high = panel.get_ylim()
+    panel.set_ylim(max(low, -60), min(high, 60))
+
+
+def _legend(figure, panels, *, published):
+    found = {}
+    for panel in panels:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    title = "hollow: published, IFCNN on LLVIP" if published else None
+    figure.legend(
+        found.values(),
+        found.keys(),
+        loc="outside lower center",
+        ncols=min(len(found), 6),
+        frameon=False,
+        title=title,
+        fontsize=8,
+        title_fontsize=8,
+    )
+
+
+def _arrow(name):
+    return f"{name} {'↑' if metrics.REGISTRY[name].better == 'up' else '↓'}"

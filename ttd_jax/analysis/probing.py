@@ -1,0 +1,66 @@
+"""RD of a damaged region (Figs. 6 to 8)."""
+
+import functools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+from ttd_jax.analysis.corruptions import central_region, damage
+from ttd_jax.analysis.weighing import Weighing, weigh
+from ttd_jax.backbones import Model
+from ttd_jax.core.fusion import decompose
+
+
+def damaged_dominability(
+    model: Model, sources, key, *, weighings: Sequence[Weighing], corruption: str, damaged: int
+):
+    """RD maps of a scene one source of which is damaged in its middle.
+
+    Args:
+      model: the network.
+      sources: f32[M, H, W, C] in [0, 1].
+      key: of random corruptions; every severity damages the same pixels first.
+      weighings: V of them; the `coordinate` of each is its severity.
+      corruption: a key of `CORRUPTIONS`.
+      damaged: index of the source.
+
+    Returns:
+      `(rd, pictures)`: f32[V, H, W], RD of the damaged source, and f32[V, H, W, C], the source.
+    """
+    region = central_region(*sources.shape[1:3])
+    severities = sorted({weighing.coordinate for weighing in weighings})
+
+    def at(severity):
+        picture = damage(sources[damaged], region, corruption, severity, key)
+        scene = sources.at[damaged].set(picture)
+        parts = decompose(model, scene)
+        weighed = [weigh(w, model, scene, parts).dominability[damaged] for w in distinct]
+        return jnp.stack(weighed), picture
+
+    # A weighing's settings do not depend on its severity: all severities share one program.
+    distinct = list({w.curve: w for w in weighings}.values())
+    rd, pictures = jax.lax.map(at, jnp.array(severities))
+    curves = [w.curve for w in distinct]
+    picks = [(severities.index(w.coordinate), curves.index(w.curve)) for w in weighings]
+    rows, columns = map(jnp.array, zip(*picks, strict=True))
+    return rd[rows, columns], pictures[rows]
+
+
+def probe_scene(model: Model, sources, key, **options) -> tuple[dict, dict]:
+    """Means of `damaged_dominability`, whose arguments these are.
+
+    Returns:
+      As `program.measure_scene`, the measures `rd_region`, mean RD of the damaged source inside
+      the region, and `rd_source`, over the whole picture, f32[V] both; and nothing else.
+    """
+    rd, _ = damaged_dominability(model, sources, key, **options)
+    region = central_region(*sources.shape[1:3])
+    inside = jnp.sum(jnp.where(region, rd, 0.0), axis=(1, 2)) / jnp.sum(region)
+    return {"rd_region": inside, "rd_source": jnp.mean(rd, axis=(1, 2))}, {}
+
+
+@functools.cache
+def compiled(function=probe_scene, **options):
+    """A function of this module with static options, compiled once per shape."""
+    return jax.jit(functools.partial(function, **options))

@@ -1,0 +1,114 @@
+"""The scenes of a study: grey sources as the published protocol decodes them, cropped."""
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from ttd_jax.data.examples import Example, FolderExamples, PreparedExamples, prepared_examples
+from ttd_jax.data.images import encode_picture, quantise
+from ttd_jax.data.public import public_picture
+from ttd_jax.data.synthetic import exposure_stack, focus_stack
+from ttd_jax.evaluation.units import load_inputs
+
+# Stacks of five sources, made from openly licensed pictures; any number of them can be taken.
+GENERATED = {"generated/exposures": exposure_stack, "generated/focus": focus_stack}
+_STACK = 5
+_LONGEST = 320
+
+
+@dataclasses.dataclass(frozen=True)
+class SceneInputs:
+    """One scene, ready for a network.
+
+    Attributes:
+      name: of the scene.
+      roles: of its sources.
+      pictures: f32[M, H, W, 1], grey in [0, 1].
+      greys: f32[M, H, W], the same in 0..255, for the metrics.
+      sha256: of the sources' files.
+    """
+
+    name: str
+    roles: tuple[str, ...]
+    pictures: np.ndarray
+    greys: np.ndarray
+    sha256: tuple[str, ...]
+
+    def take(self, count: int) -> "SceneInputs":
+        """The scene with `count` of its sources, evenly spread, the first and last among them."""
+        kept = np.linspace(0, len(self.roles) - 1, count).round().astype(int)
+        return dataclasses.replace(
+            self,
+            roles=tuple(self.roles[k] for k in kept),
+            pictures=self.pictures[kept],
+            greys=self.greys[kept],
+            sha256=tuple(self.sha256[k] for k in kept),
+        )
+
+
+def load_scene(example: Example, *, crop: int) -> SceneInputs:
+    """Decodes an example to grey.
+
+    Args:
+      example: the scene.
+      crop: keep the middle of sides longer than this; 0 keeps everything.
+    """
+    inputs = load_inputs(example, gray=True)
+    pictures = np.stack(inputs.pictures)
+    if crop:
+        height, width = (min(side, crop) for side in pictures.shape[1:3])
+        top, left = (pictures.shape[1] - height) // 2, (pictures.shape[2] - width) // 2
+        window = np.s_[:, top : top + height, left : left + width]
+    else:
+        window = np.s_[:]
+    return SceneInputs(
+        name=example.name,
+        roles=example.roles,
+        pictures=pictures[window],
+        greys=inputs.greys[window],
+        sha256=inputs.sha256,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneratedExamples(Sequence):
+    """Stacks made of openly licensed pictures when they are asked for."""
+
+    kind: str
+    names: tuple[str, ...] = ("astronaut", "coffee", "chelsea", "china")
+    roles: tuple[str, ...] = tuple(f"source{index + 1}" for index in range(_STACK))
+
+    def __len__(self):
+        return len(self.names)
+
+    def __getitem__(self, index):
+        picture = public_picture(self.names[index], longest=_LONGEST)
+        stack = GENERATED[self.kind](picture, count=_STACK)
+        files = tuple(encode_picture(quantise(image, np.uint8), ".png") for image in stack)
+        return Example(self.names[index], self.roles, files)
+
+
+def find_examples(name: str, config) -> FolderExamples | PreparedExamples | GeneratedExamples:
+    """The examples of a data set: generated, prepared, or in its authors' folders.
+
+    Args:
+      name: a key of `GENERATED`, or a benchmark's NAME/CONFIG.
+      config: see `configs/analyze.py`: `root` (folder of unprepared benchmarks, or empty),
+        `folders` (benchmark -> folder below `root`, its own name by default), `data_dir`, `split`.
+
+    Raises:
+      UserError: unknown, missing, not prepared.
+    """
+    if name in GENERATED:
+        return GeneratedExamples(name)
+    if not config.root:
+        return prepared_examples(name, config.split, config.data_dir or None)
+    from ttd_jax_datasets import find_config
+    from ttd_jax_datasets.reading import upstream_examples
+
+    find_config(name)  # an unknown name is told before a missing folder
+    benchmark = name.partition("/")[0]
+    folder = pathlib.Path(config.root) / config.folders.get(benchmark, benchmark)
+    return upstream_examples(name, config.split, folder)

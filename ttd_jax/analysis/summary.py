@@ -1,0 +1,98 @@
+"""From the records of a study to its results: means, changes, published figures beside them."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import jax.numpy as jnp
+import numpy as np
+
+from ttd_jax import metrics
+from ttd_jax.analysis import ranking
+from ttd_jax.analysis.studies import STATIC, Study
+from ttd_jax.core.theory import Moments, bound_from_moments, pool_moments
+from ttd_jax.evaluation.intervals import estimate, paired_difference
+
+
+def summarise(study: Study, records: Mapping[str, Mapping[str, Sequence[dict]]], row) -> dict:
+    """The results of a study.
+
+    Args:
+      study: which.
+      records: pass -> data set -> records of `analysis.run`, in the order of the images.
+      row: of the network.
+
+    Returns:
+      JSON-able: `study`, `question`, `model`; `rows`, one a pass, data set and weighing, with
+      `measures` (measure -> fields of an `Estimate`) and, where there are any,
+      `negative_covariance` (the share of images on which the covariance term is negative),
+      `pooled_bound` (Theorem 3.1 with the data set as one image), `lower_bound_than_static` (the
+      share of images), `channels` (chosen for each image), `gains` over static fusion (metric ->
+      paired difference) and `published` (metric -> figure); `nearest`, for `grid` (see `ranking`).
+    """
+    rows = []
+    for one in study.passes:
+        for dataset, found in records[one.name].items():
+            if found:
+                rows += _rows(study, one, dataset, found)
+    result = {"study": study.name, "question": study.question, "model": row.name, "rows": rows}
+    if study.name == "grid":
+        result["nearest"] = ranking.rank(rows, row)
+    return result
+
+
+def _rows(study, one, dataset, records):
+    columns = {
+        weighing.name: {
+            measure: [record["measures"][weighing.name][measure] for record in records]
+            for measure in records[0]["measures"][weighing.name]
+        }
+        for weighing in one.weighings
+    }
+    baseline = columns.get(STATIC.name)
+    rows = []
+    for weighing in one.weighings:
+        column = dict(columns[weighing.name])
+        channels = column.pop("channel", [-1.0])
+        row = {
+            "pass": one.name,
+            "dataset": dataset,
+            "weighing": weighing.name,
+            "curve": weighing.curve or weighing.name,
+            "coordinate": one.coordinate if weighing.coordinate is None else weighing.coordinate,
+            "count": len(records),
+            "measures": {k: dataclasses.asdict(estimate(v)) for k, v in column.items()},
+        }
+        if "covariance" in column:
+            row["negative_covariance"] = _share(v < 0 for v in column["covariance"])
+        if "bound" in column:
+            row["lower_bound_than_static"] = _share(
+                own < static for own, static in zip(column["bound"], baseline["bound"], strict=True)
+            )
+            row["pooled_bound"] = _pooled([r["moments"][weighing.name] for r in records])
+        if max(channels) >= 0:
+            row["channels"] = [int(channel) for channel in channels]
+        if baseline is not None and weighing.name != STATIC.name:
+            row["gains"] = {
+                name: paired_difference(
+                    column[name], baseline[name], better=metrics.REGISTRY[name].better
+                )
+                for name in column
+                if name in metrics.REGISTRY
+            }
+        figures = study.published.get((one.name, weighing.name))
+        if figures is not None:
+            row["published"] = dict(figures)
+        rows.append(row)
+    return rows
+
+
+def _pooled(moments):
+    """The bound of a data set taken as one image, see `ttd_jax.core.theory.pool_moments`."""
+    stacked = Moments(**{k: jnp.array([m[k] for m in moments]) for k in moments[0]})
+    pooled = bound_from_moments(pool_moments(stacked))
+    return {k: np.asarray(v).tolist() for k, v in dataclasses.asdict(pooled).items()}
+
+
+def _share(answers):
+    answers = list(answers)
+    return sum(answers) / len(answers)

@@ -1,0 +1,66 @@
+"""Run the paper's theory and discussion: ablations, probes, which loss map, which temperature.
+
+    ttd-jax analyze --out=analysis --config=configs/analyze.py:theory,harvard_medical/mri_ct
+    ttd-jax analyze --out=analysis --config=configs/analyze.py:grid+noise --config.root=benchmarks
+
+STUDY+STUDY,DATASET+DATASET after the colon; without data sets, all that the configuration names.
+Studies: theory (both sides of Theorem 3.1), form (Table 4), normalisation (Table 5), correlation
+(Fig. 5b), grid (loss map, norm and temperature, ranked by the published gains), noise (Table 8),
+sources (2 to 5 of them), gradient (eq. 7), temperature (chosen for every scene), probes (Figs. 6
+to 8). Data sets are prepared ones, or with --config.root a folder of benchmarks as their authors
+distribute them. Writes results.json, results.md and plot.png to a folder for each study in --out;
+a stopped run goes on with --resume.
+"""
+
+import pathlib
+
+from absl import flags
+from ml_collections import config_flags
+
+from ttd_jax.commands import common
+from ttd_jax.errors import UserError
+from ttd_jax.files import dumps
+
+_CONFIG = "analyze.py"
+
+
+def define_flags(values):
+    """The flags of this command."""
+    import ttd_jax_configs
+
+    default = pathlib.Path(ttd_jax_configs.__file__).parent / _CONFIG
+    config_flags.DEFINE_config_file(
+        "config", str(default), "what to study: FILE:STUDY,DATASET", flag_values=values
+    )
+    flags.DEFINE_string("out", None, "folder for the results", flag_values=values)
+    flags.DEFINE_bool("resume", False, "keep the finished scenes of --out", flag_values=values)
+    flags.DEFINE_bool("dry_run", False, "show what would run, and stop", flag_values=values)
+    common.define_json(values)
+
+
+def run(values, arguments):
+    """Runs the studies and prints their tables."""
+    common.reject_arguments(arguments)
+    common.require(values, "out")
+    common.use_compilation_cache()
+    try:
+        from ttd_jax.analysis import run as analysis
+    except ImportError as error:
+        raise UserError(f"analyze needs {error.name}: pip install 'ttd-jax[analysis]'") from error
+    out = pathlib.Path(values.out)
+    if values.dry_run:
+        _, studies = analysis.plan(values.config)
+        for study, datasets in studies:
+            counts = ", ".join(f"{name} ({len(found)} scenes)" for name, found in datasets.items())
+            weighings = sum(len(one.weighings) for one in study.passes)
+            print(f"{study.name}: {weighings} fusions of each scene of {counts}")
+        return
+    try:
+        results = analysis.analyze(values.config, out, resume=values.resume)
+    except KeyboardInterrupt:
+        raise UserError("interrupted: finished scenes are kept: run again with --resume") from None
+    if values.json:
+        print(dumps(results), end="")
+        return
+    for result in results:
+        print((out / result["study"] / "results.md").read_text(), end="")

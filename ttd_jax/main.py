@@ -14,6 +14,8 @@ COMMANDS = {
     "fuse": "fuse pictures or folders of them, statically or with TTD",
     "demo": "fuse a few scenes and show them on contact sheets",
     "evaluate": "evaluate models on data sets, beside the published figures",
+    "analyze": "run the paper's theory and discussion: ablations, probes, temperatures",
+    "finetune": "train a model on pairs of pictures, from its weights or from nothing",
     "score": "score any method's saved pictures against their sources",
     "metrics": "list the metrics",
     "benchmark": "time this package against a reference, side by side",

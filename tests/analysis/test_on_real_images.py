@@ -22,7 +22,7 @@ def configure(shared, real_weights):
 
 def test_dominability_of_a_region_falls_as_its_pixels_turn_black(configure, tmp_path):
     config = configure(
-        "probes,harvard_medical/mri_ct", presets=("intensity",), corruptions=("mask",)
+        "probes,harvard_medical/mri_ct", presets=("intensity",), corruptions=("mask",), crop=128
     )
     (result,) = analyze(config, tmp_path)
     rows = [row for row in result["rows"] if row["curve"] == "intensity"]
@@ -33,7 +33,7 @@ def test_dominability_of_a_region_falls_as_its_pixels_turn_black(configure, tmp_
 
 
 def test_covariance_is_negative_and_the_positive_control_is_worse(configure, tmp_path):
-    config = configure("correlation", crop=96, metrics=("SD", "AG"))
+    config = configure("correlation", crop=64, metrics=("SD", "AG"))
     (result,) = analyze(config, tmp_path)
     rows = {(row["dataset"], row["weighing"]): row for row in result["rows"]}
     negative = [row for (_, weighing), row in rows.items() if weighing == "negative"]

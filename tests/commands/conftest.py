@@ -1,5 +1,9 @@
 """Small pictures to fuse."""
 
+import socket
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -14,6 +18,38 @@ def draw(path, size=(24, 32), *, channels=1, dtype=np.uint8, seed=0):
     pixels = (smooth - low) / (high - low) * np.iinfo(dtype).max
     assert cv2.imwrite(str(path), pixels.astype(dtype))
     return path
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("localhost", 0))
+        return s.getsockname()[1]
+
+
+def start_two(words, environment, *, by_flags=True):
+    """The same command as two processes with two devices each, told by flags or environment."""
+    where = {
+        "JAX_COORDINATOR_ADDRESS": f"localhost:{free_port()}",
+        "JAX_NUM_PROCESSES": "2",
+        "JAX_NUM_CPU_DEVICES": "2",
+    }
+    started = []
+    for process in range(2):
+        own, flags = {**where, "JAX_PROCESS_ID": str(process)}, []
+        if by_flags:
+            names = "--coordinator={} --processes={} --process={}"
+            keys = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+            flags = names.format(*(own.pop(key) for key in keys)).split()
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "ttd_jax", *words, *flags],
+                env={**environment, **own},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    return started
 
 
 @pytest.fixture

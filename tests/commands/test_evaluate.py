@@ -4,15 +4,12 @@ import json
 import pathlib
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 
-from tests.commands.conftest import draw
+from tests.commands.conftest import draw, start_two
 
 CONFIG = pathlib.Path(__file__).resolve().parents[2] / "configs" / "evaluate.py"
 SCENES = 19
@@ -105,38 +102,6 @@ def test_tables_come_in_four_forms(whole):
     assert 0 <= gain["improved"] <= 1
     assert r"\toprule" in (whole / "results.tex").read_text()
     assert "| SD ↑ |" in (whole / "results.md").read_text()
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("localhost", 0))
-        return s.getsockname()[1]
-
-
-def start_two(words, environment, *, by_flags=True):
-    """The same command as two processes with two devices each, told by flags or environment."""
-    where = {
-        "JAX_COORDINATOR_ADDRESS": f"localhost:{free_port()}",
-        "JAX_NUM_PROCESSES": "2",
-        "JAX_NUM_CPU_DEVICES": "2",
-    }
-    started = []
-    for process in range(2):
-        own, flags = {**where, "JAX_PROCESS_ID": str(process)}, []
-        if by_flags:
-            names = "--coordinator={} --processes={} --process={}"
-            keys = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
-            flags = names.format(*(own.pop(key) for key in keys)).split()
-        started.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "ttd_jax", *words, *flags],
-                env={**environment, **own},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
-    return started
 
 
 def test_two_processes_of_two_devices_give_the_same_bits_through_any_kill(

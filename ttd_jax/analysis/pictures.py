@@ -18,14 +18,13 @@ from ttd_jax.fusing.sheet import contact_sheet
 def draw_probes(study: Study, datasets, model, row, config, out: pathlib.Path):
     """A contact sheet for each data set's first scene: `<data set>.png` in `out`.
 
-    RD is shown with the model's default preset, on one scale over the whole sheet.
+    RD is that of the study's first preset, on one scale over the whole sheet.
     """
+    preset = study.passes[0].weighings[0].curve
     for name, examples in datasets.items():
         scene = load_scene(examples[0], crop=config.crop)
         sources = jnp.broadcast_to(scene.pictures, (*scene.pictures.shape[:3], row.channels))
-        shown = [
-            _damaged(study, one, model, sources, config, row.default_preset) for one in study.passes
-        ]
+        shown = [_damaged(study, one, model, sources, config, preset) for one in study.passes]
         low = min(float(rd.min()) for _, _, rd in shown)
         high = max(float(rd.max()) for _, _, rd in shown)
         rows = []
@@ -39,7 +38,10 @@ def draw_probes(study: Study, datasets, model, row, config, out: pathlib.Path):
             )
             rows.append(
                 [
-                    (f"its RD, {low:.2f} blue to {high:.2f} yellow", _coloured(one_rd, low, high))
+                    (
+                        f"RD by {preset}, {low:.2f} blue to {high:.2f}",
+                        _coloured(one_rd, low, high),
+                    )
                     for one_rd in rd
                 ]
             )

@@ -1,15 +1,18 @@
 """Fusion networks as Flax (linen) modules, and their registry. No I/O, no state."""
 
 from ttd_jax.backbones.base import Backbone
+from ttd_jax.backbones.detector import Detector, DetectorSettings
 from ttd_jax.backbones.illumination import Classifier, IlluminationClassifier
 from ttd_jax.backbones.model import DynamicFusion, Model
 from ttd_jax.backbones.registry import (
     CLASSIFIERS,
+    DETECTORS,
     NETWORKS,
     REGISTRY,
     TASKS,
     BackboneRow,
     ClassifierRow,
+    DetectorRow,
     NetworkRow,
     lookup,
     variable_shapes,
@@ -17,6 +20,7 @@ from ttd_jax.backbones.registry import (
 
 __all__ = [
     "CLASSIFIERS",
+    "DETECTORS",
     "NETWORKS",
     "REGISTRY",
     "TASKS",
@@ -24,6 +28,9 @@ __all__ = [
     "BackboneRow",
     "Classifier",
     "ClassifierRow",
+    "Detector",
+    "DetectorRow",
+    "DetectorSettings",
     "DynamicFusion",
     "IlluminationClassifier",
     "Model",

@@ -62,36 +62,39 @@ class GroupedConv3x3(nn.Module):
     Attributes:
       features: number of output channels.
       group: input channels a group; one makes it depthwise.
+      stride: every how many pixels there is an output.
       precision: of the convolution.
     """
 
     features: int
     group: int = 1
+    stride: int = 1
     precision: Any = None
 
     @nn.compact
     def __call__(self, padded):
-        """f32[..., H + 2, W + 2, C] to f32[..., H, W, features]."""
-        kernel = self.param(
-            "kernel", nn.initializers.lecun_normal(), (3, 3, self.group, self.features)
-        )
-        native = functools.partial(_grouped_native, precision=self.precision)
-        return jax.lax.platform_dependent(padded, kernel, cpu=_grouped_shifted, default=native)
+        """f32[..., H + 2, W + 2, C] to f32[..., H, W, features]; sides / stride, rounded up."""
+        shape = (3, 3, self.group, self.features)
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape, jnp.float32)
+        shifted = functools.partial(_grouped_shifted, stride=self.stride)
+        native = functools.partial(_grouped_native, stride=self.stride, precision=self.precision)
+        return jax.lax.platform_dependent(padded, kernel, cpu=shifted, default=native)
 
 
-def _grouped_native(padded, kernel, *, precision):
-    return jax.lax.conv_general_dilated(
+def _grouped_native(padded, kernel, *, stride, precision):
+    out = jax.lax.conv_general_dilated(
         padded.reshape(-1, *padded.shape[-3:]),
         kernel,
-        window_strides=(1, 1),
+        window_strides=(stride, stride),
         padding="VALID",
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
         feature_group_count=padded.shape[-1] // kernel.shape[2],
         precision=precision,
-    ).reshape(*padded.shape[:-3], padded.shape[-3] - 2, padded.shape[-2] - 2, kernel.shape[3])
+    )
+    return out.reshape(*padded.shape[:-3], *out.shape[1:])
 
 
-def _grouped_shifted(padded, kernel):
+def _grouped_shifted(padded, kernel, *, stride):
     height, width, channels = padded.shape[-3] - 2, padded.shape[-2] - 2, padded.shape[-1]
     group, features = kernel.shape[2:]
     total = 0.0
@@ -100,6 +103,8 @@ def _grouped_shifted(padded, kernel):
         inputs = jnp.repeat(padded[..., member::group], features * group // channels, axis=-1)
         for row in range(3):
             for column in range(3):
-                shifted = inputs[..., row : row + height, column : column + width, :]
+                rows = slice(row, row + height, stride)
+                columns = slice(column, column + width, stride)
+                shifted = inputs[..., rows, columns, :]
                 total += shifted * kernel[row, column, member]
     return total

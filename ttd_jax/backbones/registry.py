@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 from collections.abc import Callable, Mapping
 
 import jax
@@ -11,10 +12,12 @@ from flax import traverse_util
 
 from ttd_jax.backbones.base import Backbone
 from ttd_jax.backbones.cddfuse import CDDFuse
+from ttd_jax.backbones.detector import COCO_CLASSES, Detector, DetectorSettings
 from ttd_jax.backbones.ifcnn import IFCNN
 from ttd_jax.backbones.illumination import Classifier, IlluminationClassifier
 from ttd_jax.backbones.model import Model
 from ttd_jax.backbones.piafusion import PIAFusion
+from ttd_jax.backbones.yolox import YOLOX
 from ttd_jax.core.dominability import DominabilitySettings
 
 # task -> the roles of its sources, in the order in which they are passed everywhere.
@@ -34,7 +37,8 @@ class NetworkRow:
       name: its name on the command line.
       build: makes the Flax module; takes `precision`.
       layout: the layout of its checkpoints: a key of `ttd_jax.checkpoints.layouts.LAYOUTS`.
-      checkpoint: the authors' file for it: a `file` of a card in `third_party/`.
+      checkpoint: the authors' file for it: a `file` of a card in `third_party/`; None if none of
+        its files can be had from them any more.
       licence: of the authors' weights.
       paper: where the network was published.
       note: what a user should know about it or its default settings.
@@ -44,7 +48,7 @@ class NetworkRow:
     name: str
     build: Callable[..., nn.Module]
     layout: str
-    checkpoint: str
+    checkpoint: str | None
     licence: str
     paper: str
     note: str = ""
@@ -58,6 +62,11 @@ class NetworkRow:
     def bind(self, variables, **options):
         """The module with its variables, as the functions of this package take it."""
         raise NotImplementedError
+
+    def fit(self, tensors) -> "NetworkRow":
+        """The row for a checkpoint, from its flat dict of tensors; by default the same."""
+        del tensors
+        return self
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,6 +122,42 @@ class ClassifierRow(NetworkRow):
     def bind(self, variables, **options) -> Classifier:
         """A `Classifier`."""
         return Classifier(variables=variables, module=self.build(**options))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DetectorRow(NetworkRow):
+    """What is known of one object detector.
+
+    Attributes:
+      settings: what its checkpoints were trained for; the classes of another are found by `fit`.
+    """
+
+    build: Callable[..., YOLOX]
+    settings: DetectorSettings
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The smallest picture, f32[H, W, 3]."""
+        return (self.min_size, self.min_size, 3)
+
+    def bind(self, variables, **options) -> Detector:
+        """A `Detector` with this row's settings."""
+        module = self.build(**options)
+        return Detector(variables=variables, module=module, settings=self.settings)
+
+    def with_settings(self, settings: DetectorSettings) -> "DetectorRow":
+        """The same network for other classes or pictures."""
+        build = functools.partial(self.build, num_classes=len(settings.classes))
+        return dataclasses.replace(self, build=build, settings=settings)
+
+    def fit(self, tensors) -> "DetectorRow":
+        """The row with as many classes as a checkpoint tells apart, numbered if not COCO's."""
+        weight = tensors.get("head.cls_preds.0.weight")
+        count = len(self.settings.classes) if weight is None else len(weight)
+        if count == len(self.settings.classes):
+            return self
+        names = tuple(f"class {index}" for index in range(count))
+        return self.with_settings(dataclasses.replace(self.settings, classes=names))
 
 
 def _ifcnn(operator: str) -> BackboneRow:
@@ -210,8 +255,46 @@ CLASSIFIERS: Mapping[str, ClassifierRow] = {
     )
 }
 
+
+def _yolox(
+    suffix: str, layout: str, *, width: float, depth: float, size: int = 640, **row
+) -> DetectorRow:
+    inputs = row.pop("inputs", "bgr")
+    depthwise = row.pop("depthwise", False)
+    return DetectorRow(
+        name=f"yolox_{suffix}",
+        build=functools.partial(YOLOX, width=width, depth=depth, depthwise=depthwise),
+        layout=layout,
+        settings=DetectorSettings(classes=COCO_CLASSES, inputs=inputs, size=(size, size)),
+        licence="Apache-2.0",
+        paper="Ge et al., YOLOX, arXiv:2107.08430 (2021)",
+        min_size=YOLOX.min_size,
+        **{"checkpoint": f"yolox_{suffix}.pth", "note": "finds objects: it fuses nothing", **row},
+    )
+
+
+_NANO = {"layout": "yolox_nano", "width": 0.25, "depth": 0.33, "depthwise": True, "size": 416}
+
+DETECTORS: Mapping[str, DetectorRow] = {
+    row.name: row
+    for row in (
+        _yolox("nano", **_NANO),
+        _yolox(
+            "nano_legacy",
+            **_NANO,
+            inputs="imagenet",
+            checkpoint=None,
+            note="YOLOX 0.1.0 of July 2021: takes standardised RGB where later ones take BGR",
+        ),
+        _yolox("tiny", "yolox_s", width=0.375, depth=0.33, size=416),
+        _yolox("s", "yolox_s", width=0.5, depth=0.33),
+        _yolox("m", "yolox_m", width=0.75, depth=0.67),
+        _yolox("l", "yolox_l", width=1.0, depth=1.0),
+    )
+}
+
 # Everything that has weights to convert, store and load.
-NETWORKS: Mapping[str, NetworkRow] = {**REGISTRY, **CLASSIFIERS}
+NETWORKS: Mapping[str, NetworkRow] = {**REGISTRY, **CLASSIFIERS, **DETECTORS}
 
 
 def lookup(name: str, rows: Mapping[str, NetworkRow] = REGISTRY) -> NetworkRow:

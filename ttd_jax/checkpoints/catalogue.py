@@ -29,10 +29,11 @@ class KnownFile:
 
     Attributes:
       file: its name.
-      path: its path in the repository.
+      path: its path in the repository; that of an asset of a release starts with 'releases/'.
       size: in bytes, or None where it is not known.
       sha256: hex digest, or None where only git's is known.
       git_blob: git's blob id (sha1), or None where only sha256 is known.
+      release: whether it is an asset of a release rather than a file of the commit.
       model: the registry's name of the model it holds.
       project: name of the upstream project.
       repository: OWNER/NAME.
@@ -52,6 +53,7 @@ class KnownFile:
     size: int | None = None
     sha256: str | None = None
     git_blob: str | None = None
+    release: bool = False
 
     def __post_init__(self):
         if self.sha256 is None and self.git_blob is None:  # nothing could ever prove such a file
@@ -68,8 +70,14 @@ class KnownFile:
         return f"sha256 {self.sha256}" if self.sha256 else f"git blob {self.git_blob}"
 
     def url(self, base: str) -> str:
-        """Its address on a server that keeps files as OWNER/NAME/COMMIT/PATH below `base`."""
+        """Its address on a server that keeps files as OWNER/NAME/COMMIT/PATH below `base`.
+
+        An asset of a release is at OWNER/NAME/PATH, and GitHub keeps those on another server.
+        """
         path = f"{self.repository}/{self.commit}/{self.path}"
+        if self.release:
+            path = f"{self.repository}/{self.path}"
+            base = base.replace("https://raw.githubusercontent.com", "https://github.com")
         return f"{base.rstrip('/')}/{urllib.parse.quote(path)}"
 
     def difference(self, found: Digests) -> str:

@@ -35,7 +35,7 @@ def convert_tensors(row: NetworkRow, tensors, *, name: str):
     table = LAYOUTS[row.layout].table
     tensors = {k: v for k, v in tensors.items() if not k.endswith(_IGNORED_SUFFIX)}
     _check_keys(row, tensors, name)
-    expected = variable_shapes(row)
+    expected = variable_shapes(row.fit(tensors))
     flat = {path: np.full(leaf.shape, np.nan, np.float32) for path, leaf in expected.items()}
     unset = set(flat)
     dtypes = set()
@@ -59,7 +59,7 @@ def convert_tensors(row: NetworkRow, tensors, *, name: str):
 
 
 def convert_checkpoint(row: NetworkRow, path: pathlib.Path):
-    """A `.pth` file as a `Model` (or `Classifier`) with what is known of its origin.
+    """A `.pth` file as a `Model` (or `Classifier`, `Detector`) with what is known of its origin.
 
     Returns:
       `(model, source, remarks)`; `source` goes into the manifest.
@@ -83,7 +83,7 @@ def convert_checkpoint(row: NetworkRow, path: pathlib.Path):
         "known_as": known.origin if known else None,
         "licence": known.licence if known else "unknown: not a file this version knows",
     }
-    return row.bind(variables), source, remarks
+    return row.fit(tensors).bind(variables), source, remarks
 
 
 def _flatten(row, loaded, path):
@@ -121,7 +121,8 @@ def _check_keys(row, tensors, name):
 
 def _other_model(row, loaded):
     """Which other layout `loaded` fits, as advice; None if none does."""
-    for other, layout in LAYOUTS.items():
+    largest_first = sorted(LAYOUTS.items(), key=lambda item: -len(item[1].table))
+    for other, layout in largest_first:  # a deeper network has the keys of a shallow one as well
         if other == row.layout:
             continue
         try:

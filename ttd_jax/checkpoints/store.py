@@ -16,8 +16,11 @@ from flax import traverse_util
 import ttd_jax.version
 from ttd_jax.backbones import (
     CLASSIFIERS,
+    DETECTORS,
     REGISTRY,
     Classifier,
+    Detector,
+    DetectorSettings,
     Model,
     folding,
     lookup,
@@ -51,7 +54,7 @@ def tree_sha256(variables) -> str:
 
 
 def save_model(
-    path, name: str, model: Model | Classifier, *, source: dict, overwrite: bool = False
+    path, name: str, model: Model | Classifier | Detector, *, source: dict, overwrite: bool = False
 ) -> dict:
     """Writes a model as an orbax directory with its manifest; whole or not at all.
 
@@ -79,7 +82,7 @@ def save_model(
     manifest = {
         "format": FORMAT,
         "model": name,
-        "settings": dataclasses.asdict(model.settings) if isinstance(model, Model) else None,
+        "settings": None if isinstance(model, Classifier) else dataclasses.asdict(model.settings),
         "source": source,
         "sha256": tree_sha256(model.variables),
         "parameters": int(sum(np.size(leaf) for leaf in leaves)),
@@ -89,7 +92,7 @@ def save_model(
         path.parent.mkdir(parents=True, exist_ok=True)
         staging = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         undo.callback(shutil.rmtree, staging, ignore_errors=True)
-        with ocp.PyTreeCheckpointer() as checkpointer:
+        with _own_checkpointer(ocp) as checkpointer:
             try:
                 checkpointer.save(staging / "new" / ARRAYS, model.variables)
             except ValueError as error:  # tensorstore's name for a full disk
@@ -99,6 +102,18 @@ def save_model(
             os.rename(path, staging / "old")
         os.rename(staging / "new", path)
     return manifest
+
+
+def _own_checkpointer(ocp):
+    """Writes by this process alone, without waiting for the others of a distributed run."""
+    process = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=process,
+        active_processes={process},
+        barrier_sync_key_prefix=f"process-{process}",
+    )
+    handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=alone)
+    return ocp.Checkpointer(handler, multiprocessing_options=alone)
 
 
 def _check_vacant(path, overwrite):
@@ -197,6 +212,40 @@ def load_classifier(path, **options) -> Classifier:
       >>> classifier = ttd_jax.load_classifier("weights/classifier")  # doctest: +SKIP
     """
     row = CLASSIFIERS["piafusion_classifier"]
+    variables, _ = _load(row, path)
+    return row.bind(variables, **options)
+
+
+def load_detector(path, **options) -> Detector:
+    """Loads the converted weights of an object detector.
+
+    Args:
+      path: a directory made by `ttd-jax convert --model=yolox_nano` or of another size.
+      **options: fields of the Flax module, e.g. `precision`.
+
+    Returns:
+      A `Detector` for `ttd_jax.detection.detect`: module, variables and settings in one pytree.
+
+    Raises:
+      UserError: weights missing, damaged or of a network that is no detector.
+
+    Example:
+      >>> detector = ttd_jax.load_detector("weights/yolox_nano")  # doctest: +SKIP
+    """
+    manifest = read_manifest(path)
+    if manifest["model"] not in DETECTORS:
+        raise UserError(
+            f"{path}: holds weights of {manifest['model']}, which is no detector: pass those of "
+            f"{', '.join(DETECTORS)}"
+        )
+    try:
+        settings = DetectorSettings(**manifest["settings"])
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{pathlib.Path(path) / MANIFEST}: unusable settings: {error}: convert the weights "
+            "again"
+        ) from error
+    row = DETECTORS[manifest["model"]].with_settings(settings)
     variables, _ = _load(row, path)
     return row.bind(variables, **options)
 

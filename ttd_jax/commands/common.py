@@ -48,3 +48,53 @@ def use_compilation_cache():
         root = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
         jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(root) / "ttd_jax" / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def define_processes(values):
+    """The flags of a command that several hosts run together; see `meet`."""
+    environment = os.environ.get
+    flags.DEFINE_string(
+        "coordinator",
+        environment("JAX_COORDINATOR_ADDRESS"),
+        "HOST:PORT of the first host; default: JAX_COORDINATOR_ADDRESS",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "processes",
+        environment("JAX_NUM_PROCESSES", 1),
+        "number of processes; default: JAX_NUM_PROCESSES",
+        lower_bound=1,
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "process",
+        environment("JAX_PROCESS_ID", 0),
+        "which of them this is; default: JAX_PROCESS_ID",
+        lower_bound=0,
+        flag_values=values,
+    )
+    flags.DEFINE_bool(
+        "distributed", False, "let JAX find the hosts: TPU pods, Slurm", flag_values=values
+    )
+
+
+def meet(values):
+    """Meets the other processes, if there are any; this one's index and how many they are."""
+    import jax
+
+    if values.distributed:
+        try:
+            jax.distributed.initialize()
+        except (RuntimeError, ValueError) as error:
+            raise UserError(
+                f"--distributed: JAX finds no other hosts ({error}): pass --coordinator, "
+                "--processes and --process"
+            ) from error
+        return jax.process_index(), jax.process_count()
+    if values.process >= values.processes:
+        raise UserError(f"--process={values.process}: must be below --processes={values.processes}")
+    if values.processes > 1:
+        if not values.coordinator:
+            raise UserError("--coordinator is missing: several processes need the HOST:PORT of one")
+        jax.distributed.initialize(values.coordinator, values.processes, values.process)
+    return values.process, values.processes

@@ -11,7 +11,6 @@ them share, and --coordinator=HOST:PORT --processes=N --process=I, or JAX's own 
 variables for these, or --distributed where JAX finds the hosts itself (TPU pods, Slurm).
 """
 
-import os
 import pathlib
 
 from absl import flags
@@ -34,30 +33,7 @@ def define_flags(values):
     )
     flags.DEFINE_string("out", None, "folder for the results", flag_values=values)
     flags.DEFINE_bool("resume", False, "keep the finished images of --out", flag_values=values)
-    environment = os.environ.get
-    flags.DEFINE_string(
-        "coordinator",
-        environment("JAX_COORDINATOR_ADDRESS"),
-        "HOST:PORT of the first host; default: JAX_COORDINATOR_ADDRESS",
-        flag_values=values,
-    )
-    flags.DEFINE_integer(
-        "processes",
-        environment("JAX_NUM_PROCESSES", 1),
-        "number of processes; default: JAX_NUM_PROCESSES",
-        lower_bound=1,
-        flag_values=values,
-    )
-    flags.DEFINE_integer(
-        "process",
-        environment("JAX_PROCESS_ID", 0),
-        "which of them this is; default: JAX_PROCESS_ID",
-        lower_bound=0,
-        flag_values=values,
-    )
-    flags.DEFINE_bool(
-        "distributed", False, "let JAX find the hosts: TPU pods, Slurm", flag_values=values
-    )
+    common.define_processes(values)
     common.define_json(values)
 
 
@@ -65,7 +41,7 @@ def run(values, arguments):
     """Evaluates; the first process merges and prints."""
     common.reject_arguments(arguments)
     common.require(values, "out")
-    process, processes = _meet(values)
+    process, processes = common.meet(values)
     common.use_compilation_cache()
     from ttd_jax.evaluation import evaluate  # after the processes have met
 
@@ -85,25 +61,3 @@ def run(values, arguments):
         print(dumps(comparisons), end="")
     else:
         print((pathlib.Path(values.out) / "results.md").read_text(), end="")
-
-
-def _meet(values):
-    """Meets the other processes, if there are any; this one's index and how many they are."""
-    import jax
-
-    if values.distributed:
-        try:
-            jax.distributed.initialize()
-        except (RuntimeError, ValueError) as error:
-            raise UserError(
-                f"--distributed: JAX finds no other hosts ({error}): pass --coordinator, "
-                "--processes and --process"
-            ) from error
-        return jax.process_index(), jax.process_count()
-    if values.process >= values.processes:
-        raise UserError(f"--process={values.process}: must be below --processes={values.processes}")
-    if values.processes > 1:
-        if not values.coordinator:
-            raise UserError("--coordinator is missing: several processes need the HOST:PORT of one")
-        jax.distributed.initialize(values.coordinator, values.processes, values.process)
-    return values.process, values.processes

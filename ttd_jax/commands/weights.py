@@ -15,7 +15,7 @@ import pathlib
 
 from absl import flags
 
-from ttd_jax.backbones import CLASSIFIERS, REGISTRY
+from ttd_jax.backbones import CLASSIFIERS, DETECTORS, REGISTRY
 from ttd_jax.checkpoints import catalogue, store
 from ttd_jax.checkpoints.download import GITHUB, Transfer
 from ttd_jax.checkpoints.fetch import fetch, part_of
@@ -160,6 +160,8 @@ def _verify_directory(path):
             store.load_model(name, path)
         elif name in CLASSIFIERS:
             store.load_classifier(path)
+        elif name in DETECTORS:
+            store.load_detector(path)
         else:
             raise UserError(f"{path}: holds weights of {name!r}, which this version does not know")
     except (TypeError, ValueError) as error:

@@ -62,7 +62,7 @@ def plan_units(examples, *, gray: bool, batch_size: int = 0, share=None) -> list
     table = np.zeros((len(examples), 2 + len(examples[0].roles)), np.int32)
 
     def shape_of(index):
-        pictures = _decode(examples[index], gray)
+        pictures = decode_example(examples[index], gray)
         return (*pictures[0].size, *(picture.coloured for picture in pictures))
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -85,7 +85,7 @@ def plan_units(examples, *, gray: bool, batch_size: int = 0, share=None) -> list
 
 def load_inputs(example, *, gray: bool) -> Inputs:
     """Decodes one example."""
-    pictures = _decode(example, gray)
+    pictures = decode_example(example, gray)
     greys = [
         picture.pixels[..., 0] if gray else decode_picture(data, name, gray=True).pixels[..., 0]
         for picture, data, name in zip(pictures, example.files, _names(example), strict=True)
@@ -119,7 +119,12 @@ def stack(units: Sequence[Unit], inputs: Sequence[dict], devices: int):
     return pictures, greys, mask
 
 
-def _decode(example, gray) -> list[Picture]:
+def decode_example(example, gray: bool) -> list[Picture]:
+    """The pictures of one example, in the order of its roles.
+
+    Raises:
+      UserError: an unreadable image, or sources of different sizes.
+    """
     names = _names(example)
     pictures = [
         decode_picture(data, name, gray=gray)

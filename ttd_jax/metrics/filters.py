@@ -41,9 +41,9 @@ def separable(images, taps, *, stride=1):
     return _correlate(_correlate(images, taps, -2, stride=stride), taps, -1, stride=stride)
 
 
-def sobel(images):
-    """Raw 3x3 Sobel derivatives along x and y with replicated border: two f32[..., H, W]."""
-    padded = jnp.pad(images, [(0, 0)] * (images.ndim - 2) + [(1, 1), (1, 1)], mode="edge")
+def sobel(images, *, border="edge"):
+    """Raw 3x3 Sobel derivatives along x and y: two f32[..., H, W]; `border` as in `jnp.pad`."""
+    padded = jnp.pad(images, [(0, 0)] * (images.ndim - 2) + [(1, 1), (1, 1)], mode=border)
     smooth, difference = (1.0, 2.0, 1.0), (-1.0, 0.0, 1.0)
     along_x = _correlate(_correlate(padded, difference, -1), smooth, -2)
     along_y = _correlate(_correlate(padded, difference, -2), smooth, -1)

@@ -1,0 +1,89 @@
+"""Prints, as JSON, how far a step spread over four devices is from one on the whole batch.
+
+Run in a process of its own: JAX learns at its start how many devices to make.
+"""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tests.training.shallow import make_shallow
+from ttd_jax.backbones import lookup
+from ttd_jax.training.objectives import make_objective
+from ttd_jax.training.optimiser import OptimiserOptions, make_optimiser
+from ttd_jax.training.state import TrainState
+from ttd_jax.training.step import make_step
+
+RATE = 1e-2
+EPSILON = 1e-3  # of Adam: rounding may turn the sign of a gradient of nearly 0
+CASES = {
+    "cddfuse": ("cddfuse_ivf", "cddfuse_phase1", "self"),
+    "ifcnn": ("ifcnn_sum", "unsupervised", "fused"),
+}
+
+
+def compare(network, objective, preset):
+    """Deviations of one network."""
+    row = lookup(network)
+    module = row.build()
+    variables = jax.jit(module.init)(jax.random.key(0), jnp.zeros(row.input_shape))
+    objective = make_objective(objective, module, row.presets[preset])
+    scenes = np.asarray(jax.random.uniform(jax.random.key(1), (8, 2, 12, 12, row.channels)))
+
+    def one_step(method, devices, accumulate):
+        options = OptimiserOptions(
+            method=method, learning_rate=RATE, momentum=0.9, betas=(0.5, 0.999), epsilon=EPSILON
+        )
+        optimiser = make_optimiser(options, variables["params"])
+        step = make_step(objective, optimiser, devices=jax.devices()[:devices])
+        shape = (devices, accumulate, 8 // devices // accumulate, *scenes.shape[1:])
+        state = TrainState.create(variables, optimiser)
+        state, metrics = step(state, {"sources": scenes.reshape(shape)})
+        assert metrics["finite"]
+        assert len(metrics["loss"].sharding.device_set) == devices
+        return state, {name: float(figure) for name, figure in metrics.items()}
+
+    begin = _flat(variables["params"])
+    state, whole = one_step("sgd", 1, 1)
+    gradient, params = _flat(_moment(state, "trace")), _flat(state.params)
+    assert np.abs(gradient).max() > 0.1
+    state, accumulated = one_step("sgd", 4, 2)
+    deviations = {
+        "gradient, accumulated": _excess(_flat(_moment(state, "trace")), gradient),
+        "params under SGD": float(np.abs(_flat(state.params) - params).max()),
+        "metrics, accumulated": max(abs(accumulated[name] / whole[name] - 1) for name in whole),
+    }
+    state, spread = one_step("adam", 4, 1)
+    expected = begin - RATE * gradient / (np.abs(gradient) + EPSILON)
+    return {
+        **deviations,
+        "gradient, spread": _excess(2 * _flat(_moment(state, "mu")), gradient),
+        "params under Adam, in learning rates": float(
+            np.abs(_flat(state.params) - expected).max() / RATE
+        ),
+        "metrics, spread": max(abs(spread[name] / whole[name] - 1) for name in whole),
+    }
+
+
+def _excess(measured, expected):
+    """By how much the largest deviation exceeds 1e-4 of the expected gradient."""
+    return float(np.max(np.abs(measured - expected) - 1e-4 * np.abs(expected)))
+
+
+def _moment(state, name):
+    """What the optimiser remembers of the gradient after one step."""
+    leaves = jax.tree_util.tree_leaves_with_path(state.opt_state)
+    named = jax.tree_util.GetAttrKey(name)
+    return [leaf for path, leaf in leaves if named in path]
+
+
+def _flat(tree):
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
+
+
+if __name__ == "__main__":
+    assert jax.local_device_count() == 4
+    make_shallow()
+    print(json.dumps({name: compare(*case) for name, case in CASES.items()}))

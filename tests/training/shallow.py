@@ -1,0 +1,14 @@
+"""A CDDFuse of all its parts and little depth: the whole one takes long to compile."""
+
+from ttd_jax.backbones import cddfuse, cddfuse_blocks
+
+
+def make_shallow(setattr_=setattr):
+    """One coupling in each detail branch and no transformer blocks around the branches."""
+
+    def one_node(nodes, precision):
+        del nodes
+        return cddfuse_blocks.DetailBranch(nodes=1, precision=precision)
+
+    setattr_(cddfuse, "_DEPTH", 0)
+    setattr_(cddfuse, "DetailBranch", one_node)

@@ -1,0 +1,240 @@
+"""Objectives: what they see, what they refuse, and gradients that never turn NaN."""
+
+import dataclasses
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ttd_jax
+from tests.training.shallow import make_shallow
+from ttd_jax.backbones import CLASSIFIERS, lookup
+from ttd_jax.core.dominability import DominabilitySettings
+from ttd_jax.errors import UserError
+from ttd_jax.training import losses
+from ttd_jax.training import unsupervised as unsupervised_losses
+from ttd_jax.training.objectives import (
+    OBJECTIVES,
+    ObjectiveOptions,
+    fuse_for_training,
+    make_objective,
+    needed_keys,
+)
+
+# What runs once, on few pixels: optimising the compiled code would cost more than it saves.
+quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+SIZE = (16, 17)
+
+
+@pytest.fixture(autouse=True)
+def shallow(monkeypatch):
+    make_shallow(monkeypatch.setattr)
+
+
+@functools.cache
+def random_model(name):
+    row = lookup(name)
+    module = row.build()
+    variables = quick_jit(module.init)(jax.random.key(0), jnp.zeros(row.input_shape))
+    return row.bind(variables)
+
+
+@functools.cache
+def classifier():
+    row = CLASSIFIERS["piafusion_classifier"]
+    module = row.build()
+    return row.bind(quick_jit(module.init)(jax.random.key(1), jnp.zeros(row.input_shape)))
+
+
+def sample(channels, seed=2):
+    keys = jax.random.split(jax.random.key(seed), 3)
+    return {
+        "sources": jax.random.uniform(keys[0], (2, *SIZE, channels)),
+        "truth": jax.random.uniform(keys[1], (*SIZE, channels)),
+        "visible_rgb": jax.random.uniform(keys[2], (*SIZE, 3)),
+    }
+
+
+CASES = {
+    "cddfuse_phase1": ("cddfuse_ivf", {}),
+    "cddfuse_phase2": ("cddfuse_ivf", {"fusion": "ttd"}),
+    "piafusion": ("piafusion", {}),
+    "ifcnn": ("ifcnn_max", {}),
+    "unsupervised": ("ifcnn_sum", {"fusion": "ttd", "compute_dtype": "bfloat16"}),
+}
+
+
+def make(name):
+    network, options = CASES[name]
+    if name == "piafusion":
+        options = {**options, "classifier": classifier()}
+    model = random_model(network)
+    objective = make_objective(name, model.module, model.settings, ObjectiveOptions(**options))
+    return objective, model.variables
+
+
+def test_every_objective_is_tested():
+    assert CASES.keys() == OBJECTIVES.keys()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_gradients_are_finite_and_reach_all_that_is_not_frozen(name):
+    objective, variables = make(name)
+    batch = sample(lookup(CASES[name][0]).channels)
+    batch = {key: batch[key] for key in needed_keys(name)}
+    gradient = quick_jit(jax.value_and_grad(objective, has_aux=True))
+    (loss, terms), grads = gradient(variables, batch)
+    weights = OBJECTIVES[name].weights
+    np.testing.assert_allclose(loss, losses.weigh(terms, weights), rtol=1e-5)
+    chex.assert_shape([loss, *terms.values()], ())
+    chex.assert_tree_all_finite(grads)
+    for part, leaves in grads["params"].items():
+        reached = any(float(jnp.abs(leaf).max()) > 0 for leaf in jax.tree.leaves(leaves))
+        assert reached == (part not in OBJECTIVES[name].frozen), part
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(grads))
+    for value in (0.0, 0.5, 1.0):
+        flat = jax.tree.map(lambda leaf, value=value: jnp.full_like(leaf, value), batch)
+        chex.assert_tree_all_finite(gradient(variables, flat))
+
+
+def test_static_and_dynamic_fusion_are_those_of_the_library_before_the_clip():
+    model = random_model("ifcnn_sum")
+    sources = sample(3)["sources"]
+    for fusion, reference in (("static", ttd_jax.static_fuse), ("ttd", ttd_jax.dynamic_fuse)):
+        options = ObjectiveOptions(fusion=fusion)
+        fused, _ = quick_jit(fuse_for_training, static_argnums=2)(model, sources, Static(options))
+        assert float(fused.max()) > 1
+        expected = quick_jit(reference)(model, sources).image
+        np.testing.assert_allclose(jnp.clip(fused, 0, 1), expected, atol=1e-5)
+
+
+class Static:
+    """Options as a static argument."""
+
+    def __init__(self, options):
+        self.options = options
+
+    def __getattr__(self, name):
+        return getattr(self.options, name)
+
+
+def test_stopping_the_gradient_at_the_weights_changes_it_and_not_the_loss():
+    model = random_model("ifcnn_sum")
+    settings = DominabilitySettings(preset="fused", norm="squared", temperature=5.0)
+    results = []
+    for stop in (False, True):
+        options = ObjectiveOptions(fusion="ttd", stop_gradient_at_weights=stop)
+        objective = make_objective("ifcnn", model.module, settings, options)
+        gradient = quick_jit(jax.value_and_grad(objective, has_aux=True))
+        results.append(gradient(model.variables, sample(3)))
+    ((through, _), full), ((stopped, _), partial) = results
+    np.testing.assert_allclose(through, stopped, rtol=1e-6)
+    norms = [float(jnp.abs(g["params"]["conv1"]["conv"]["kernel"]).max()) for g in (full, partial)]
+    difference = jax.tree.map(lambda a, b: float(jnp.abs(a - b).max()), full, partial)
+    assert difference["params"]["conv1"]["conv"]["kernel"] > 1e-3 * max(norms)
+
+
+def test_phase_one_rebuilds_each_source_around_itself():
+    """With the output convolution at zero the picture is the sigmoid of its residual alone."""
+    model = random_model("cddfuse_mif")
+    assert model.module.residual == "none"
+    params = dict(model.params)
+    decoder = dict(params["decoder"])
+    decoder["output2"] = jax.tree.map(jnp.zeros_like, decoder["output2"])
+    objective = make_objective("cddfuse_phase1", model.module, model.settings)
+    sources = sample(1)["sources"]
+    variables = {"params": {**params, "decoder": decoder}}
+    _, terms = quick_jit(objective)(variables, {"sources": sources})
+    for name, source in zip(("first", "second"), sources, strict=True):
+        expected = np.mean((source - jax.nn.sigmoid(source)) ** 2)
+        np.testing.assert_allclose(terms[f"mse_{name}"], expected, rtol=1e-5)
+
+
+def test_the_classifier_decides_which_source_piafusion_follows():
+    model = random_model("piafusion")
+    batch = sample(1)
+    even, judged = (
+        make_objective(
+            "piafusion",
+            model.module,
+            model.settings,
+            ObjectiveOptions(illumination=illumination, classifier=classifier()),
+        )
+        for illumination in ("even", "classifier")
+    )
+
+    @quick_jit
+    def measure(variables, batch):
+        fused, _ = fuse_for_training(model, batch["sources"], ObjectiveOptions())
+        distances = jnp.mean(jnp.abs(fused - batch["sources"]), axis=(1, 2, 3))
+        day = ttd_jax.illumination(classifier(), batch["visible_rgb"])
+        terms = even(variables, batch)[1], judged(variables, batch)[1]
+        return day, distances, [term["illumination"] for term in terms]
+
+    day, (visible, infrared), measured = measure(model.variables, batch)
+    assert 0 <= day <= 1
+    assert abs(day - 0.5) > 1e-3
+    np.testing.assert_allclose(measured[0], (visible + infrared) / 2, rtol=1e-4)
+    np.testing.assert_allclose(measured[1], day * visible + (1 - day) * infrared, rtol=1e-4)
+    assert needed_keys("piafusion", ObjectiveOptions(illumination="even")) == ("sources",)
+
+
+def test_bfloat16_stays_near_float32_and_computes_in_it():
+    model = random_model("ifcnn_sum")
+    results = {}
+    for dtype in ("float32", "bfloat16"):
+        options = ObjectiveOptions(compute_dtype=dtype)
+        objective = make_objective("ifcnn", model.module, model.settings, options)
+        results[dtype] = float(quick_jit(objective)(model.variables, sample(3))[0])
+        program = str(jax.make_jaxpr(objective)(model.variables, sample(3)))
+        assert ("bf16[2,16,17,64]" in program) == (dtype == "bfloat16")
+    assert results["bfloat16"] == pytest.approx(results["float32"], rel=0.02)
+    assert results["bfloat16"] != results["float32"]
+
+
+def test_weights_of_terms_can_be_changed():
+    model = random_model("ifcnn_sum")
+    options = ObjectiveOptions(weights={"gradient": 0.0, "ssim": 2.0})
+    objective = make_objective("unsupervised", model.module, model.settings, options)
+    loss, terms = quick_jit(objective)(model.variables, sample(3))
+    np.testing.assert_allclose(loss, terms["intensity"] + 2 * terms["ssim"], rtol=1e-6)
+    assert unsupervised_losses.WEIGHTS["gradient"] == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "options", "named"),
+    [
+        ("cddfuse", "cddfuse_ivf", {}, "unknown objective 'cddfuse': did you mean 'cddfuse_phase"),
+        ("cddfuse_phase2", "ifcnn_sum", {}, "'cddfuse_phase2' is not for IFCNN"),
+        ("cddfuse_phase1", "cddfuse_ivf", {"fusion": "ttd"}, "use fusion='static'"),
+        ("piafusion", "piafusion", {}, "needs an illumination classifier"),
+        ("ifcnn", "ifcnn_sum", {"weights": {"pixels": 1.0}}, "no term 'pixels': its terms are pix"),
+    ],
+)
+def test_mistakes_are_refused(name, network, options, named):
+    row = lookup(network)
+    settings = row.presets[row.default_preset]
+    with pytest.raises(UserError, match=named):
+        make_objective(name, row.build(), settings, ObjectiveOptions(**options))
+
+
+def test_mistaken_options_are_refused():
+    with pytest.raises(UserError, match="fusion must be one of static, ttd, got 'dynamic'"):
+        ObjectiveOptions(fusion="dynamic")
+    with pytest.raises(UserError, match="there are no weights"):
+        ObjectiveOptions(stop_gradient_at_weights=True)
+    folded = dataclasses.replace(random_model("ifcnn_sum").module, folded=True)
+    with pytest.raises(UserError, match="folded"):
+        make_objective("unsupervised", folded, DominabilitySettings())
+
+
+def test_vmap_over_samples_equals_one_by_one():
+    model = random_model("ifcnn_sum")
+    objective = make_objective("unsupervised", model.module, model.settings)
+    scenes = {"sources": jnp.stack([sample(3, seed)["sources"] for seed in (1, 2, 3)])}
+    batched = quick_jit(jax.vmap(objective, (None, 0)))(model.variables, scenes)
+    one = quick_jit(objective)(model.variables, {"sources": scenes["sources"][1]})
+    chex.assert_trees_all_close(jax.tree.map(lambda leaf: leaf[1], batched), one, rtol=1e-5)

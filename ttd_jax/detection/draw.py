@@ -1,0 +1,87 @@
+"""A picture of what was found, what was missed and what is not there."""
+
+import cv2
+import numpy as np
+
+from ttd_jax.detection.average_precision import Found, Truth
+
+# Colour-blind safe (Okabe and Ito), RGB.
+COLOURS = {"found": (0, 158, 115), "missed": (213, 94, 0), "false alarm": (86, 180, 233)}
+_TEXT = 13  # pixels
+_ROW = 22
+_MARGIN = 8
+
+
+def match(truth: Truth, found: Found, *, overlap: float = 0.5) -> np.ndarray:
+    """Which object each detection is: the strongest detection chooses first.
+
+    Args:
+      truth: the objects of a picture; crowds are objects like any other here.
+      found: what was found in it.
+      overlap: the least IoU with an object of the same class.
+
+    Returns:
+      i[N], index of the object, -1 for a false alarm; an object has one detection at most.
+    """
+    owners = np.full(len(found.boxes), -1)
+    free = np.ones(len(truth.boxes), bool)
+    for index in np.argsort(-np.asarray(found.scores), kind="stable"):
+        shares = _overlaps(found.boxes[index], np.asarray(truth.boxes, float).reshape(-1, 4))
+        shares[~free | (np.asarray(truth.classes) != found.classes[index])] = -1
+        if len(shares) and shares.max() >= overlap:
+            owners[index] = shares.argmax()
+            free[owners[index]] = False
+    return owners
+
+
+def draw(picture: np.ndarray, truth: Truth, found: Found, *, overlap: float = 0.5) -> np.ndarray:
+    """Draws detections and missed objects over a picture, with a legend that counts them.
+
+    Args:
+      picture: u8[H, W, 1 or 3], RGB or grey.
+      truth: its objects.
+      found: what was found in it; scores are written beside the boxes.
+      overlap: the least IoU of a detection with the object that it is.
+
+    Returns:
+      u8[H', W', 3], RGB: the picture, and the legend below it.
+    """
+    canvas = np.array(np.broadcast_to(picture, (*picture.shape[:2], 3)))
+    owners = match(truth, found, overlap=overlap)
+    missed = np.setdiff1d(np.arange(len(truth.boxes)), owners)
+    for index in missed:
+        _outline(canvas, truth.boxes[index], "missed")
+    for box, score, owner in zip(found.boxes, found.scores, owners, strict=True):
+        kind = "found" if owner >= 0 else "false alarm"
+        _outline(canvas, box, kind)
+        left, top = (round(float(side)) for side in box[:2])
+        place = (max(left, 0), max(top - 4, _TEXT))
+        _write(canvas, f"{score:.2f}", place, COLOURS[kind])
+    hits = int(np.sum(owners >= 0))
+    counts = {"found": hits, "missed": len(missed), "false alarm": len(owners) - hits}
+    return np.concatenate([canvas, _legend(counts, canvas.shape[1])])
+
+
+def _overlaps(box, boxes):
+    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
+    common = np.prod(np.clip(high - low, 0, None), axis=1)
+    union = np.prod(box[2:] - box[:2]) + np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) - common
+    return common / np.maximum(union, np.finfo(float).tiny)
+
+
+def _outline(canvas, box, kind):
+    left, top, right, bottom = (round(float(side)) for side in box)
+    cv2.rectangle(canvas, (left, top), (right, bottom), COLOURS[kind], 2)
+
+
+def _legend(counts, width):
+    strip = np.full((_ROW * len(counts) + _MARGIN, width, 3), 255, np.uint8)
+    for row, (kind, count) in enumerate(counts.items()):
+        top = _MARGIN // 2 + row * _ROW
+        strip[top + 5 : top + 17, _MARGIN : _MARGIN + 24] = COLOURS[kind]
+        _write(strip, f"{kind}: {count}", (_MARGIN + 32, top + 16), (20, 20, 20))
+    return strip
+
+
+def _write(image, text, position, colour):
+    cv2.putText(image, text, position, colour, cv2.FontFace("sans"), _TEXT)

@@ -1,0 +1,101 @@
+"""CDDFuse's two phases: first each source is taken apart and rebuilt, then both are fused.
+
+Pure functions of one sample: images f32[H, W, C] in [0, 1], the visible (or MRI) one first;
+features {'base', 'detail'} with leaves f32[2, H, W, C], one of each source.
+
+Source: Zhao et al., "CDDFuse", CVPR 2023, eqs. 5-11; weights and details from the authors'
+released training script.
+"""
+
+import jax.numpy as jnp
+
+from ttd_jax.training import losses
+
+PHASE_ONE_WEIGHTS = {
+    "ssim_first": 5.0,
+    "mse_first": 1.0,
+    "ssim_second": 5.0,
+    "mse_second": 1.0,
+    "gradient": 5.0,
+    "decomposition": 2.0,
+}
+PHASE_TWO_WEIGHTS = {"intensity": 1.0, "gradient": 10.0, "decomposition": 2.0}
+
+
+def decomposition(base, detail):
+    """Base features of two sources should correlate and details should not: d^2 / (1.01 + b).
+
+    Not linear in its arguments. The authors' script takes both as means over a batch; training
+    here takes them of one sample and averages the results, so that a batch may be spread over
+    devices and micro-batches without changing its loss.
+
+    Args:
+      base: f32[] in [-1, 1], correlation of the base features.
+      detail: f32[] in [-1, 1], that of the detail features.
+    """
+    return jnp.square(detail) / (1.01 + base)
+
+
+def decomposition_terms(features):
+    """The `decomposition` of one sample, and both correlations."""
+    base, detail = (losses.correlation(*features[branch]) for branch in ("base", "detail"))
+    return {
+        "decomposition": decomposition(base, detail),
+        "correlation_base": base,
+        "correlation_detail": detail,
+    }
+
+
+def phase_one_terms(sources, rebuilt, features, *, ssim_form="legacy"):
+    """Phase I: how well each source is rebuilt from its own features, and how they divide.
+
+    The gradient counts for the first source only, as in the authors' script.
+
+    Args:
+      sources: f32[2, H, W, C] in [0, 1].
+      rebuilt: f32[2, H, W, C].
+      features: see above.
+      ssim_form: see `losses.ssim_loss_map`.
+
+    Returns:
+      A dict of f32[]; the loss is `weigh(terms, PHASE_ONE_WEIGHTS)`.
+    """
+    terms = {}
+    for name, source, again in zip(("first", "second"), sources, rebuilt, strict=True):
+        terms[f"ssim_{name}"] = losses.ssim_loss(source, again, form=ssim_form)
+        terms[f"mse_{name}"] = losses.mean_square(source, again)
+    first = losses.spatial_gradient(sources[0]), losses.spatial_gradient(rebuilt[0])
+    terms["gradient"] = losses.mean_absolute(*first)
+    return terms | decomposition_terms(features)
+
+
+def fusion_terms(fused, sources):
+    """The brightest source and the strongest edge should survive, at every pixel.
+
+    Args:
+      fused: f32[H, W, C].
+      sources: f32[2, H, W, C] in [0, 1].
+
+    Returns:
+      `intensity` and `gradient`, f32[].
+    """
+    first, second = sources
+    strongest = jnp.maximum(losses.edges(first), losses.edges(second))
+    return {
+        "intensity": losses.mean_absolute(jnp.maximum(first, second), fused),
+        "gradient": losses.mean_absolute(strongest, losses.edges(fused)),
+    }
+
+
+def phase_two_terms(fused, sources, features):
+    """Phase II: the fused image against both sources, and how the features divide.
+
+    Args:
+      fused: f32[H, W, C], as the decoder gives it, not stretched to [0, 1].
+      sources: f32[2, H, W, C] in [0, 1].
+      features: see above.
+
+    Returns:
+      A dict of f32[]; the loss is `weigh(terms, PHASE_TWO_WEIGHTS)`.
+    """
+    return fusion_terms(fused, sources) | decomposition_terms(features)

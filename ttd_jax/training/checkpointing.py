@@ -1,0 +1,152 @@
+"""Checkpoints of a run: everything that it needs to go on as if it had never stopped."""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+
+from ttd_jax.errors import UserError, explain_os_errors
+
+FOLDER = "checkpoints"
+_STATE, _PROGRESS, _FIGURE = "state", "progress", "figure"
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A run between two steps.
+
+    Attributes:
+      step: updates made so far, over all phases.
+      state: the `TrainState` of the phase; a tree of arrays.
+      position: of the pipeline.
+    """
+
+    step: int
+    state: Any
+    position: int
+
+
+class Checkpoints:
+    """The newest few checkpoints of a run and the best one. All processes call alike.
+
+    A checkpoint appears whole or not at all. Arrays are written by the first process, as they are
+    the same in all of them, and read by every one.
+    """
+
+    def __init__(self, workdir: pathlib.Path, *, newest: int = 2, better: str = "down"):
+        """Opens the checkpoints of a run.
+
+        Args:
+          workdir: of the run.
+          newest: how many of the newest to keep; the best one is kept as well.
+          better: 'up' or 'down': which way the figure of a checkpoint is better.
+        """
+        import orbax.checkpoint as ocp
+        from orbax.checkpoint.checkpoint_managers import preservation_policy as policies
+
+        self._ocp, self._better = ocp, better
+
+        def figure(metrics):
+            return metrics[_FIGURE]
+
+        best = policies.BestN(
+            get_metric_fn=figure,
+            reverse=better == "down",
+            n=1,
+            keep_checkpoints_without_metrics=False,
+        )
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(newest), best]),
+            best_fn=figure,  # without it no figure is written
+            best_mode="min" if better == "down" else "max",
+            enable_async_checkpointing=False,  # a step that was reported as saved is saved
+            cleanup_tmp_directories=True,
+        )
+        with explain_os_errors(workdir):
+            self._manager = ocp.CheckpointManager(
+                (workdir / FOLDER).absolute(), options=options, item_names=(_STATE, _PROGRESS)
+            )
+
+    @property
+    def newest(self) -> int | None:
+        """Step of the newest one."""
+        return self._manager.latest_step()
+
+    @property
+    def best(self) -> int | None:
+        """Step of the one with the best figure, the newest of equals."""
+        figures = {step: self._manager.metrics(step) for step in self._manager.all_steps()}
+        known = {
+            step: found[_FIGURE] for step, found in sorted(figures.items(), reverse=True) if found
+        }
+        choose = min if self._better == "down" else max
+        return choose(known, key=known.get) if known else None
+
+    def save(self, checkpoint: Checkpoint, figure: float | None = None):
+        """Saves a checkpoint, unless there is one of its step.
+
+        Args:
+          checkpoint: what to save.
+          figure: what the best one is chosen by; None keeps it out of the contest.
+
+        Raises:
+          UserError: it cannot be written.
+        """
+        if checkpoint.step in self._manager.all_steps():
+            return
+        arguments = self._ocp.args
+        mend = "free some space, then run again with --resume"
+        with explain_os_errors(self._manager.directory, mend):
+            try:
+                self._manager.save(
+                    checkpoint.step,
+                    args=arguments.Composite(
+                        **{
+                            _STATE: arguments.PyTreeSave(
+                                jax.tree.map(np.asarray, checkpoint.state)
+                            ),
+                            _PROGRESS: arguments.JsonSave({"position": checkpoint.position}),
+                        }
+                    ),
+                    metrics=None if figure is None else {_FIGURE: figure},
+                )
+            except ValueError as error:  # tensorstore's name for a full disk
+                raise OSError(None, str(error).splitlines()[0][:200]) from error
+
+    def restore(self, step: int, like) -> Checkpoint:
+        """The checkpoint of `step`; its state structured like the tree `like`.
+
+        Raises:
+          UserError: damaged, or of another structure.
+        """
+        ocp, arguments = self._ocp, self._ocp.args
+        as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), like)
+        try:
+            found = self._manager.restore(
+                step,
+                args=arguments.Composite(
+                    **{
+                        _STATE: arguments.PyTreeRestore(like, restore_args=as_numpy),
+                        _PROGRESS: arguments.JsonRestore(),
+                    }
+                ),
+            )
+            state = jax.tree.map(_fit, like, found[_STATE])
+        except Exception as error:  # orbax and tensorstore raise a dozen kinds for damaged files
+            raise UserError(
+                f"{self._manager.directory / str(step)}: damaged checkpoint: remove this folder "
+                "and run again with --resume"
+            ) from error
+        return Checkpoint(step, state, found[_PROGRESS]["position"])
+
+    def close(self):
+        """Ends its threads."""
+        self._manager.close()
+
+
+def _fit(like, found):
+    if (like.shape, like.dtype) != (found.shape, found.dtype):
+        raise ValueError(f"{found.dtype}{found.shape} in place of {like.dtype}{like.shape}")
+    return jax.numpy.asarray(found)

@@ -1,0 +1,68 @@
+"""What a training run tells while it goes on: JSON lines, and event files for TensorBoard."""
+
+import json
+import pathlib
+
+import numpy as np
+
+from ttd_jax.errors import explain_os_errors
+from ttd_jax.files import read_json_lines, write_whole
+
+LINES = "log.jsonl"
+EVENTS = "events"
+
+
+class Logs:
+    """`log.jsonl`, one record a line, and the same figures in `events/`.
+
+    A record is a dict with `kind` ('train' or 'validation'), `step`, and figures, nested or not.
+    Only one process of a run writes; in the others nothing happens.
+    """
+
+    def __init__(self, workdir: pathlib.Path, *, step: int, writes: bool):
+        """Opens the logs of a run that stands at `step`: what was told of later steps is forgotten.
+
+        Raises:
+          UserError: the files cannot be written.
+        """
+        self._path = workdir / LINES
+        self._events = None
+        if not writes:
+            return
+        from tensorboardX import SummaryWriter
+
+        with explain_os_errors(workdir):
+            known = read_json_lines(self._path) if self._path.is_file() else []
+            kept = [record for record in known if record["step"] <= step]
+            write_whole(self._path, "".join(json.dumps(record) + "\n" for record in kept))
+            self._events = SummaryWriter(str(workdir / EVENTS), purge_step=step + 1)
+
+    def write(self, kind: str, step: int, figures: dict):
+        """Adds one record."""
+        if self._events is None:
+            return
+        record = {"kind": kind, "step": step, **figures}
+        with explain_os_errors(self._path), self._path.open("a") as lines:
+            lines.write(json.dumps(record) + "\n")
+        for name, value in flatten(figures):
+            if isinstance(value, int | float):
+                self._events.add_scalar(f"{kind}/{name}", value, step)
+
+    def show(self, name: str, step: int, picture: np.ndarray):
+        """Adds a picture u8[H, W, 3] to the event files."""
+        if self._events is not None:
+            self._events.add_image(name, picture, step, dataformats="HWC")
+
+    def close(self):
+        """Ends the event file."""
+        if self._events is not None:
+            self._events.close()
+
+
+def flatten(figures: dict, prefix: str = ""):
+    """`(name, value)` of every leaf of nested dicts; names joined by '/'."""
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            yield from flatten(value, f"{prefix}{name}/")
+        else:
+            yield prefix + name, value

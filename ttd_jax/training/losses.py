@@ -1,0 +1,128 @@
+"""What the training losses are made of. Pure functions of one sample.
+
+Images are f32[H, W, C] in [0, 1], features f32[H, W, C] in any range, results f32[] unless a map
+is promised. Gradients are finite for finite arguments, constant images and features included. A
+training loss is a weighted sum of named terms: each network's module has a function that returns
+its terms, and `WEIGHTS`, the authors' weights of them.
+"""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+
+from ttd_jax.metrics import filters
+from ttd_jax.metrics.inputs import offset, safe_sqrt
+from ttd_jax.training.kinks import absolute, clamp
+
+SSIM_FORMS = ("legacy", "current")
+_C1, _C2 = 0.01**2, 0.03**2
+_MARGIN = 5  # of the 11x11 window
+_EPSILON = 1.1920929e-07  # float32's
+
+
+def weigh(terms: Mapping, weights: Mapping):
+    """The sum over `weights` of weight * term; terms without a weight are only reported."""
+    return sum(weight * terms[name] for name, weight in weights.items())
+
+
+def mean_absolute(first, second):
+    """Mean of |first - second| (L1)."""
+    return jnp.mean(absolute(first - second))
+
+
+def mean_square(first, second):
+    """Mean of (first - second)^2."""
+    return jnp.mean(jnp.square(first - second))
+
+
+# Edges ----------------------------------------------------------------------------------------
+
+
+def edges(image):
+    """|Gx| + |Gy| of the raw 3x3 Sobel with a border of zeros: a map f32[H, W, C]."""
+    along_x, along_y = filters.sobel(_planes(image), border="constant")
+    return jnp.moveaxis(absolute(along_x) + absolute(along_y), 0, -1)
+
+
+def spatial_gradient(image):
+    """3x3 Sobel / 8 with repeated border: a map f32[2, H, W, C] of d/dx and d/dy."""
+    return jnp.moveaxis(jnp.stack(filters.sobel(_planes(image))) / 8, 1, -1)
+
+
+# Structure ------------------------------------------------------------------------------------
+
+
+def ssim_loss_map(first, second, *, form="legacy"):
+    """Dissimilarity of two images at every pixel, f32[H, W, C].
+
+    11x11 Gaussian of standard deviation 1.5 with mirrored border, data range 1.
+
+    Args:
+      first: f32[H, W, C] in [0, 1].
+      second: the same.
+      form: 'legacy': clamp(1 - ssim, 0, 1) / 2, as in kornia 0.2.0, which CDDFuse's authors pin:
+        in 0..0.5, without gradient where ssim < 0; 'current': clamp((1 - ssim) / 2, 0, 1), as in
+        kornia 0.9.0: in 0..1. The two agree where ssim >= 0.
+
+    Raises:
+      ValueError: for an unknown form.
+
+    Reference: Wang et al., IEEE Trans. Image Processing 13 (2004) 600-612.
+    """
+    if form not in SSIM_FORMS:
+        raise ValueError(f"form must be one of {SSIM_FORMS}, got {form!r}")
+    similarity = _similarity(first, second, epsilon=1e-12 if form == "current" else 0.0)
+    if form == "current":
+        return clamp((1 - similarity) / 2, 0.0, 1.0)
+    return clamp(1 - similarity, 0.0, 1.0) / 2
+
+
+def ssim_loss(first, second, *, form="legacy"):
+    """Mean of `ssim_loss_map`."""
+    return jnp.mean(ssim_loss_map(first, second, form=form))
+
+
+def _similarity(first, second, *, epsilon):
+    planes = jnp.stack([_planes(first), _planes(second)])
+    # Variances do not change with the origin, and near it float32 keeps the small ones.
+    origin = jax.lax.stop_gradient(offset(planes))
+    margins = [(0, 0), (0, 0), (_MARGIN, _MARGIN), (_MARGIN, _MARGIN)]
+    padded = jnp.pad(planes - origin, margins, mode="reflect")
+    taps = filters.gaussian(2 * _MARGIN + 1, 1.5)
+    means, variances, covariance = filters.local_moments(padded, taps)
+    means = means + origin
+    numerator = (2 * means[0] * means[1] + _C1) * (2 * covariance[0] + _C2)
+    squares = jnp.square(means)
+    denominator = (squares[0] + squares[1] + _C1) * (variances[0] + variances[1] + _C2)
+    return jnp.moveaxis(numerator / (denominator + epsilon), 0, -1)
+
+
+# Correlation ----------------------------------------------------------------------------------
+
+
+def correlation(first, second):
+    """Mean over the channels of the correlation of two feature maps over their pixels.
+
+    A constant channel correlates with nothing: it counts 0 and has gradient 0 (through a plain
+    square root it would have NaN).
+
+    Args:
+      first: f32[H, W, C].
+      second: f32[H, W, C].
+
+    Returns:
+      f32[] in [-1, 1].
+    """
+    first, second = (planes - offset(planes) for planes in (_planes(first), _planes(second)))
+    norms = [safe_sqrt(jnp.sum(jnp.square(planes), axis=(1, 2))) for planes in (first, second)]
+    product = jnp.sum(first * second, axis=(1, 2))
+    length = norms[0] * norms[1]
+    varies = length > 0
+    cosine = jnp.where(varies, product, 0.0) / (_EPSILON + length)
+    return jnp.mean(clamp(cosine, -1.0, 1.0))
+
+
+def _planes(image):
+    """f32[H, W, C] as f32[C, H, W]."""
+    return jnp.moveaxis(image, -1, 0)

@@ -1,0 +1,107 @@
+"""What a config wants a network to be trained on: found, checked, and some of it held back."""
+
+import dataclasses
+
+from ttd_jax.backbones import BackboneRow
+from ttd_jax.data.examples import folder_examples, prepared_examples
+from ttd_jax.data.scenes import find_scenes, source_labels
+from ttd_jax.errors import UserError
+from ttd_jax.training.samples import SYNTHETIC, SampleOptions, Sampler
+from ttd_jax.training.scenes import check_examples, held_back, join_examples
+
+
+@dataclasses.dataclass(frozen=True)
+class Material:
+    """Scenes to train on.
+
+    Attributes:
+      scenes: a sampler of those that are trained on.
+      held_back: a sampler of the others; None if there are none.
+      sha256: over all of their names and files.
+    """
+
+    scenes: Sampler
+    held_back: Sampler | None
+    sha256: str
+
+
+def find_material(config, row: BackboneRow, *, needs, share=None) -> Material:
+    """The scenes of a config's data sets, every one of them decoded once.
+
+    Args:
+      config: see `configs/finetune.py`.
+      row: of the network that they are for.
+      needs: keys that a sample must have.
+      share: see `check_examples`.
+
+    Raises:
+      UserError: missing or unreadable data, or data that does not fit the network or the needs.
+    """
+    synthetic = _synthetic(config, needs)
+    examples = join_examples(_parts(config, synthetic))
+    sources = 2 if synthetic else len(examples.roles)
+    if row.source_count not in (None, sources):
+        raise UserError(f"{row.name} fuses {row.source_count} sources: these scenes have {sources}")
+    try:
+        options = SampleOptions(
+            channels=row.channels,
+            color=config.color,
+            crop=config.crop,
+            flips=config.flips,
+            least_contrast=config.least_contrast,
+            synthetic=synthetic,
+            visible_rgb="visible_rgb" in needs,
+        )
+    except ValueError as error:
+        raise UserError(f"config: {error}") from error
+    if config.crop < row.min_size:
+        raise UserError(f"config.crop={config.crop}: {row.name} needs at least {row.min_size}")
+    kept, out = held_back(config.held_back, len(examples))
+    return Material(
+        scenes=Sampler(examples, kept, options),
+        held_back=Sampler(examples, out, options) if out else None,
+        sha256=check_examples(examples, config.crop, share),
+    )
+
+
+def _synthetic(config, needs):
+    """The one kind of synthetic scenes, or '' for scenes of several sources."""
+    kinds = {name if name in SYNTHETIC else "" for name in config.datasets}
+    if len(kinds) > 1:
+        raise UserError(
+            f"data sets {', '.join(config.datasets)}: {' and '.join(SYNTHETIC)} can neither be "
+            "joined with others nor with each other"
+        )
+    (kind,) = kinds or {""}
+    if "truth" in needs and not kind:
+        raise UserError(
+            f"an objective needs to know the truth: train it on {' or '.join(SYNTHETIC)}"
+        )
+    return kind
+
+
+def _parts(config, synthetic):
+    """Data set -> examples; nothing for a config without data sets."""
+    if config.datasets and not config.sources:
+        if synthetic:
+            raise UserError(f"config.sources is empty: name the folder of pictures for {synthetic}")
+        return {
+            name: prepared_examples(name, config.split, config.data_dir or None)
+            for name in config.datasets
+        }
+    if not config.datasets:
+        return {}
+    folders = [tuple(part) for part in config.sources if not isinstance(part, str)]
+    folders = folders or [tuple(config.sources)]
+    if len(folders) != len(config.datasets):
+        raise UserError(
+            f"config.sources names folders of {len(folders)} data sets: the config names "
+            f"{len(config.datasets)}"
+        )
+    return {
+        name: folder_examples(
+            find_scenes(paths, least=1 if synthetic else 2),
+            ("picture",) if synthetic else source_labels(paths),
+        )
+        for name, paths in zip(config.datasets, folders, strict=True)
+    }

@@ -1,0 +1,308 @@
+"""Objectives: what training minimises, and their registry. Adding one is a function and a row.
+
+An objective is a pure function of one sample:
+
+    objective(variables, sample) -> (loss f32[], terms: flat dict of f32[])
+
+    variables   {'params': ..., 'batch_stats': ...} of an unfolded backbone, f32
+    sample      'sources'      f32[M, H, W, C] in [0, 1], in the registry's order of roles, C the
+                               network's channels
+                'truth'        f32[H, W, C] in [0, 1], for 'ifcnn'
+                'visible_rgb'  f32[H, W, 3] in [0, 1], for 'piafusion' with a classifier
+
+`jax.vmap(objective, (None, 0))` takes a batch. Losses look at the network's output in the images'
+domain before `finish`: min-max stretching (CDDFuse) would make every pixel depend on the two
+extreme ones, and a clip (IFCNN) would leave pixels outside [0, 1] without gradient.
+
+BatchNorm (IFCNN) is frozen: its statistics are those of the variables, its scale and bias train.
+From random variables they are mean 0 and variance 1, so that it is an affine layer.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+from ttd_jax.backbones import Backbone, Classifier, Model
+from ttd_jax.backbones.illumination import illumination
+from ttd_jax.core import dominability as dom
+from ttd_jax.core import fusion as fusion_lib
+from ttd_jax.errors import UserError
+from ttd_jax.training import cddfuse, ifcnn, losses, piafusion, unsupervised
+from ttd_jax.training.precision import COMPUTE_DTYPES, HalfModel
+
+FUSIONS = ("static", "ttd")
+ILLUMINATIONS = ("classifier", "even")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ObjectiveOptions:
+    """What an objective can be told.
+
+    Attributes:
+      fusion: what the loss sees: 'static', the network's own fusion, or 'ttd', RD in the loop.
+      stop_gradient_at_weights: with 'ttd', take RD's weights as constants; otherwise training
+        goes through them end to end.
+      weights: term -> weight, in place of some of the objective's own.
+      compute_dtype: 'float32', or 'bfloat16' for the network's inside; variables, losses and
+        gradients stay float32.
+      ssim_form: of 'cddfuse_phase1'; see `losses.ssim_loss_map`.
+      illumination: of 'piafusion': 'classifier', or 'even' for a visible weight of 0.5.
+      classifier: of 'piafusion'; frozen.
+      perceive: of 'ifcnn': features of an image f32[H, W, 3], for a perceptual term.
+    """
+
+    fusion: str = "static"
+    stop_gradient_at_weights: bool = False
+    weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    compute_dtype: str = "float32"
+    ssim_form: str = "legacy"
+    illumination: str = "classifier"
+    classifier: Classifier | None = None
+    perceive: Callable[[jax.Array], Any] | None = None
+
+    def __post_init__(self):
+        for field, allowed in (
+            ("fusion", FUSIONS),
+            ("compute_dtype", COMPUTE_DTYPES),
+            ("ssim_form", losses.SSIM_FORMS),
+            ("illumination", ILLUMINATIONS),
+        ):
+            if getattr(self, field) not in allowed:
+                value = getattr(self, field)
+                raise UserError(f"{field} must be one of {', '.join(allowed)}, got {value!r}")
+        if self.stop_gradient_at_weights and self.fusion != "ttd":
+            raise UserError("stop_gradient_at_weights needs fusion='ttd': there are no weights")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ObjectiveRow:
+    """What is known of one objective.
+
+    Attributes:
+      name: its name in configs.
+      measure: function `(model, sample, options) -> terms` of one sample.
+      weights: term -> weight; the loss is their weighted sum.
+      needs: keys of a sample beside 'sources'.
+      frozen: patterns of parameters that it cannot train, for `OptimiserOptions.frozen`.
+      networks: prefixes of the registry names that it fits; empty for any.
+      paper: where it comes from.
+    """
+
+    name: str
+    measure: Callable[..., dict]
+    weights: Mapping[str, float]
+    needs: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    paper: str = ""
+
+
+def make_objective(
+    name: str,
+    module: Backbone,
+    settings: dom.DominabilitySettings,
+    options: ObjectiveOptions | None = None,
+):
+    """The objective `name` for a network.
+
+    Args:
+      name: a key of `OBJECTIVES`.
+      module: an unfolded backbone.
+      settings: how losses become weights, for `fusion='ttd'`.
+      options: see `ObjectiveOptions`.
+
+    Returns:
+      `objective(variables, sample) -> (loss, terms)`, see the module.
+
+    Raises:
+      UserError: for an unknown objective, a network or options it does not fit, or a weight of a
+        term that it does not have.
+
+    Example:
+      >>> row = ttd_jax.backbones.lookup("ifcnn_sum")
+      >>> objective = make_objective("unsupervised", row.build(), row.presets["fused"])
+    """
+    options = ObjectiveOptions() if options is None else options
+    row = lookup_objective(name)
+    weights = _weights(row, options)
+    _check_fit(row, module, options)
+    model_class = HalfModel if options.compute_dtype == "bfloat16" else Model
+
+    def objective(variables, sample):
+        model = model_class(variables=variables, module=module, settings=settings)
+        terms = row.measure(model, sample, options)
+        return losses.weigh(terms, weights), terms
+
+    return objective
+
+
+def needed_keys(name: str, options: ObjectiveOptions | None = None) -> tuple[str, ...]:
+    """Keys that a sample must have for the objective `name`."""
+    options = ObjectiveOptions() if options is None else options
+    row = lookup_objective(name)
+    even = row.name == "piafusion" and options.illumination == "even"
+    return ("sources", *(() if even else row.needs))
+
+
+def lookup_objective(name: str) -> ObjectiveRow:
+    """The row of `name`.
+
+    Raises:
+      UserError: for an unknown name; the message suggests the nearest known one.
+    """
+    if name in OBJECTIVES:
+        return OBJECTIVES[name]
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), OBJECTIVES, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise UserError(f"unknown objective {name!r}: {hint}known: {', '.join(OBJECTIVES)}")
+
+
+def fuse_for_training(model: Model, sources, options: ObjectiveOptions):
+    """The fusion that a loss sees.
+
+    Args:
+      model: the network.
+      sources: f32[M, H, W, C] in [0, 1].
+      options: which fusion.
+
+    Returns:
+      `(fused, parts)`: f32[H, W, C] in the images' domain, neither clipped nor stretched, and the
+      `Decomposition` it was made from.
+    """
+    parts = fusion_lib.decompose(model, sources)
+    if options.fusion == "static":
+        return model.restore(parts.static), parts
+    settings = model.settings
+    dominability = dom.relative_dominability(
+        fusion_lib.measure_losses(model, sources, parts, settings),
+        temperature=settings.temperature,
+        form=settings.form,
+        normalisation=settings.normalisation,
+        correlation=settings.correlation,
+    )
+    weights = dom.fusion_weights(dominability, normalisation=settings.normalisation)
+    if options.stop_gradient_at_weights:
+        weights = jax.lax.stop_gradient(weights)
+    return model.restore(model.decode(model.merge(parts.features, weights), parts.x)), parts
+
+
+# The objectives -------------------------------------------------------------------------------
+
+
+def _cddfuse_phase1(model, sample, options):
+    # Each source's residual is the source itself, whatever the network adds when it fuses.
+    model = model.replace(module=model.module.clone(residual="first"))
+    sources = _two(sample["sources"])
+    x = model.prepare(sources)
+    features = model.encode(x)
+    rebuilt = jax.vmap(lambda feature, own: model.decode(feature, own[None]))(features, x)
+    return cddfuse.phase_one_terms(
+        sources, model.restore(rebuilt), features, ssim_form=options.ssim_form
+    )
+
+
+def _cddfuse_phase2(model, sample, options):
+    sources = _two(sample["sources"])
+    fused, parts = fuse_for_training(model, sources, options)
+    return cddfuse.phase_two_terms(fused, sources, parts.features)
+
+
+def _piafusion(model, sample, options):
+    sources = _two(sample["sources"])
+    fused, _ = fuse_for_training(model, sources, options)
+    if options.illumination == "even":
+        day = 0.5
+    else:
+        day = jax.lax.stop_gradient(illumination(options.classifier, sample["visible_rgb"]))
+    return piafusion.terms(fused, sources, day)
+
+
+def _ifcnn(model, sample, options):
+    fused, _ = fuse_for_training(model, sample["sources"], options)
+    return ifcnn.terms(fused, sample["truth"], options.perceive)
+
+
+def _unsupervised(model, sample, options):
+    fused, _ = fuse_for_training(model, sample["sources"], options)
+    return unsupervised.terms(fused, sample["sources"])
+
+
+OBJECTIVES: Mapping[str, ObjectiveRow] = {
+    row.name: row
+    for row in (
+        ObjectiveRow(
+            name="cddfuse_phase1",
+            measure=_cddfuse_phase1,
+            weights=cddfuse.PHASE_ONE_WEIGHTS,
+            frozen=("base_fusion", "detail_fusion"),
+            networks=("cddfuse",),
+            paper="Zhao et al., CDDFuse, CVPR 2023, phase I: every source rebuilt",
+        ),
+        ObjectiveRow(
+            name="cddfuse_phase2",
+            measure=_cddfuse_phase2,
+            weights=cddfuse.PHASE_TWO_WEIGHTS,
+            networks=("cddfuse",),
+            paper="Zhao et al., CDDFuse, CVPR 2023, phase II: fusion",
+        ),
+        ObjectiveRow(
+            name="piafusion",
+            measure=_piafusion,
+            weights=piafusion.WEIGHTS,
+            needs=("visible_rgb",),
+            paper="Tang et al., PIAFusion, Information Fusion 83-84 (2022) 79-92",
+        ),
+        ObjectiveRow(
+            name="ifcnn",
+            measure=_ifcnn,
+            weights=ifcnn.WEIGHTS,
+            needs=("truth",),
+            paper="Zhang et al., IFCNN, Information Fusion 54 (2020) 99-118",
+        ),
+        ObjectiveRow(
+            name="unsupervised",
+            measure=_unsupervised,
+            weights=unsupervised.WEIGHTS,
+            paper="intensity, gradient and SSIM against the sources",
+        ),
+    )
+}
+
+
+def _weights(row, options):
+    perceptual = row.name == "ifcnn" and options.perceive is not None
+    weights = ifcnn.PERCEPTUAL_WEIGHTS if perceptual else row.weights
+    for term in options.weights:
+        if term not in weights:
+            raise UserError(
+                f"weights: objective {row.name!r} has no term {term!r}: its terms are "
+                f"{', '.join(weights)}"
+            )
+    return {**weights, **options.weights}
+
+
+def _check_fit(row, module, options):
+    network = type(module).__name__
+    if row.networks and network.lower() not in row.networks:
+        raise UserError(
+            f"objective {row.name!r} is not for {network}: choose another of "
+            f"{', '.join(OBJECTIVES)}"
+        )
+    if module.folded:
+        raise UserError(f"objective {row.name!r}: a folded network cannot be trained: unfold it")
+    if row.name == "cddfuse_phase1" and options.fusion == "ttd":
+        raise UserError("objective 'cddfuse_phase1' rebuilds single sources: use fusion='static'")
+    if row.name == "piafusion" and options.illumination == "classifier" and not options.classifier:
+        raise UserError(
+            "objective 'piafusion' needs an illumination classifier: give one, or set "
+            "illumination='even'"
+        )
+
+
+def _two(sources):
+    if sources.shape[0] != 2:
+        raise ValueError(f"this objective takes two sources, got shape {sources.shape}")
+    return sources

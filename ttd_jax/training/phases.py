@@ -1,0 +1,100 @@
+"""The phases of a training, from a config: each with an objective, an optimiser and its steps."""
+
+import dataclasses
+from collections.abc import Callable
+
+from ttd_jax.backbones import Classifier, Model
+from ttd_jax.errors import UserError
+from ttd_jax.training.objectives import (
+    ObjectiveOptions,
+    lookup_objective,
+    make_objective,
+    needed_keys,
+)
+from ttd_jax.training.optimiser import OptimiserOptions, make_optimiser
+from ttd_jax.training.state import TrainState
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Phase:
+    """One phase.
+
+    Attributes:
+      name: of its objective.
+      start: steps of the phases before it.
+      steps: its own.
+      needs: keys that a sample must have.
+      objective: `(variables, sample) -> (loss, terms)`.
+      optimiser: how parameters are updated.
+    """
+
+    name: str
+    start: int
+    steps: int
+    needs: tuple[str, ...]
+    objective: Callable
+    optimiser: OptimiserOptions
+
+    @property
+    def end(self) -> int:
+        """Steps made when it is over."""
+        return self.start + self.steps
+
+    def begin(self, variables):
+        """`(state, optimiser)` before its first step, from the variables of the phase before."""
+        optimiser = make_optimiser(self.optimiser, variables["params"])
+        return TrainState.create(variables, optimiser), optimiser
+
+
+def make_phases(configs, model: Model, classifier: Classifier | None = None) -> tuple[Phase, ...]:
+    """The phases that the dicts of `config.phases` describe; see `configs/finetune.py`.
+
+    Args:
+      configs: dicts of `objective`, `steps`, `optimiser` (a dict of `OptimiserOptions`) and any
+        field of `ObjectiveOptions`.
+      model: the network to train.
+      classifier: for PIAFusion's objective.
+
+    Raises:
+      UserError: no phase, an unknown name, field or pattern, a value out of its range.
+    """
+    if not configs:
+        raise UserError("config.phases is empty: a training needs a phase")
+    phases, start = [], 0
+    for number, config in enumerate(configs):
+        try:
+            phase = _phase(config, model, classifier, start)
+            make_optimiser(phase.optimiser, model.params)  # its patterns should fit
+        except UserError as error:
+            raise UserError(f"config.phases[{number}]: {error}") from error
+        phases.append(phase)
+        start = phase.end
+    return tuple(phases)
+
+
+def _phase(config, model, classifier, start):
+    config = dict(config)
+    name, steps = config.pop("objective"), config.pop("steps")
+    if steps < 1:
+        raise UserError(f"steps={steps}: must be positive")
+    optimiser = dict(config.pop("optimiser"))
+    options = _fill(ObjectiveOptions, {**config, "classifier": classifier})
+    row = lookup_objective(name)
+    frozen = (*row.frozen, *optimiser.pop("frozen", ()))
+    if optimiser.get("schedule") == "cosine" and not optimiser.get("total_steps"):
+        optimiser["total_steps"] = steps
+    return Phase(
+        name=row.name,
+        start=start,
+        steps=steps,
+        needs=needed_keys(name, options),
+        objective=make_objective(name, model.module, model.settings, options),
+        optimiser=_fill(OptimiserOptions, {**optimiser, "frozen": tuple(dict.fromkeys(frozen))}),
+    )
+
+
+def _fill(options, values):
+    known = [field.name for field in dataclasses.fields(options)]
+    if unknown := sorted(set(values) - set(known)):
+        raise UserError(f"unknown field {unknown[0]!r}: known are {', '.join(known)}")
+    return options(**values)

@@ -1,0 +1,66 @@
+"""An endless, deterministic stream of batches whose position can be saved and restored."""
+
+import grain
+import numpy as np
+
+_THREADS = 4
+_BATCHES_AHEAD = 2
+
+
+class Pipeline:
+    """Batches of samples, in an order that depends on the seed alone.
+
+    Sample number i of the stream is drawn by a generator of its own, made from the seed and i, so
+    that batch n holds the same samples however many processes share it and wherever it started.
+    Each process draws every `processes`-th sample. Decoding runs ahead in threads.
+
+    Attributes:
+      position: samples of the stream, of all processes, that were given out.
+    """
+
+    def __init__(
+        self, sampler, *, batch_size: int, seed: int, process: int = 0, processes: int = 1
+    ):
+        """Starts at the beginning of the stream.
+
+        Args:
+          sampler: has a length and is called with a number and a generator; see `Sampler`.
+          batch_size: samples in a batch, of all processes; a multiple of `processes`.
+          seed: of order and samples.
+          process: this process's index.
+          processes: how many there are.
+        """
+        own = batch_size // processes
+        stream = grain.MapDataset.range(len(sampler)).seed(seed).shuffle().repeat()
+        stream = stream.random_map(lambda number, generator: sampler(int(number), generator))
+        options = grain.ReadOptions(num_threads=_THREADS, prefetch_buffer_size=own * _BATCHES_AHEAD)
+        stream = stream[process::processes].to_iter_dataset(options).batch(own)
+        self._iterator = iter(stream)
+        self._processes = processes
+
+    def __next__(self) -> dict[str, np.ndarray]:
+        """The next batch: this process's samples, with a leading axis."""
+        return next(self._iterator)
+
+    @property
+    def position(self) -> int:
+        return self._iterator.get_state()["next_index"] * self._processes
+
+    def seek(self, position: int):
+        """Goes to a position that any number of processes have saved."""
+        self._iterator.set_state({"next_index": position // self._processes})
+
+    def close(self):
+        """Stops the threads."""
+        self._iterator.close()
+
+
+def deal(batch: dict[str, np.ndarray], *, devices: int, accumulate: int) -> dict[str, np.ndarray]:
+    """A batch's samples to devices and to steps of accumulation: [devices, accumulate, n, ...].
+
+    Args:
+      batch: leading axis a multiple of `devices * accumulate`.
+      devices: local devices.
+      accumulate: how many parts of its samples a device takes one after the other.
+    """
+    return {k: v.reshape(devices, accumulate, -1, *v.shape[1:]) for k, v in batch.items()}

@@ -1,0 +1,154 @@
+"""A training sample: a crop of one scene as the objectives take it."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from ttd_jax.backbones import TASKS
+from ttd_jax.core.color import LUMA
+from ttd_jax.data import synthetic
+from ttd_jax.errors import UserError
+from ttd_jax.evaluation.units import decode_example
+from ttd_jax.training.crops import central_crop, is_low_contrast, random_crop, random_flip
+
+COLORS = ("gray", "rgb")
+_CACHED = 128  # decoded scenes kept in memory, at most
+_CROPS, _SCENES = 8, 32  # crops tried on a scene, and scenes tried, in search of some contrast
+
+
+# Pairs made from one picture: name -> function (crop f32[h, w, C], generator) -> sources.
+SYNTHETIC = {
+    "multi_focus": lambda crop, generator: synthetic.multi_focus_pair(
+        crop, sigma=generator.uniform(1.0, 5.0), seed=int(generator.integers(2**32))
+    ),
+    "multi_exposure": lambda crop, generator: synthetic.multi_exposure_pair(
+        crop, stops=generator.uniform(1.0, 2.5)
+    ),
+}
+
+SYNTHETIC_ROLES = {name: TASKS[name.replace("_", "-")] for name in SYNTHETIC}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SampleOptions:
+    """How crops become samples.
+
+    Attributes:
+      channels: of the network, 1 or 3.
+      color: 'gray': luma, repeated to the network's channels; 'rgb': colour, greys repeated.
+      crop: side of the square, in pixels.
+      flips: whether to mirror at random.
+      least_contrast: of every source, see `is_low_contrast`; 0 takes every crop.
+      synthetic: a key of `SYNTHETIC` for examples of one picture, the truth; '' for others.
+      visible_rgb: whether samples hold the first source in colour, for PIAFusion's classifier.
+    """
+
+    channels: int
+    color: str = "gray"
+    crop: int = 128
+    flips: bool = True
+    least_contrast: float = 0.1
+    synthetic: str = ""
+    visible_rgb: bool = False
+
+    def __post_init__(self):
+        if self.color not in COLORS:
+            raise ValueError(f"color must be one of {COLORS}, got {self.color!r}")
+        if self.color == "rgb" and self.channels != 3:
+            raise ValueError("color 'rgb' needs a network of three channels")
+        if self.synthetic and self.synthetic not in SYNTHETIC:
+            raise ValueError(f"synthetic must be one of {(*SYNTHETIC,)}, got {self.synthetic!r}")
+        if not 0 <= self.least_contrast < 1:
+            raise ValueError(f"least_contrast must lie in 0..1, got {self.least_contrast}")
+
+
+class Sampler:
+    """Draws samples from examples; `sampler(number, generator)` for one of scene `number`.
+
+    A sample is a dict of `sources` f32[M, h, w, C] in [0, 1]; `truth` f32[h, w, C] where the
+    sources were made from one picture; `visible_rgb` f32[h, w, 3] where asked for. What is drawn
+    depends on nothing but the arguments.
+    """
+
+    def __init__(self, examples: Sequence, numbers: Sequence[int], options: SampleOptions):
+        self._examples = examples
+        self._numbers = tuple(numbers)
+        self._options = options
+        self._pictures = functools.lru_cache(_CACHED)(self._decode)
+
+    def __len__(self):
+        return len(self._numbers)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Of the sources of a sample, in their order."""
+        kind = self._options.synthetic
+        return SYNTHETIC_ROLES[kind] if kind else self._examples.roles
+
+    def __call__(self, number: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
+        """A random crop of scene `number`.
+
+        Where no crop with enough contrast is found, another scene takes its place, so that every
+        call gives a sample.
+
+        Raises:
+          UserError: an unreadable picture, or scene after scene without contrast.
+        """
+        options = self._options
+        for _ in range(_SCENES):
+            pictures = self._pictures(number)
+            for _ in range(_CROPS):
+                crop = [as_float(p) for p in random_crop(pictures, options.crop, generator)]
+                if any(is_low_contrast(luma(p), options.least_contrast) for p in crop):
+                    continue
+                return self._sample(
+                    random_flip(crop, generator) if options.flips else crop, generator
+                )
+            number = int(generator.integers(len(self)))
+        raise UserError(
+            f"config.least_contrast={options.least_contrast}: no crop of {options.crop}x"
+            f"{options.crop} reaches it on {_SCENES} scenes: lower it"
+        )
+
+    def middle(self, number: int, size: int) -> dict[str, np.ndarray]:
+        """The middle of scene `number`, the same in every call; see `central_crop`."""
+        crop = [as_float(p) for p in central_crop(self._pictures(number), size)]
+        return self._sample(crop, np.random.default_rng(number))
+
+    def _decode(self, number):
+        example = self._examples[self._numbers[number]]
+        return [picture.pixels for picture in decode_example(example, gray=False)]
+
+    def _sample(self, pictures, generator):
+        options, sample = self._options, {}
+        prepared = [self._channels(picture) for picture in pictures]
+        if options.synthetic:
+            (sample["truth"],) = prepared
+            prepared = SYNTHETIC[options.synthetic](prepared[0], generator)
+        sample["sources"] = np.stack(prepared).astype(np.float32)
+        if options.visible_rgb:
+            sample["visible_rgb"] = as_channels(pictures[0], 3)
+        return sample
+
+    def _channels(self, picture):
+        gray = self._options.color == "gray"
+        return as_channels(luma(picture) if gray else picture, self._options.channels)
+
+
+def as_float(pixels: np.ndarray) -> np.ndarray:
+    """Integers to f32 in [0, 1]."""
+    return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+
+
+def luma(picture: np.ndarray) -> np.ndarray:
+    """f32[h, w, 1 or 3] to luma f32[h, w, 1], as `ttd_jax.core.color.rgb_to_luma`."""
+    if picture.shape[-1] == 1:
+        return picture
+    return np.sum(picture * np.array(LUMA, np.float32), axis=-1, keepdims=True)
+
+
+def as_channels(picture: np.ndarray, channels: int) -> np.ndarray:
+    """f32[h, w, 1 or `channels`] to f32[h, w, channels]; a grey one is repeated."""
+    return np.ascontiguousarray(np.broadcast_to(picture, (*picture.shape[:2], channels)))

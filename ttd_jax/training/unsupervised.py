@@ -1,0 +1,29 @@
+"""A loss without truth for any network and any number of sources: intensity, gradient, SSIM."""
+
+import jax
+import jax.numpy as jnp
+
+from ttd_jax.metrics import differentiable
+
+WEIGHTS = {"intensity": 1.0, "gradient": 10.0, "ssim": 1.0}
+
+
+def terms(fused, sources):
+    """Terms of one sample, averaged over the channels; see `ttd_jax.metrics.differentiable`.
+
+    Args:
+      fused: f32[H, W, C].
+      sources: f32[M, H, W, C] in [0, 1], M >= 1.
+
+    Returns:
+      `intensity`, `gradient` and `ssim`, f32[]; the loss is `weigh(terms, WEIGHTS)`.
+    """
+
+    def plane(fused, sources):
+        return {
+            "intensity": differentiable.intensity_loss(fused, sources),
+            "gradient": differentiable.gradient_loss(fused, sources),
+            "ssim": differentiable.ssim_loss(fused, sources, data_range=1.0),
+        }
+
+    return jax.tree.map(jnp.mean, jax.vmap(plane, in_axes=-1)(fused, sources))

@@ -30,6 +30,7 @@ def get_config(argument: str = "ifcnn_sum,harvard_medical/mri_ct"):
     # Prepared data sets: their folder (empty: TFDS's default) and split.
     config.data_dir = ""
     config.split = "test"
-    # Folders of sources in place of a prepared data set; DATASET is then only its name.
+    # Folders in place of prepared data sets, whose names are then free: ('MRI','CT'), or one such
+    # tuple for each data set.
     config.sources = ()
     return config

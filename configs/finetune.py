@@ -60,6 +60,10 @@ def get_config(argument: str = "ifcnn_sum,msrs"):
     config.validation_crop = 256  # the middle of each; 0 takes them whole
     config.metrics = ("EN", "SD", "AG", "SSIM", "Qabf")
     config.best = "loss"  # or a metric of one strategy, such as 'ttd/Qabf'
+    # For the manifest of the trained weights: their licence (empty: that of the weights to begin
+    # with) and a remark.
+    config.licence = ""
+    config.note = ""
     config.final = "last"  # which checkpoint becomes WORKDIR/MODEL: 'last' or 'best'
     return config
 

@@ -1,9 +1,16 @@
 """Pairs made from one picture."""
 
+import itertools
+
 import cv2
 import numpy as np
 
-from ttd_jax.data.synthetic import multi_exposure_pair, multi_focus_pair
+from ttd_jax.data.synthetic import (
+    exposure_stack,
+    focus_stack,
+    multi_exposure_pair,
+    multi_focus_pair,
+)
 
 
 def picture():
@@ -36,3 +43,18 @@ def test_exposures_are_darker_and_brighter_and_clip():
     assert (over == 1).mean() > 0.2
     middle = truth[8, 8, 0]
     np.testing.assert_allclose(under[8, 8, 0], (middle**2.2 / 2) ** (1 / 2.2), atol=1 / 255)
+
+
+def test_focus_stack_shows_every_part_sharp_once():
+    truth = picture()
+    stack = np.stack(focus_stack(truth, count=4))
+    nearest = np.abs(stack - truth).min(axis=0)
+    assert nearest.mean() < 0.4 * np.abs(stack - truth).mean()
+    assert all(np.abs(shown - truth).mean() > 0.005 for shown in stack)
+
+
+def test_exposure_stack_rises_evenly_from_dark_to_bright():
+    stack = exposure_stack(np.full((3, 3, 1), 0.3, np.float32), count=5, stops=1.0)
+    linear = [float(shown[0, 0, 0]) ** 2.2 for shown in stack]
+    ratios = [later / earlier for earlier, later in itertools.pairwise(linear)]
+    np.testing.assert_allclose(ratios, 2**0.5, rtol=0.05)

@@ -65,7 +65,7 @@ def test_channels_are_those_of_the_network(pairs):
 def test_synthetic_pairs_know_their_truth(tmp_path, name):
     draw(tmp_path / "a.png", (40, 40), channels=3)
     examples = folder_examples(find_scenes([tmp_path], least=1), ("picture",))
-    draws = sampler(examples, channels=3, color="rgb", crop=24, synthetic=name)
+    draws = sampler(examples, channels=3, color="rgb", crop=24, synthetic=(name,))
     sample = draws(0, np.random.default_rng(1))
     truth, (first, second) = sample["truth"], sample["sources"]
     assert truth.shape == first.shape == (24, 24, 3)
@@ -77,6 +77,20 @@ def test_synthetic_pairs_know_their_truth(tmp_path, name):
         assert (first <= second + 1e-6).all()
     again = draws(0, np.random.default_rng(1))
     np.testing.assert_equal(sample, again)
+
+
+def test_several_kinds_of_synthetic_pairs_take_turns_by_chance(tmp_path):
+    draw(tmp_path / "a.png", (40, 40), channels=3)
+    examples = folder_examples(find_scenes([tmp_path], least=1), ("picture",))
+    kinds = ("multi_focus", "multi_exposure")
+    draws = sampler(examples, channels=3, color="rgb", crop=24, synthetic=kinds)
+    assert draws.roles == ("source1", "source2")
+    generator = np.random.default_rng(4)
+    darker = [
+        (lambda s: bool((s[0] <= s[1] + 1e-6).all()))(draws(0, generator)["sources"])
+        for _ in range(12)
+    ]
+    assert 2 <= sum(darker) <= 10  # only exposures are ordered
 
 
 def test_contrast_is_that_of_the_outer_percentiles_over_the_upper_one():

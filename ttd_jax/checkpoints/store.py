@@ -32,6 +32,8 @@ from ttd_jax.files import dumps
 
 MANIFEST = "manifest.json"
 ARRAYS = "arrays"
+# Weights that come with this package: `shipped/MODEL`, see the README in that folder.
+SHIPPED = pathlib.Path(ttd_jax.version.__file__).parent / "shipped"
 FORMAT = 1
 
 
@@ -127,13 +129,21 @@ def _check_vacant(path, overwrite):
         )
 
 
+def locate(path) -> pathlib.Path:
+    """A model directory; `shipped/MODEL` is inside of this package unless there is one here."""
+    path = pathlib.Path(path)
+    if path.parts[:1] == (SHIPPED.name,) and not path.exists():
+        return SHIPPED.joinpath(*path.parts[1:])
+    return path
+
+
 def read_manifest(path) -> dict:
-    """The manifest of a model directory.
+    """The manifest of a model directory, see `locate`.
 
     Raises:
       UserError: no directory, no manifest, or an unreadable one.
     """
-    path = pathlib.Path(path)
+    path = locate(path)
     if path.is_file():
         raise UserError(f"{path}: is a file: pass the directory that `ttd-jax convert` made of it")
     if not (path / MANIFEST).is_file():
@@ -167,7 +177,7 @@ def load_model(
 
     Args:
       name: the model's name in the registry, e.g. 'ifcnn_sum'.
-      path: a directory made by `ttd-jax convert` (or `finetune`).
+      path: a directory made by `ttd-jax convert` or `finetune`, or 'shipped/ifcnn_sum'.
       dominability: a loss preset of this model, or settings; by default the manifest's.
       fold: merge neighbouring linear layers: fewer operations and the same outputs up to rounding,
         for inference only (see `ttd_jax.backbones.folding`).
@@ -260,7 +270,7 @@ def _load(row, path):
         raise UserError(
             f"{path}: holds weights of {held}, not of {row.name}: {mend}the weights of {row.name}"
         )
-    variables = _restore(pathlib.Path(path).absolute() / ARRAYS, row)
+    variables = _restore(locate(path).absolute() / ARRAYS, row)
     if tree_sha256(variables) != manifest["sha256"]:
         raise UserError(f"{path}: the weights do not match their manifest: convert them again")
     for leaf_path, leaf in traverse_util.flatten_dict(variables, sep="/").items():

@@ -4,10 +4,13 @@ Nothing is downloaded: scikit-image and scikit-learn hold the files themselves.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
+from ttd_jax.data.examples import Example
+from ttd_jax.data.images import encode_picture, quantise
 from ttd_jax.errors import UserError
 
 
@@ -46,6 +49,41 @@ PICTURES = {
 }
 
 
+# What the package's own weights are trained on; the others are held back to judge them.
+TRAINING = (
+    "rocket",
+    "camera",
+    "coins",
+    "moon",
+    "brick",
+    "grass",
+    "gravel",
+    "hubble",
+    "china",
+)
+HELD_BACK = tuple(name for name in PICTURES if name not in TRAINING)
+
+
+@dataclasses.dataclass(frozen=True)
+class PublicExamples(Sequence):
+    """Public pictures as examples of one source each.
+
+    Attributes:
+      names: keys of `PICTURES`.
+      roles: of the only source.
+    """
+
+    names: tuple[str, ...]
+    roles: tuple[str, ...] = ("picture",)
+
+    def __len__(self):
+        return len(self.names)
+
+    def __getitem__(self, index):
+        pixels = quantise(public_picture(self.names[index]), np.uint8)
+        return Example(self.names[index], self.roles, (encode_picture(pixels, ".png"),))
+
+
 def public_picture(name: str, *, longest: int = 0) -> np.ndarray:
     """A picture as f32[H, W, 3] in [0, 1]; grey ones have three equal channels.
 
@@ -78,4 +116,5 @@ def public_picture(name: str, *, longest: int = 0) -> np.ndarray:
     if factor >= 1.0 or not longest:
         return np.ascontiguousarray(image)
     size = tuple(max(1, round(side * factor)) for side in image.shape[1::-1])
-    return cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA)
+    return np.clip(small, 0.0, 1.0)  # averaging rounds

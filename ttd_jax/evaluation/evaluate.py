@@ -105,8 +105,15 @@ def _job(config, name):
 def _examples(config, name):
     if not config.sources:
         return examples_lib.prepared_examples(name, config.split, config.data_dir or None)
-    scenes = find_scenes(config.sources)
-    return examples_lib.folder_examples(scenes, source_labels(config.sources))
+    sources = config.sources
+    if not isinstance(sources[0], str):
+        if len(sources) != len(config.datasets):
+            raise UserError(
+                f"config.sources names folders of {len(sources)} data sets: the config names "
+                f"{len(config.datasets)}"
+            )
+        sources = sources[config.datasets.index(name)]
+    return examples_lib.folder_examples(find_scenes(sources), source_labels(sources))
 
 
 def _settings(config, job):

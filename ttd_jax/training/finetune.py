@@ -24,6 +24,8 @@ from ttd_jax.training.validation import Validation, figure_names
 _FINALS = ("last", "best")
 # Fields of a config that say where something lies: the hash of what lies there is kept instead.
 _PLACES = ("weights", "classifier", "data_dir", "sources")
+# Fields that are told in the manifest and change nothing.
+_WORDS = ("licence", "note")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +74,7 @@ def finetune(
     share = (process, processes, processes_lib.add_up) if processes > 1 else None
     material = find_material(config, row, needs=needs, share=share)
     settings = {
-        "config": {k: v for k, v in _plain(config).items() if k not in _PLACES},
+        "config": {k: v for k, v in _plain(config).items() if k not in (*_PLACES, *_WORDS)},
         "start": start,
         "classifier": classifier and store.read_manifest(config.classifier)["sha256"],
         "data": {"names": list(config.datasets), "sha256": material.sha256},
@@ -103,7 +105,15 @@ def finetune(
         writes=process == 0,
         devices=jax.local_devices(),
     )
-    export = _Export(workdir / row.name, row, model, settings, writes=process == 0)
+    export = _Export(
+        path=workdir / row.name,
+        row=row,
+        model=model,
+        settings=settings,
+        writes=process == 0,
+        licence=config.licence,
+        note=config.note,
+    )
     with contextlib.closing(training.pipeline), contextlib.closing(training.checkpoints):
         return _train(training, model.variables, export, final=config.final)
 
@@ -139,6 +149,8 @@ class _Export:
     model: Model
     settings: dict
     writes: bool
+    licence: str
+    note: str
 
     @property
     def exists(self):
@@ -149,7 +161,8 @@ class _Export:
             return
         trained = self.model.replace(variables=jax.device_get(checkpoint.state.variables))
         source = {
-            "licence": self.settings["start"]["licence"],
+            "licence": self.licence or self.settings["start"]["licence"],
+            **({"note": self.note} if self.note else {}),
             "training": {**self.settings, "step": checkpoint.step},
         }
         store.save_model(self.path, self.row.name, trained, source=source, overwrite=True)

@@ -4,6 +4,7 @@ import dataclasses
 
 from ttd_jax.backbones import BackboneRow
 from ttd_jax.data.examples import folder_examples, prepared_examples
+from ttd_jax.data.public import TRAINING, PublicExamples
 from ttd_jax.data.scenes import find_scenes, source_labels
 from ttd_jax.errors import UserError
 from ttd_jax.training.samples import SYNTHETIC, SampleOptions, Sampler
@@ -65,26 +66,29 @@ def find_material(config, row: BackboneRow, *, needs, share=None) -> Material:
 
 
 def _synthetic(config, needs):
-    """The one kind of synthetic scenes, or '' for scenes of several sources."""
-    kinds = {name if name in SYNTHETIC else "" for name in config.datasets}
-    if len(kinds) > 1:
+    """The kinds of synthetic scenes, none for scenes of several sources."""
+    kinds = tuple(name for name in config.datasets if name in SYNTHETIC)
+    if kinds and len(kinds) != len(config.datasets):
         raise UserError(
-            f"data sets {', '.join(config.datasets)}: {' and '.join(SYNTHETIC)} can neither be "
-            "joined with others nor with each other"
+            f"data sets {', '.join(config.datasets)}: {' and '.join(SYNTHETIC)} cannot be joined "
+            "with sets of other scenes"
         )
-    (kind,) = kinds or {""}
-    if "truth" in needs and not kind:
+    if "truth" in needs and not kinds:
         raise UserError(
             f"an objective needs to know the truth: train it on {' or '.join(SYNTHETIC)}"
         )
-    return kind
+    return kinds
 
 
 def _parts(config, synthetic):
     """Data set -> examples; nothing for a config without data sets."""
+    if synthetic:  # all kinds are made of the same pictures
+        if not config.sources:
+            return {"public": PublicExamples(TRAINING)}
+        folders = [config.sources] if isinstance(config.sources, str) else config.sources
+        scenes = [scene for folder in folders for scene in find_scenes([folder], least=1)]
+        return {"pictures": folder_examples(scenes, ("picture",))}
     if config.datasets and not config.sources:
-        if synthetic:
-            raise UserError(f"config.sources is empty: name the folder of pictures for {synthetic}")
         return {
             name: prepared_examples(name, config.split, config.data_dir or None)
             for name in config.datasets
@@ -99,9 +103,6 @@ def _parts(config, synthetic):
             f"{len(config.datasets)}"
         )
     return {
-        name: folder_examples(
-            find_scenes(paths, least=1 if synthetic else 2),
-            ("picture",) if synthetic else source_labels(paths),
-        )
+        name: folder_examples(find_scenes(paths), source_labels(paths))
         for name, paths in zip(config.datasets, folders, strict=True)
     }

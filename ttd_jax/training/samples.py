@@ -28,7 +28,12 @@ SYNTHETIC = {
     ),
 }
 
-SYNTHETIC_ROLES = {name: TASKS[name.replace("_", "-")] for name in SYNTHETIC}
+
+def synthetic_roles(kinds: Sequence[str]) -> tuple[str, ...]:
+    """Of the sources of samples of these keys of `SYNTHETIC`: one kind's own, or neutral ones."""
+    if len(kinds) == 1:
+        return TASKS[kinds[0].replace("_", "-")]
+    return "source1", "source2"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,7 +46,8 @@ class SampleOptions:
       crop: side of the square, in pixels.
       flips: whether to mirror at random.
       least_contrast: of every source, see `is_low_contrast`; 0 takes every crop.
-      synthetic: a key of `SYNTHETIC` for examples of one picture, the truth; '' for others.
+      synthetic: keys of `SYNTHETIC` for examples of one picture, the truth: every sample is of one
+        of them, drawn at random; none for examples of several sources.
       visible_rgb: whether samples hold the first source in colour, for PIAFusion's classifier.
     """
 
@@ -50,7 +56,7 @@ class SampleOptions:
     crop: int = 128
     flips: bool = True
     least_contrast: float = 0.1
-    synthetic: str = ""
+    synthetic: tuple[str, ...] = ()
     visible_rgb: bool = False
 
     def __post_init__(self):
@@ -58,8 +64,8 @@ class SampleOptions:
             raise ValueError(f"color must be one of {COLORS}, got {self.color!r}")
         if self.color == "rgb" and self.channels != 3:
             raise ValueError("color 'rgb' needs a network of three channels")
-        if self.synthetic and self.synthetic not in SYNTHETIC:
-            raise ValueError(f"synthetic must be one of {(*SYNTHETIC,)}, got {self.synthetic!r}")
+        if not set(self.synthetic) <= set(SYNTHETIC):
+            raise ValueError(f"synthetic must be some of {(*SYNTHETIC,)}, got {self.synthetic!r}")
         if not 0 <= self.least_contrast < 1:
             raise ValueError(f"least_contrast must lie in 0..1, got {self.least_contrast}")
 
@@ -84,8 +90,8 @@ class Sampler:
     @property
     def roles(self) -> tuple[str, ...]:
         """Of the sources of a sample, in their order."""
-        kind = self._options.synthetic
-        return SYNTHETIC_ROLES[kind] if kind else self._examples.roles
+        kinds = self._options.synthetic
+        return synthetic_roles(kinds) if kinds else self._examples.roles
 
     def __call__(self, number: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
         """A random crop of scene `number`.
@@ -126,7 +132,8 @@ class Sampler:
         prepared = [self._channels(picture) for picture in pictures]
         if options.synthetic:
             (sample["truth"],) = prepared
-            prepared = SYNTHETIC[options.synthetic](prepared[0], generator)
+            kind = options.synthetic[generator.integers(len(options.synthetic))]
+            prepared = SYNTHETIC[kind](prepared[0], generator)
         sample["sources"] = np.stack(prepared).astype(np.float32)
         if options.visible_rgb:
             sample["visible_rgb"] = as_channels(pictures[0], 3)

@@ -1,0 +1,33 @@
+"""How the weights that this package ships were trained, from nothing.
+
+    ttd-jax finetune --workdir=runs/shipped --config=configs/pretrain.py
+
+An IFCNN that sums its features, on multi-focus and multi-exposure pairs made from nine openly
+licensed pictures that scikit-image and scikit-learn carry (`ttd_jax.data.public.TRAINING`): no
+download, a few minutes on two cores. runs/shipped/ifcnn_sum is then `ttd_jax/shipped/ifcnn_sum`.
+"""
+
+from ttd_jax_configs import finetune
+
+
+def get_config():
+    """The configuration; fields as in `configs/finetune.py`."""
+    config = finetune.get_config("ifcnn_sum,multi_focus+multi_exposure")
+    config.weights = ""
+    config.licence = "Apache-2.0"
+    config.note = (
+        "trained on nine public pictures for demos and tests: research should use the authors' "
+        "weights (ttd-jax weights fetch ifcnn_sum)"
+    )
+    config.crop = 64
+    config.color = "rgb"
+    config.least_contrast = 0.3
+    config.held_back = 0
+    config.checkpoint_every = 500
+    config.log_every = 50
+    (phase,) = config.phases
+    phase.steps = 1200
+    phase.optimiser.update(
+        {"learning_rate": 1e-3, "schedule": "cosine", "warmup_steps": 50, "floor": 1e-5}
+    )
+    return config

@@ -32,6 +32,8 @@ def get_config(argument: str = "ifcnn_sum,msrs"):
     # Converted weights of the classifier that PIAFusion's objective asks for day or night; without
     # them set --config.classifier="" and --config.phases[0].illumination=even.
     config.classifier = "weights/piafusion_classifier" if model == "piafusion" else ""
+    # Random weights: 'random', or 'bands' for an IFCNN that begins as a multi-scale fusion.
+    config.initial = "random"
     config.seed = 0  # of random weights and of everything that is drawn from the data
 
     # Prepared data sets: their folder (empty: TFDS's default) and split.

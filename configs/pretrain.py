@@ -2,9 +2,10 @@
 
     ttd-jax finetune --workdir=runs/shipped --config=configs/pretrain.py
 
-An IFCNN that sums its features, on multi-focus and multi-exposure pairs made from nine openly
-licensed pictures that scikit-image and scikit-learn carry (`ttd_jax.data.public.TRAINING`): no
-download, a few minutes on two cores. runs/shipped/ifcnn_sum is then `ttd_jax/shipped/ifcnn_sum`.
+An IFCNN that sums its features and begins as a multi-scale fusion (`ttd_jax.training.initial`),
+trained on multi-focus and multi-exposure pairs made from nine openly licensed pictures that
+scikit-image and scikit-learn carry (`ttd_jax.data.public.TRAINING`): no download, a few minutes on
+two cores. runs/shipped/ifcnn_sum is then `ttd_jax/shipped/ifcnn_sum`.
 """
 
 from ttd_jax_configs import finetune
@@ -14,6 +15,7 @@ def get_config():
     """The configuration; fields as in `configs/finetune.py`."""
     config = finetune.get_config("ifcnn_sum,multi_focus+multi_exposure")
     config.weights = ""
+    config.initial = "bands"
     config.licence = "Apache-2.0"
     config.note = (
         "trained on nine public pictures for demos and tests: research should use the authors' "
@@ -26,8 +28,8 @@ def get_config():
     config.checkpoint_every = 500
     config.log_every = 50
     (phase,) = config.phases
-    phase.steps = 1200
+    phase.steps = 400
     phase.optimiser.update(
-        {"learning_rate": 1e-3, "schedule": "cosine", "warmup_steps": 50, "floor": 1e-5}
+        {"learning_rate": 2e-4, "schedule": "cosine", "warmup_steps": 20, "floor": 1e-5}
     )
     return config

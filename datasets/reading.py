@@ -1,16 +1,68 @@
 """Examples straight from a benchmark's own folders, without preparing it."""
 
+import dataclasses
 import pathlib
 import tempfile
+from collections.abc import Mapping, Sequence
 
 from ttd_jax_datasets import find_config
 
 from ttd_jax.data.examples import FolderExamples, folder_examples
+from ttd_jax.data.images import decode_picture, read_bytes
 from ttd_jax.errors import UserError
 
 
-def upstream_examples(name: str, split: str, root: pathlib.Path) -> FolderExamples:
-    """Examples of a benchmark as its authors distribute it.
+@dataclasses.dataclass(frozen=True)
+class LabelledExamples(Sequence):
+    """Examples with the boxes of their label files, read when they are asked for.
+
+    Attributes:
+      pictures: the same examples without boxes.
+      format: of the label files; see `ttd_jax_datasets.labels`.
+      files: scene -> label file.
+    """
+
+    pictures: FolderExamples
+    format: object
+    files: Mapping[str, pathlib.Path]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the scenes, without reading a file."""
+        return self.pictures.names
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles of the sources."""
+        return self.pictures.roles
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes of the objects."""
+        return self.format.classes
+
+    def __len__(self):
+        return len(self.pictures)
+
+    def __getitem__(self, index):
+        example = self.pictures[index]
+        path = self.files[example.name]
+        size = decode_picture(example.files[0], f"{example.name} ({self.roles[0]})").size
+        try:
+            found = self.format.parse(read_bytes(path), size)
+        except ValueError as error:
+            raise UserError(f"{path}: {error}: mend the file or download it again") from error
+        return dataclasses.replace(
+            example,
+            boxes=tuple((x.ymin, x.xmin, x.ymax, x.xmax) for x in found),
+            labels=tuple(self.classes.index(x.name) for x in found),
+        )
+
+
+def upstream_examples(
+    name: str, split: str, root: pathlib.Path
+) -> FolderExamples | LabelledExamples:
+    """Examples of a benchmark as its authors distribute it, with boxes where its config has them.
 
     Args:
       name: NAME or NAME/CONFIG.
@@ -18,11 +70,15 @@ def upstream_examples(name: str, split: str, root: pathlib.Path) -> FolderExampl
       root: the folder that `ttd-jax datasets prepare` takes as --manual_dir.
 
     Raises:
-      UserError: unknown name; files that are missing or do not match.
+      UserError: unknown name; files that are missing or do not match. Asking for an example of a
+        detection set raises it for a label file that is truncated or wrong.
     """
     cls, config = find_config(name)
     with tempfile.TemporaryDirectory() as nowhere:  # TFDS looks for a prepared copy first
         found = cls(data_dir=nowhere, config=config).find(root)
     if split not in found:
         raise UserError(f"{root}: {name} has no split {split!r} here: it has {', '.join(found)}")
-    return folder_examples(found[split], config.roles)
+    examples = folder_examples(found[split], config.roles)
+    if config.labels is None:
+        return examples
+    return LabelledExamples(examples, config.labels, config.labels.files(root, split))

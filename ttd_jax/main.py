@@ -16,12 +16,15 @@ COMMANDS = {
     "evaluate": "evaluate models on data sets, beside the published figures",
     "analyze": "run the paper's theory and discussion: ablations, probes, temperatures",
     "finetune": "train a model on pairs of pictures, from its weights or from nothing",
+    "detect": "find objects in fused pictures and in their sources, and measure how well",
     "score": "score any method's saved pictures against their sources",
     "metrics": "list the metrics",
+    "export": "write a network as one program that runs without this package",
     "benchmark": "time this package against a reference, side by side",
     "convert": "turn a PyTorch checkpoint into weights for this package",
     "weights": "list, fetch and verify the authors' weights",
     "datasets": "list, prepare and verify benchmarks",
+    "doctor": "show what is installed and at hand, and test that it computes right",
 }
 USAGE = "usage: ttd-jax COMMAND [--flag=value ...] [ARGUMENT ...]"
 

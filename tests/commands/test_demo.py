@@ -1,19 +1,36 @@
-"""`ttd-jax demo`, with and without the checkpoint it needs."""
+"""`ttd-jax demo` with the shipped weights, with and without further pictures."""
 
 from ttd_jax.data.images import read_picture
 
 
-def test_the_demo_draws_a_sheet_of_every_set(shared, command_line, tmp_path):
+def _check_sheet(path):
+    sheet = read_picture(path)
+    assert sheet.coloured
+    assert sheet.size[1] > 1500  # two sources, two fusions, one map
+
+
+def test_without_any_other_file_the_demo_ends_with_pictures_and_a_page(command_line, tmp_path):
+    environment = {"TTD_JAX_SHARED": str(tmp_path / "nothing")}
+    result = command_line("demo", f"--out={tmp_path / 'out'}", env=environment)
+    assert result.returncode == 0, result.stderr
+    for name, picture in (("multi-focus", "astronaut"), ("multi-exposure", "coffee")):
+        _check_sheet(tmp_path / "out" / f"{name}.png")
+        folder = tmp_path / "out" / name / "ttd"
+        assert read_picture(folder / f"{picture}.png").coloured
+        assert (folder / "dominability" / f"{picture}_overlay.png").is_file()
+    page = (tmp_path / "out" / "evaluation" / "report.html").read_text()
+    assert "multi-focus" in page
+    assert "research should use" in result.stdout
+
+
+def test_the_demo_takes_real_pairs_where_there_are_some(shared, command_line, tmp_path):
     environment = {"TTD_JAX_SHARED": str(shared)}
     result = command_line("demo", f"--out={tmp_path}", env=environment)
     assert result.returncode == 0, result.stderr
-    for name in ("multi-focus", "multi-exposure", "infrared-visible", "medical"):
-        sheet = read_picture(tmp_path / f"{name}.png")
-        assert sheet.coloured
-        assert sheet.size[1] > 1500  # two sources, two fusions, one map
+    for name in ("infrared-visible", "medical", "multi-focus-real"):
+        _check_sheet(tmp_path / f"{name}.png")
 
 
-def test_without_the_checkpoint_the_demo_says_what_it_needs(refused, tmp_path):
-    environment = {"TTD_JAX_SHARED": str(tmp_path)}
-    refused("demo", f"--out={tmp_path / 'x'}", env=environment, named=["--checkpoint", "IFCNN-SUM"])
+def test_other_weights_must_be_there(refused, tmp_path):
+    refused("demo", f"--out={tmp_path / 'x'}", "--weights=nowhere", named=["nowhere"])
     assert not (tmp_path / "x").exists()

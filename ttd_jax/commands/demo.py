@@ -1,10 +1,12 @@
-"""Fuse a few scenes, statically and with TTD, and show them on contact sheets.
+"""Fuse a few scenes, statically and with TTD: pictures, RD maps and a page.
 
     ttd-jax demo --out=demo
 
-Uses a multi-focus and a multi-exposure pair made from openly licensed pictures that scikit-image
-ships, and real pairs where TTD_JAX_SHARED names a folder that has them. The authors' weights of
-IFCNN are needed: IFCNN-SUM.pth, by --checkpoint or in TTD_JAX_SHARED.
+Makes multi-focus and multi-exposure pairs from openly licensed pictures that scikit-image carries,
+and takes real pairs as well where TTD_JAX_SHARED names a folder that has them. The weights are
+those that come with this package, or with --weights any converted ones of IFCNN-SUM; research
+should use the authors' (`ttd-jax weights fetch ifcnn_sum`). Writes a contact sheet for each set,
+the fused pictures and RD maps in a folder for each, and report.html.
 """
 
 import dataclasses
@@ -16,16 +18,31 @@ from absl import flags
 
 from ttd_jax.backbones import REGISTRY
 from ttd_jax.checkpoints import store
-from ttd_jax.checkpoints.convert import convert_checkpoint
 from ttd_jax.commands import common
 from ttd_jax.data import synthetic
 from ttd_jax.data.images import encode_picture, quantise, read_picture
+from ttd_jax.data.public import public_picture
 from ttd_jax.data.scenes import Scene
-from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.errors import explain_os_errors
+from ttd_jax.files import write_whole
 from ttd_jax.fusing.options import FuseOptions
 from ttd_jax.fusing.run import plan_job, run_job
 from ttd_jax.fusing.sheet import contact_sheet
 
+_MODEL = "ifcnn_sum"
+# set -> roles, pictures, and how a pair is made of one. The shipped weights have not seen them.
+_GENERATED = {
+    "multi-focus": (
+        ("near", "far"),
+        ("astronaut", "flower"),
+        lambda picture: synthetic.multi_focus_pair(picture, seed=3),
+    ),
+    "multi-exposure": (
+        ("under", "over"),
+        ("coffee", "chelsea"),
+        synthetic.multi_exposure_pair,
+    ),
+}
 # set -> roles of the sources, and their files below the shared folder's `data/`.
 _REAL = {
     "infrared-visible": (
@@ -46,37 +63,35 @@ _REAL = {
 def define_flags(values):
     """The flags of this command."""
     flags.DEFINE_string("out", "demo", "folder for the results", flag_values=values)
-    flags.DEFINE_string("checkpoint", None, "the authors' IFCNN-SUM.pth", flag_values=values)
+    flags.DEFINE_string(
+        "weights",
+        f"{store.SHIPPED.name}/{_MODEL}",
+        f"weights of {_MODEL}; default: those of this package",
+        flag_values=values,
+    )
 
 
 def run(values, arguments):
-    """Makes pairs, converts the weights, fuses, and draws the sheets."""
+    """Makes pairs, fuses them, and draws the sheets and the page."""
     common.reject_arguments(arguments)
     out = pathlib.Path(values.out)
     shared = pathlib.Path(os.environ.get("TTD_JAX_SHARED", "../shared"))
-    row = REGISTRY["ifcnn_sum"]
-    checkpoint = pathlib.Path(values.checkpoint or shared / "weights" / "ifcnn" / row.checkpoint)
-    if not checkpoint.is_file():
-        raise UserError(
-            f"{checkpoint}: the demo needs the authors' {row.checkpoint}: pass it with "
-            "--checkpoint=, or set TTD_JAX_SHARED to a folder with weights/ifcnn/"
-        )
-    sets = _generated(out / "sources") | _real(shared)
+    row = REGISTRY[_MODEL]
     common.use_compilation_cache()
-    model, source, _ = convert_checkpoint(row, checkpoint)
-    manifest = store.save_model(
-        out / "weights" / row.name, row.name, model, source=source, overwrite=True
-    )
+    model = store.load_model(_MODEL, values.weights)
+    manifest = store.read_manifest(values.weights)
+    sets = _generated(out / "sources") | _real(shared)
     for name, (roles, scenes) in sets.items():
         results = {
             strategy: _fuse(out / name / strategy, scenes, roles, row, model, manifest, strategy)
             for strategy in ("static", "ttd")
         }
         rows = [_sheet_row(scene, roles, results) for scene in scenes]
-        sheet = encode_picture(contact_sheet(rows), ".png")
         with explain_os_errors(out):
-            (out / f"{name}.png").write_bytes(sheet)
+            write_whole(out / f"{name}.png", encode_picture(contact_sheet(rows), ".png"))
         print(f"{out / name}.png: {', '.join(roles)}, fused statically and with TTD")
+    print(f"{_page(out, sets, values.weights)}: scores, and a slider between static and TTD")
+    print(f"weights: {manifest['source'].get('note') or values.weights}")
 
 
 def _fuse(out, scenes, roles, row, model, manifest, strategy):
@@ -91,6 +106,28 @@ def _fuse(out, scenes, roles, row, model, manifest, strategy):
     return out
 
 
+def _page(out, sets, weights):
+    """report.html of everything that was fused, as `ttd-jax evaluate` makes it."""
+    from ttd_jax_configs.evaluate import get_config
+
+    from ttd_jax.evaluation.evaluate import evaluate
+
+    config = get_config(f"{_MODEL},{'+'.join(sets)}")
+    config.weights_dir = str(pathlib.Path(weights).parent)
+    config.color = "auto"
+    config.metrics = ("EN", "SD", "AG", "SF", "SSIM", "Qabf")
+    config.sources = tuple(_places(scenes) for _, scenes in sets.values())
+    with explain_os_errors(out):
+        evaluate(config, out / "evaluation", resume=True)
+    return out / "evaluation" / "report.html"
+
+
+def _places(scenes):
+    """One scene's files, or the folders of several."""
+    paths = scenes[0].sources
+    return tuple(str(path if len(scenes) == 1 else path.parent) for path in paths)
+
+
 def _sheet_row(scene, roles, results):
     file = f"{scene.name}.png"
     pictures = [*zip(roles, scene.sources, strict=True)]
@@ -102,31 +139,17 @@ def _sheet_row(scene, roles, results):
 
 
 def _generated(folder):
-    try:
-        from skimage import data
-    except ImportError as error:
-        raise UserError("the demo needs pictures: pip install scikit-image") from error
-    astronaut, coffee = (image / np.float32(255) for image in (data.astronaut(), data.coffee()))
-    pairs = {
-        "multi-focus": (
-            ("near focus", "far focus"),
-            "astronaut",
-            synthetic.multi_focus_pair(astronaut, seed=3),
-        ),
-        "multi-exposure": (
-            ("under-exposed", "over-exposed"),
-            "coffee",
-            synthetic.multi_exposure_pair(coffee),
-        ),
-    }
     sets = {}
-    for name, (roles, stem, pair) in pairs.items():
-        paths = [folder / role.replace(" ", "-") / f"{stem}.png" for role in roles]
-        for path, picture in zip(paths, pair, strict=True):
-            with explain_os_errors(folder):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(encode_picture(quantise(picture, np.uint8), ".png"))
-        sets[name] = roles, [Scene(stem, tuple(paths))]
+    for name, (roles, names, make) in _GENERATED.items():
+        scenes = []
+        for stem in names:
+            paths = tuple(folder / name / role / f"{stem}.png" for role in roles)
+            for path, picture in zip(paths, make(public_picture(stem)), strict=True):
+                with explain_os_errors(folder):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    write_whole(path, encode_picture(quantise(picture, np.uint8), ".png"))
+            scenes.append(Scene(stem, paths))
+        sets[name] = roles, scenes
     return sets
 
 

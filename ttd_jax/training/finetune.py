@@ -14,6 +14,7 @@ from ttd_jax.errors import UserError
 from ttd_jax.training import processes as processes_lib
 from ttd_jax.training import stopping
 from ttd_jax.training.checkpointing import FOLDER, Checkpoints
+from ttd_jax.training.initial import INITIAL
 from ttd_jax.training.loop import Cadence, NotFiniteError, Training
 from ttd_jax.training.material import Material, find_material
 from ttd_jax.training.phases import make_phases
@@ -182,6 +183,12 @@ def _start(config):
     module = row.build(precision=config.precision)
     key = jax.random.key(config.seed)
     variables = jax.jit(module.init)(key, jnp.zeros(row.input_shape))
+    if config.initial not in INITIAL:
+        raise UserError(f"config.initial={config.initial!r}: must be one of {', '.join(INITIAL)}")
+    try:
+        variables = INITIAL[config.initial](variables, module)
+    except ValueError as error:
+        raise UserError(f"config.initial={config.initial!r}: {error}") from error
     origin = {"sha256": None, "licence": "of the one who trained them: begun with random weights"}
     return row, row.bind(variables, precision=config.precision), origin
 

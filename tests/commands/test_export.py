@@ -1,0 +1,166 @@
+"""`ttd-jax export`: its files, its mistakes, and running them with jax alone."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import runpy
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+from absl import flags
+
+import ttd_jax
+from ttd_jax.commands import export as command
+from ttd_jax.errors import UserError
+from ttd_jax.export import runner
+from ttd_jax.export.program import fuse_batch
+
+# Runs a file as if nothing but jax and numpy were installed.
+ALONE = """
+import runpy, sys
+for name in ("ttd_jax", "flax", "chex", "absl", "orbax"):
+    sys.modules[name] = None
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.fixture(scope="module")
+def export(random_weights):
+    """Runs `ttd-jax export ...` in this process."""
+
+    def run(out, *words):
+        values = flags.FlagValues()
+        command.define_flags(values)
+        common = ("--model=ifcnn_sum", f"--weights={random_weights}", f"--out={out}")
+        command.run(values, values(["export", *common, *words])[1:])
+        return out
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def beside(export, tmp_path_factory):
+    words = ("--params=beside", "--dominability=self", "--platforms=cpu,tpu")
+    return export(tmp_path_factory.mktemp("beside") / "net.v2.stablehlo", *words)
+
+
+@pytest.fixture(scope="module")
+def sources():
+    return np.random.default_rng(0).random((2, 3, 6, 5, 3), np.float32)
+
+
+@pytest.fixture(scope="module")
+def expected(random_weights, sources):
+    """What this package computes with the same options."""
+    model = ttd_jax.load_model("ifcnn_sum", random_weights, dominability="self", fold=True)
+    return jax.jit(functools.partial(fuse_batch, strategy="ttd"))(model, sources)
+
+
+def test_a_process_with_jax_alone_runs_it(beside, sources, expected, tmp_path, command_line):
+    np.save(tmp_path / "sources.npy", sources)
+    words = (runner.__file__, beside, tmp_path / "sources.npy", tmp_path / "fused.npz")
+    result = subprocess.run(
+        [sys.executable, "-c", ALONE, *map(str, words)],
+        capture_output=True,
+        text=True,
+        env=command_line.environment,
+        cwd=tmp_path,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    with np.load(tmp_path / "fused.npz") as found:
+        assert sorted(found) == ["dominability", "image"]
+        for name in found:
+            np.testing.assert_allclose(found[name], expected[name], atol=1e-6, rtol=0)
+
+
+def test_parameters_inside_give_the_same(export, sources, expected, tmp_path, capsys):
+    out = export(tmp_path / "x.stablehlo", "--dominability=self")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.json", "x.stablehlo"]
+    assert "image: float32[batch, height, width, 3]" in capsys.readouterr().out
+    found = runpy.run_path(runner.__file__)["load"](out)(sources)
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, atol=1e-6, rtol=0)
+
+
+def test_the_json_tells_what_it_is_and_proves_the_files(beside, random_weights):
+    card = json.loads(beside.with_suffix(".json").read_text())
+    manifest = json.loads((random_weights / "manifest.json").read_text())
+    assert card["model"] == "ifcnn_sum"
+    assert card["strategy"] == "ttd"
+    settings = ttd_jax.load_model("ifcnn_sum", random_weights, dominability="self").settings
+    assert card["settings"] == dataclasses.asdict(settings)
+    assert card["weights"] == {"sha256": manifest["sha256"], "licence": "random"}
+    assert card["platforms"] == ["cpu", "tpu"]
+    assert card["inputs"]["sources"]["shape"] == ["batch", "sources", "height", "width", 3]
+    assert card["inputs"]["sources"]["constraints"] == ["height >= 1", "width >= 1"]
+    assert card["versions"]["jax"] == jax.__version__
+    assert card["program"]["file"] == "net.v2.stablehlo"
+    assert card["parameters"]["file"] == "net.v2.npz"
+    for name in ("program", "parameters"):
+        data = (beside.parent / card[name]["file"]).read_bytes()
+        assert card[name]["sha256"] == hashlib.sha256(data).hexdigest()
+        assert card[name]["bytes"] == len(data)
+
+
+@pytest.mark.parametrize("shape", [(2, 6, 5, 3), (1, 0, 6, 5, 3), (1, 2, 0, 5, 3), (1, 2, 6, 5, 1)])
+def test_the_runner_says_what_is_too_small(beside, shape):
+    with pytest.raises(ValueError, match=r"sources .*at least \[1, 1, 1, 1, 3\] is needed"):
+        runner.load(beside)(np.zeros(shape, np.float32))
+
+
+def test_a_file_of_another_export_is_not_run(export, tmp_path):
+    out = export(tmp_path / "x.stablehlo", "--params=beside")
+    with np.load(out.with_suffix(".npz")) as arrays:
+        np.savez(out.with_suffix(".npz"), **{name: arrays[name] * 2 for name in arrays})
+    with pytest.raises(ValueError, match=r"x\.npz: not the file that was exported"):
+        runner.load(out)
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "named"),
+    [
+        ("x.stablehlo", ["--platforms=cpu,gpuu"], ["--platforms", "'gpuu'", "cpu, cuda, tpu"]),
+        ("x.stablehlo", ["--platforms="], ["--platforms is empty"]),
+        ("none/x.stablehlo", [], ["--out", "there is no folder", "none"]),
+        ("x.onnx", [], ["--out", "NAME.stablehlo"]),
+        ("x.stablehlo", ["--dominability=sharpest"], ["'sharpest'", "fused, intensity, self"]),
+        ("x.stablehlo", ["--model=ifcnn_sun"], ["did you mean 'ifcnn_sum'"]),
+        ("x.stablehlo", ["--model=piafusion"], ["holds weights of ifcnn_sum"]),
+        ("x.stablehlo", ["more"], ["unexpected argument 'more'"]),
+    ],
+)
+def test_mistakes_are_named_and_nothing_is_written(export, tmp_path, name, words, named):
+    with pytest.raises(UserError) as error:
+        export(tmp_path / name, *words)
+    assert "\n" not in str(error.value)
+    for word in named:
+        assert word in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_are_replaced_only_when_asked(export, tmp_path):
+    out = tmp_path / "x.stablehlo"
+    out.with_suffix(".json").write_text("mine")
+    with pytest.raises(UserError, match=r"x\.json: already exists.*--overwrite"):
+        export(out)
+    assert not out.exists()
+    export(out, "--overwrite", "--strategy=static", "--platforms=cpu")
+    card = json.loads(out.with_suffix(".json").read_text())
+    assert (card["strategy"], card["settings"]) == ("static", None)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["x.json", "x.stablehlo"]
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(export, tmp_path, monkeypatch):
+    def full(path, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ttd_jax.export.program.write_whole", full)
+    with pytest.raises(UserError, match=r"x\.stablehlo: cannot write: the disk or quota is full"):
+        export(tmp_path / "x.stablehlo", "--platforms=cpu")

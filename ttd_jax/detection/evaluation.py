@@ -1,0 +1,223 @@
+"""How well objects are found in the sources, in their fusions and in anybody's results."""
+
+import concurrent.futures
+import dataclasses
+import functools
+import itertools
+import pathlib
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from ttd_jax.backbones import Detector
+from ttd_jax.checkpoints import store
+from ttd_jax.detection import tables
+from ttd_jax.detection.average_precision import Found
+from ttd_jax.detection.frames import letterbox
+from ttd_jax.detection.inputs import Inputs, find_labelled, plan_inputs, truth_of
+from ttd_jax.detection.prediction import DetectionSettings, detect
+from ttd_jax.detection.sheets import draw_scenes
+from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.evaluation.records import Records
+from ttd_jax.files import dumps, write_whole
+
+_AHEAD = 2  # scenes that are decoded and fused while another is searched
+# With every class of the detector; those that the data set has not are left out afterwards.
+_LIMIT = 300
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Search:
+    """A detector and how it looks at pictures.
+
+    Attributes:
+      detector: what finds.
+      classes: of the data set.
+      own: index of each of them among the detector's classes.
+      size: (H, W) of its frames.
+      settings: what counts as found.
+    """
+
+    detector: Detector
+    classes: tuple[str, ...]
+    own: tuple[int, ...]
+    size: tuple[int, int]
+    settings: DetectionSettings
+
+    def find(self, pictures: dict[str, np.ndarray]) -> dict[str, Found]:
+        """What is found in each of several pictures, in their own pixels.
+
+        Every picture is searched alone: what is found does not depend on the others.
+        """
+        framed = {name: letterbox(picture, self.size) for name, picture in pictures.items()}
+        running = {
+            name: _detect(self.detector, frame, self.settings)
+            for name, (frame, _) in framed.items()
+        }
+        return {
+            name: self._known(Found.of(jax.device_get(running[name]), ratio))
+            for name, (_, ratio) in framed.items()
+        }
+
+    def _known(self, found):
+        """The data set's classes alone, numbered as it does."""
+        index = {own: number for number, own in enumerate(self.own)}
+        kept = np.isin(found.classes, self.own)
+        classes = np.array([index[kind] for kind in found.classes[kept]], int)
+        return Found(found.boxes[kept], classes, found.scores[kept])
+
+
+def evaluate(config, out: pathlib.Path, *, resume=False) -> dict:
+    """Measures how well a detector finds the objects of a data set in every input.
+
+    Args:
+      config: see `configs/detect.py`.
+      out: folder for records, results.json, results.md and pictures.
+      resume: keep finished scenes.
+
+    Returns:
+      The results; see `tables.summarise`.
+
+    Raises:
+      UserError: unknown names, missing weights or data, label files or pictures that are damaged,
+        a class that the detector does not know, other settings in `out`.
+    """
+    for name in ("images", "pictures"):
+        if config[name] < 0:
+            raise UserError(f"config.{name}={config[name]}: must be 0 or more")
+    if not 0 <= config.shown <= 1:
+        raise UserError(f"config.shown={config.shown}: must be a score in 0..1")
+    dataset, examples = find_labelled(config)
+    scenes = examples.names[: config.images or None]
+    inputs = plan_inputs(config, examples.roles, scenes)
+    search = _search(config, examples.classes)
+    settings = _settings(config, dataset, inputs, search)
+    _check(examples, len(scenes))
+    records = Records(out, 0)
+    records.start(settings, resume=resume, first=True)
+    _run(dataset, examples, len(scenes), inputs, search, records)
+    finished = records.finished()
+    kept = [finished[dataset, image] for image in scenes]
+    result = tables.summarise(
+        kept, search.classes, inputs.names, shown=config.shown, settings=settings
+    )
+    with explain_os_errors(out):
+        write_whole(out / "results.json", dumps(result))
+        write_whole(out / "results.md", tables.markdown(result))
+        # Pictures come last: they take a while, and by then the tables are safe.
+        draw_scenes(result, kept, examples, inputs, out / "pictures", limit=config.pictures)
+    return result
+
+
+def _search(config, classes):
+    size = tuple(config.size)
+    if size and (len(size) != 2 or any(not isinstance(s, int) or s < 32 or s % 32 for s in size)):
+        raise UserError(f"config.size={size}: must be (H, W), multiples of 32")
+    try:
+        settings = DetectionSettings(
+            confidence=config.confidence, overlap=config.overlap, limit=_LIMIT
+        )
+    except ValueError as error:
+        raise UserError(f"config: {error}") from error
+    detector = store.load_detector(config.detector, precision=config.precision)
+    known = detector.settings.classes
+    own = []
+    for name in classes:
+        called = config.known_as.get(name, name)
+        if called not in known:
+            raise UserError(
+                f"{config.detector}: the detector knows no class {called!r}: take another one, or "
+                f"set config.known_as.{name} to its own name"
+            )
+        own.append(known.index(called))
+    return Search(
+        detector=detector,
+        classes=tuple(classes),
+        own=tuple(own),
+        size=size or detector.settings.size,
+        settings=settings,
+    )
+
+
+def _settings(config, dataset, inputs: Inputs, search):
+    fused = None
+    if inputs.model is not None:
+        manifest = store.read_manifest(pathlib.Path(config.weights_dir) / inputs.row.name)
+        fused = {
+            "model": inputs.row.name,
+            "weights_sha256": manifest["sha256"],
+            "strategies": {
+                name: chosen and dataclasses.asdict(chosen)
+                for name, chosen in inputs.strategies.items()
+            },
+        }
+    detector = store.read_manifest(config.detector)
+    return {
+        "dataset": dataset,
+        "split": config.split,
+        "inputs": list(inputs.names),
+        "results": list(config.results),
+        "fused": fused,
+        "precision": config.precision,
+        "detector": {"model": detector["model"], "weights_sha256": detector["sha256"]},
+        "classes": {
+            name: search.detector.settings.classes[own]
+            for name, own in zip(search.classes, search.own, strict=True)
+        },
+        "size": list(search.size),
+        "confidence": config.confidence,
+        "overlap": config.overlap,
+    }
+
+
+def _check(examples, count):
+    """Reads every label once, so that a damaged one is told before anything is computed."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        labels = pool.map(lambda index: len(examples[index].boxes), range(count))
+        total = sum(tqdm(labels, "checking", count, unit="scene", delay=1, disable=None))
+    if not total:
+        raise UserError("the scenes have no objects at all: there is nothing to be found")
+
+
+def _run(dataset, examples, count, inputs, search, records):
+    done = {image for known, image in records.finished() if known == dataset}
+    todo = [index for index in range(count) if examples.names[index] not in done]
+
+    def load(index):
+        example = examples[index]
+        return example, inputs.pictures(example)
+
+    with (
+        concurrent.futures.ThreadPoolExecutor(1) as pool,
+        tqdm(total=len(todo), desc=dataset, unit="scene", delay=1, disable=None) as bar,
+    ):
+        waiting = (pool.submit(load, index) for index in todo)
+        loaded = list(itertools.islice(waiting, _AHEAD))
+        while loaded:
+            example, pictures = loaded.pop(0).result()
+            loaded += itertools.islice(waiting, 1)
+            size = next(iter(pictures.values())).shape[:2]
+            truth = truth_of(example, size)
+            records.append(
+                {
+                    "dataset": dataset,
+                    "image": example.name,
+                    "size": list(size),
+                    "objects": {
+                        "boxes": truth.boxes.tolist(),
+                        "classes": truth.classes.tolist(),
+                    },
+                    "found": {
+                        name: {k: v.tolist() for k, v in dataclasses.asdict(found).items()}
+                        for name, found in search.find(pictures).items()
+                    },
+                }
+            )
+            bar.update()
+
+
+@functools.partial(jax.jit, static_argnames="settings")
+def _detect(detector, frame, settings):
+    """`Detections` of a picture u8[H, W, 3]."""
+    return detect(detector, frame.astype(np.float32) / np.float32(255), settings)

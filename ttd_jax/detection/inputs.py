@@ -1,0 +1,194 @@
+"""What a detector is shown of a scene: its sources, their fusions, and anybody's results."""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import jax
+import numpy as np
+
+from ttd_jax.analysis.scenes import find_examples
+from ttd_jax.backbones import BackboneRow, Model, lookup
+from ttd_jax.checkpoints import store
+from ttd_jax.core import color as color_lib
+from ttd_jax.core import fusion as fusion_lib
+from ttd_jax.core.dominability import DominabilitySettings
+from ttd_jax.data.images import quantise, read_picture
+from ttd_jax.data.scenes import folder_images
+from ttd_jax.detection.average_precision import Truth
+from ttd_jax.errors import UserError
+from ttd_jax.evaluation.program import quantised
+from ttd_jax.evaluation.tables import some
+from ttd_jax.evaluation.units import decode_example
+from ttd_jax.fusing.options import resolve_color
+
+_LABEL_SETS = {"msrs/detection": ("visible", "infrared", "fusion")}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """The pictures of a scene that a detector is shown.
+
+    Attributes:
+      names: of all inputs, in the order of the tables.
+      strategies: name -> RD settings, None for the static fusion.
+      results: name -> scene -> file.
+      row: the fusion network's row of the registry.
+      model: the fusion network; None where nothing is fused.
+    """
+
+    names: tuple[str, ...]
+    strategies: Mapping[str, DominabilitySettings | None]
+    results: Mapping[str, Mapping[str, pathlib.Path]]
+    row: BackboneRow
+    model: Model | None
+
+    def pictures(self, example) -> dict[str, np.ndarray]:
+        """Every input of one scene.
+
+        Args:
+          example: the scene.
+
+        Returns:
+          Name -> u8[H, W, 1 or 3], RGB or grey, of one size. Fusions have the sources' colour and
+          are rounded to 8 bits, as saved ones are.
+
+        Raises:
+          UserError: an unreadable picture, or pictures of different sizes.
+        """
+        sources = decode_example(example, gray=False)
+        shown = {
+            role: _bytes(picture)
+            for role, picture in zip(example.roles, sources, strict=True)
+            if role in self.names
+        }
+        if self.strategies:
+            fused = _fuse(
+                self.model,
+                tuple(picture.as_float() for picture in sources),
+                strategies=tuple(self.strategies.values()),
+                mode=resolve_color("luma", tuple(picture.coloured for picture in sources)),
+                channels=self.row.channels,
+            )
+            shown |= zip(self.strategies, map(np.asarray, fused), strict=True)
+        for name, files in self.results.items():
+            path = files[example.name]
+            result = read_picture(path)
+            if result.size != sources[0].size:
+                sizes = [f"{p.size[1]}x{p.size[0]}" for p in (result, sources[0])]
+                raise UserError(
+                    f"{path} is {sizes[0]} but scene {example.name} is {sizes[1]}: results must "
+                    "have the size of their sources"
+                )
+            shown[name] = _bytes(result)
+        return {name: shown[name] for name in self.names}
+
+
+def find_labelled(config):
+    """The examples of a configuration's data set, which has boxes.
+
+    Args:
+      config: see `configs/detect.py`.
+
+    Returns:
+      `(name, examples)`: NAME/CONFIG with the label set, and a sequence of `Example` that has
+      `names`, `roles` and `classes`.
+
+    Raises:
+      UserError: unknown, missing, not prepared, or without boxes.
+    """
+    name = config.dataset
+    if name in _LABEL_SETS:
+        if config.label_set not in _LABEL_SETS[name]:
+            known = ", ".join(_LABEL_SETS[name])
+            raise UserError(f"unknown config.label_set={config.label_set!r}: {name} has {known}")
+        name = f"{name}_{config.label_set}"
+    examples = find_examples(name, config)
+    if not getattr(examples, "classes", ()):
+        raise UserError(f"{name}: has no boxes: choose llvip/detection or msrs/detection")
+    return name, examples
+
+
+def plan_inputs(config, roles: Sequence[str], scenes: Sequence[str]) -> Inputs:
+    """Checks the inputs of a configuration and loads what they need.
+
+    Args:
+      config: see `configs/detect.py`.
+      roles: of the data set's sources.
+      scenes: names of all scenes, each of which needs its picture in every folder of results.
+
+    Raises:
+      UserError: an unknown or repeated input, missing weights, or pictures that are not there.
+    """
+    try:
+        row = lookup(config.model)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    results = dict(_result(words, scenes) for words in config.results)
+    names = (*config.inputs, *(words.partition("=")[0] for words in config.results))
+    if not names:
+        raise UserError("nothing to look at: name config.inputs or config.results")
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"input {name!r} is named twice: give every input its own name")
+    strategies = {}
+    for name in config.inputs:
+        if name in roles:
+            continue
+        preset = row.default_preset if name == "ttd" else name
+        if name != "static" and preset not in row.presets:
+            known = ", ".join((*roles, "static", "ttd", *row.presets))
+            raise UserError(f"unknown input {name!r}: {row.name} on these sources knows {known}")
+        strategies[name] = row.presets.get(preset)
+    if strategies and row.source_count not in (None, len(roles)):
+        raise UserError(f"{row.name} fuses {row.source_count} sources, the set has {len(roles)}")
+    model = None
+    if strategies:
+        path = pathlib.Path(config.weights_dir) / row.name
+        model = store.load_model(row.name, path, fold=True, precision=config.precision)
+    return Inputs(names=names, strategies=strategies, results=results, row=row, model=model)
+
+
+def truth_of(example, size: tuple[int, int]) -> Truth:
+    """The objects of a labelled example in pixels of its pictures of `size` (H, W)."""
+    height, width = size
+    boxes = np.array(example.boxes, float).reshape(-1, 4)[:, [1, 0, 3, 2]]
+    return Truth(boxes * [width, height, width, height], np.array(example.labels, int))
+
+
+def _result(words, scenes):
+    name, _, folder = words.partition("=")
+    if not name or not folder:
+        raise UserError(f"config.results: {words!r} is not NAME=FOLDER: write 'mine=results/mine'")
+    path = pathlib.Path(folder)
+    if not path.is_dir():
+        raise UserError(f"{path}: no such folder: check config.results")
+    files = folder_images(path)
+    missing = sorted(set(scenes) - files.keys())
+    if missing:
+        raise UserError(
+            f"{path}: {len(missing)} of {len(scenes)} scenes have no picture here "
+            f"({some(missing)}): name the pictures as the scenes are"
+        )
+    return name, files
+
+
+def _bytes(picture):
+    if picture.pixels.dtype == np.uint8:
+        return picture.pixels
+    return quantise(picture.as_float(), np.uint8)
+
+
+@functools.partial(jax.jit, static_argnames=("strategies", "mode", "channels"))
+def _fuse(model, pictures, *, strategies, mode, channels):
+    """Fusions u8[H, W, 1 or 3] of one scene by every strategy, which share one encoder pass."""
+    images = []
+    for settings in strategies:
+        if settings is None:
+            fuse = functools.partial(fusion_lib.static_fuse, model)
+        else:
+            fuse = functools.partial(fusion_lib.dynamic_fuse, model, settings=settings)
+        fusion = color_lib.fuse_in_color(fuse, pictures, mode=mode, channels=channels)
+        images.append(quantised(fusion.image, how="round"))
+    return images

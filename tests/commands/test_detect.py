@@ -64,5 +64,6 @@ def test_fusions_from_the_network_are_the_pictures_that_fuse_saves(
 def test_mistakes_are_one_line(refused, benchmark, tmp_path):
     refused("detect", "train", f"--out={tmp_path / 'out'}", named=("detect eval",))
     words = ("detect", "eval", f"--config={CONFIG}:msrs/detection", f"--config.root={benchmark}")
-    refused(*words, f"--out={tmp_path / 'out'}", named=("weights/yolox_nano", "convert"))
+    words += ("--config.inputs=('visible',)", f"--out={tmp_path / 'out'}")
+    refused(*words, named=("weights/yolox_nano", "convert"))
     assert not (tmp_path / "out").exists()

@@ -31,8 +31,10 @@ def test_their_manifest_tells_how_they_were_trained():
     source = manifest["source"]
     assert source["licence"] == "Apache-2.0"
     assert "authors' weights" in source["note"]
-    assert source["training"]["config"]["datasets"] == ["multi_focus", "multi_exposure"]
-    assert source["training"]["step"] == source["training"]["config"]["phases"][0]["steps"]
+    config = source["training"]["config"]
+    assert set(config["datasets"]) == {"multi_focus", "multi_exposure"}
+    assert config["initial"] == "bands"
+    assert source["training"]["step"] == config["phases"][0]["steps"]
 
 
 def test_they_are_small_and_have_not_seen_the_held_back_pictures():

@@ -15,23 +15,15 @@ a stopped run goes on with --resume.
 import pathlib
 
 from absl import flags
-from ml_collections import config_flags
 
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError
 from ttd_jax.files import dumps
 
-_CONFIG = "analyze.py"
-
 
 def define_flags(values):
     """The flags of this command."""
-    import ttd_jax_configs
-
-    default = pathlib.Path(ttd_jax_configs.__file__).parent / _CONFIG
-    config_flags.DEFINE_config_file(
-        "config", str(default), "what to study: FILE:STUDY,DATASET", flag_values=values
-    )
+    common.define_config(values, "analyze.py", "what to study: FILE:STUDY,DATASET")
     flags.DEFINE_string("out", None, "folder for the results", flag_values=values)
     flags.DEFINE_bool("resume", False, "keep the finished scenes of --out", flag_values=values)
     flags.DEFINE_bool("dry_run", False, "show what would run, and stop", flag_values=values)

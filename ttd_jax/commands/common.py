@@ -14,6 +14,15 @@ def define_model(values, rows=REGISTRY):
     flags.DEFINE_string("model", None, f"one of: {', '.join(rows)}", flag_values=values)
 
 
+def define_config(values, file: str, meaning: str):
+    """--config, by default the configuration of that name that comes with the package."""
+    import ttd_jax_configs
+    from ml_collections import config_flags
+
+    default = pathlib.Path(ttd_jax_configs.__file__).parent / file
+    config_flags.DEFINE_config_file("config", str(default), meaning, flag_values=values)
+
+
 def define_json(values):
     """--json."""
     flags.DEFINE_bool("json", False, "print the result as JSON on stdout", flag_values=values)

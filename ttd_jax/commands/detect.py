@@ -18,23 +18,15 @@ most; a stopped run goes on with --resume.
 import pathlib
 
 from absl import flags
-from ml_collections import config_flags
 
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError
 from ttd_jax.files import dumps
 
-_CONFIG = "detect.py"
-
 
 def define_flags(values):
     """The flags of this command."""
-    import ttd_jax_configs
-
-    default = pathlib.Path(ttd_jax_configs.__file__).parent / _CONFIG
-    config_flags.DEFINE_config_file(
-        "config", str(default), "where to look for objects: FILE:DATASET", flag_values=values
-    )
+    common.define_config(values, "detect.py", "where to look for objects: FILE:DATASET")
     flags.DEFINE_string("out", None, "folder for the results", flag_values=values)
     flags.DEFINE_bool("resume", False, "keep the finished scenes of --out", flag_values=values)
     common.define_json(values)

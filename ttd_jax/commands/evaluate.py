@@ -14,23 +14,15 @@ variables for these, or --distributed where JAX finds the hosts itself (TPU pods
 import pathlib
 
 from absl import flags
-from ml_collections import config_flags
 
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError
 from ttd_jax.files import dumps
 
-_CONFIG = "evaluate.py"
-
 
 def define_flags(values):
     """The flags of this command."""
-    import ttd_jax_configs
-
-    default = pathlib.Path(ttd_jax_configs.__file__).parent / _CONFIG
-    config_flags.DEFINE_config_file(
-        "config", str(default), "what to evaluate: FILE:MODEL,DATASET", flag_values=values
-    )
+    common.define_config(values, "evaluate.py", "what to evaluate: FILE:MODEL,DATASET")
     flags.DEFINE_string("out", None, "folder for the results", flag_values=values)
     flags.DEFINE_bool("resume", False, "keep the finished images of --out", flag_values=values)
     common.define_processes(values)

@@ -16,23 +16,15 @@ import pathlib
 import sys
 
 from absl import flags
-from ml_collections import config_flags
 
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError
 from ttd_jax.files import dumps
 
-_CONFIG = "finetune.py"
-
 
 def define_flags(values):
     """The flags of this command."""
-    import ttd_jax_configs
-
-    default = pathlib.Path(ttd_jax_configs.__file__).parent / _CONFIG
-    config_flags.DEFINE_config_file(
-        "config", str(default), "how to train: FILE:MODEL,DATASET", flag_values=values
-    )
+    common.define_config(values, "finetune.py", "how to train: FILE:MODEL,DATASET")
     flags.DEFINE_string("workdir", None, "folder of the run", flag_values=values)
     flags.DEFINE_bool("resume", False, "go on with the run in --workdir", flag_values=values)
     common.define_processes(values)

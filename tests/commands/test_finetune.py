@@ -80,8 +80,8 @@ def test_kills_at_any_step_change_no_bit(command_line, finetune, whole, tmp_path
     generator = np.random.default_rng(0)
     workdir = tmp_path / "run"
     killed = 0
-    for _ in range(3):
-        goal = steps_so_far(workdir) + int(generator.integers(1, 5))
+    for _ in range(5):
+        goal = steps_so_far(workdir) + int(generator.integers(1, 3))
         words = [sys.executable, "-m", "ttd_jax", *finetune(workdir, "--resume")]
         with subprocess.Popen(
             words, env=command_line.environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE
@@ -90,7 +90,7 @@ def test_kills_at_any_step_change_no_bit(command_line, finetune, whole, tmp_path
             process.kill()
             process.communicate()
         killed += process.returncode == -signal.SIGKILL and steps_so_far(workdir) > 0
-    assert killed > 1
+    assert killed > 2
     result = command_line(*finetune(workdir, "--resume", "--json"))
     assert result.returncode == 0, result.stderr
     told = json.loads(result.stdout)

@@ -108,7 +108,7 @@ def test_the_newest_checkpoints_and_the_best_one_are_kept(whole):
     [(signal.SIGTERM, stopping.TERMINATED), (signal.SIGINT, stopping.INTERRUPTED)],
 )
 def test_a_signal_saves_and_resuming_gives_the_same_bits(
-    number, reason, whole, config, tmp_path, monkeypatch
+    number, reason, whole, config, tmp_path, monkeypatch, heard
 ):
     handlers = [signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)]
     stop_at = 3 if number == signal.SIGTERM else STEPS[0]  # within a phase, and where one ends

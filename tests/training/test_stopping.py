@@ -7,7 +7,7 @@ import pytest
 from ttd_jax.training import stopping
 
 
-def test_a_signal_is_remembered_until_the_run_asks_and_ctrl_c_outranks_sigterm():
+def test_a_signal_is_remembered_until_the_run_asks_and_ctrl_c_outranks_sigterm(heard):
     with stopping.Stop() as stop:
         assert stop.agreed() == stopping.NOT
         signal.raise_signal(signal.SIGINT)
@@ -18,7 +18,7 @@ def test_a_signal_is_remembered_until_the_run_asks_and_ctrl_c_outranks_sigterm()
         assert stop.agreed() == stopping.TERMINATED
 
 
-def test_a_second_ctrl_c_does_not_wait():
+def test_a_second_ctrl_c_does_not_wait(heard):
     with stopping.Stop():
         signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):

@@ -81,7 +81,7 @@ class GroupedConv3x3(nn.Module):
         return jax.lax.platform_dependent(padded, kernel, cpu=shifted, default=native)
 
 
-def _grouped_native(padded, kernel, *, stride, precision):
+def _grouped_native(padded, kernel, *, precision, stride=1):
     out = jax.lax.conv_general_dilated(
         padded.reshape(-1, *padded.shape[-3:]),
         kernel,
@@ -94,7 +94,7 @@ def _grouped_native(padded, kernel, *, stride, precision):
     return out.reshape(*padded.shape[:-3], *out.shape[1:])
 
 
-def _grouped_shifted(padded, kernel, *, stride):
+def _grouped_shifted(padded, kernel, *, stride=1):
     height, width, channels = padded.shape[-3] - 2, padded.shape[-2] - 2, padded.shape[-1]
     group, features = kernel.shape[2:]
     total = 0.0

@@ -1,5 +1,6 @@
 """`ttd-jax demo` with the shipped weights, with and without further pictures."""
 
+from ttd_jax.commands import demo
 from ttd_jax.data.images import read_picture
 
 
@@ -23,12 +24,14 @@ def test_without_any_other_file_the_demo_ends_with_pictures_and_a_page(command_l
     assert "research should use" in result.stdout
 
 
-def test_the_demo_takes_real_pairs_where_there_are_some(shared, command_line, tmp_path):
-    environment = {"TTD_JAX_SHARED": str(shared)}
-    result = command_line("demo", f"--out={tmp_path}", env=environment)
-    assert result.returncode == 0, result.stderr
-    for name in ("infrared-visible", "medical", "multi-focus-real"):
-        _check_sheet(tmp_path / f"{name}.png")
+def test_the_demo_takes_real_pairs_where_there_are_some(shared, tmp_path):
+    sets = demo.find_real_pairs(shared)
+    assert set(sets) == {"infrared-visible", "medical", "multi-focus-real"}
+    for roles, scenes in sets.values():
+        for scene in scenes:
+            assert len({read_picture(path).size for path in scene.sources}) == 1
+            assert len(scene.sources) == len(roles)
+    assert demo.find_real_pairs(tmp_path) == {}
 
 
 def test_other_weights_must_be_there(refused, tmp_path):

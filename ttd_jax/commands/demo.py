@@ -80,7 +80,7 @@ def run(values, arguments):
     common.use_compilation_cache()
     model = store.load_model(_MODEL, values.weights)
     manifest = store.read_manifest(values.weights)
-    sets = _generated(out / "sources") | _real(shared)
+    sets = _generated(out / "sources") | find_real_pairs(shared)
     for name, (roles, scenes) in sets.items():
         results = {
             strategy: _fuse(out / name / strategy, scenes, roles, row, model, manifest, strategy)
@@ -153,7 +153,8 @@ def _generated(folder):
     return sets
 
 
-def _real(shared):
+def find_real_pairs(shared: pathlib.Path):
+    """Set -> (roles, scenes) of the real pairs that are there."""
     sets = {}
     for name, (roles, scenes) in _REAL.items():
         paths = [tuple(shared / "data" / file for file in files) for files in scenes]

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from tests.commands.conftest import draw
+from ttd_jax.data.crops import central_crop, is_low_contrast, random_crop, random_flip
 from ttd_jax.data.examples import folder_examples
 from ttd_jax.data.scenes import find_scenes
 from ttd_jax.errors import UserError
-from ttd_jax.training.crops import central_crop, is_low_contrast, random_crop, random_flip
 from ttd_jax.training.samples import SampleOptions, Sampler
 from ttd_jax.training.scenes import check_examples, held_back, join_examples
 

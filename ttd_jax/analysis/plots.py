@@ -60,8 +60,7 @@ def _curves(result, study):
     """A row a data set and a panel a measure, or a pass: curves over the study's axis."""
     rows = result["rows"]
     datasets = list(dict.fromkeys(row["dataset"] for row in rows))
-    probing = bool(study.passes[0].corruption)
-    columns = [one.name for one in study.passes] if probing else list(study.panels)
+    columns = [one.name for one in study.passes] if study.probing else list(study.panels)
     curves = list(dict.fromkeys(row["curve"] for row in rows))
     figure = Figure(figsize=(3.1 * len(columns), 0.6 + 2.5 * len(datasets)), layout="constrained")
     grid = figure.subplots(len(datasets), len(columns), squeeze=False)
@@ -70,11 +69,11 @@ def _curves(result, study):
     logarithmic = levels[0] > 0 and levels[-1] / levels[0] > 20
     for line, dataset in zip(grid, datasets, strict=True):
         for panel, column in zip(line, columns, strict=True):
-            measure = study.panels[0] if probing else column
+            measure = study.panels[0] if study.probing else column
             own = [
                 row
                 for row in rows
-                if row["dataset"] == dataset and (not probing or row["pass"] == column)
+                if row["dataset"] == dataset and (not study.probing or row["pass"] == column)
             ]
             for index, curve in enumerate(curves):
                 _curve(panel, [r for r in own if r["curve"] == curve], measure, index, curve)
@@ -82,7 +81,7 @@ def _curves(result, study):
             panel.set_xlabel(study.axis)
             if logarithmic:
                 panel.set_xscale("log")
-    line[0].set_ylabel("mean RD of the region" if probing else "")
+    line[0].set_ylabel("mean RD of the region" if study.probing else "")
     _legend(figure, grid.ravel(), published=any("published" in row for row in rows))
     return figure
 

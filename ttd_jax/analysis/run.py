@@ -86,7 +86,7 @@ def _check_sources(study, dataset, count, row, config):
             f"{dataset}: has {count} sources, {row.name} takes {row.source_count}: choose another "
             "data set or --config.model"
         )
-    if study.name == "probes" and not 0 <= config.damaged < count:
+    if study.probing and not 0 <= config.damaged < count:
         raise UserError(f"config.damaged={config.damaged}: {dataset} has {count} sources")
 
 
@@ -113,7 +113,7 @@ def _run_study(study, datasets, model, row, config, out, sha256, resume):
         write_whole(out / "results.json", dumps(result))
         write_whole(out / "results.md", tables.markdown(result))
         plots.draw(result, study, out / "plot.png")
-        if study.name == "probes":
+        if study.probing:
             pictures.draw_probes(study, datasets, model, row, config, out)
     return result
 

@@ -1,12 +1,12 @@
 """The scenes of a study: grey sources as the published protocol decodes them, cropped."""
 
 import dataclasses
-import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 
-from ttd_jax.data.examples import Example, FolderExamples, PreparedExamples, prepared_examples
+from ttd_jax.data.crops import central_crop
+from ttd_jax.data.examples import Example, find_benchmark
 from ttd_jax.data.images import encode_picture, quantise
 from ttd_jax.data.public import public_picture
 from ttd_jax.data.synthetic import exposure_stack, focus_stack
@@ -56,18 +56,11 @@ def load_scene(example: Example, *, crop: int) -> SceneInputs:
       crop: keep the middle of sides longer than this; 0 keeps everything.
     """
     inputs = load_inputs(example, gray=True)
-    pictures = np.stack(inputs.pictures)
-    if crop:
-        height, width = (min(side, crop) for side in pictures.shape[1:3])
-        top, left = (pictures.shape[1] - height) // 2, (pictures.shape[2] - width) // 2
-        window = np.s_[:, top : top + height, left : left + width]
-    else:
-        window = np.s_[:]
     return SceneInputs(
         name=example.name,
         roles=example.roles,
-        pictures=pictures[window],
-        greys=inputs.greys[window],
+        pictures=np.stack(central_crop(inputs.pictures, crop)),
+        greys=np.stack(central_crop(inputs.greys, crop)),
         sha256=inputs.sha256,
     )
 
@@ -90,25 +83,16 @@ class GeneratedExamples(Sequence):
         return Example(self.names[index], self.roles, files)
 
 
-def find_examples(name: str, config) -> FolderExamples | PreparedExamples | GeneratedExamples:
+def find_examples(name: str, config) -> Sequence:
     """The examples of a data set: generated, prepared, or in its authors' folders.
 
     Args:
       name: a key of `GENERATED`, or a benchmark's NAME/CONFIG.
-      config: see `configs/analyze.py`: `root` (folder of unprepared benchmarks, or empty),
-        `folders` (benchmark -> folder below `root`, its own name by default), `data_dir`, `split`.
+      config: see `find_benchmark`.
 
     Raises:
       UserError: unknown, missing, not prepared.
     """
     if name in GENERATED:
         return GeneratedExamples(name)
-    if not config.root:
-        return prepared_examples(name, config.split, config.data_dir or None)
-    from ttd_jax_datasets import find_config
-    from ttd_jax_datasets.reading import upstream_examples
-
-    find_config(name)  # an unknown name is told before a missing folder
-    benchmark = name.partition("/")[0]
-    folder = pathlib.Path(config.root) / config.folders.get(benchmark, benchmark)
-    return upstream_examples(name, config.split, folder)
+    return find_benchmark(name, config)

@@ -62,6 +62,11 @@ class Study:
     )
     datasets: tuple[str, ...] = ()
 
+    @property
+    def probing(self) -> bool:
+        """Whether its passes damage sources and fuse nothing."""
+        return bool(self.passes[0].corruption)
+
 
 def _theory(row, config):
     weighings = [STATIC]

@@ -96,19 +96,13 @@ def weigh(
         judged = measure_losses(network, sources, parts, THEOREM)
         temperature, _ = choose_temperature(losses, judged=judged)
         # t * l at temperature one is the same RD, and t may be traced.
-        scaled, settings = temperature * losses, dataclasses.replace(settings, temperature=1.0)
+        at_one = dataclasses.replace(settings, temperature=1.0)
+        rd, weights = dom.weigh_losses(temperature * losses, at_one)
     else:
-        scaled = losses
-    rd = dom.relative_dominability(
-        scaled,
-        temperature=settings.temperature,
-        form=settings.form,
-        normalisation=settings.normalisation,
-        correlation=settings.correlation,
-    )
+        rd, weights = dom.weigh_losses(losses, settings)
     return Weighed(
         dominability=rd,
-        weights=dom.fusion_weights(rd, normalisation=settings.normalisation),
+        weights=weights,
         losses=losses,
         temperature=jnp.float32(temperature),
         channel=channel,

@@ -172,3 +172,23 @@ def fusion_weights(dominability, *, normalisation="softmax"):
     """
     chex.assert_rank(dominability, 3)
     return dominability if normalisation == "none" else dominability.shape[0] * dominability
+
+
+def weigh_losses(losses, settings: DominabilitySettings):
+    """RD and feature weights from loss maps, as `settings` define them.
+
+    Args:
+      losses: f32[M, H, W], any loss maps, sources first.
+      settings: temperature, form, normalisation and correlation are used.
+
+    Returns:
+      `(dominability, weights)`, f32[M, H, W] both; see `relative_dominability`, `fusion_weights`.
+    """
+    dominability = relative_dominability(
+        losses,
+        temperature=settings.temperature,
+        form=settings.form,
+        normalisation=settings.normalisation,
+        correlation=settings.correlation,
+    )
+    return dominability, fusion_weights(dominability, normalisation=settings.normalisation)

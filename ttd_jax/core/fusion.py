@@ -183,14 +183,7 @@ def dynamic_fuse(
     if losses is None:
         losses = measure_losses(network, sources, parts, settings)
     chex.assert_shape(losses, sources.shape[:3])
-    rd = dom.relative_dominability(
-        losses,
-        temperature=settings.temperature,
-        form=settings.form,
-        normalisation=settings.normalisation,
-        correlation=settings.correlation,
-    )
-    weights = dom.fusion_weights(rd, normalisation=settings.normalisation)
+    rd, weights = dom.weigh_losses(losses, settings)
     return Fusion(
         image=recompose(network, parts, weights),
         dominability=rd,

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-from ttd_jax.analysis.scenes import find_examples
 from ttd_jax.backbones import BackboneRow, Model, lookup
 from ttd_jax.checkpoints import store
 from ttd_jax.core import color as color_lib
 from ttd_jax.core import fusion as fusion_lib
 from ttd_jax.core.dominability import DominabilitySettings
+from ttd_jax.data.examples import find_benchmark
 from ttd_jax.data.images import quantise, read_picture
 from ttd_jax.data.scenes import folder_images
 from ttd_jax.detection.average_precision import Truth
@@ -104,7 +104,7 @@ def find_labelled(config):
             known = ", ".join(_LABEL_SETS[name])
             raise UserError(f"unknown config.label_set={config.label_set!r}: {name} has {known}")
         name = f"{name}_{config.label_set}"
-    examples = find_examples(name, config)
+    examples = find_benchmark(name, config)
     if not getattr(examples, "classes", ()):
         raise UserError(f"{name}: has no boxes: choose llvip/detection or msrs/detection")
     return name, examples

@@ -175,15 +175,8 @@ def fuse_for_training(model: Model, sources, options: ObjectiveOptions):
     parts = fusion_lib.decompose(model, sources)
     if options.fusion == "static":
         return model.restore(parts.static), parts
-    settings = model.settings
-    dominability = dom.relative_dominability(
-        fusion_lib.measure_losses(model, sources, parts, settings),
-        temperature=settings.temperature,
-        form=settings.form,
-        normalisation=settings.normalisation,
-        correlation=settings.correlation,
-    )
-    weights = dom.fusion_weights(dominability, normalisation=settings.normalisation)
+    losses = fusion_lib.measure_losses(model, sources, parts, model.settings)
+    _, weights = dom.weigh_losses(losses, model.settings)
     if options.stop_gradient_at_weights:
         weights = jax.lax.stop_gradient(weights)
     return model.restore(model.decode(model.merge(parts.features, weights), parts.x)), parts

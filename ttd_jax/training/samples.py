@@ -9,9 +9,9 @@ import numpy as np
 from ttd_jax.backbones import TASKS
 from ttd_jax.core.color import LUMA
 from ttd_jax.data import synthetic
+from ttd_jax.data.crops import central_crop, is_low_contrast, random_crop, random_flip
 from ttd_jax.errors import UserError
 from ttd_jax.evaluation.units import decode_example
-from ttd_jax.training.crops import central_crop, is_low_contrast, random_crop, random_flip
 
 COLORS = ("gray", "rgb")
 _CACHED = 128  # decoded scenes kept in memory, at most

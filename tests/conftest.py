@@ -4,11 +4,21 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pytest
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config):
+    """The workers of a run and the commands they start compile each program once."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:  # a worker has its parent's
+        place = tempfile.TemporaryDirectory(prefix="ttd_jax-xla-")
+        config.add_cleanup(place.cleanup)
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = place.name
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
 
 @pytest.fixture(scope="session")
@@ -24,27 +34,19 @@ def shared() -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
-def compilation_cache(tmp_path_factory) -> pathlib.Path:
-    """A compilation cache that the commands of this session share."""
-    return tmp_path_factory.mktemp("xla")
-
-
-@pytest.fixture(scope="session")
-def command_line(compilation_cache):
+def command_line():
     """`command_line(*words)` runs `ttd-jax` in a process of its own; returns what it printed."""
-    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(compilation_cache)}
 
     def run(*words, env=None, prefix=(), **options):
         return subprocess.run(
             [*prefix, sys.executable, "-m", "ttd_jax", *map(str, words)],
             capture_output=True,
             text=True,
-            env={**environment, **(env or {})},
+            env={**os.environ, **(env or {})},
             timeout=300,
             **options,
         )
 
-    run.environment = environment
     return run
 
 

@@ -120,8 +120,8 @@ class _Handler(BaseHTTPRequestHandler):
         until = answer.stop_after if answer.stall_after is None else answer.stall_after
         if answer.chunked:
             self.wfile.write(b"%x\r\n" % len(body))
+        self.server.served += len(body[:until])  # before the client can have it and go on
         self.wfile.write(body[:until])
-        self.server.served += len(body[:until])
         if answer.chunked and until is None:
             self.wfile.write(b"\r\n0\r\n\r\n")
         if answer.then:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import signal
 import socket
 import ssl
@@ -423,7 +424,7 @@ entry()
 
 
 @pytest.fixture
-def start(server, tmp_path, command_line):
+def start(server, tmp_path):
     """Starts `ttd-jax weights fetch x.pth` in a process of its own, which knows `KNOWN`."""
 
     def run(prefix=()):
@@ -434,7 +435,7 @@ def start(server, tmp_path, command_line):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**command_line.environment, "no_proxy": "127.0.0.1"},
+            env={**os.environ, "no_proxy": "127.0.0.1"},
         )
 
     return run

@@ -1,5 +1,6 @@
 """Small pictures to fuse."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -26,7 +27,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-def start_two(words, environment, *, by_flags=True):
+def start_two(words, *, by_flags=True):
     """The same command as two processes with two devices each, told by flags or environment."""
     where = {
         "JAX_COORDINATOR_ADDRESS": f"localhost:{free_port()}",
@@ -43,7 +44,7 @@ def start_two(words, environment, *, by_flags=True):
         started.append(
             subprocess.Popen(
                 [sys.executable, "-m", "ttd_jax", *words, *flags],
-                env={**environment, **own},
+                env={**os.environ, **own},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,

@@ -120,7 +120,7 @@ def test_a_failed_replacement_leaves_the_old_one(datasets, refused, tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_stopped_run_leaves_nothing_half_made_and_the_next_one_works(
-    datasets, refused, command_line, tmp_path, how
+    datasets, refused, tmp_path, how
 ):
     root = shutil.copytree(PICTURES / "tno" / "dummy_data", tmp_path / "tno")
     picture = (root / "ir" / "02.png").read_bytes()
@@ -129,7 +129,6 @@ def test_a_stopped_run_leaves_nothing_half_made_and_the_next_one_works(
     words = ("datasets", "prepare", "tno", f"--manual_dir={root}", f"--data_dir={tmp_path / 'd'}")
     process = subprocess.Popen(
         [sys.executable, "-m", "ttd_jax", *words],
-        env=command_line.environment,
         stderr=subprocess.PIPE,
         text=True,
     )

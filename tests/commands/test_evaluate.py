@@ -105,14 +105,14 @@ def test_tables_come_in_four_forms(whole):
 
 
 def test_two_processes_of_two_devices_give_the_same_bits_through_any_kill(
-    command_line, evaluate, whole, tmp_path
+    evaluate, whole, tmp_path
 ):
     out = tmp_path / "out"
     generator = np.random.default_rng(0)
     for kill in range(5):
         flags = ["--resume"] if kill else []
         before = scores(out)
-        processes = start_two(evaluate(out, *flags), command_line.environment)
+        processes = start_two(evaluate(out, *flags))
         # A random moment: after a random number of further images, in a random process.
         enough = len(before) + int(generator.integers(0, 3)) * 8
         deadline = time.monotonic() + 60
@@ -126,7 +126,7 @@ def test_two_processes_of_two_devices_give_the_same_bits_through_any_kill(
             p.communicate()
         assert before.items() <= scores_so_far(out).items()
     words = evaluate(out, "--resume")
-    processes = start_two(words, command_line.environment, by_flags=False)
+    processes = start_two(words, by_flags=False)
     for p in processes:
         _, stderr = p.communicate(timeout=240)
         assert p.returncode == 0, stderr

@@ -61,14 +61,13 @@ def expected(random_weights, sources):
     return jax.jit(functools.partial(fuse_batch, strategy="ttd"))(model, sources)
 
 
-def test_a_process_with_jax_alone_runs_it(beside, sources, expected, tmp_path, command_line):
+def test_a_process_with_jax_alone_runs_it(beside, sources, expected, tmp_path):
     np.save(tmp_path / "sources.npy", sources)
     words = (runner.__file__, beside, tmp_path / "sources.npy", tmp_path / "fused.npz")
     result = subprocess.run(
         [sys.executable, "-c", ALONE, *map(str, words)],
         capture_output=True,
         text=True,
-        env=command_line.environment,
         cwd=tmp_path,
         timeout=300,
         check=False,

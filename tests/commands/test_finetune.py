@@ -83,9 +83,7 @@ def test_kills_at_any_step_change_no_bit(command_line, finetune, whole, tmp_path
     for _ in range(5):
         goal = steps_so_far(workdir) + int(generator.integers(1, 3))
         words = [sys.executable, "-m", "ttd_jax", *finetune(workdir, "--resume")]
-        with subprocess.Popen(
-            words, env=command_line.environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE
-        ) as process:
+        with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             wait_for(workdir, goal, [process])
             process.kill()
             process.communicate()
@@ -101,10 +99,10 @@ def test_kills_at_any_step_change_no_bit(command_line, finetune, whole, tmp_path
 
 
 def test_two_processes_of_two_devices_train_as_one_does_through_a_polite_stop(
-    command_line, finetune, whole, tmp_path
+    finetune, whole, tmp_path
 ):
     workdir = tmp_path / "run"
-    processes = start_two(finetune(workdir, phases=1), command_line.environment)
+    processes = start_two(finetune(workdir, phases=1))
     wait_for(workdir, 3, processes)
     processes[1].send_signal(signal.SIGTERM)  # one is told, both stop after the same step
     for p in processes:
@@ -113,7 +111,7 @@ def test_two_processes_of_two_devices_train_as_one_does_through_a_polite_stop(
     stopped = steps_so_far(workdir)
     assert 3 <= stopped < STEPS[0]
     words = finetune(workdir, "--resume", phases=1)
-    processes = start_two(words, command_line.environment, by_flags=False)
+    processes = start_two(words, by_flags=False)
     for p in processes:
         _, stderr = p.communicate(timeout=240)
         assert p.returncode == 0, stderr

@@ -35,11 +35,10 @@ def finished_lines(out: pathlib.Path) -> int:
     return path.read_text().count("\n") if path.exists() else 0
 
 
-def stop_after(count, words, out, environment, how):
+def stop_after(count, words, out, how):
     """Starts the command and stops it once `count` scenes are finished."""
     process = subprocess.Popen(
         [sys.executable, "-m", "ttd_jax", *map(str, words)],
-        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -68,7 +67,7 @@ def test_killed_runs_end_with_the_bytes_of_an_uninterrupted_one(
 
     words = words_of(fuse, killed, folders)
     for count in (1, 11, 22):
-        process, _ = stop_after(count, words, killed, command_line.environment, signal.SIGKILL)
+        process, _ = stop_after(count, words, killed, signal.SIGKILL)
         assert process.returncode == -signal.SIGKILL
         assert not (killed / "summary.json").exists()
         assert finished_lines(killed) < SCENES
@@ -88,10 +87,10 @@ def test_killed_runs_end_with_the_bytes_of_an_uninterrupted_one(
     assert content(killed) == content(whole)
 
 
-def test_a_polite_kill_says_how_to_go_on(command_line, fuse, folders, tmp_path):
+def test_a_polite_kill_says_how_to_go_on(fuse, folders, tmp_path):
     out = tmp_path / "out"
     words = words_of(fuse, out, folders)
-    process, (stdout, stderr) = stop_after(3, words, out, command_line.environment, signal.SIGTERM)
+    process, (stdout, stderr) = stop_after(3, words, out, signal.SIGTERM)
     assert process.returncode == 2
     assert stdout == ""
     assert len(stderr.splitlines()) == 1

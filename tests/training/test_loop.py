@@ -24,7 +24,7 @@ ALL = sum(STEPS)
 
 
 @pytest.fixture(scope="session")
-def config(random_weights, cached_programs, tmp_path_factory):
+def config(random_weights, tmp_path_factory):
     """`config(**fields)` of a small run."""
     pairs = draw_pairs(tmp_path_factory.mktemp("pairs"))
     return lambda **changes: small_config(pairs, random_weights, **changes)

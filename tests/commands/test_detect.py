@@ -1,4 +1,4 @@
-"""`ttd-jax detect eval`: the pictures it finds objects in are those that `fuse` saves."""
+"""`ttd-jax detect`: `eval` finds objects in the pictures that `fuse` saves; mistakes."""
 
 import json
 import pathlib
@@ -62,7 +62,8 @@ def test_fusions_from_the_network_are_the_pictures_that_fuse_saves(
 
 
 def test_mistakes_are_one_line(refused, benchmark, tmp_path):
-    refused("detect", "train", f"--out={tmp_path / 'out'}", named=("detect eval",))
+    refused("detect", f"--out={tmp_path / 'out'}", named=("detect eval", "detect train"))
+    refused("detect", "train", f"--out={tmp_path / 'out'}", named=("--workdir",))
     words = ("detect", "eval", f"--config={CONFIG}:msrs/detection", f"--config.root={benchmark}")
     words += ("--config.inputs=('visible',)", f"--out={tmp_path / 'out'}")
     refused(*words, named=("weights/yolox_nano", "convert"))

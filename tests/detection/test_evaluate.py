@@ -12,7 +12,7 @@ import pytest
 import ttd_jax_datasets
 
 from tests.commands.conftest import draw
-from tests.detection.small import NAME, random_detector, save
+from tests.detection.small import BOXES, EMPTY, NAME, SIZE, draw_llvip, random_detector, save, xml
 from ttd_jax.backbones import DETECTORS
 from ttd_jax.checkpoints.convert import convert_checkpoint
 from ttd_jax.checkpoints.store import load_detector
@@ -23,20 +23,6 @@ from ttd_jax.detection.prediction import DetectionSettings
 from ttd_jax.errors import UserError
 
 CONFIG = importlib.import_module("ttd_jax_configs.detect")
-SIZE = (64, 96)
-BOXES = {"a": [(10, 20, 40, 60)], "b": [(5, 5, 30, 50), (50, 10, 90, 64)], "c": []}
-EMPTY = "<annotation></annotation>"
-
-
-def _xml(boxes, name="person"):
-    corners = ("xmin", "ymin", "xmax", "ymax")
-    objects = "".join(
-        f"<object><name>{name}</name><bndbox>"
-        + "".join(f"<{key}>{side}</{key}>" for key, side in zip(corners, box, strict=True))
-        + "</bndbox></object>"
-        for box in boxes
-    )
-    return f"<annotation>{objects}</annotation>"
 
 
 @pytest.fixture(scope="module")
@@ -46,14 +32,7 @@ def detector_folder(tmp_path_factory):
 
 @pytest.fixture
 def root(tmp_path):
-    """Three scenes in LLVIP's layout, one of them without objects."""
-    for seed, (name, boxes) in enumerate(BOXES.items()):
-        draw(tmp_path / f"llvip/visible/test/{name}.png", SIZE, channels=3, seed=seed)
-        draw(tmp_path / f"llvip/infrared/test/{name}.png", SIZE, seed=10 + seed)
-        annotations = tmp_path / "llvip/Annotations"
-        annotations.mkdir(exist_ok=True)
-        (annotations / f"{name}.xml").write_text(_xml(boxes))
-    return tmp_path
+    return draw_llvip(tmp_path)
 
 
 @pytest.fixture
@@ -249,9 +228,9 @@ def test_msrs_is_scored_against_the_label_set_of_the_configuration():
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        (_xml(BOXES["a"])[:-30], ("a.xml", "truncated")),
-        (_xml([(10, 20, 140, 60)]), ("a.xml", "(10, 20, 140, 60)", "96x64")),
-        (_xml(BOXES["a"], "unicorn"), ("a.xml", "'unicorn'", "person")),
+        (xml(BOXES["a"])[:-30], ("a.xml", "truncated")),
+        (xml([(10, 20, 140, 60)]), ("a.xml", "(10, 20, 140, 60)", "96x64")),
+        (xml(BOXES["a"], "unicorn"), ("a.xml", "'unicorn'", "person")),
     ],
 )
 def test_damaged_labels_are_named(root, text, named):
@@ -266,7 +245,7 @@ def test_damaged_labels_are_named(root, text, named):
 
 
 def test_a_damaged_label_is_told_before_anything_is_computed(configure, root, tmp_path):
-    (root / "llvip/Annotations/c.xml").write_text(_xml([(10, 20, 140, 60)]))
+    (root / "llvip/Annotations/c.xml").write_text(xml([(10, 20, 140, 60)]))
     _refuses(configure(inputs=("visible",)), tmp_path / "out", ("c.xml", "(10, 20, 140, 60)"))
     assert not (tmp_path / "out/records/process-00000.jsonl").exists()
 

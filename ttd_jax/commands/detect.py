@@ -1,9 +1,11 @@
-"""Find objects in fused pictures and in their sources, and measure how well.
+"""Find objects in fused pictures and in their sources, measure how well, and train to find them.
 
     ttd-jax detect eval --out=detection --config=configs/detect.py:llvip/detection \\
         --config.root=benchmarks --config.detector=weights/yolox_nano
     ttd-jax detect eval --out=detection --config=configs/detect.py:msrs/detection \\
         --config.inputs="('visible','infrared')" --config.results="('mine=results/msrs',)"
+    ttd-jax detect train --workdir=runs/llvip --config=configs/detect.py:llvip/detection \\
+        --config.root=benchmarks --config.detector=weights/yolox_s
 
 `eval` shows a detector the sources of every scene, their static and TTD fusions straight from the
 network, and any folders of results, and measures average precision as COCO defines it, and
@@ -13,13 +15,22 @@ label file is no part of a detection set. Data sets are prepared ones, or with -
 folder of benchmarks as their authors distribute them. Writes results.json, results.md and a folder
 of pictures, found and missed objects drawn over every input, those scenes first where TTD changes
 most; a stopped run goes on with --resume.
+
+`train` goes on from a detector's weights, with the data set's classes: those that it knows by name
+stay, others begin anew. It learns from one input (--config.train.input), by default the visible
+source; with fusions and --config.train.phases[0].joint=True its loss also trains the fusion network
+through the RD weights. The trained weights are in WORKDIR/DETECTOR (and WORKDIR/MODEL), ready for
+`eval`; logs, checkpoints, stops and --resume are those of `ttd-jax finetune`, on several hosts too.
+Every label file is read before the first step, and of every bad one either command stops with a
+line that names it: truncated, a box outside of its picture, an unknown class. Pictures without
+objects are trained on as background.
 """
 
 import pathlib
 
 from absl import flags
 
-from ttd_jax.commands import common
+from ttd_jax.commands import common, training
 from ttd_jax.errors import UserError
 from ttd_jax.files import dumps
 
@@ -27,15 +38,25 @@ from ttd_jax.files import dumps
 def define_flags(values):
     """The flags of this command."""
     common.define_config(values, "detect.py", "where to look for objects: FILE:DATASET")
-    flags.DEFINE_string("out", None, "folder for the results", flag_values=values)
-    flags.DEFINE_bool("resume", False, "keep the finished scenes of --out", flag_values=values)
+    flags.DEFINE_string("out", None, "eval: folder for the results", flag_values=values)
+    flags.DEFINE_string("workdir", None, "train: folder of the run", flag_values=values)
+    text = "keep what --out or --workdir holds, and go on"
+    flags.DEFINE_bool("resume", False, text, flag_values=values)
+    common.define_processes(values)
     common.define_json(values)
 
 
 def run(values, arguments):
     """Runs the action that the first argument names."""
-    if arguments != ["eval"]:
-        raise UserError("usage: `ttd-jax detect eval --config=FILE:DATASET --out=FOLDER`")
+    if len(arguments) != 1 or arguments[0] not in _ACTIONS:
+        raise UserError(
+            "usage: `ttd-jax detect eval --config=FILE:DATASET --out=FOLDER` or "
+            "`ttd-jax detect train --config=FILE:DATASET --workdir=FOLDER`"
+        )
+    _ACTIONS[arguments[0]](values)
+
+
+def _eval(values):
     common.require(values, "out")
     common.use_compilation_cache()
     from ttd_jax.detection import evaluation
@@ -46,3 +67,15 @@ def run(values, arguments):
     except KeyboardInterrupt:
         raise UserError("interrupted: finished scenes are kept: run again with --resume") from None
     print(dumps(result) if values.json else (out / "results.md").read_text(), end="")
+
+
+def _train(values):
+    def start(*args, **options):
+        from ttd_jax.detection.training import train_detector
+
+        return train_detector(*args, **options)
+
+    training.run(values, start)
+
+
+_ACTIONS = {"eval": _eval, "train": _train}

@@ -152,26 +152,28 @@ def prepared_examples(name: str, split: str, data_dir=None) -> PreparedExamples:
     )
 
 
-def find_benchmark(name: str, config) -> Sequence:
+def find_benchmark(name: str, config, *, split: str | None = None) -> Sequence:
     """The examples of a benchmark: prepared, or in its authors' folders.
 
     Args:
       name: NAME or NAME/CONFIG.
       config: `root` (folder of unprepared benchmarks, or empty), `folders` (benchmark -> folder
         below `root`, its own name by default), `data_dir` and `split`.
+      split: in place of the configuration's.
 
     Raises:
       UserError: unknown, missing, not prepared.
     """
+    split = split or config.split
     if not config.root:
-        return prepared_examples(name, config.split, config.data_dir or None)
+        return prepared_examples(name, split, config.data_dir or None)
     from ttd_jax_datasets import find_config
     from ttd_jax_datasets.reading import upstream_examples
 
     find_config(name)  # an unknown name is told before a missing folder
     benchmark = name.partition("/")[0]
     folder = pathlib.Path(config.root) / config.folders.get(benchmark, benchmark)
-    return upstream_examples(name, config.split, folder)
+    return upstream_examples(name, split, folder)
 
 
 def default_data_dir() -> pathlib.Path:

@@ -43,6 +43,10 @@ class Picture:
         """f32[H, W, 1 or 3] in [0, 1]: integers over the largest of their type."""
         return self.pixels.astype(np.float32) / np.float32(np.iinfo(self.pixels.dtype).max)
 
+    def as_bytes(self) -> np.ndarray:
+        """u8[H, W, 1 or 3]: 16 bits are rounded to 8."""
+        return self.pixels if self.pixels.dtype == np.uint8 else quantise(self.as_float(), np.uint8)
+
 
 def read_picture(path: pathlib.Path, *, gray: bool = False) -> Picture:
     """Reads and decodes an image file; see `decode_picture`.

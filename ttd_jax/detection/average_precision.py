@@ -59,6 +59,11 @@ class Found:
         )
         return cls(boxes / ratio, classes, scores)
 
+    def above(self, threshold: float) -> "Found":
+        """What has at least a score of `threshold`."""
+        kept = self.scores >= threshold
+        return Found(self.boxes[kept], self.classes[kept], self.scores[kept])
+
 
 @dataclasses.dataclass(frozen=True)
 class OperatingPoint:

@@ -110,16 +110,24 @@ def evaluate(config, out: pathlib.Path, *, resume=False) -> dict:
     return result
 
 
-def _search(config, classes):
+def find_size(config) -> tuple[int, int] | None:
+    """(H, W) of the frames that a configuration asks for; None for the detector's own."""
     size = tuple(config.size)
     if size and (len(size) != 2 or any(not isinstance(s, int) or s < 32 or s % 32 for s in size)):
         raise UserError(f"config.size={size}: must be (H, W), multiples of 32")
+    return size or None
+
+
+def detection_settings(config) -> DetectionSettings:
+    """What counts as found, from a configuration."""
     try:
-        settings = DetectionSettings(
-            confidence=config.confidence, overlap=config.overlap, limit=_LIMIT
-        )
+        return DetectionSettings(confidence=config.confidence, overlap=config.overlap, limit=_LIMIT)
     except ValueError as error:
         raise UserError(f"config: {error}") from error
+
+
+def _search(config, classes):
+    size, settings = find_size(config), detection_settings(config)
     detector = store.load_detector(config.detector, precision=config.precision)
     known = detector.settings.classes
     own = []

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-_PADDING = 114  # grey of what a picture does not cover
+PADDING = 114  # grey of what a picture does not cover
 
 
 def letterbox(picture: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, float]:
@@ -22,7 +22,7 @@ def letterbox(picture: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, f
     height, width = picture.shape[:2]
     ratio = min(size[0] / height, size[1] / width)
     inner = max(1, int(width * ratio)), max(1, int(height * ratio))
-    framed = np.full((*size, 3), _PADDING, np.uint8)
+    framed = np.full((*size, 3), PADDING, np.uint8)
     scaled = cv2.resize(picture, inner, interpolation=cv2.INTER_LINEAR)
     framed[: inner[1], : inner[0]] = scaled
     return framed, ratio

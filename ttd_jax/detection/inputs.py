@@ -14,7 +14,7 @@ from ttd_jax.core import color as color_lib
 from ttd_jax.core import fusion as fusion_lib
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.data.examples import find_benchmark
-from ttd_jax.data.images import quantise, read_picture
+from ttd_jax.data.images import read_picture
 from ttd_jax.data.scenes import folder_images
 from ttd_jax.detection.average_precision import Truth
 from ttd_jax.errors import UserError
@@ -59,7 +59,7 @@ class Inputs:
         """
         sources = decode_example(example, gray=False)
         shown = {
-            role: _bytes(picture)
+            role: picture.as_bytes()
             for role, picture in zip(example.roles, sources, strict=True)
             if role in self.names
         }
@@ -81,15 +81,16 @@ class Inputs:
                     f"{path} is {sizes[0]} but scene {example.name} is {sizes[1]}: results must "
                     "have the size of their sources"
                 )
-            shown[name] = _bytes(result)
+            shown[name] = result.as_bytes()
         return {name: shown[name] for name in self.names}
 
 
-def find_labelled(config):
+def find_labelled(config, *, split: str | None = None):
     """The examples of a configuration's data set, which has boxes.
 
     Args:
       config: see `configs/detect.py`.
+      split: another one than `config.split`.
 
     Returns:
       `(name, examples)`: NAME/CONFIG with the label set, and a sequence of `Example` that has
@@ -104,7 +105,7 @@ def find_labelled(config):
             known = ", ".join(_LABEL_SETS[name])
             raise UserError(f"unknown config.label_set={config.label_set!r}: {name} has {known}")
         name = f"{name}_{config.label_set}"
-    examples = find_benchmark(name, config)
+    examples = find_benchmark(name, config, split=split)
     if not getattr(examples, "classes", ()):
         raise UserError(f"{name}: has no boxes: choose llvip/detection or msrs/detection")
     return name, examples
@@ -121,10 +122,6 @@ def plan_inputs(config, roles: Sequence[str], scenes: Sequence[str]) -> Inputs:
     Raises:
       UserError: an unknown or repeated input, missing weights, or pictures that are not there.
     """
-    try:
-        row = lookup(config.model)
-    except ValueError as error:
-        raise UserError(str(error)) from error
     results = dict(_result(words, scenes) for words in config.results)
     names = (*config.inputs, *(words.partition("=")[0] for words in config.results))
     if not names:
@@ -132,8 +129,28 @@ def plan_inputs(config, roles: Sequence[str], scenes: Sequence[str]) -> Inputs:
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"input {name!r} is named twice: give every input its own name")
+    found = find_inputs(config.inputs, roles, config)
+    return dataclasses.replace(found, names=names, results=results)
+
+
+def find_inputs(names: Sequence[str], roles: Sequence[str], config, *, fold=True) -> Inputs:
+    """Inputs that are roles of the sources or fusions of them, with the network that fuses.
+
+    Args:
+      names: of the inputs.
+      roles: of the data set's sources.
+      config: `model`, `weights_dir` and `precision` of the network.
+      fold: load it folded, which is faster but cannot be trained.
+
+    Raises:
+      UserError: an unknown input, or missing weights.
+    """
+    try:
+        row = lookup(config.model)
+    except ValueError as error:
+        raise UserError(str(error)) from error
     strategies = {}
-    for name in config.inputs:
+    for name in names:
         if name in roles:
             continue
         preset = row.default_preset if name == "ttd" else name
@@ -146,8 +163,8 @@ def plan_inputs(config, roles: Sequence[str], scenes: Sequence[str]) -> Inputs:
     model = None
     if strategies:
         path = pathlib.Path(config.weights_dir) / row.name
-        model = store.load_model(row.name, path, fold=True, precision=config.precision)
-    return Inputs(names=names, strategies=strategies, results=results, row=row, model=model)
+        model = store.load_model(row.name, path, fold=fold, precision=config.precision)
+    return Inputs(names=tuple(names), strategies=strategies, results={}, row=row, model=model)
 
 
 def truth_of(example, size: tuple[int, int]) -> Truth:
@@ -172,12 +189,6 @@ def _result(words, scenes):
             f"({some(missing)}): name the pictures as the scenes are"
         )
     return name, files
-
-
-def _bytes(picture):
-    if picture.pixels.dtype == np.uint8:
-        return picture.pixels
-    return quantise(picture.as_float(), np.uint8)
 
 
 @functools.partial(jax.jit, static_argnames=("strategies", "mode", "channels"))

@@ -22,10 +22,9 @@ def truth_in(record: Mapping) -> Truth:
 def found_in(record: Mapping, name: str, threshold: float = 0.0) -> Found:
     """What was found in an input of a record's scene with at least a score of `threshold`."""
     found = record["found"][name]
-    scores = np.array(found["scores"], float)
-    kept = scores >= threshold
     boxes = np.array(found["boxes"], float).reshape(-1, 4)
-    return Found(boxes[kept], np.array(found["classes"], int)[kept], scores[kept])
+    classes, scores = np.array(found["classes"], int), np.array(found["scores"], float)
+    return Found(boxes, classes, scores).above(threshold)
 
 
 def summarise(

@@ -1,9 +1,10 @@
 """The loop: batches in, a trained state out, and on the way checkpoints, logs and validations."""
 
+import contextlib
 import dataclasses
 import pathlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 from tqdm import tqdm
@@ -54,7 +55,8 @@ class Training:
 
     Attributes:
       phases: one after the other; each begins with the parameters the last one ended with.
-      pipeline: gives this process's samples.
+      pipeline: makes the pipeline of this process's samples for a phase. Those of all phases have
+        one order: a later one goes on where the last one ended.
       batch_size: samples of a step, of all processes.
       accumulate: micro-batches of a step.
       cadence: how often what happens.
@@ -67,7 +69,7 @@ class Training:
     """
 
     phases: tuple[Phase, ...]
-    pipeline: Pipeline
+    pipeline: Callable[[Phase], Pipeline]
     batch_size: int
     accumulate: int
     cadence: Cadence
@@ -104,7 +106,6 @@ class Training:
           NotFiniteError: the training diverged.
           UserError: an unreadable picture, a full disk.
         """
-        self.pipeline.seek(now.position)
         logs = Logs(self.workdir, step=now.step or -1, writes=self.writes)
         bar = tqdm(
             total=self.phases[-1].end * self.batch_size,
@@ -120,25 +121,27 @@ class Training:
             for phase in self.phases:
                 if now.step < phase.end and not reason:
                     bar.set_description(phase.name)
-                    now, reason = self._run_phase(phase, now, stop, bar, logs)
+                    with contextlib.closing(self.pipeline(phase)) as pipeline:
+                        pipeline.seek(now.position)
+                        now, reason = self._run_phase(phase, pipeline, now, stop, bar, logs)
         finally:
             bar.close()
             logs.close()
         return now, reason
 
-    def _run_phase(self, phase, now, stop, bar, logs):
+    def _run_phase(self, phase, pipeline, now, stop, bar, logs):
         fresh, optimiser = phase.begin(now.state.variables)
         if now.step == phase.start:
             now = dataclasses.replace(now, state=fresh)
         program = make_step(phase.objective, optimiser)
         clock = _Clock(now.step)
-        batch, position = self._next()
+        batch, position = self._next(pipeline)
         while now.step < phase.end:
             step = now.step + 1
             state, metrics = program(now.state, batch)  # returns at once
             reached = position
             if step < phase.end:
-                batch, position = self._next()  # while the devices work
+                batch, position = self._next(pipeline)  # while the devices work
             figures = {name: value.item() for name, value in jax.device_get(metrics).items()}
             if not figures.pop("finite"):
                 self.checkpoints.save(now)
@@ -160,11 +163,11 @@ class Training:
                 return now, reason
         return now, stopping.NOT
 
-    def _next(self):
+    def _next(self, pipeline):
         """The next batch as the step takes it, and the position behind it."""
-        batch = next(self.pipeline)
+        batch = next(pipeline)
         dealt = deal(batch, devices=len(self.devices), accumulate=self.accumulate)
-        return dealt, self.pipeline.position
+        return dealt, pipeline.position
 
     def _validate(self, phase, now, logs):
         """Validates; the figure that the best checkpoint is chosen by, None before the last phase.

@@ -61,7 +61,7 @@ def find_material(config, row: BackboneRow, *, needs, share=None) -> Material:
     return Material(
         scenes=Sampler(examples, kept, options),
         held_back=Sampler(examples, out, options) if out else None,
-        sha256=check_examples(examples, config.crop, share),
+        sha256=check_examples(examples, config.crop, share).sha256,
     )
 
 

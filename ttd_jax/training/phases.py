@@ -77,23 +77,39 @@ def _phase(config, model, classifier, start):
     name, steps = config.pop("objective"), config.pop("steps")
     if steps < 1:
         raise UserError(f"steps={steps}: must be positive")
-    optimiser = dict(config.pop("optimiser"))
-    options = _fill(ObjectiveOptions, {**config, "classifier": classifier})
+    optimiser = config.pop("optimiser")
+    options = fill_options(ObjectiveOptions, {**config, "classifier": classifier})
     row = lookup_objective(name)
-    frozen = (*row.frozen, *optimiser.pop("frozen", ()))
-    if optimiser.get("schedule") == "cosine" and not optimiser.get("total_steps"):
-        optimiser["total_steps"] = steps
     return Phase(
         name=row.name,
         start=start,
         steps=steps,
         needs=needed_keys(name, options),
         objective=make_objective(name, model.module, model.settings, options),
-        optimiser=_fill(OptimiserOptions, {**optimiser, "frozen": tuple(dict.fromkeys(frozen))}),
+        optimiser=optimiser_options(optimiser, steps, frozen=row.frozen),
     )
 
 
-def _fill(options, values):
+def optimiser_options(config, steps: int, *, frozen=()) -> OptimiserOptions:
+    """The options of a phase of so many steps, from the dict of its config.
+
+    Args:
+      config: fields of `OptimiserOptions`.
+      steps: what a cosine without `total_steps` spans.
+      frozen: further patterns of what is not trained.
+
+    Raises:
+      UserError: an unknown field, or a value out of its range.
+    """
+    config = dict(config)
+    if config.get("schedule") == "cosine" and not config.get("total_steps"):
+        config["total_steps"] = steps
+    frozen = dict.fromkeys((*frozen, *config.pop("frozen", ())))
+    return fill_options(OptimiserOptions, {**config, "frozen": tuple(frozen)})
+
+
+def fill_options(options, values):
+    """An options dataclass with the values of a dict; `UserError` for a field that it has not."""
     known = [field.name for field in dataclasses.fields(options)]
     if unknown := sorted(set(values) - set(known)):
         raise UserError(f"unknown field {unknown[0]!r}: known are {', '.join(known)}")

@@ -48,6 +48,19 @@ class JoinedExamples(Sequence):
         raise AssertionError("a number below the length lies in one of the parts")
 
 
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """What was found in examples.
+
+    Attributes:
+      sha256: over their names, files and boxes.
+      objects: the most in one of them; 0 where they have no boxes.
+    """
+
+    sha256: str
+    objects: int
+
+
 def join_examples(parts: dict[str, Sequence]) -> JoinedExamples:
     """Several data sets as one.
 
@@ -63,23 +76,26 @@ def join_examples(parts: dict[str, Sequence]) -> JoinedExamples:
     return JoinedExamples(parts)
 
 
-def held_back(count: int, out_of: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def held_back(
+    count: int, out_of: int, *, name: str = "config.held_back"
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Numbers of the scenes to train on, and of those held back: evenly spread over all.
 
     Args:
       count: how many to hold back.
       out_of: how many there are.
+      name: of the field that says so.
 
     Raises:
       UserError: none would be left to train on.
     """
     if not 0 <= count < out_of:
-        raise UserError(f"config.held_back={count}: of {out_of} scenes hold back 0 to {out_of - 1}")
+        raise UserError(f"{name}={count}: of {out_of} scenes hold back 0 to {out_of - 1}")
     kept_out = {(2 * i + 1) * out_of // (2 * count) for i in range(count)}
     return tuple(i for i in range(out_of) if i not in kept_out), tuple(sorted(kept_out))
 
 
-def check_examples(examples, least: int, share=None) -> str:
+def check_examples(examples, least: int = 1, share=None) -> Checked:
     """Decodes every example once.
 
     Args:
@@ -89,14 +105,15 @@ def check_examples(examples, least: int, share=None) -> str:
         and `add` sums an integer array over all of them.
 
     Returns:
-      A sha256 over the names and files of all examples, the same in every process.
+      What was found, the same in every process.
 
     Raises:
-      UserError: an unreadable picture, sources of different sizes, or a picture too small.
+      UserError: an unreadable picture, sources of different sizes, a picture too small, or a
+        label file that is damaged.
     """
     process, processes, add = share or (0, 1, lambda table: table)
     mine = range(process, len(examples), processes)
-    digests = np.zeros((len(examples), _DIGEST), np.int32)
+    table = np.zeros((len(examples), _DIGEST + 1), np.int32)
 
     def check(index):
         example = examples[index]
@@ -109,11 +126,16 @@ def check_examples(examples, least: int, share=None) -> str:
         digest = hashlib.sha256(example.name.encode())
         for data in example.files:
             digest.update(hashlib.sha256(data).digest())
-        return np.frombuffer(digest.digest(), np.uint8)
+        if example.boxes is None:
+            return digest.digest(), 0
+        digest.update(repr((example.boxes, example.labels)).encode())
+        return digest.digest(), len(example.boxes)
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
         found = pool.map(check, mine)
         bar = tqdm(found, "checking", len(mine), unit="scene", delay=1, disable=None)
-        for index, digest in zip(mine, bar, strict=True):
-            digests[index] = digest
-    return hashlib.sha256(add(digests).astype(np.uint8).tobytes()).hexdigest()
+        for index, (digest, objects) in zip(mine, bar, strict=True):
+            table[index] = *digest, objects
+    *digests, objects = add(table).T
+    digests = np.stack(digests, axis=-1).astype(np.uint8)
+    return Checked(hashlib.sha256(digests.tobytes()).hexdigest(), int(objects.max()))

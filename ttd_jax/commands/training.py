@@ -1,0 +1,85 @@
+"""What the commands that train do around a training: meeting, interrupts, the outcome told."""
+
+import pathlib
+import sys
+from collections.abc import Callable
+
+from ttd_jax.commands import common
+from ttd_jax.errors import UserError
+from ttd_jax.files import dumps
+
+
+def run(values, start: Callable):
+    """Trains; the first process tells the outcome.
+
+    Args:
+      values: flags `config`, `workdir`, `resume`, `json` and those of `common.define_processes`.
+      start: `(config, workdir, *, resume, process, processes) -> Outcome`; it imports what it needs
+        when it is called, after the processes have met.
+
+    Raises:
+      UserError: something to train with is not installed, the run was interrupted, or `start`
+        raised it.
+    """
+    common.require(values, "workdir")
+    process, processes = common.meet(values)
+    common.use_compilation_cache()
+    try:
+        import grain  # noqa: F401
+        import optax  # noqa: F401
+        import tensorboardX  # noqa: F401
+    except ImportError as error:
+        raise UserError(f"training needs {error.name}: pip install 'ttd-jax[training]'") from error
+    from ttd_jax.training import stopping
+
+    workdir = pathlib.Path(values.workdir)
+    try:
+        outcome = start(
+            values.config, workdir, resume=values.resume, process=process, processes=processes
+        )
+    except KeyboardInterrupt:
+        raise UserError(
+            "interrupted: the newest checkpoint is kept: run again with --resume"
+        ) from None
+    if outcome.reason == stopping.INTERRUPTED:
+        raise UserError(f"interrupted after step {outcome.step}: saved: run again with --resume")
+    if process == 0:
+        _tell(outcome, workdir, values.json)
+
+
+def _tell(outcome, workdir, as_json):
+    validations = [r for r in _records(workdir) if r["kind"] == "validation"]
+    if as_json:
+        told = {
+            "workdir": str(workdir),
+            "step": outcome.step,
+            "steps": outcome.steps,
+            "weights": outcome.weights and str(outcome.weights),
+            "validations": validations,
+        }
+        print(dumps(told), end="")
+        return
+    if outcome.weights is None:
+        line = f"stopped after step {outcome.step} of {outcome.steps}: saved: --resume goes on"
+        print(f"ttd-jax: {line}", file=sys.stderr)
+        return
+    print(f"{outcome.weights}: trained for {outcome.steps} steps")
+    if validations:
+        first, last = validations[0], validations[-1]
+        print(f"held-back scenes, step {first['step']} -> step {last['step']}:")
+        for name, before in _figures(first).items():
+            print(f"  {name:<14}{before:>12.6g} ->{_figures(last)[name]:>12.6g}")
+
+
+def _figures(record):
+    from ttd_jax.training.logs import flatten
+
+    return {n: value for n, value in flatten(record) if isinstance(value, float)}
+
+
+def _records(workdir):
+    from ttd_jax.files import read_json_lines
+    from ttd_jax.training.logs import LINES
+
+    path = workdir / LINES
+    return read_json_lines(path) if path.is_file() else []

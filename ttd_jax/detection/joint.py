@@ -1,0 +1,103 @@
+"""A detector's objective on what it is shown in training: a source, or a fusion of all of them.
+
+A fusion is made inside the objective, so that the detector's loss reaches the fusion network, also
+through the RD weights, where that is trained as well.
+"""
+
+import functools
+
+import jax.numpy as jnp
+
+from ttd_jax.core import color as color_lib
+from ttd_jax.core import fusion as fusion_lib
+from ttd_jax.detection.frames import PADDING
+from ttd_jax.detection.losses import make_objective
+
+DETECTOR, FUSION = "detector", "fusion"
+
+
+def join_variables(**parts):
+    """Variables of several networks as those of one: collection -> network -> its tree."""
+    collections = dict.fromkeys(name for variables in parts.values() for name in variables)
+    return {
+        collection: {
+            part: variables[collection]
+            for part, variables in parts.items()
+            if collection in variables
+        }
+        for collection in collections
+    }
+
+
+def split_variables(variables, part: str):
+    """The variables of one of the networks that were joined."""
+    return {name: trees[part] for name, trees in variables.items() if part in trees}
+
+
+def make_source_objective(detector, **options):
+    """The objective of a detector that sees a source.
+
+    Args:
+      detector: a `Detector` with any variables.
+      **options: see `ttd_jax.detection.losses.make_objective`.
+
+    Returns:
+      `objective(variables, sample) -> (loss, terms)`. `variables` are joined ones, see
+      `join_variables`; `sample` as from `LabelledSampler`, of one role.
+    """
+    detect = make_objective(detector.module, detector.settings.inputs, **options)
+
+    def objective(variables, sample):
+        return detect(
+            split_variables(variables, DETECTOR), {**sample, "image": sample["sources"][0]}
+        )
+
+    return objective
+
+
+def make_fusion_objective(
+    detector,
+    model,
+    settings,
+    *,
+    channels: int,
+    keep_fusing=None,
+    keep_weight: float = 0.0,
+    **options,
+):
+    """The objective of a detector that sees the fusion of all sources.
+
+    Args:
+      detector: a `Detector` with any variables.
+      model: the fusion network, a `Model` with any variables.
+      settings: of the RD, None for the static fusion.
+      channels: of the fusion network's sources.
+      keep_fusing: an objective of the fusion network itself, `(variables, sample) -> (loss, terms)`
+        of a sample with luma `sources`; see `ttd_jax.training.objectives.make_objective`.
+      keep_weight: of that one.
+      **options: see `ttd_jax.detection.losses.make_objective`.
+
+    Returns:
+      `objective(variables, sample) -> (loss, terms)`. `variables` are joined ones; `sample` as from
+      `LabelledSampler`, all roles. Fusions keep the sources' colour, as `fuse` saves them, but are
+      not rounded to 8 bits; outside of the scenes the frame stays grey.
+    """
+    detect = make_objective(detector.module, detector.settings.inputs, **options)
+
+    def objective(variables, sample):
+        network = model.replace(variables=split_variables(variables, FUSION))
+        fuse = functools.partial(fusion_lib.static_fuse, network)
+        if settings is not None:
+            fuse = functools.partial(fusion_lib.dynamic_fuse, network, settings=settings)
+        sources = sample["sources"]
+        fused = color_lib.fuse_in_color(fuse, tuple(sources), mode="luma", channels=channels).image
+        image = jnp.where(sample["covered"][..., None], fused, PADDING / 255)
+        loss, terms = detect(split_variables(variables, DETECTOR), {**sample, "image": image})
+        if not keep_weight:
+            return loss, terms
+        luma = color_lib.rgb_to_luma(sources)
+        grey = jnp.broadcast_to(luma, (*luma.shape[:-1], channels))
+        kept, _ = keep_fusing(network.variables, {"sources": grey})
+        return loss + keep_weight * kept, {**terms, "fusion": keep_weight * kept}
+
+    return objective

@@ -1,0 +1,289 @@
+"""A detector's training from its configuration to weights that `detect eval` takes."""
+
+import dataclasses
+import pathlib
+
+import jax
+
+from ttd_jax.backbones import Detector
+from ttd_jax.checkpoints import store
+from ttd_jax.detection.augmentation import Augmentation
+from ttd_jax.detection.evaluation import Search, detection_settings, find_size
+from ttd_jax.detection.inputs import Inputs, find_inputs, find_labelled
+from ttd_jax.detection.joint import (
+    DETECTOR,
+    FUSION,
+    join_variables,
+    make_fusion_objective,
+    make_source_objective,
+    split_variables,
+)
+from ttd_jax.detection.samples import LabelledSampler
+from ttd_jax.detection.surgery import replace_classes
+from ttd_jax.detection.validation import FIGURES, Validation
+from ttd_jax.errors import UserError
+from ttd_jax.training import processes as processes_lib
+from ttd_jax.training.checkpointing import Checkpoints
+from ttd_jax.training.loop import Training
+from ttd_jax.training.objectives import make_objective
+from ttd_jax.training.optimiser import make_optimiser
+from ttd_jax.training.phases import Phase, fill_options, optimiser_options
+from ttd_jax.training.pipeline import Pipeline
+from ttd_jax.training.run import (
+    Outcome,
+    as_plain,
+    cadence_of,
+    check_numbers,
+    find_run,
+    settings_of,
+    train,
+)
+from ttd_jax.training.scenes import check_examples, held_back
+from ttd_jax.training.settings import keep_settings
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PhaseOptions:
+    """What a phase trains, beside its steps, optimiser and augmentation.
+
+    Attributes:
+      l1: add the distance of the raw boxes to the losses.
+      foreground: what the losses are divided by; None for each picture's own number of
+        predictions that answer for an object.
+      joint: train the fusion network as well; only where fusions are trained on.
+      keep_fusing: with `joint`, weight of the unsupervised fusion loss beside the detector's.
+    """
+
+    l1: bool = False
+    foreground: float | None = None
+    joint: bool = False
+    keep_fusing: float = 0.0
+
+
+def train_detector(
+    config, workdir: pathlib.Path, *, resume: bool = False, process: int = 0, processes: int = 1
+) -> Outcome:
+    """Trains a detector on a data set as a configuration says, or goes on with a stopped run.
+
+    Args:
+      config: see `configs/detect.py`.
+      workdir: folder of the run, shared by all processes.
+      resume: go on with the run that is there.
+      process: this process's index.
+      processes: how many there are.
+
+    Raises:
+      UserError: unknown names, missing weights or data, damaged pictures or label files, other
+        settings in `workdir`, or a training that diverged.
+    """
+    begun = find_run(workdir, resume=resume)
+    chosen = config.train
+    check_numbers(chosen, FIGURES, name="config.train")
+    dataset, examples = find_labelled(config, split=chosen.split)
+    inputs = find_inputs((chosen.input,), examples.roles, config, fold=False)
+    detector, names = _start(config, examples.classes)
+    variables = _variables(detector, inputs)
+    phases, augmentations = _phases(as_plain(chosen.phases), detector, inputs, variables)
+    kept, out = held_back(chosen.held_back, len(examples), name="config.train.held_back")
+    share = (process, processes, processes_lib.add_up) if processes > 1 else None
+    checked = check_examples(examples, share=share)
+    if not checked.objects:
+        raise UserError(f"{dataset}, {chosen.split}: no scene has an object to learn from")
+    manifest = store.read_manifest(config.detector)
+    settings = {
+        "config": settings_of(chosen),
+        "precision": config.precision,
+        "start": {"sha256": manifest["sha256"], "licence": _licence(manifest)},
+        "classes": names,
+        "size": list(detector.settings.size),
+        "fusion": inputs.model
+        and {
+            "model": inputs.row.name,
+            "sha256": store.read_manifest(_fusion_weights(config, inputs))["sha256"],
+        },
+        "data": {"name": dataset, "sha256": checked.sha256},
+    }
+    keep_settings(workdir, settings, begun=begun, writes=process == 0)
+    samplers = {
+        phase: LabelledSampler(
+            examples,
+            kept,
+            roles=examples.roles if inputs.strategies else inputs.names,
+            size=detector.settings.size,
+            objects=checked.objects,
+            augmentation=augmentation,
+        )
+        for phase, augmentation in zip(phases, augmentations, strict=True)
+    }
+    validation = Validation(
+        examples=examples,
+        numbers=out,
+        inputs=inputs,
+        search=Search(
+            detector=detector,
+            classes=examples.classes,
+            own=tuple(range(len(examples.classes))),
+            size=detector.settings.size,
+            settings=detection_settings(config),
+        ),
+        process=process,
+    )
+    training = Training(
+        phases=phases,
+        pipeline=lambda phase: Pipeline(
+            samplers[phase],
+            batch_size=chosen.batch_size,
+            seed=chosen.seed,
+            process=process,
+            processes=processes,
+        ),
+        batch_size=chosen.batch_size,
+        accumulate=chosen.accumulate,
+        cadence=cadence_of(chosen),
+        checkpoints=Checkpoints(workdir, newest=chosen.keep, better="up"),
+        validation=validation if out else None,
+        best=chosen.best,
+        workdir=workdir,
+        writes=process == 0,
+        devices=jax.local_devices(),
+    )
+    export = _Export(
+        path=workdir / manifest["model"],
+        detector=detector,
+        inputs=inputs,
+        joint=any(phase["joint"] for phase in as_plain(chosen.phases)),
+        settings=settings,
+        licences=(_licence(manifest), _fusion_licence(config, inputs)),
+        writes=process == 0,
+    )
+    return train(training, variables, export, final=chosen.final)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Export:
+    """See `ttd_jax.training.run.Export`: the detector, and a fusion network that was trained."""
+
+    path: pathlib.Path
+    detector: Detector
+    inputs: Inputs
+    joint: bool
+    settings: dict
+    licences: tuple[str, str | None]
+    writes: bool
+
+    @property
+    def exists(self):
+        return (self.path / store.MANIFEST).is_file()
+
+    def write(self, checkpoint):
+        if not self.writes:
+            return
+        variables = jax.device_get(checkpoint.state.variables)
+        training = {**self.settings, "step": checkpoint.step}
+        detectors, fusions = ({"licence": one, "training": training} for one in self.licences)
+        if self.joint:
+            name, model = self.inputs.row.name, self.inputs.model
+            model = model.replace(variables=split_variables(variables, FUSION))
+            store.save_model(self.path.parent / name, name, model, source=fusions, overwrite=True)
+        detector = self.detector.replace(variables=split_variables(variables, DETECTOR))
+        store.save_model(self.path, self.path.name, detector, source=detectors, overwrite=True)
+
+
+def _start(config, classes):
+    """`(detector, names)`: the one to begin with, and what it called each class, None for new."""
+    detector = store.load_detector(config.detector, precision=config.precision)
+    known = detector.settings.classes
+    names = {}
+    for name in classes:
+        called = config.known_as.get(name, name)
+        if name in config.known_as and called not in known:
+            raise UserError(f"config.known_as.{name}={called!r}: the detector knows no such class")
+        names[name] = called if called in known else None
+    detector = replace_classes(detector, names, key=jax.random.key(config.train.seed))
+    size = find_size(config) or detector.settings.size
+    settings = dataclasses.replace(detector.settings, size=size)
+    return detector.replace(settings=settings), names
+
+
+def _variables(detector, inputs):
+    parts = {DETECTOR: detector.variables}
+    if inputs.model is not None:
+        parts[FUSION] = inputs.model.variables
+    return join_variables(**parts)
+
+
+def _phases(configs, detector, inputs, variables):
+    """`(phases, augmentations)` from the dicts of `config.train.phases`."""
+    if not configs:
+        raise UserError("config.train.phases is empty: a training needs a phase")
+    phases, augmentations, start = [], [], 0
+    for number, config in enumerate(configs):
+        try:
+            phase, augmentation = _phase(dict(config), detector, inputs, start)
+            make_optimiser(phase.optimiser, variables["params"])  # its patterns should fit
+        except (UserError, ValueError) as error:
+            raise UserError(f"config.train.phases[{number}]: {error}") from error
+        phases.append(phase)
+        augmentations.append(augmentation)
+        start = phase.end
+    return tuple(phases), augmentations
+
+
+def _phase(config, detector, inputs, start):
+    steps, optimiser = config.pop("steps"), config.pop("optimiser")
+    if steps < 1:
+        raise UserError(f"steps={steps}: must be positive")
+    augmentation = fill_options(Augmentation, config.pop("augmentation"))
+    options = fill_options(PhaseOptions, config)
+    losses = {"l1": options.l1, "foreground": options.foreground}
+    if not inputs.strategies:
+        if options.joint:
+            raise UserError("joint=True needs fusions to train on: set config.train.input='ttd'")
+        objective = make_source_objective(detector, **losses)
+    else:
+        objective = _fusion_objective(detector, inputs, options, losses)
+    return (
+        Phase(
+            name="joint" if options.joint else "detector",
+            start=start,
+            steps=steps,
+            needs=(),
+            objective=objective,
+            optimiser=optimiser_options(optimiser, steps, frozen=_frozen(inputs, options)),
+        ),
+        augmentation,
+    )
+
+
+def _fusion_objective(detector, inputs, options, losses):
+    (settings,) = inputs.strategies.values()
+    keep = None
+    if options.keep_fusing:
+        keep = make_objective("unsupervised", inputs.model.module, inputs.model.settings)
+    return make_fusion_objective(
+        detector,
+        inputs.model,
+        settings,
+        channels=inputs.row.channels,
+        keep_fusing=keep,
+        keep_weight=options.keep_fusing,
+        **losses,
+    )
+
+
+def _frozen(inputs, options):
+    return (FUSION,) if inputs.strategies and not options.joint else ()
+
+
+def _licence(manifest):
+    return manifest["source"].get("licence", "unknown")
+
+
+def _fusion_weights(config, inputs):
+    return pathlib.Path(config.weights_dir) / inputs.row.name
+
+
+def _fusion_licence(config, inputs):
+    if inputs.model is None:
+        return None
+    return _licence(store.read_manifest(_fusion_weights(config, inputs)))

@@ -50,7 +50,7 @@ def get_config(argument: str = "ifcnn_sum,msrs"):
 
     config.batch_size = 8  # of all devices of all processes
     config.accumulate = 1  # micro-batches that a device takes one after the other
-    config.precision = "highest"
+    config.precision = "highest"  # or 'high', 'default', 'bfloat16': see `ttd-jax fuse --help`
     config.phases = _phases(model, config.datasets)
 
     config.log_every = 10  # steps
@@ -94,7 +94,6 @@ def _phase(objective, *, steps, **optimiser):
     phase.fusion = "static"  # what the loss sees: 'static', or 'ttd' with RD in the loop
     phase.stop_gradient_at_weights = False
     phase.weights = ml_collections.ConfigDict()  # term -> weight, in place of the objective's own
-    phase.compute_dtype = "float32"  # or 'bfloat16'
     # Fields of `ttd_jax.training.optimiser.OptimiserOptions`.
     phase.optimiser = ml_collections.ConfigDict(
         {

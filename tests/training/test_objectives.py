@@ -63,7 +63,7 @@ CASES = {
     "cddfuse_phase2": ("cddfuse_ivf", {"fusion": "ttd"}),
     "piafusion": ("piafusion", {}),
     "ifcnn": ("ifcnn_max", {}),
-    "unsupervised": ("ifcnn_sum", {"fusion": "ttd", "compute_dtype": "bfloat16"}),
+    "unsupervised": ("ifcnn_sum", {"fusion": "ttd"}),
 }
 
 
@@ -185,14 +185,20 @@ def test_the_classifier_decides_which_source_piafusion_follows():
 def test_bfloat16_stays_near_float32_and_computes_in_it():
     model = random_model("ifcnn_sum")
     results = {}
-    for dtype in ("float32", "bfloat16"):
-        options = ObjectiveOptions(compute_dtype=dtype)
-        objective = make_objective("ifcnn", model.module, model.settings, options)
-        results[dtype] = float(quick_jit(objective)(model.variables, sample(3))[0])
+    for precision in ("highest", "bfloat16"):
+        module = model.module.clone(precision=precision)
+        objective = make_objective(
+            "unsupervised", module, model.settings, ObjectiveOptions(fusion="ttd")
+        )
+        loss, gradient = quick_jit(jax.value_and_grad(lambda v, o=objective: o(v, sample(3))[0]))(
+            model.variables
+        )
+        results[precision] = float(loss)
+        assert {leaf.dtype for leaf in jax.tree.leaves(gradient)} == {np.dtype(np.float32)}
         program = str(jax.make_jaxpr(objective)(model.variables, sample(3)))
-        assert ("bf16[2,16,17,64]" in program) == (dtype == "bfloat16")
-    assert results["bfloat16"] == pytest.approx(results["float32"], rel=0.02)
-    assert results["bfloat16"] != results["float32"]
+        assert ("bf16[2,16,17,64]" in program) == (precision == "bfloat16")
+    assert results["bfloat16"] == pytest.approx(results["highest"], rel=0.02)
+    assert results["bfloat16"] != results["highest"]
 
 
 def test_weights_of_terms_can_be_changed():

@@ -1,6 +1,6 @@
 """Fusion networks as Flax (linen) modules, and their registry. No I/O, no state."""
 
-from ttd_jax.backbones.base import Backbone
+from ttd_jax.backbones.base import PRECISIONS, Backbone
 from ttd_jax.backbones.detector import Detector, DetectorSettings
 from ttd_jax.backbones.illumination import Classifier, IlluminationClassifier
 from ttd_jax.backbones.model import DynamicFusion, Model
@@ -22,6 +22,7 @@ __all__ = [
     "CLASSIFIERS",
     "DETECTORS",
     "NETWORKS",
+    "PRECISIONS",
     "REGISTRY",
     "TASKS",
     "Backbone",

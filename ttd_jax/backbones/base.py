@@ -7,6 +7,10 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+# float32; TF32 on GPUs and three passes of bfloat16 on TPUs; the device's fastest, TF32 or one pass
+# of bfloat16; and everything in bfloat16, see `Model`.
+PRECISIONS = ("highest", "high", "default", "bfloat16")
+
 
 class Backbone(nn.Module):
     """A fusion network: encoders, a merge and a decoder.
@@ -16,7 +20,8 @@ class Backbone(nn.Module):
 
     Attributes:
       precision: of convolutions and matrix products. The default is full float32 everywhere: TPUs
-        would otherwise use bfloat16 and NVIDIA GPUs may use TF32, which changes RD silently.
+        would otherwise use bfloat16 and NVIDIA GPUs may use TF32, which changes RD silently. One
+        of `PRECISIONS`, or what `jax.lax` takes.
       folded: whether the variables are those that `fold` returns.
     """
 

@@ -3,6 +3,8 @@
 from typing import Any
 
 import chex
+import jax
+import jax.numpy as jnp
 from flax import linen as nn
 from flax import struct
 
@@ -20,7 +22,9 @@ class Model:
       module: the unbound Flax module (static).
       settings: how its losses become weights (static).
 
-    Its methods are those of `ttd_jax.core.fusion.FusionNetwork`.
+    Its methods are those of `ttd_jax.core.fusion.FusionNetwork`. With the module's
+    `precision='bfloat16'` they compute in bfloat16 and are float32 to the outside, so that losses,
+    RD and gradients stay float32; `prepare`, `restore` and `finish` hold no layers.
     """
 
     variables: Any
@@ -41,22 +45,32 @@ class Model:
         return self._apply("restore", raw)
 
     def encode(self, x):
-        return self._apply("encode", x)
+        return self._layers("encode", x)
 
     def merge(self, features, weights):
-        return self._apply("merge", features, weights)
+        return self._layers("merge", features, weights)
 
     def decode(self, latent, x):
-        return self._apply("decode", latent, x)
+        return self._layers("decode", latent, x)
 
     def solo(self, x, features):
-        return self._apply("solo", x, features)
+        return self._layers("solo", x, features)
 
     def finish(self, raw):
         return self._apply("finish", raw)
 
+    def _layers(self, method, *args):
+        if self.module.precision != "bfloat16":
+            return self._apply(method, *args)
+        half = self.replace(variables=_cast(self.variables, jnp.bfloat16))
+        return _cast(half._apply(method, *_cast(args, jnp.bfloat16)), jnp.float32)
+
     def _apply(self, method, *args):
         return self.module.apply(self.variables, *args, method=method)
+
+
+def _cast(tree, dtype):
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), tree)
 
 
 class DynamicFusion(nn.Module):

@@ -17,6 +17,7 @@ import ttd_jax.version
 from ttd_jax.backbones import (
     CLASSIFIERS,
     DETECTORS,
+    PRECISIONS,
     REGISTRY,
     Classifier,
     Detector,
@@ -196,6 +197,7 @@ def load_model(
         row = lookup(name)
     except ValueError as error:
         raise UserError(str(error)) from error
+    _check_precision(options)
     variables, manifest = _load(row, path)
     model = Model(
         variables=variables,
@@ -222,6 +224,7 @@ def load_classifier(path, **options) -> Classifier:
       >>> classifier = ttd_jax.load_classifier("weights/classifier")  # doctest: +SKIP
     """
     row = CLASSIFIERS["piafusion_classifier"]
+    _check_precision(options)
     variables, _ = _load(row, path)
     return row.bind(variables, **options)
 
@@ -242,6 +245,7 @@ def load_detector(path, **options) -> Detector:
     Example:
       >>> detector = ttd_jax.load_detector("weights/yolox_nano")  # doctest: +SKIP
     """
+    _check_precision(options)
     manifest = read_manifest(path)
     if manifest["model"] not in DETECTORS:
         raise UserError(
@@ -258,6 +262,12 @@ def load_detector(path, **options) -> Detector:
     row = DETECTORS[manifest["model"]].with_settings(settings)
     variables, _ = _load(row, path)
     return row.bind(variables, **options)
+
+
+def _check_precision(options):
+    named = options.get("precision", "highest")
+    if isinstance(named, str) and named not in PRECISIONS:
+        raise UserError(f"precision {named!r} must be one of {', '.join(PRECISIONS)}")
 
 
 def _load(row, path):

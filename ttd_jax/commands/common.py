@@ -5,7 +5,7 @@ import pathlib
 
 from absl import flags
 
-from ttd_jax.backbones import REGISTRY, NetworkRow, lookup
+from ttd_jax.backbones import PRECISIONS, REGISTRY, NetworkRow, lookup
 from ttd_jax.errors import UserError
 
 
@@ -26,6 +26,18 @@ def define_config(values, file: str, meaning: str):
 def define_json(values):
     """--json."""
     flags.DEFINE_bool("json", False, "print the result as JSON on stdout", flag_values=values)
+
+
+def define_precision(values):
+    """--precision of the networks' layers."""
+    flags.DEFINE_enum(
+        "precision",
+        "highest",
+        PRECISIONS,
+        "of the networks' layers: highest: float32; high: TF32 on GPUs, three passes of bfloat16 "
+        "on TPUs; default: the device's fastest; bfloat16: in bfloat16 on any device",
+        flag_values=values,
+    )
 
 
 def require(values, *names):

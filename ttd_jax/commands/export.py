@@ -25,7 +25,7 @@ from ttd_jax.commands import common
 from ttd_jax.errors import UserError
 from ttd_jax.export import program as exporting
 from ttd_jax.files import dumps
-from ttd_jax.fusing.options import PRECISIONS, STRATEGIES
+from ttd_jax.fusing.options import STRATEGIES
 
 
 def define_flags(values):
@@ -57,9 +57,7 @@ def define_flags(values):
         "parameters inside the program, or beside it in NAME.npz",
         flag_values=values,
     )
-    flags.DEFINE_enum(
-        "precision", "highest", PRECISIONS, "of convolutions on GPU and TPU", flag_values=values
-    )
+    common.define_precision(values)
     flags.DEFINE_bool(
         "fold",
         True,

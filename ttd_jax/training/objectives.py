@@ -31,7 +31,6 @@ from ttd_jax.core import dominability as dom
 from ttd_jax.core import fusion as fusion_lib
 from ttd_jax.errors import UserError
 from ttd_jax.training import cddfuse, ifcnn, losses, piafusion, unsupervised
-from ttd_jax.training.precision import COMPUTE_DTYPES, HalfModel
 
 FUSIONS = ("static", "ttd")
 ILLUMINATIONS = ("classifier", "even")
@@ -46,8 +45,6 @@ class ObjectiveOptions:
       stop_gradient_at_weights: with 'ttd', take RD's weights as constants; otherwise training
         goes through them end to end.
       weights: term -> weight, in place of some of the objective's own.
-      compute_dtype: 'float32', or 'bfloat16' for the network's inside; variables, losses and
-        gradients stay float32.
       ssim_form: of 'cddfuse_phase1'; see `losses.ssim_loss_map`.
       illumination: of 'piafusion': 'classifier', or 'even' for a visible weight of 0.5.
       classifier: of 'piafusion'; frozen.
@@ -57,7 +54,6 @@ class ObjectiveOptions:
     fusion: str = "static"
     stop_gradient_at_weights: bool = False
     weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    compute_dtype: str = "float32"
     ssim_form: str = "legacy"
     illumination: str = "classifier"
     classifier: Classifier | None = None
@@ -66,7 +62,6 @@ class ObjectiveOptions:
     def __post_init__(self):
         for field, allowed in (
             ("fusion", FUSIONS),
-            ("compute_dtype", COMPUTE_DTYPES),
             ("ssim_form", losses.SSIM_FORMS),
             ("illumination", ILLUMINATIONS),
         ):
@@ -110,7 +105,8 @@ def make_objective(
 
     Args:
       name: a key of `OBJECTIVES`.
-      module: an unfolded backbone.
+      module: an unfolded backbone; with `precision='bfloat16'` its layers compute in that, and
+        variables, losses and gradients stay float32.
       settings: how losses become weights, for `fusion='ttd'`.
       options: see `ObjectiveOptions`.
 
@@ -129,10 +125,9 @@ def make_objective(
     row = lookup_objective(name)
     weights = _weights(row, options)
     _check_fit(row, module, options)
-    model_class = HalfModel if options.compute_dtype == "bfloat16" else Model
 
     def objective(variables, sample):
-        model = model_class(variables=variables, module=module, settings=settings)
+        model = Model(variables=variables, module=module, settings=settings)
         terms = row.measure(model, sample, options)
         return losses.weigh(terms, weights), terms
 

@@ -1,9 +1,10 @@
-"""Random torch checkpoints of the registry's networks, as the authors' would be flattened."""
+"""Torch states of the registry's networks, as the authors' checkpoints would be flattened."""
 
 import numpy as np
 import torch
+from flax import traverse_util
 
-from ttd_jax.backbones import variable_shapes
+from ttd_jax.benchmarks.weights import random_variables
 from ttd_jax.checkpoints import layouts
 
 _TO_TORCH = {
@@ -14,25 +15,15 @@ _TO_TORCH = {
 }
 
 
-def random_state(row, *, seed=0):
-    """Torch key -> tensor for every row of the layout's table.
+def as_state(row, variables):
+    """Torch key -> tensor for every row of the layout's table: what `convert_tensors` undoes."""
+    flat = traverse_util.flatten_dict(variables, sep="/")
+    return {
+        key: torch.tensor(np.ascontiguousarray(_TO_TORCH[to.transform](np.asarray(flat[to.path]))))
+        for key, to in layouts.LAYOUTS[row.layout].table.items()
+    }
 
-    Kernels shrink what passes through a little (larger ones blow up CDDFuse's exponentials);
-    scales, variances and temperatures lie about one, biases and means about zero.
-    """
-    rng = np.random.default_rng(seed)
-    shapes = variable_shapes(row)
-    state = {}
-    for key, target in layouts.LAYOUTS[row.layout].table.items():
-        shape = shapes[target.path].shape
-        name = target.path.rsplit("/", 1)[1]
-        if name in ("kernel", "project"):
-            values = rng.standard_normal(shape) / np.sqrt(2 * np.prod(shape[:-1]))
-        elif name in ("scale", "var", "temperature"):
-            values = rng.uniform(0.5, 1.5, shape)
-        elif name in ("bias", "mean"):
-            values = 0.2 * rng.standard_normal(shape)
-        else:
-            raise KeyError(f"no rule for {target.path}")
-        state[key] = torch.tensor(_TO_TORCH[target.transform](values), dtype=torch.float32)
-    return state
+
+def random_state(row, *, seed=0):
+    """The state of `random_variables`."""
+    return as_state(row, random_variables(row, seed=seed))

@@ -3,7 +3,7 @@
 import dataclasses
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 
@@ -17,33 +17,67 @@ class Timing:
     most: float
 
 
-def interleave(functions: Mapping[str, Callable[[], object]], *, repeats: int) -> dict:
+@dataclasses.dataclass(frozen=True)
+class Rounds:
+    """Measured rounds of several functions: name -> a number each round.
+
+    Attributes:
+      wall: seconds that passed.
+      cpu: seconds that all CPUs together worked on it: what a busy machine disturbs least.
+    """
+
+    wall: dict[str, list[float]]
+    cpu: dict[str, list[float]]
+
+
+def time_rounds(
+    functions: Mapping[str, Callable[[], object]],
+    *,
+    repeats: int,
+    advance: Callable[[], object] = lambda: None,
+) -> Rounds:
     """Runs every function once unmeasured, then all of them in turn, `repeats` times.
 
     Args:
       functions: name -> function without arguments; JAX results are waited for.
       repeats: number of measured rounds.
+      advance: called after every run, for a progress bar.
+    """
+    for function in functions.values():
+        jax.block_until_ready(function())
+        advance()
+    rounds = Rounds({name: [] for name in functions}, {name: [] for name in functions})
+    for _ in range(repeats):
+        for name, function in functions.items():
+            start, worked = time.perf_counter(), time.process_time()
+            jax.block_until_ready(function())
+            rounds.wall[name].append(time.perf_counter() - start)
+            rounds.cpu[name].append(time.process_time() - worked)
+            advance()
+    return rounds
+
+
+def summarise(seconds: Sequence[float]) -> dict:
+    """The fields of `Timing`."""
+    timing = Timing(statistics.median(seconds), min(seconds), max(seconds))
+    return dataclasses.asdict(timing)
+
+
+def median_ratio(seconds: Sequence[float], yardstick: Sequence[float]) -> float:
+    """Median over the rounds of one function's time over another's in the same round."""
+    return statistics.median(a / b for a, b in zip(seconds, yardstick, strict=True))
+
+
+def interleave(functions: Mapping[str, Callable[[], object]], *, repeats: int) -> dict:
+    """Times functions in turn, see `time_rounds`; the last is the yardstick.
 
     Returns:
       `{'seconds': {name: Timing fields}, 'ratios': {name: median over the rounds of its time over
       that of the last function}}`.
     """
-    for function in functions.values():
-        jax.block_until_ready(function())
-    rounds = {name: [] for name in functions}
-    for _ in range(repeats):
-        for name, function in functions.items():
-            start = time.perf_counter()
-            jax.block_until_ready(function())
-            rounds[name].append(time.perf_counter() - start)
+    rounds = time_rounds(functions, repeats=repeats).wall
     *_, last = rounds
     return {
-        "seconds": {
-            name: dataclasses.asdict(Timing(statistics.median(t), min(t), max(t)))
-            for name, t in rounds.items()
-        },
-        "ratios": {
-            name: statistics.median(a / b for a, b in zip(t, rounds[last], strict=True))
-            for name, t in rounds.items()
-        },
+        "seconds": {name: summarise(times) for name, times in rounds.items()},
+        "ratios": {name: median_ratio(times, rounds[last]) for name, times in rounds.items()},
     }

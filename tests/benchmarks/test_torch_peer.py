@@ -1,0 +1,95 @@
+"""The torch fusions that `ttd-jax benchmark` compares with do the same as ours."""
+
+import dataclasses
+import functools
+
+import jax
+import numpy as np
+import pytest
+import torch
+
+import ttd_jax
+from tests.twins import fusion as peer
+from tests.twins.random_state import as_state, random_state
+from ttd_jax.backbones import lookup
+from ttd_jax.backbones.folding import fold
+from ttd_jax.benchmarks.cases import Case, make_scenes
+from ttd_jax.benchmarks.programs import PEER_SETTINGS
+from ttd_jax.benchmarks.weights import random_variables
+from ttd_jax.core.dominability import DominabilitySettings
+
+ATOL = {"cddfuse": 1e-4}  # its last step stretches the picture's range; others 1e-5
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_torch_thread():
+    """Two pools of threads on few cores would wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@functools.partial(
+    jax.jit, static_argnums=0, compiler_options={"xla_backend_optimization_level": 0}
+)
+def _fuse(strategy, model, sources):
+    fuse = {"static": ttd_jax.static_fuse, "ttd": ttd_jax.dynamic_fuse}[strategy]
+    fusion = fuse(model, sources)
+    return fusion.image, fusion.dominability
+
+
+def _both(case, count):
+    """Images and RD of `count` scenes, of ours and of torch, in our order of axes."""
+    row = case.row
+    variables = random_variables(row)
+    settings = DominabilitySettings(**case.settings)
+    model = fold(row.bind(variables)).replace(settings=settings)
+    scenes = make_scenes(dataclasses.replace(case, batch=count))
+    network = peer.build(case.model, as_state(row, variables))
+    sources = torch.from_numpy(np.ascontiguousarray(np.moveaxis(scenes, -1, 2)))
+    if case.strategy == "static":
+        theirs = peer.static_fuse(network, sources).movedim(1, -1).numpy(), None
+    else:
+        options = {field: case.settings[field] for field in PEER_SETTINGS}
+        fused, rd = peer.dynamic_fuse(network, sources, **options)
+        theirs = fused.movedim(1, -1).numpy(), rd.numpy()
+    ours = [_fuse(case.strategy, model, scene) for scene in scenes]
+    return [np.stack(arrays) for arrays in zip(*ours, strict=True)], theirs
+
+
+def _case(name, *, size, strategy="ttd", **settings):
+    row = lookup(name)
+    settings = dataclasses.asdict(row.presets[row.default_preset]) | settings
+    return Case(
+        model=name, size=size, strategy=strategy, batch=1, precision="highest", settings=settings
+    )
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        _case("cddfuse_ivf", size=(17, 20)),
+        _case("piafusion", size=(15, 18)),
+        _case("ifcnn_sum", size=(24, 31)),
+        _case("ifcnn_sum", size=(24, 31), preset="self", space="image", clip=True, norm="squared"),
+        _case("ifcnn_mean", size=(24, 31), preset="intensity", temperature=3.0),
+        _case("ifcnn_max", size=(23, 30), strategy="static"),
+    ],
+    ids=lambda case: f"{case.name} {case.settings['preset']}",
+)
+def test_torch_fuses_as_jax_does(case):
+    (image, rd), (their_image, their_rd) = _both(case, count=2)  # the scenes do not meet
+    atol = ATOL.get(case.row.layout, 1e-5)
+    np.testing.assert_allclose(image, their_image, atol=atol, rtol=0)
+    assert np.ptp(image) > 100 * atol
+    if their_rd is not None:
+        np.testing.assert_allclose(rd, their_rd, atol=atol, rtol=0)
+        assert np.ptp(rd) > 100 * atol
+
+
+def test_random_weights_are_those_of_their_seed():
+    row = lookup("ifcnn_sum")
+    first, again, other = (random_state(row, seed=seed)["conv1.weight"] for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)

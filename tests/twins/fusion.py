@@ -1,0 +1,149 @@
+"""Static fusion and TTD in torch, with the networks beside this file: a peer for ours.
+
+Written from the paper's section 4 and eq. 6. Scenes are [B, M, C, H, W] in [0, 1] and contiguous;
+weights, if any, are [B, M, 1, H, W]. Every network encodes its sources once and decodes all
+components as one batch.
+"""
+
+import torch
+
+from tests.twins import cddfuse, ifcnn, piafusion
+
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
+
+
+class IFCNN:
+    """IFCNN, any number of sources; `operator` is 'max', 'sum' or 'mean'."""
+
+    def __init__(self, state, operator):
+        self.state, self.operator = state, operator
+        self.mean, self.std = (torch.tensor(v).reshape(3, 1, 1) for v in (_MEAN, _STD))
+
+    def prepare(self, sources):
+        return (sources - self.mean) / self.std
+
+    def restore(self, raw):
+        return raw * self.std + self.mean
+
+    def encode(self, x):
+        return _over_sources(lambda flat: ifcnn.encode(self.state, flat), x)
+
+    def merge(self, features, weights=None):
+        weighted = features if weights is None else weights * features
+        return getattr(weighted, "amax" if self.operator == "max" else self.operator)(1)
+
+    def decode(self, latent, x):
+        return ifcnn.decode(self.state, latent)
+
+    def solo(self, x, features):
+        return _over_sources(lambda flat: ifcnn.decode(self.state, flat), features)
+
+    def finish(self, raw):
+        return self.restore(raw).clamp(0, 1)
+
+
+class CDDFuse:
+    """CDDFuse, any number of sources; `residual` is 'first' or 'none'."""
+
+    def __init__(self, state, residual):
+        self.state, self.residual = state, residual
+
+    def prepare(self, sources):
+        return sources
+
+    def restore(self, raw):
+        return raw
+
+    def encode(self, x):
+        base, detail, _ = cddfuse.encode(self.state, x.flatten(0, 1))
+        return tuple(leaf.unflatten(0, x.shape[:2]) for leaf in (base, detail))
+
+    def merge(self, features, weights=None):
+        weighted = features if weights is None else (weights * leaf for leaf in features)
+        return cddfuse.fuse(self.state, *(leaf.sum(1) for leaf in weighted))
+
+    def decode(self, latent, x):
+        residual = x[:, 0] if self.residual == "first" else None
+        return cddfuse.decode(self.state, *latent, residual)[0]
+
+    def solo(self, x, features):
+        alone = cddfuse.fuse(self.state, *(leaf.flatten(0, 1) for leaf in features))
+        return cddfuse.decode(self.state, *alone)[0].unflatten(0, x.shape[:2])
+
+    def finish(self, raw):
+        low, high = raw.amin((1, 2, 3), keepdim=True), raw.amax((1, 2, 3), keepdim=True)
+        return (raw - low) / (high - low)
+
+
+class PIAFusion:
+    """PIAFusion: exactly two sources, visible and infrared, in streams that are coupled."""
+
+    def __init__(self, state):
+        self.twin = piafusion.PIAFusion().eval()
+        self.twin.load_state_dict(state)
+
+    def prepare(self, sources):
+        return sources
+
+    def restore(self, raw):
+        return raw
+
+    def encode(self, x):
+        return self.twin.encode(x[:, 0], x[:, 1])
+
+    def merge(self, features, weights=None):
+        if weights is None:
+            return features
+        return tuple(w * stream for w, stream in zip(weights.unbind(1), features, strict=True))
+
+    def decode(self, latent, x):
+        return self.twin.decode(*latent)
+
+    def solo(self, x, features):
+        return _over_sources(lambda flat: self.twin(flat, flat), x)
+
+    def finish(self, raw):
+        return raw.clamp(0, 1)
+
+
+def build(name, state):
+    """The network of that name in the registry."""
+    family, _, suffix = name.partition("_")
+    if family == "ifcnn":
+        return IFCNN(state, suffix)
+    if family == "cddfuse":
+        return CDDFuse(state, {"ivf": "first", "mif": "none"}[suffix])
+    return PIAFusion(state)
+
+
+@torch.inference_mode()
+def static_fuse(network, sources):
+    """The fused pictures [B, C, H, W] in [0, 1]."""
+    x = network.prepare(sources)
+    return network.finish(network.decode(network.merge(network.encode(x)), x))
+
+
+@torch.inference_mode()
+def dynamic_fuse(network, sources, *, preset, norm, space, temperature, clip=False):
+    """The fused pictures [B, C, H, W] in [0, 1] and RD [B, M, H, W]; options as of ours."""
+    x = network.prepare(sources)
+    features = network.encode(x)
+    if preset == "fused":
+        judged = network.decode(network.merge(features), x).unsqueeze(1)
+    else:
+        judged = network.solo(x, features)
+    if space == "image":
+        judged, x_judged = network.restore(judged), sources
+        judged = judged.clamp(0, 1) if clip else judged
+    else:
+        x_judged = x
+    target = x_judged.amax(1, keepdim=True) if preset == "intensity" else x_judged
+    difference = judged - target
+    losses = (difference.abs() if norm == "l1" else difference.square()).mean(2)
+    rd = torch.softmax(torch.exp(-temperature * losses), dim=1)
+    latent = network.merge(features, rd.shape[1] * rd[:, :, None])
+    return network.finish(network.decode(latent, x)), rd
+
+
+def _over_sources(function, x):
+    return function(x.flatten(0, 1)).unflatten(0, x.shape[:2])

@@ -1,0 +1,72 @@
+"""Peak memory of a case, measured in a fresh process for each: a peak never falls again."""
+
+import json
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+
+from ttd_jax.errors import UserError
+
+_LEAST = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
+_STATUS = pathlib.Path("/proc/self/status")
+
+
+def resident(field: str) -> int:
+    """Bytes of this process: 'VmRSS', what is resident now, or 'VmHWM', its peak.
+
+    Where there is no /proc both are the peak that the system tells.
+    """
+    # Not `ru_maxrss` on Linux: a child's starts at the size of the process that started it.
+    if _STATUS.exists():
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith(f"{field}:"):
+                return 1024 * int(line.split()[1])
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def measure_peak(function) -> dict:
+    """Runs `function` twice; what that takes above what was resident before.
+
+    Returns:
+      `{'baseline', 'peak'}` in bytes; the peak is above the baseline.
+    """
+    try:  # forgets the peak of what went before, on Linux
+        pathlib.Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        baseline = resident("VmHWM")
+    else:
+        baseline = resident("VmRSS")
+    for _ in range(2):
+        function()
+    return {"baseline": baseline, "peak": max(0, resident("VmHWM") - baseline)}
+
+
+def measure_apart(task: dict, *, cache: str) -> dict:
+    """Runs `ttd_jax.benchmarks.worker` on a task; see there.
+
+    Args:
+      task: JSON-able.
+      cache: folder of JAX's compilation cache, which holds the program already: compiling it takes
+        memory that running it does not.
+
+    Raises:
+      UserError: the process was killed.
+    """
+    finished = subprocess.run(
+        [sys.executable, "-m", "ttd_jax.benchmarks.worker"],
+        input=json.dumps(task),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "JAX_COMPILATION_CACHE_DIR": cache, _LEAST: "0"},
+    )
+    if finished.returncode < 0:
+        raise UserError(
+            f"the process that measures memory was killed (signal {-finished.returncode}): if "
+            "memory ran out, choose a smaller --size or --batch"
+        )
+    if finished.returncode:
+        raise RuntimeError(finished.stderr)
+    return json.loads(finished.stdout.splitlines()[-1])

@@ -1,0 +1,109 @@
+"""The two sides of a case, ready to be run: this package's compiled program, and torch's."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+import jax
+import numpy as np
+
+from ttd_jax.backbones import folding
+from ttd_jax.benchmarks.cases import Case, make_scenes
+from ttd_jax.benchmarks.peers import import_peer
+from ttd_jax.core import fusion
+from ttd_jax.core.dominability import DominabilitySettings
+
+PEERS = ("fusion", "random_state")  # modules below tests/twins
+PEER_SETTINGS = ("preset", "norm", "space", "clip", "temperature")  # which RD settings it knows
+_FUSE = {"ttd": fusion.dynamic_fuse, "static": fusion.static_fuse}
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """A compiled case.
+
+    Attributes:
+      run: gives the images f32[B, H, W, C] and RD f32[B, M, H, W], without B where it is one.
+      compiled: what XLA made of it.
+      operations: of the fusion itself, None where nobody tells.
+      seconds: of tracing and lowering ('lower') and of XLA's compilation ('compile').
+    """
+
+    run: Callable[[], tuple]
+    compiled: jax.stages.Compiled
+    operations: float | None
+    seconds: dict[str, float]
+
+
+def compile_case(case: Case, variables) -> Program:
+    """Compiles a case as users run it: folded, the image and RD as one program.
+
+    Args:
+      case: what to fuse, and how.
+      variables: of the network, not folded.
+    """
+    model = case.row.bind(jax.tree.map(jax.numpy.asarray, variables), precision=case.precision)
+    model = folding.fold(model.replace(settings=DominabilitySettings(**case.settings)))
+    scenes = jax.device_put(make_scenes(case))
+
+    def fuse(model, sources):
+        result = _FUSE[case.strategy](model, sources)
+        return result.image, result.dominability
+
+    if case.batch == 1:
+        scenes = scenes[0]
+    else:
+        fuse = jax.vmap(fuse, in_axes=(None, 0))
+    jax.block_until_ready((model, scenes))
+    start = time.perf_counter()
+    traced = jax.jit(fuse).trace(model, scenes)
+    lowered = traced.lower()
+    middle = time.perf_counter()
+    compiled = lowered.compile()
+    seconds = {"lower": middle - start, "compile": time.perf_counter() - middle}
+    # XLA counts the body of a loop once, and CPUs work tile by tile: so as accelerators would.
+    cost = traced.lower(lowering_platforms=("tpu",)).cost_analysis() or {}
+    return Program(
+        run=lambda: compiled(model, scenes),
+        compiled=compiled,
+        operations=cost.get("flops"),
+        seconds=seconds,
+    )
+
+
+def torch_case(case: Case, variables, *, checkout, threads: int) -> Callable[[], tuple]:
+    """The same case in PyTorch on the CPU: eager, in inference mode, pictures channels first.
+
+    Args:
+      case: what to fuse, and how.
+      variables: of the network, as JAX has them.
+      checkout: folder of the checkout that has the networks in torch.
+      threads: that torch may use.
+
+    Returns:
+      A function without arguments that gives the images, a tensor [B, C, H, W], and RD or None.
+
+    Raises:
+      UserError: no checkout, or no torch.
+    """
+    peer, states = (import_peer(checkout, f"tests.twins.{name}") for name in PEERS)
+    import torch
+
+    torch.set_num_threads(threads)
+    network = peer.build(case.model, states.as_state(case.row, variables))
+    scenes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(make_scenes(case), -1, 2)))
+    if case.strategy == "static":
+        return lambda: (peer.static_fuse(network, scenes), None)
+    options = {name: case.settings[name] for name in PEER_SETTINGS}
+    return lambda: peer.dynamic_fuse(network, scenes, **options)
+
+
+def image_of(result, case: Case) -> np.ndarray:
+    """The fused images f32[B, H, W, C] of what a case's JAX function gave."""
+    image = np.asarray(result[0])
+    return image[None] if case.batch == 1 else image
+
+
+def torch_image_of(result) -> np.ndarray:
+    """The same of what its torch function gave."""
+    return np.moveaxis(result[0].numpy(), 1, -1)

@@ -1,0 +1,89 @@
+"""The roofline of a benchmark, with Matplotlib."""
+
+import io
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, FuncFormatter
+
+# Colour-blind safe (Okabe and Ito): one a model and size. Markers: one a strategy.
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_MARKERS = {"static": "s", "ttd": "o"}
+_STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+
+
+def roofline(result: dict) -> bytes:
+    """A PNG: operations a second over operations a byte, below what the device was measured to do.
+
+    Each case is one point (hollow: torch, drawn at the operations a byte of our program); cases
+    without a count are left out.
+    """
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(7.2, 4.6), layout="constrained")
+        FigureCanvasAgg(figure)
+        _draw(figure.subplots(), result)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, dpi=110, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _draw(axes, result):
+    cases = [case for case in result["cases"] if case["flops"] and case["intensity"]]
+    places = list(dict.fromkeys((case["model"], *case["size"]) for case in cases))
+    sides = [side for case in cases for side in (case, case.get("torch")) if side]
+    rates = [side["flops_per_second"] / 1e9 for side in sides]
+    _draw_roof(axes, result["roofs"], [case["intensity"] for case in cases], rates)
+    for case in cases:
+        intensity = case["intensity"]
+        place = places.index((case["model"], *case["size"]))
+        style = {
+            "color": _COLOURS[place % len(_COLOURS)],
+            "marker": _MARKERS[case["strategy"]],
+            "linestyle": "none",
+            "markersize": 7,
+        }
+        rate = case["flops_per_second"] / 1e9
+        axes.plot(intensity, rate, label=case["name"], **style)
+        if "torch" in case:
+            theirs = case["torch"]["flops_per_second"] / 1e9
+            axes.plot([intensity] * 2, [rate, theirs], color=style["color"], linewidth=0.6)
+            axes.plot(intensity, theirs, **style, markerfacecolor="white")
+    axes.set_xlabel("operations a byte")
+    axes.set_ylabel("GFLOP/s")
+    axes.set_title(f"Fusion on {result['device']}, {result['cpus']} CPUs")
+    peer = any("torch" in case for case in cases)
+    axes.figure.legend(
+        loc="outside lower center",
+        ncols=2,
+        frameon=False,
+        fontsize=8,
+        title="hollow: torch, drawn at the operations a byte of our program" if peer else None,
+        title_fontsize=8,
+    )
+
+
+def _draw_roof(axes, roofs, intensities, rates):
+    peak = roofs["matmul"]["flops_per_second"] / 1e9
+    bandwidth = roofs["stream"]["bytes_per_second"] / 1e9
+    ridge = peak / bandwidth
+    low, high = min([ridge, *intensities]) / 2, max([ridge, *intensities]) * 4
+    axes.plot([low, ridge, high], [low * bandwidth, peak, peak], color="0.3", linewidth=1.2)
+    beside = {"textcoords": "offset points", "fontsize": 8, "color": "0.3"}
+    text = f"matrix product: {peak:.3g} GFLOP/s"
+    axes.annotate(text, (high, peak), (0, 4), ha="right", **beside)
+    # Below the slope, wherever the limits put it.
+    text = f"memory: {bandwidth:.3g} GB/s"
+    axes.annotate(text, (low, low * bandwidth), (12, 0), va="center", **beside)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(low, high)
+    axes.set_ylim(min([low * bandwidth, *rates]) / 1.5, max([peak, *rates]) * 1.5)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FormatStrFormatter("%g"))
+        axis.set_minor_formatter(FuncFormatter(_some))
+
+
+def _some(value, _):
+    """Labels of minor ticks: those at two and five times a power of ten."""
+    return f"{value:g}" if f"{value:e}"[0] in "25" else ""

@@ -23,18 +23,15 @@ from ttd_jax.detection.surgery import replace_classes
 from ttd_jax.detection.validation import FIGURES, Validation
 from ttd_jax.errors import UserError
 from ttd_jax.training import processes as processes_lib
-from ttd_jax.training.checkpointing import Checkpoints
-from ttd_jax.training.loop import Training
 from ttd_jax.training.objectives import make_objective
 from ttd_jax.training.optimiser import make_optimiser
 from ttd_jax.training.phases import Phase, fill_options, optimiser_options
-from ttd_jax.training.pipeline import Pipeline
 from ttd_jax.training.run import (
     Outcome,
     as_plain,
-    cadence_of,
     check_numbers,
     find_run,
+    make_training,
     settings_of,
     train,
 )
@@ -128,24 +125,15 @@ def train_detector(
         ),
         process=process,
     )
-    training = Training(
-        phases=phases,
-        pipeline=lambda phase: Pipeline(
-            samplers[phase],
-            batch_size=chosen.batch_size,
-            seed=chosen.seed,
-            process=process,
-            processes=processes,
-        ),
-        batch_size=chosen.batch_size,
-        accumulate=chosen.accumulate,
-        cadence=cadence_of(chosen),
-        checkpoints=Checkpoints(workdir, newest=chosen.keep, better="up"),
+    training = make_training(
+        chosen,
+        workdir,
+        phases,
+        samplers.__getitem__,
         validation=validation if out else None,
-        best=chosen.best,
-        workdir=workdir,
-        writes=process == 0,
-        devices=jax.local_devices(),
+        better="up",
+        process=process,
+        processes=processes,
     )
     export = _Export(
         path=workdir / manifest["model"],

@@ -10,18 +10,15 @@ from ttd_jax.backbones import BackboneRow, Model, lookup
 from ttd_jax.checkpoints import store
 from ttd_jax.errors import UserError
 from ttd_jax.training import processes as processes_lib
-from ttd_jax.training.checkpointing import Checkpoints
 from ttd_jax.training.initial import INITIAL
-from ttd_jax.training.loop import Training
 from ttd_jax.training.material import Material, find_material
 from ttd_jax.training.phases import make_phases
-from ttd_jax.training.pipeline import Pipeline
 from ttd_jax.training.run import (
     Outcome,
     as_plain,
-    cadence_of,
     check_numbers,
     find_run,
+    make_training,
     settings_of,
     train,
 )
@@ -61,24 +58,15 @@ def finetune(
         "data": {"names": list(config.datasets), "sha256": material.sha256},
     }
     keep_settings(workdir, settings, begun=begun, writes=process == 0)
-    training = Training(
-        phases=phases,
-        pipeline=lambda phase: Pipeline(
-            material.scenes,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            process=process,
-            processes=processes,
-        ),
-        batch_size=config.batch_size,
-        accumulate=config.accumulate,
-        cadence=cadence_of(config),
-        checkpoints=Checkpoints(workdir, newest=config.keep, better=better[config.best]),
+    training = make_training(
+        config,
+        workdir,
+        phases,
+        lambda phase: material.scenes,
         validation=_validation(config, row, model, material, (process, processes)),
-        best=config.best,
-        workdir=workdir,
-        writes=process == 0,
-        devices=jax.local_devices(),
+        better=better[config.best],
+        process=process,
+        processes=processes,
     )
     export = _Export(
         path=workdir / row.name,

@@ -4,15 +4,17 @@ import contextlib
 import dataclasses
 import json
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import jax
 
 from ttd_jax.errors import UserError
 from ttd_jax.training import stopping
-from ttd_jax.training.checkpointing import FOLDER, Checkpoint
+from ttd_jax.training.checkpointing import FOLDER, Checkpoint, Checkpoints
 from ttd_jax.training.loop import Cadence, NotFiniteError, Training
+from ttd_jax.training.phases import Phase
+from ttd_jax.training.pipeline import Pipeline
 
 _FINALS = ("last", "best")
 # Fields of a config that say where something lies: the hash of what lies there is kept instead.
@@ -130,10 +132,49 @@ def check_numbers(config, figures: Iterable[str], *, name: str = "config"):
         raise UserError(f"{name}.final='best' needs scenes to choose by: set {name}.held_back")
 
 
-def cadence_of(config) -> Cadence:
-    """How often what happens, from a config."""
-    return Cadence(
-        log=config.log_every, validate=config.validate_every, checkpoint=config.checkpoint_every
+def make_training(
+    config,
+    workdir: pathlib.Path,
+    phases: Sequence[Phase],
+    sampler: Callable[[Phase], Callable],
+    *,
+    validation,
+    better: str,
+    process: int,
+    processes: int,
+) -> Training:
+    """A training as the fields that every one has describe it.
+
+    Args:
+      config: those of `check_numbers`, `seed`, `log_every`, `validate_every`, `checkpoint_every`.
+      workdir: of the run.
+      phases: one after the other.
+      sampler: of a phase; see `Pipeline`.
+      validation: None for none.
+      better: 'up' or 'down': which way the figure `config.best` is better.
+      process: this process's index.
+      processes: how many there are.
+    """
+    return Training(
+        phases=tuple(phases),
+        pipeline=lambda phase: Pipeline(
+            sampler(phase),
+            batch_size=config.batch_size,
+            seed=config.seed,
+            process=process,
+            processes=processes,
+        ),
+        batch_size=config.batch_size,
+        accumulate=config.accumulate,
+        cadence=Cadence(
+            log=config.log_every, validate=config.validate_every, checkpoint=config.checkpoint_every
+        ),
+        checkpoints=Checkpoints(workdir, newest=config.keep, better=better),
+        validation=validation,
+        best=config.best,
+        workdir=workdir,
+        writes=process == 0,
+        devices=jax.local_devices(),
     )
 
 

@@ -24,6 +24,7 @@ from ttd_jax.errors import UserError
 from ttd_jax.files import dumps
 from ttd_jax.fusing import options as opt
 from ttd_jax.fusing.run import plan_job, run_job
+from ttd_jax.tiling import parse_size
 
 
 def define_flags(values):
@@ -55,9 +56,7 @@ def define_flags(values):
     flags.DEFINE_integer(
         "batch_size", 0, "scenes in a batch; 0 chooses", lower_bound=0, flag_values=values
     )
-    flags.DEFINE_enum(
-        "precision", "highest", opt.PRECISIONS, "of convolutions on GPU and TPU", flag_values=values
-    )
+    common.define_precision(values)
     flags.DEFINE_bool(
         "fold",
         True,
@@ -79,6 +78,14 @@ def define_flags(values):
         "taken by day to summary.json",
         flag_values=values,
     )
+    flags.DEFINE_string(
+        "max_memory",
+        None,
+        "memory that fusing may take, as in 2GiB or 500MB: of the process beside libraries and "
+        "weights, or of the GPU or TPU; scenes that need more are fused in strips, with the same "
+        "result up to rounding; default: half of what is free",
+        flag_values=values,
+    )
     flags.DEFINE_bool("resume", False, "keep the finished scenes of --out", flag_values=values)
     flags.DEFINE_bool("dry_run", False, "check everything, write nothing", flag_values=values)
     common.define_json(values)
@@ -93,6 +100,7 @@ def run(values, arguments):
         raise UserError(f"--save={','.join(unknown)}: choose from {', '.join(opt.SAVES)}")
     if values.color == "rgb" and row.channels != 3:
         raise UserError(f"--color=rgb: {row.name} has one channel: use --color=luma")
+    max_memory = _max_memory(values)
     scenes = find_scenes(arguments)
     common.use_compilation_cache()
     model = store.load_model(
@@ -121,18 +129,35 @@ def run(values, arguments):
         ),
     )
     out = pathlib.Path(values.out)
-    job = plan_job(scenes, source_labels(arguments), row, options, out, resume=values.resume)
+    job = plan_job(
+        scenes,
+        source_labels(arguments),
+        row,
+        options,
+        out,
+        resume=values.resume,
+        max_memory=max_memory,
+    )
     if values.dry_run:
         _print_plan(job, values.json)
         return
     try:
-        result = run_job(job, model, row, classifier)
+        result = run_job(job, model, row, classifier, max_memory=max_memory)
     except KeyboardInterrupt:
         raise UserError("interrupted: finished scenes are kept: run again with --resume") from None
     if values.json:
         print(dumps({"out": str(out), **result}), end="")
         return
     print(f"{out}: {result['fused']} scenes fused, {result['reused']} reused", file=sys.stderr)
+
+
+def _max_memory(values):
+    if values.max_memory is None:
+        return None
+    try:
+        return parse_size(values.max_memory)
+    except ValueError as error:
+        raise UserError(f"--max_memory: {error}") from error
 
 
 def _residual(values, row):

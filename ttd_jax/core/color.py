@@ -80,14 +80,10 @@ def fuse_in_color(fuse, pictures, *, mode, channels):
     Raises:
       ValueError: 'rgb' with a network of one channel, or 'luma' without a coloured picture.
     """
-    coloured = [picture for picture in pictures if picture.shape[-1] == 3]
-    if mode == "rgb":
-        if channels != 3:
-            raise ValueError("mode 'rgb' needs a network of three channels")
-        return fuse(jnp.stack([jnp.broadcast_to(p, (*p.shape[:2], 3)) for p in pictures]))
-    lumas = jnp.stack([rgb_to_luma(p) if p.shape[-1] == 3 else p for p in pictures])
-    fusion = fuse(jnp.broadcast_to(lumas, (*lumas.shape[:3], channels)))
-    if mode == "network":
+    if mode == "rgb" and channels != 3:
+        raise ValueError("mode 'rgb' needs a network of three channels")
+    fusion = fuse(network_sources(pictures, mode=mode, channels=channels))
+    if mode in ("rgb", "network"):
         return fusion
     if channels == 3:
         fusion = fusion.replace(
@@ -95,7 +91,22 @@ def fuse_in_color(fuse, pictures, *, mode, channels):
         )
     if mode == "gray":
         return fusion
+    coloured = [picture for picture in pictures if picture.shape[-1] == 3]
     if not coloured:
         raise ValueError("mode 'luma' needs a picture with colour")
     chroma = jnp.stack([rgb_to_ycbcr(picture)[1] for picture in coloured])
     return fusion.replace(image=ycbcr_to_rgb(fusion.image, merge_chroma(chroma)))
+
+
+def network_sources(pictures, *, mode, channels):
+    """What a network is given of pictures of which some have colour.
+
+    Args:
+      pictures: see `fuse_in_color`, and so `mode` and `channels`.
+
+    Returns:
+      f32[M, H, W, channels]: RGB in the mode 'rgb', luma repeated to all channels in the others.
+    """
+    if mode != "rgb":
+        pictures = [rgb_to_luma(p) if p.shape[-1] == 3 else p for p in pictures]
+    return jnp.stack([jnp.broadcast_to(p, (*p.shape[:2], channels)) for p in pictures])

@@ -1,4 +1,4 @@
-"""The compiled program of a batch: one vmap over its scenes, compiled once per shape."""
+"""Fuses batches: all scenes of a batch in one program where memory allows, else in strips."""
 
 import functools
 import time
@@ -6,6 +6,7 @@ import time
 import jax
 import jax.numpy as jnp
 import numpy as np
+from tqdm import tqdm
 
 from ttd_jax.backbones import BackboneRow, Model
 from ttd_jax.backbones.illumination import Classifier, illumination
@@ -13,50 +14,147 @@ from ttd_jax.core import color as color_lib
 from ttd_jax.core import fusion as fusion_lib
 from ttd_jax.data.images import read_picture
 from ttd_jax.fusing.options import FuseOptions
+from ttd_jax.fusing.plan import Batch
+from ttd_jax.tiling import (
+    SceneOptions,
+    StripFuser,
+    empty_maps,
+    leading,
+    map_shapes,
+    overhead,
+    program_bytes,
+)
+
+# A program of a whole network compiles as so many of a few layers each do.
+_WHOLE = 4
 
 _FUSE = {"ttd": fusion_lib.dynamic_fuse, "static": fusion_lib.static_fuse}
 
 
 class BatchFuser:
-    """Fuses batches; keeps one compiled program per shape."""
+    """Fuses batches; keeps its compiled programs.
 
-    def __init__(self, model: Model, row: BackboneRow, options: FuseOptions):
+    A batch is one vmap over its scenes, compiled once per shape, if it fits in memory. If not, its
+    scenes are fused one after the other, in strips that fit.
+
+    Args:
+      model: the network.
+      row: its row.
+      options: the run's.
+      memory: bytes that fusing may take: see `ttd_jax.tiling.StripFuser.plan`.
+
+    Attributes:
+      memory: as given.
+      compile_seconds: spent on compiling and on planning strips, so far.
+    """
+
+    def __init__(self, model: Model, row: BackboneRow, options: FuseOptions, memory: int):
         self._model = model
-        self._channels = row.channels
+        self._row = row
         self._options = options
+        self.memory = memory
         self._programs = {}
+        self._strips = {}
+        self.compile_seconds = 0.0
 
-    def __call__(self, pictures):
-        """Fuses one batch.
+    def __call__(self, batch: Batch, pictures):
+        """Fuses the scenes of a batch whose pictures are given.
 
         Args:
-          pictures: M arrays f32[B, H, W, 1 or 3] in [0, 1].
+          batch: the batch.
+          pictures: slot -> the scene's M `Picture`s.
 
-        Returns:
-          `(results, compile_seconds)`: a dict of numpy arrays with the leading axis B: `dominates`
-          and `mean_dominability` [B, M], and whatever the options save: `fused`, `dominability`,
-          `components`, `losses`; zero seconds where the program was there already.
+        Yields:
+          `(slot, result)`: a dict of numpy arrays, `dominates` and `mean_dominability` [M] and
+          whatever the options save: `fused`, `dominability`, `components`, `losses`; and `strips`,
+          a dict: their `count` and the `rows` that each reads. Pictures of a scene in several
+          strips are integers of the first source's type already.
         """
-        shapes = tuple(picture.shape for picture in pictures)
-        seconds = 0.0
-        if shapes not in self._programs:
-            start = time.perf_counter()
-            self._programs[shapes] = self._compile(pictures)
-            seconds = time.perf_counter() - start
-        results = self._programs[shapes](self._model, pictures)
-        return {name: np.asarray(array) for name, array in results.items()}, seconds
+        start = time.perf_counter()
+        program = self._whole(batch)
+        self.compile_seconds += time.perf_counter() - start
+        if program is None:
+            for slot, own in pictures.items():
+                yield slot, self._fuse_in_strips(batch.slots[slot], own)
+            return
+        results = program(self._model, _stack(batch, pictures))
+        results = {name: np.asarray(array) for name, array in results.items()}
+        strips = {"count": 1, "rows": batch.slots[0].size[0]}
+        for slot in pictures:
+            yield slot, {name: array[slot] for name, array in results.items()} | {"strips": strips}
 
-    def _compile(self, pictures):
-        mode = self._options.resolve_color(tuple(p.shape[-1] == 3 for p in pictures))
+    @property
+    def quantisation(self) -> str:
+        """How pictures become integers: as the network's authors do where they are compared."""
+        return self._row.quantise if self._options.color == "network" else "round"
+
+    def _whole(self, batch):
+        """The program of a whole batch, None if it takes too much memory."""
+        shapes = tuple((batch.capacity, *shape) for shape in _shapes(batch.slots[0]))
+        if shapes not in self._programs:
+            self._programs[shapes] = self._compile(batch.slots[0].coloured, shapes)
+        return self._programs[shapes]
+
+    def _compile(self, coloured, shapes):
+        pictures = tuple(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
+        taken = overhead(_WHOLE) if jax.default_backend() == "cpu" else 0
+        # A batch whose features alone are too much need not be compiled to be called too large.
+        features = self._feature_bytes(shapes)
+        if taken + features > self.memory:
+            return None
         one = functools.partial(
             fuse_scene,
             strategy=self._options.strategy,
-            mode=mode,
-            channels=self._channels,
+            mode=self._options.resolve_color(coloured),
+            channels=self._row.channels,
             save=self._options.save,
         )
         batched = jax.jit(jax.vmap(one, in_axes=(None, 0)))
-        return batched.lower(self._model, pictures).compile()
+        program = batched.lower(self._model, pictures).compile()
+        if jax.default_backend() == "cpu":  # as pictures in integers and floats, these and the next
+            taken += 3 * sum(4 * int(np.prod(shape)) for shape in shapes)
+        return program if taken + program_bytes(program) <= self.memory else None
+
+    def _feature_bytes(self, shapes):
+        count, channels = len(shapes), self._row.channels
+        sources = jax.ShapeDtypeStruct((count, *shapes[0][1:3], channels), jnp.float32)
+        features = jax.eval_shape(lambda model, x: model.encode(x), self._model, sources)
+        return shapes[0][0] * sum(leaf.size * 4 for leaf in jax.tree.leaves(features))
+
+    def _fuse_in_strips(self, checked, pictures):
+        start = time.perf_counter()
+        mode = self._options.resolve_color(checked.coloured)
+        options = SceneOptions(
+            strategy=self._options.strategy,
+            mode=mode,
+            channels=self._row.channels,
+            save=saved_maps(self._options.save),
+        )
+        if mode not in self._strips:
+            self._strips[mode] = StripFuser(self._model, options, jax.local_devices())
+        fuser, dtype = self._strips[mode], pictures[0].pixels.dtype
+        count, size = len(pictures), checked.size
+        beside = _host_bytes(pictures, map_shapes(options, count, size), dtype)
+        plan = fuser.plan(_shapes(checked), memory=self.memory, beside=beside)
+        self.compile_seconds += time.perf_counter() - start
+        maps = empty_maps(options, count, size, dtype)
+        arrays = [picture.pixels for picture in pictures]
+        with tqdm(
+            total=plan.steps,
+            desc=checked.scene.name,
+            unit="strip",
+            leave=False,
+            delay=1,
+            disable=None,
+        ) as bar:
+            shares = fuser(arrays, maps, plan, how=self.quantisation, advance=bar.update)
+        planes = {name: maps[name][..., 0] for name in ("dominability", "losses") if name in maps}
+        return maps | planes | shares | {"strips": {"count": plan.strips, "rows": plan.window}}
+
+
+def saved_maps(save):
+    """The maps that the files of `save` are made of: the overlay shows RD over `fused`."""
+    return tuple(dict.fromkeys((*save, *(("fused",) if "dominability" in save else ()))))
 
 
 def fuse_scene(model, pictures, *, strategy, mode, channels, save):
@@ -75,9 +173,7 @@ def fuse_scene(model, pictures, *, strategy, mode, channels, save):
     return {
         "dominates": dominance_shares(fusion.dominability) if dynamic else even,
         "mean_dominability": jnp.mean(fusion.dominability, axis=(1, 2)) if dynamic else even,
-        **{name: kept[name] for name in save},
-        # The overlay shows RD over the fused picture.
-        **({"fused": fusion.image} if "dominability" in save else {}),
+        **{name: kept[name] for name in saved_maps(save)},
     }
 
 
@@ -87,8 +183,32 @@ def dominance_shares(dominability):
     Args:
       dominability: f32[M, H, W].
     """
-    leads = (dominability == jnp.max(dominability, axis=0)).astype(dominability.dtype)
-    return jnp.mean(leads / jnp.sum(leads, axis=0), axis=(1, 2))
+    return jnp.mean(leading(dominability), axis=(1, 2))
+
+
+def _shapes(checked):
+    return [(*checked.size, 3 if coloured else 1) for coloured in checked.coloured]
+
+
+def _stack(batch, pictures):
+    """The pictures of a batch: M of f32[B, H, W, 1 or 3]; slots without any hold zeros."""
+    arrays = tuple(
+        np.zeros((batch.capacity, *shape), np.float32) for shape in _shapes(batch.slots[0])
+    )
+    for slot, own in pictures.items():
+        for array, picture in zip(arrays, own, strict=True):
+            array[slot] = picture.as_float()
+    return arrays
+
+
+def _host_bytes(pictures, shapes, dtype):
+    """What a scene in strips takes beside its strips: its pictures and its maps."""
+    sources = sum(p.pixels.nbytes + (0 if p.alpha is None else p.alpha.nbytes) for p in pictures)
+    integers = {"fused", "components"}
+    return sources + sum(
+        int(np.prod(shape)) * (np.dtype(dtype).itemsize if name in integers else 4)
+        for name, shape in shapes.items()
+    )
 
 
 def day_probability(classifier: Classifier, path) -> float | None:

@@ -6,7 +6,6 @@ STRATEGIES = ("ttd", "static")
 COLORS = ("auto", "luma", "rgb", "gray", "network")
 SAVES = ("fused", "dominability", "components", "losses")
 RESIDUALS = ("first", "sum", "none")
-PRECISIONS = ("highest", "high", "default")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,7 +21,7 @@ class FuseOptions:
       format: 'png' or 'tiff'.
       save: which of `SAVES` to write.
       batch_size: scenes in one batch; 0 chooses by size.
-      precision: of convolutions, one of `PRECISIONS`.
+      precision: of the layers, one of `ttd_jax.backbones.PRECISIONS`.
       fold: whether neighbouring linear layers were merged.
       residual: CDDFuse's, where it differs from the model's own.
       classifier_sha256: of the illumination classifier's weights, None without one.

@@ -33,7 +33,7 @@ def output_files(name, labels, options, result, *, first, quantise_how):
       name: the scene's.
       labels: names of its sources.
       options: the run's.
-      result: the scene's slice of what `BatchFuser` returns.
+      result: what `BatchFuser` made of the scene; pictures may be quantised already.
       first: the first source's `Picture`: gives bit depth and alpha.
       quantise_how: 'round' or 'truncate', for the pictures.
 
@@ -45,16 +45,23 @@ def output_files(name, labels, options, result, *, first, quantise_how):
     names = iter(output_names(name, labels, options))
     dtype = first.pixels.dtype
     if "fused" in options.save:
-        fused = quantise(result["fused"], dtype, how=quantise_how)
+        fused = _quantised(result["fused"], dtype, quantise_how)
         yield next(names), encode_picture(fused, suffix, first.alpha)
+        del fused  # a generator keeps its variables: of large pictures only what is needed
     if "dominability" in options.save:
-        for rd in quantise(result["dominability"], np.uint16):
-            yield next(names), encode_picture(rd[..., None], ".png")
+        for rd in result["dominability"]:
+            yield next(names), encode_picture(quantise(rd[..., None], np.uint16), ".png")
         overlay = dominability_overlay(result["fused"], result["dominability"], labels)
         yield next(names), encode_picture(overlay, ".png")
+        del overlay
     if "components" in options.save:
-        for component in quantise(result["components"], dtype, how=quantise_how):
-            yield next(names), encode_picture(component, suffix)
+        for component in result["components"]:
+            picture = _quantised(component, dtype, quantise_how)
+            yield next(names), encode_picture(picture, suffix)
     if "losses" in options.save:
         for loss in result["losses"]:
             yield next(names), encode_picture(loss[..., None], ".tiff")
+
+
+def _quantised(picture, dtype, how):
+    return picture if picture.dtype == dtype else quantise(picture, dtype, how=how)

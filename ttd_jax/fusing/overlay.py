@@ -9,6 +9,7 @@ COLOURS = np.array(
     np.float32,
 )
 _MIN_WIDTH = 480
+_BLOCK = 2**20  # pixels that are tinted at a time
 _TEXT = 15  # pixels
 _ROW = 26
 
@@ -20,28 +21,40 @@ def dominability_overlay(fused, dominability, labels) -> np.ndarray:
     the margin of the full tint, each source's name, mean RD and share of dominated pixels.
 
     Args:
-      fused: f32[H, W, 1 or 3] in [0, 1].
+      fused: [H, W, 1 or 3], f32 in [0, 1] or integers.
       dominability: f32[M, H, W], RD.
       labels: M names of the sources.
 
     Returns:
       u8[H', W', 3], RGB; small pictures are enlarged so that the legend can be read.
     """
-    count = len(dominability)
+    count, height = dominability.shape[:2]
     colours = COLOURS[np.arange(count) % len(COLOURS)]
-    leader = np.argmax(dominability, axis=0)
-    margin = np.max(dominability, axis=0) - 1.0 / count
+    margin = np.max(dominability, axis=0) - np.float32(1.0 / count)
     full = float(np.percentile(margin, 99)) or 1.0
-    strength = np.clip(margin / full, 0, 1)[..., None] * 0.85
-    # Lifted blacks: a tint must show in the dark as well.
-    gray = 50 + 0.75 * 255 * np.mean(fused, axis=-1, keepdims=True)
-    tinted = (1 - strength) * gray + strength * colours[leader]
-    picture = _enlarge(np.clip(tinted, 0, 255).astype(np.uint8))
+    picture = np.empty((*margin.shape, 3), np.uint8)
+    led = np.zeros(count, int)
+    step = max(1, _BLOCK // margin.shape[1])
+    for rows in (slice(start, start + step) for start in range(0, height, step)):
+        leader = np.argmax(dominability[:, rows], axis=0)
+        led += np.bincount(leader.ravel(), minlength=count)
+        strength = np.clip(margin[rows] / full, 0, 1)[..., None] * 0.85
+        # Lifted blacks: a tint must show in the dark as well.
+        gray = 50 + 0.75 * 255 * np.mean(_as_float(fused[rows]), axis=-1, keepdims=True)
+        tinted = (1 - strength) * gray + strength * colours[leader]
+        picture[rows] = np.clip(tinted, 0, 255)
+    picture = _enlarge(picture)
     rows = [
-        f"{label}: dominates {np.mean(leader == m):.0%}, mean RD {np.mean(dominability[m]):.3f}"
+        f"{label}: dominates {led[m] / margin.size:.0%}, mean RD {np.mean(dominability[m]):.3f}"
         for m, label in enumerate(labels)
     ]
     return np.concatenate([picture, _legend(rows, colours, picture.shape[1], count, full)])
+
+
+def _as_float(picture):
+    if np.issubdtype(picture.dtype, np.integer):
+        return picture / np.float32(np.iinfo(picture.dtype).max)
+    return picture
 
 
 def _enlarge(picture):

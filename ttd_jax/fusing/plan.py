@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import dataclasses
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 
 from tqdm import tqdm
@@ -15,6 +16,8 @@ from ttd_jax.errors import UserError
 # A batch holds about this many pixels: enough to fill a device, little enough to hold in memory.
 _BATCH_PIXELS = 2**20
 _BATCH_LIMIT = 8
+# Decoding takes about so many times the bytes of a compressed picture.
+_DECODED = 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +54,12 @@ class Batch:
 
 
 def check_scenes(
-    scenes: Sequence[Scene], *, gray: bool, finished: Mapping[str, dict], min_size: int = 1
+    scenes: Sequence[Scene],
+    *,
+    gray: bool,
+    finished: Mapping[str, dict],
+    min_size: int = 1,
+    max_memory: int | None = None,
 ) -> tuple[list[CheckedScene], set[str]]:
     """Decodes every source once; scenes that are finished are only hashed.
 
@@ -60,6 +68,8 @@ def check_scenes(
       gray: whether sources are decoded to grey.
       finished: records of finished scenes, by name.
       min_size: smallest height and width that the network takes.
+      max_memory: bytes that this may take; fewer scenes are then checked at a time if their files
+        are large.
 
     Returns:
       The checked scenes in the given order, and the names of those still finished: a scene whose
@@ -75,12 +85,16 @@ def check_scenes(
         if record and sha256 == tuple(source["sha256"] for source in record["sources"]):
             coloured = tuple(source["coloured"] for source in record["sources"])
             return CheckedScene(scene, tuple(record["size"]), coloured, sha256), True
-        pictures = [read_picture(path, gray=gray) for path in scene.sources]
-        _check_sizes(scene, [picture.size for picture in pictures], min_size)
-        coloured = tuple(picture.coloured for picture in pictures)
-        return CheckedScene(scene, pictures[0].size, coloured, sha256), False
+        sizes, coloured = [], []
+        for path in scene.sources:  # one picture in memory at a time
+            picture = read_picture(path, gray=gray)
+            sizes.append(picture.size)
+            coloured.append(picture.coloured)
+            del picture
+        _check_sizes(scene, sizes, min_size)
+        return CheckedScene(scene, sizes[0], tuple(coloured), sha256), False
 
-    with concurrent.futures.ThreadPoolExecutor() as pool:
+    with concurrent.futures.ThreadPoolExecutor(_threads(scenes, max_memory)) as pool:
         results = pool.map(check, scenes)
         bar = tqdm(results, "checking", len(scenes), unit="scene", delay=1, disable=None)
         checked = list(bar)
@@ -111,6 +125,22 @@ def plan_batches(checked: Sequence[CheckedScene], batch_size: int = 0) -> list[B
         for start in range(0, len(members), capacity):
             batches.append(Batch(tuple(members[start : start + capacity]), capacity))
     return batches
+
+
+def _threads(scenes, max_memory):
+    """How many pictures may be decoded at a time, None for as many as the machine likes."""
+    if max_memory is None:
+        return None
+    largest = max((_bytes(path) for scene in scenes for path in scene.sources), default=0)
+    allowed = max_memory // max(1, _DECODED * largest)
+    return int(min(max(1, allowed), (os.cpu_count() or 1) + 4))
+
+
+def _bytes(path):
+    try:
+        return path.stat().st_size
+    except OSError:  # said when it is read
+        return 0
 
 
 def _hash(path):

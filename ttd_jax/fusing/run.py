@@ -6,7 +6,6 @@ import pathlib
 import time
 from collections.abc import Sequence
 
-import numpy as np
 from tqdm import tqdm
 
 from ttd_jax.backbones import BackboneRow, Model
@@ -19,6 +18,10 @@ from ttd_jax.fusing.compute import BatchFuser, day_probability
 from ttd_jax.fusing.options import FuseOptions
 from ttd_jax.fusing.outputs import output_files, output_names
 from ttd_jax.fusing.plan import Batch, check_scenes, plan_batches
+from ttd_jax.tiling import default_memory
+
+# Pictures are decoded ahead only if that takes this share of the memory at most.
+_AHEAD = 1 / 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +57,18 @@ def plan_job(
     out: pathlib.Path,
     *,
     resume: bool = False,
+    max_memory: int | None = None,
 ) -> FuseJob:
     """Checks sources and output names; writes nothing.
+
+    Args:
+      scenes: what to fuse.
+      labels: names of the sources.
+      row: of the network.
+      options: the user's choices.
+      out: the output folder.
+      resume: keep the finished scenes that are in it.
+      max_memory: bytes that decoding may take; few large pictures are then checked at a time.
 
     Raises:
       UserError: see `check_scenes`; a source would be overwritten; other settings when resuming.
@@ -77,7 +90,11 @@ def plan_job(
     if out.exists() and not out.is_dir():
         raise UserError(f"{out}: is a file: choose a folder as --out")
     checked, unchanged = check_scenes(
-        scenes, gray=options.decode_gray, finished=finished, min_size=row.min_size
+        scenes,
+        gray=options.decode_gray,
+        finished=finished,
+        min_size=row.min_size,
+        max_memory=max_memory,
     )
     return FuseJob(
         out=out,
@@ -89,7 +106,12 @@ def plan_job(
 
 
 def run_job(
-    job: FuseJob, model: Model, row: BackboneRow, classifier: Classifier | None = None
+    job: FuseJob,
+    model: Model,
+    row: BackboneRow,
+    classifier: Classifier | None = None,
+    *,
+    max_memory: int | None = None,
 ) -> dict:
     """Fuses what is not finished and writes it.
 
@@ -98,18 +120,23 @@ def run_job(
       model: the network.
       row: its row.
       classifier: tells day from night on each first source; the record then has `day_probability`.
+      max_memory: bytes that fusing may take; what does not fit is fused in strips. Half of what is
+        free by default.
 
     Returns:
       `{'fused': count, 'reused': count, 'scenes': records}`.
 
     Raises:
-      UserError: the output cannot be written.
+      UserError: the output cannot be written, or memory has no room for any strip of a scene.
       KeyboardInterrupt: what is finished stays, for a run with `resume`.
     """
+    memory = default_memory() if max_memory is None else max_memory
     journal = Journal(job.out)
     journal.open(job.finished)
     try:
-        records, batch_times, seconds = _fuse_batches(job, model, row, journal, classifier)
+        records, batch_times, seconds = _fuse_batches(
+            job, BatchFuser(model, row, job.options, memory), journal, classifier
+        )
     except BaseException:
         journal.abandon()
         raise
@@ -126,30 +153,20 @@ def run_job(
     return {"fused": fused, "reused": len(summary) - fused, "scenes": summary}
 
 
-def _fuse_batches(job, model, row, journal, classifier):
+def _fuse_batches(job, fuser, journal, classifier):
     start = time.perf_counter()
-    fuser = BatchFuser(model, row, job.options)
     todo = [
         (batch, [c.scene.name not in job.finished for c in batch.slots]) for batch in job.batches
     ]
     todo = [(batch, wanted) for batch, wanted in todo if any(wanted)]
     count = sum(sum(wanted) for _, wanted in todo)
     records, times = {}, []
-    with (
-        concurrent.futures.ThreadPoolExecutor(1) as ahead,
-        tqdm(total=count, desc="fusing", unit="scene", delay=1, disable=None) as bar,
-    ):
-        loads = (ahead.submit(_load, batch, wanted, job.options) for batch, wanted in todo)
-        pending = next(loads, None)
-        for batch, wanted in todo:
-            pictures, arrays = pending.result()
-            pending = next(loads, None)  # decode the next batch while this one is computed
-            begun = time.perf_counter()
-            results, compile_seconds = fuser(arrays)
-            for slot, checked in enumerate(batch.slots):
-                if not wanted[slot]:
-                    continue
-                result = {name: array[slot] for name, array in results.items()}
+    with tqdm(total=count, desc="fusing", unit="scene", delay=1, disable=None) as bar:
+        for batch, pictures in _decoded(todo, job.options, fuser.memory):
+            begun, compiled = time.perf_counter(), fuser.compile_seconds
+            scenes = len(pictures)
+            for slot, result in fuser(batch, pictures):
+                checked, first = batch.slots[slot], pictures[slot][0]
                 record = _record(job, checked, result)
                 if classifier is not None:
                     record["day_probability"] = day_probability(
@@ -160,16 +177,19 @@ def _fuse_batches(job, model, row, journal, classifier):
                     job.labels,
                     job.options,
                     result,
-                    first=pictures[slot],
-                    quantise_how=row.quantise if job.options.color == "network" else "round",
+                    first=first,
+                    quantise_how=fuser.quantisation,
                 )
                 journal.write_scene(record, files)
                 records[checked.scene.name] = record
                 bar.update()
+                del result, files, first  # a large scene leaves before the next one comes
+            pictures.clear()
+            compile_seconds = fuser.compile_seconds - compiled
             times.append(
                 {
                     "size": list(batch.slots[0].size),
-                    "scenes": sum(wanted),
+                    "scenes": scenes,
                     "compile_seconds": compile_seconds,
                     "seconds": time.perf_counter() - begun - compile_seconds,
                 }
@@ -177,23 +197,33 @@ def _fuse_batches(job, model, row, journal, classifier):
     return records, times, time.perf_counter() - start
 
 
-def _load(batch, wanted, options):
-    """First sources' pictures by slot, and the batch's arrays: M of f32[B, H, W, 1 or 3]."""
-    first = batch.slots[0]
-    arrays = [
-        np.zeros((batch.capacity, *first.size, 3 if coloured else 1), np.float32)
-        for coloured in first.coloured
-    ]
-    pictures = {}
-    for slot, checked in enumerate(batch.slots):
-        if not wanted[slot]:
-            continue
-        for m, path in enumerate(checked.scene.sources):
-            picture = read_picture(path, gray=options.decode_gray)
-            arrays[m][slot] = picture.as_float()
-            if m == 0:
-                pictures[slot] = picture
-    return pictures, tuple(arrays)
+def _decoded(todo, options, memory):
+    """Batches with the pictures of their wanted slots; small ones are decoded a batch ahead."""
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        ahead = None
+        for index, (batch, wanted) in enumerate(todo):
+            pictures = ahead.result() if ahead else _decode(batch, wanted, options)
+            following = todo[index + 1 : index + 2]
+            ahead = None
+            if following and _decoding_bytes(following[0][0]) <= _AHEAD * memory:
+                ahead = thread.submit(_decode, *following[0], options)
+            yield batch, pictures
+
+
+def _decode(batch, wanted, options):
+    """Slot -> the pictures of its scene."""
+    return {
+        slot: tuple(read_picture(path, gray=options.decode_gray) for path in checked.scene.sources)
+        for slot, checked in enumerate(batch.slots)
+        if wanted[slot]
+    }
+
+
+def _decoding_bytes(batch):
+    """About what the pictures of a batch take while they are decoded."""
+    height, width = batch.slots[0].size
+    channels = sum(3 if coloured else 1 for coloured in batch.slots[0].coloured)
+    return 4 * len(batch.slots) * height * width * channels
 
 
 def _record(job, checked, result):
@@ -202,6 +232,7 @@ def _record(job, checked, result):
         "scene": scene.name,
         "size": list(checked.size),
         "color": options.resolve_color(checked.coloured),
+        "strips": result["strips"],
         "files": [str(name) for name in output_names(scene.name, job.labels, options)],
         "settings": options.as_record(),
         "sources": [

@@ -1,0 +1,54 @@
+"""`ttd-jax fuse` with little memory."""
+
+import json
+
+import cv2
+import numpy as np
+
+from tests.commands.conftest import draw
+from ttd_jax.data.images import read_picture
+
+SAVE = "--save=fused,dominability,components,losses"
+
+
+def test_little_memory_gives_the_files_of_much(command_line, fuse, tmp_path):
+    pair = [
+        draw(tmp_path / "vis.png", (700, 24), channels=4),
+        draw(tmp_path / "ir.png", (700, 24), seed=1),
+    ]
+    scenes = {}
+    for memory in ("8GiB", "332MiB"):
+        result = command_line(
+            *fuse(tmp_path / memory, f"--max_memory={memory}", SAVE, "--json", *pair)
+        )
+        assert result.returncode == 0, result.stderr
+        (scenes[memory],) = json.loads(result.stdout)["scenes"]
+    strips = [scene.pop("strips") for scene in scenes.values()]
+    assert strips[0] == {"count": 1, "rows": 700}
+    assert strips[1]["count"] > 1
+    assert strips[1]["rows"] < 700
+    much, little = scenes.values()
+    for one, other in zip(much.pop("sources"), little.pop("sources"), strict=True):
+        for name in ("dominates", "mean_dominability"):
+            assert abs(one.pop(name) - other.pop(name)) < 1e-4
+        assert one == other
+    assert much == little
+    for name in much["files"]:
+        if name.endswith(".tiff"):
+            losses = [cv2.imread(str(tmp_path / m / name), cv2.IMREAD_UNCHANGED) for m in scenes]
+            np.testing.assert_allclose(*losses, atol=1e-5)
+            continue
+        whole, cut = (read_picture(tmp_path / memory / name) for memory in scenes)
+        assert whole.pixels.dtype == cut.pixels.dtype
+        np.testing.assert_allclose(whole.pixels.astype(int), cut.pixels.astype(int), atol=1)
+        np.testing.assert_array_equal(whole.alpha, cut.alpha)
+    # Memory is no setting of the results: a run with another bound goes on with them.
+    words = fuse(tmp_path / "8GiB", "--max_memory=332MiB", "--resume", SAVE, "--json", *pair)
+    assert json.loads(command_line(*words).stdout)["reused"] == 1
+
+
+def test_a_memory_that_is_no_size_or_too_little_is_refused(refused, fuse, pair, tmp_path):
+    out = tmp_path / "out"
+    refused(*fuse(out, "--max_memory=much", *pair), named=["--max_memory", "'much'", "2GiB"])
+    refused(*fuse(out, "--max_memory=1MB", *pair), named=["32x24", "--max_memory=", "1MiB"])
+    assert not out.exists()

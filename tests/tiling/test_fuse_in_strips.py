@@ -1,0 +1,238 @@
+"""A scene fused in strips is the scene fused whole."""
+
+import functools
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ttd_jax
+from ttd_jax.backbones import Model, lookup
+from ttd_jax.backbones.cddfuse_blocks import RestormerBlock
+from ttd_jax.backbones.folding import fold
+from ttd_jax.backbones.ifcnn import IFCNN
+from ttd_jax.benchmarks.weights import random_variables
+from ttd_jax.core import color
+from ttd_jax.errors import UserError
+from ttd_jax.tiling import SceneOptions, StripFuser, empty_maps, fuse_in_strips, parse_size
+from ttd_jax.tiling.cddfuse import _apply, _measure
+from ttd_jax.tiling.memory import overhead
+from ttd_jax.tiling.sweeps import Work
+
+FUSE = {"ttd": ttd_jax.dynamic_fuse, "static": ttd_jax.static_fuse}
+
+
+@functools.cache
+def model(name, preset=None):
+    row = lookup(name)
+    bound = fold(row.bind(jax.tree.map(jnp.asarray, random_variables(row))))
+    return bound if preset is None else bound.replace(settings=row.presets[preset])
+
+
+def scene(*size, channels=1, count=2, seed=0):
+    """Sources f32[M, H, W, C]: steps of brightness from top to bottom under fine noise."""
+    rng = np.random.default_rng(seed)
+    steps = rng.random((count, -(-size[0] // 5), 1, 1)).repeat(5, axis=1)[:, : size[0]]
+    return np.float32(0.7 * steps + 0.3 * rng.random((count, *size, channels)))
+
+
+def compare(model, sources, *, window, atol, strategy="ttd"):
+    whole = jax.jit(FUSE[strategy])(model, sources)
+    strips = fuse_in_strips(model, sources, strategy=strategy, window=window)
+    for name in ("image", "dominability", "components", "losses"):
+        expected, found = getattr(whole, name), getattr(strips, name)
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, atol=atol, err_msg=name)
+    if strategy == "ttd":
+        assert np.ptp(strips.dominability) > 1e-3  # there is something to compare
+    return strips
+
+
+@pytest.mark.parametrize(
+    ("preset", "strategy", "size"),
+    [
+        ("fused", "ttd", (40, 33)),
+        ("intensity", "ttd", (21, 17)),
+        ("self", "ttd", (33, 8)),
+        ("fused", "static", (21, 17)),
+    ],
+)
+def test_ifcnn(preset, strategy, size):
+    sources = scene(*size, channels=3)
+    compare(model("ifcnn_sum", preset), sources, window=16, strategy=strategy, atol=1e-6)
+
+
+def test_ifcnn_with_three_sources_and_a_maximum():
+    compare(model("ifcnn_max"), scene(21, 17, channels=3, count=3), window=14, atol=1e-6)
+
+
+def test_piafusion_whose_means_are_global():
+    # Wide enough for the form that its layers take on large pictures.
+    compare(model("piafusion", "self"), scene(31, 137), window=30, atol=1e-6)
+
+
+def test_cddfuse_whose_attention_is_global():
+    compare(model("cddfuse_ivf", "self"), scene(37, 13), window=24, atol=1e-5)
+
+
+def test_a_block_of_cddfuse_given_its_own_sums_is_that_block():
+    size = 33, 130  # large enough for the block to take tiles of its own
+    block = RestormerBlock()
+    x = jnp.float32(np.random.default_rng(0).standard_normal((*size, 64)))
+    params = model("cddfuse_ivf").params["encoder"]["blocks"]["block0"]
+    owned = np.ones((size[0], 1, 1), bool)
+
+    @jax.jit
+    def both(x):
+        sums = _measure(block, params, x, owned)
+        doubled = jax.tree.map(lambda s: 2 * s, sums) | {"product": sums["product"]}
+        given = _apply(block, params, x, sums), _apply(block, params, x, doubled)
+        return block.apply({"params": params}, x), *given
+
+    whole, same, other = both(x)
+    np.testing.assert_allclose(same, whole, atol=1e-5)
+    assert np.abs(other - whole).max() > 1e-3
+
+
+def kept(fuser, sources, window, dtype=np.float32):
+    plan = fuser.plan_window([source.shape for source in sources], window)
+    options = fuser._options
+    maps = empty_maps(options, len(sources), sources[0].shape[:2], dtype)
+    return maps, fuser(list(sources), maps, plan), plan
+
+
+def test_the_halo_is_as_wide_as_it_must_be_and_no_wider():
+    sources = scene(30, 9, channels=3)
+    own = model("ifcnn_sum")
+    whole = np.asarray(jax.jit(ttd_jax.dynamic_fuse)(own, sources).image)
+    options = SceneOptions(strategy="ttd", mode="rgb", channels=3, save=("fused",))
+    fuser = StripFuser(own, options)
+    work = fuser._fuser._fuse
+    np.testing.assert_allclose(kept(fuser, sources, 14)[0]["fused"], whole, atol=1e-6)
+    fuser._fuser._fuse = Work(work.function, work.halo - 1)
+    assert np.abs(kept(fuser, sources, 14)[0]["fused"] - whole).max() > 1e-5
+
+
+def test_shares_and_means_are_those_of_the_maps():
+    sources = scene(21, 17, channels=3)
+    sources[1, :10] = sources[0, :10]  # ties
+    options = SceneOptions(strategy="ttd", mode="rgb", channels=3, save=("dominability",))
+    maps, shares, _ = kept(StripFuser(model("ifcnn_sum", "self"), options), sources, 14)
+    rd = maps["dominability"][..., 0]
+    np.testing.assert_allclose(shares["mean_dominability"], rd.mean((1, 2)), atol=1e-6)
+    leads = (rd == rd.max(0)) / (rd == rd.max(0)).sum(0)
+    np.testing.assert_allclose(shares["dominates"], leads.mean((1, 2)), atol=1e-6)
+    assert shares["dominates"].min() > 0.2
+
+
+def test_colour_is_put_back():
+    """Pictures in integers, of which one has colour, into integers."""
+    name, strategy = "ifcnn_sum", "static"
+    rng = np.random.default_rng(0)
+    pictures = [np.uint8(255 * rng.random((30, 12, c))) for c in (3, 1)]
+    own, channels = model(name, "fused"), lookup(name).channels
+    options = SceneOptions(strategy=strategy, mode="luma", channels=channels, save=("fused",))
+    maps, _, plan = kept(StripFuser(own, options), pictures, 22, np.uint8)
+    assert plan.strips > 1
+    whole = color.fuse_in_color(
+        jax.jit(functools.partial(FUSE[strategy], own)),
+        [np.float32(p) / np.float32(255) for p in pictures],
+        mode="luma",
+        channels=channels,
+    )
+    assert maps["fused"].shape == (30, 12, 3)
+    np.testing.assert_allclose(maps["fused"], 255 * whole.image, atol=0.505)
+
+
+def test_cddfuse_in_bfloat16_is_refused():
+    own = model("cddfuse_ivf")
+    half = own.replace(module=own.module.clone(precision="bfloat16"))
+    with pytest.raises(UserError, match="float32 only"):
+        fuse_in_strips(half, scene(60, 24), max_memory="2GiB")
+
+
+# Plans ----------------------------------------------------------------------------------------
+
+
+def test_more_memory_gives_higher_strips_until_the_picture_is_one():
+    fuser = StripFuser(
+        model("ifcnn_sum"),
+        SceneOptions(strategy="ttd", mode="rgb", channels=3, save=("fused",)),
+    )
+    shapes = [(300, 16, 3)] * 2
+    plans = []
+    for extra in (4, 8, 1000):
+        memory = overhead(1) + extra * 2**20
+        plans.append(fuser.plan(shapes, memory=memory))
+        assert plans[-1].memory <= memory
+    windows = [plan.window for plan in plans]
+    assert windows[0] < windows[1] < windows[2] == 300
+    assert plans[2].strips == 1
+    beside = fuser.plan(shapes, memory=overhead(1) + 8 * 2**20, beside=4 * 2**20)
+    assert beside.window == windows[0]
+
+
+def test_too_little_memory_is_refused_with_what_would_do():
+    fuser = StripFuser(
+        model("ifcnn_sum"),
+        SceneOptions(strategy="ttd", mode="rgb", channels=3, save=("fused",)),
+    )
+    shapes = [(300, 16, 3)] * 2
+    with pytest.raises(UserError, match=r"16x300 take at least .*--max_memory=") as refused:
+        fuser.plan(shapes, memory=2**20)
+    least = parse_size(str(refused.value).split("--max_memory=")[1].split()[0])
+    assert fuser.plan(shapes, memory=least).strips > 1
+    with pytest.raises(UserError):
+        fuser.plan(shapes, memory=least - 2 * 2**20)
+
+
+def test_cddfuse_keeps_one_array_a_source_and_one_more():
+    options = SceneOptions(strategy="ttd", mode="gray", channels=1, save=("fused",))
+    fuser = StripFuser(model("cddfuse_ivf"), options)
+    held = fuser._rehearse([(64, 32, 1)] * 2, 44).held
+    features = 64 * 32 * 64 * 4
+    assert 3 * features < held < 3.4 * features
+    assert fuser.program_count == 0  # a rehearsal compiles nothing
+
+
+def test_a_network_of_unknown_reach_is_refused():
+    class Other(IFCNN):
+        pass
+
+    own = model("ifcnn_sum")
+    stranger = Model(variables=own.variables, module=Other(folded=True))
+    with pytest.raises(UserError, match="Other cannot be cut"):
+        fuse_in_strips(stranger, scene(21, 17, channels=3), window=16)
+
+
+# Devices --------------------------------------------------------------------------------------
+
+_SHARED = """
+import jax, numpy as np
+from tests.tiling.test_fuse_in_strips import model, scene
+from ttd_jax.tiling import fuse_in_strips
+
+sources = scene(40, 9, channels=3)
+one = fuse_in_strips(model("ifcnn_sum"), sources, window=16)
+three = fuse_in_strips(model("ifcnn_sum"), sources, window=16, devices=jax.devices())
+assert len(jax.devices()) == 3
+for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(three), strict=True):
+    np.testing.assert_array_equal(a, b)
+"""
+
+
+def test_several_devices_share_the_strips():
+    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "3", "JAX_PLATFORMS": "cpu"}
+    result = subprocess.run(
+        [sys.executable, "-c", _SHARED],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr

@@ -1,0 +1,91 @@
+"""What the fusion of a strip leaves behind: rows of maps, and sums for the record."""
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+
+from ttd_jax.core import fusion as fusion_lib
+
+FUSE = {"ttd": fusion_lib.dynamic_fuse, "static": fusion_lib.static_fuse}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SceneOptions:
+    """How scenes are fused and what is kept of them.
+
+    Attributes:
+      strategy: 'ttd' or 'static'.
+      mode: of `ttd_jax.core.color.fuse_in_color`.
+      channels: of the network.
+      save: which of 'fused', 'dominability', 'components', 'losses' are kept.
+    """
+
+    strategy: str
+    mode: str
+    channels: int
+    save: tuple[str, ...]
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether weights are found at test time."""
+        return self.strategy == "ttd"
+
+
+def map_shapes(options: SceneOptions, count: int, size: tuple[int, int]) -> dict[str, tuple]:
+    """Shapes [..., H, W, C] of the maps that are kept of `count` sources of one size."""
+    own = {"rgb": 3, "network": options.channels}.get(options.mode, 1)
+    shapes = {
+        "fused": (*size, 3 if options.mode == "luma" else own),
+        "dominability": (count, *size, 1),
+        "components": (count, *size, own),
+        "losses": (count, *size, 1),
+    }
+    return {name: shapes[name] for name in options.save}
+
+
+def empty_maps(options: SceneOptions, count: int, size: tuple[int, int], dtype) -> dict:
+    """Arrays for the maps that are kept: pictures of a dtype, RD and losses f32."""
+    pictures = ("fused", "components")
+    return {
+        name: np.empty(shape, dtype if name in pictures else np.float32)
+        for name, shape in map_shapes(options, count, size).items()
+    }
+
+
+def leading(dominability):
+    """Which source leads at each pixel, f32[M, H, W]: one, or equal parts where several do.
+
+    Args:
+      dominability: f32[M, H, W].
+    """
+    leads = (dominability == jnp.max(dominability, axis=0)).astype(dominability.dtype)
+    return leads / jnp.sum(leads, axis=0)
+
+
+def rows_and_sums(fusion, owned, options: SceneOptions):
+    """A strip's part of what is kept of a scene.
+
+    Args:
+      fusion: of the strip's window.
+      owned: bool[H, 1, 1].
+      options: what is kept.
+
+    Returns:
+      `rows`, the maps of `options.save` as f32[..., H, W, C], and `sums`, a dict of f32[M] over the
+      owned pixels, empty for the static strategy: `dominates` and `mean_dominability`.
+    """
+    maps = {
+        "fused": fusion.image,
+        "dominability": fusion.dominability[..., None],
+        "components": fusion.components,
+        "losses": fusion.losses[..., None],
+    }
+    sums = {}
+    if options.dynamic:
+        mask = owned[..., 0]
+        sums = {
+            "dominates": jnp.sum(jnp.where(mask, leading(fusion.dominability), 0), axis=(1, 2)),
+            "mean_dominability": jnp.sum(jnp.where(mask, fusion.dominability, 0), axis=(1, 2)),
+        }
+    return {name: maps[name] for name in options.save}, sums

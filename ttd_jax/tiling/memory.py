@@ -1,0 +1,93 @@
+"""How much memory there is, and how much a compiled program takes."""
+
+import contextlib
+import math
+import os
+import pathlib
+import re
+
+_UNITS = {"": 1, "b": 1} | {
+    f"{prefix}{suffix}": base**power
+    for power, prefix in enumerate("kmgt", start=1)
+    for suffix, base in (("", 1024), ("ib", 1024), ("b", 1000))
+}
+# Measured: what a process grows by beside its arrays, and by each program that it compiles.
+_PROCESS = 288 * 2**20
+_PROGRAM = 32 * 2**20
+_SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([a-z]*)", re.IGNORECASE)
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size as people write it: '2GiB', '500MB', '1.5 g', '123456'.
+
+    KiB, MiB, GiB, TiB and the bare letters count in powers of 1024, kB, MB, GB, TB of 1000; upper
+    and lower case are the same.
+
+    Raises:
+      ValueError: anything else, or less than one byte.
+
+    Example:
+      >>> parse_size("2GiB"), parse_size("500MB")
+      (2147483648, 500000000)
+    """
+    match = _SIZE.fullmatch(text.strip())
+    unit = _UNITS.get(match[2].lower()) if match else None
+    if unit is None or float(match[1]) * unit < 1:
+        raise ValueError(f"{text!r} is no size: write bytes, or a number and a unit as in 2GiB")
+    return int(float(match[1]) * unit)
+
+
+def format_size(count: int) -> str:
+    """A size in MiB that is not below `count` bytes, as `parse_size` reads it.
+
+    Example:
+      >>> format_size(2**31)
+      '2048MiB'
+    """
+    return f"{math.ceil(count / 2**20)}MiB"
+
+
+def free_memory(device) -> int:
+    """Bytes that are free where a device computes: its own memory, or the machine's for a CPU."""
+    if device.platform != "cpu":
+        stats = device.memory_stats() or {}
+        if "bytes_limit" in stats:
+            return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
+    machine = _available()
+    group = _left_in_group()
+    return machine if group is None else min(machine, group)
+
+
+def program_bytes(compiled) -> int:
+    """What one run of a compiled program holds at most: arguments, results and temporaries."""
+    sizes = compiled.memory_analysis()
+    return (
+        sizes.argument_size_in_bytes
+        + sizes.output_size_in_bytes
+        + sizes.temp_size_in_bytes
+        - sizes.alias_size_in_bytes
+    )
+
+
+def overhead(programs: int) -> int:
+    """Bytes of a process that go to compiling and holding so many programs of a few layers."""
+    return _PROCESS + programs * _PROGRAM
+
+
+def _available():
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path("/proc/meminfo").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name == "MemAvailable":
+                return int(value.split()[0]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _left_in_group():
+    """What a container's limit leaves, None without one."""
+    folder = pathlib.Path("/sys/fs/cgroup")
+    try:
+        limit = int((folder / "memory.max").read_text())  # 'max' where there is none
+        return max(0, limit - int((folder / "memory.current").read_text()))
+    except (OSError, ValueError):
+        return None

@@ -19,6 +19,8 @@ from ttd_jax.backbones.cddfuse_blocks import (
     pointwise,
 )
 from ttd_jax.backbones.folding import fold_pointwise
+from ttd_jax.backbones.layers import merge_sources
+from ttd_jax.backbones.tiles import locally
 
 # What is added before the output's sigmoid, from sources f32[M, H, W, 1].
 RESIDUALS = {
@@ -78,12 +80,30 @@ class Decoder(nn.Module):
 
     def reduced(self, latent):
         """{'base', 'detail'}, each f32[..., H, W, 64], to f32[..., H, W, 64]."""
-        return self.reduce(jnp.concatenate([latent["base"], latent["detail"]], axis=-1))
+        both = latent["base"], latent["detail"]
+        return locally(self, *both, plain="beside", inner="beside_in_tile", margin=0)
 
     def __call__(self, latent, residual):
         """The picture f32[..., H, W, 1] in (0, 1)."""
-        out = self.output1(self.blocks(self.reduced(latent)))
-        return nn.sigmoid(self.output2(nn.leaky_relu(out, 0.01)) + residual)
+        x = self.blocks(self.reduced(latent))
+        out = locally(self, x, plain="output", inner="output_in_tile", margin=2)
+        return nn.sigmoid(out + residual)
+
+    def beside(self, base, detail):
+        """Both side by side in channels, reduced."""
+        return self.reduce(jnp.concatenate([base, detail], axis=-1))
+
+    def beside_in_tile(self, tile, base, detail):
+        del tile
+        return self.beside(base, detail), ()
+
+    def output(self, x):
+        """f32[..., H, W, 64] to f32[..., H, W, 1]."""
+        return self.output2(nn.leaky_relu(self.output1(x), 0.01))
+
+    def output_in_tile(self, tile, x):
+        x = nn.leaky_relu(self.output1(x)[1:-1, 1:-1], 0.01)
+        return self.output2(jnp.where(tile.inside(1), x, 0))[1:-1, 1:-1], ()
 
 
 class CDDFuse(Backbone):
@@ -125,7 +145,7 @@ class CDDFuse(Backbone):
         """The weighted sum over the sources, through both fusion layers."""
 
         def weighted_sum(leaf):
-            return jnp.sum(weights[..., None] * leaf, axis=0)
+            return merge_sources("sum", leaf, weights)
 
         return self._fuse(weighted_sum(features["base"]), weighted_sum(features["detail"]))
 

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from ttd_jax.backbones.layers import GroupedConv3x3, pad_border
+from ttd_jax.backbones.layers import GroupedConv3x3, gelu, pad_border
+from ttd_jax.backbones.tiles import locally, on_cpu, sweep
 
 CHANNELS = 64
 HEADS = 8
@@ -33,7 +34,7 @@ def conv3x3(features, precision, *, name=None):
     )
 
 
-def layer_norm(name):
+def layer_norm(name=None):
     """Over the channels, with torch's epsilon; two-pass, since flat regions have tiny variance."""
     return nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, name=name)
 
@@ -43,11 +44,17 @@ class DepthwiseQKV(nn.Module):
 
     precision: Any = None
 
-    @nn.compact
+    def setup(self):
+        self.pointwise = pointwise(3 * CHANNELS, self.precision)
+        self.depthwise = GroupedConv3x3(3 * CHANNELS, precision=self.precision)
+
     def __call__(self, x):
         """f32[..., H, W, 64] to f32[..., H, W, 192]."""
-        padded = pointwise(3 * CHANNELS, self.precision, name="pointwise")(pad_border(x))
-        return GroupedConv3x3(3 * CHANNELS, precision=self.precision, name="depthwise")(padded)
+        return self.inner(pad_border(x))
+
+    def inner(self, padded):
+        """f32[..., H + 2, W + 2, 64] to f32[..., H, W, 192]."""
+        return self.depthwise(self.pointwise(padded))
 
 
 class DenseQKV(nn.Module):
@@ -61,50 +68,89 @@ class DenseQKV(nn.Module):
     folded: bool = False
     precision: Any = None
 
-    @nn.compact
+    def setup(self):
+        if not self.folded:
+            self.pointwise = pointwise(3 * CHANNELS, self.precision)
+        self.spatial = conv3x3(3 * CHANNELS, self.precision)
+
     def __call__(self, x):
         """f32[..., H, W, 64] to f32[..., H, W, 192]."""
-        if not self.folded:
-            x = pointwise(3 * CHANNELS, self.precision, name="pointwise")(x)
-        return conv3x3(3 * CHANNELS, self.precision, name="spatial")(x)
+        return self.spatial(x if self.folded else self.pointwise(x))
+
+    def inner(self, padded):
+        """f32[..., H + 2, W + 2, 64] to f32[..., H, W, 192]."""
+        return self(padded)[..., 1:-1, 1:-1, :]
 
 
 class ChannelAttention(nn.Module):
     """Attention among the channels of a head, each channel one token made of all its pixels.
 
-    Global: it cannot be computed tile by tile.
+    Global: `measure` sums over pixels, so a picture's parts can be measured one after the other,
+    their sums added, and only then `mix`ed.
     """
 
     precision: Any = None
 
-    @nn.compact
+    def setup(self):
+        self.temperature = self.param("temperature", nn.initializers.ones, (HEADS,))
+        shape = (CHANNELS, CHANNELS)
+        self.project = self.param("project", nn.initializers.lecun_normal(), shape)
+
     def __call__(self, qkv):
         """Queries, keys and values f32[..., H, W, 192] to f32[..., H, W, 64]."""
-        temperature = self.param("temperature", nn.initializers.ones, (HEADS,))
-        project = self.param("project", nn.initializers.lecun_normal(), (CHANNELS, CHANNELS))
-        tokens = qkv.reshape(*qkv.shape[:-3], -1, 3 * CHANNELS)
-        query, key, value = jnp.split(tokens, 3, axis=-1)
-        # All heads in one product, whose blocks off the diagonal are dropped: eight times the
-        # operations of a product a head, still few, and no pixel has to move.
-        product = self._einsum("...pi,...pj->...ij", query, key)
-        cosine = product * _shrink(query)[..., :, None] * _shrink(key)[..., None, :]
+        return self.apply_mix(qkv, self.mix(self.measure(qkv)))
+
+    def measure(self, qkv):
+        """Sums over the pixels of f32[..., H, W, 192]: all that attention depends on.
+
+        Returns:
+          A dict of `product` f32[..., 64, 64], of every query with every key, and `query`, `key`
+          f32[..., 64], their squared lengths.
+        """
+        query, key, _ = self._tokens(qkv)
+        return {
+            # All heads in one product, whose blocks off the diagonal are dropped: eight times the
+            # operations of a product a head, still few, and no pixel has to move.
+            "product": self._einsum("...pi,...pj->...ij", query, key),
+            "query": jnp.sum(jnp.square(query), axis=-2),
+            "key": jnp.sum(jnp.square(key), axis=-2),
+        }
+
+    def mix(self, sums):
+        """Attention and projection, both linear in the values: one f32[..., 64, 64] a picture."""
+        query, key = _shrink(sums["query"]), _shrink(sums["key"])
+        cosine = sums["product"] * query[..., :, None] * key[..., None, :]
         head = np.arange(CHANNELS) // (CHANNELS // HEADS)
-        logits = jnp.where(head[:, None] == head, cosine * temperature[head][:, None], -jnp.inf)
-        # Attention and projection are both linear in the values: one 64x64 matrix a picture.
-        mix = self._einsum("...ij,io->...jo", jax.nn.softmax(logits, axis=-1), project)
-        mixed = self._einsum("...pj,...jo->...po", value, mix)
-        return mixed.reshape(*qkv.shape[:-1], CHANNELS)
+        logits = jnp.where(
+            head[:, None] == head, cosine * self.temperature[head][:, None], -jnp.inf
+        )
+        return self._einsum("...ij,io->...jo", jax.nn.softmax(logits, axis=-1), self.project)
+
+    def apply_mix(self, qkv, mix):
+        """The values of f32[..., H, W, 192] mixed: f32[..., H, W, 64]."""
+        return self.mix_values(self.values(qkv), mix)
+
+    def values(self, qkv):
+        """f32[..., H, W, 64] of f32[..., H, W, 192]."""
+        return qkv[..., 2 * CHANNELS :]
+
+    def mix_values(self, values, mix):
+        """f32[..., H, W, 64] and f32[..., 64, 64] to f32[..., H, W, 64]."""
+        return self._einsum("...hwj,...jo->...hwo", values, mix)
+
+    def _tokens(self, qkv):
+        return jnp.split(qkv.reshape(*qkv.shape[:-3], -1, 3 * CHANNELS), 3, axis=-1)
 
     def _einsum(self, formula, *operands):
         return jnp.einsum(formula, *operands, precision=self.precision)
 
 
-def _shrink(tokens):
-    """What scales each token of f32[..., P, C] to length one; a token of zeros stays one.
+def _shrink(squares):
+    """What scales a token of this squared length to length one; a token of zeros stays one.
 
     A factor and no divisor: the square of two tiny lengths would underflow in the gradient.
     """
-    return jax.lax.rsqrt(jnp.maximum(jnp.sum(jnp.square(tokens), axis=-2), 1e-24))
+    return jax.lax.rsqrt(jnp.maximum(squares, 1e-24))
 
 
 class GatedFeedForward(nn.Module):
@@ -120,33 +166,67 @@ class GatedFeedForward(nn.Module):
     group: int
     precision: Any = None
 
-    @nn.compact
+    def setup(self):
+        self.expand = pointwise(2 * self.hidden, self.precision)
+        self.spatial = GroupedConv3x3(2 * self.hidden, group=self.group, precision=self.precision)
+        self.project = pointwise(CHANNELS, self.precision)
+
     def __call__(self, x):
         """f32[..., H, W, 64] to the same."""
-        padded = pointwise(2 * self.hidden, self.precision, name="expand")(pad_border(x))
-        both = GroupedConv3x3(
-            2 * self.hidden, group=self.group, precision=self.precision, name="spatial"
-        )(padded)
-        gate, content = jnp.split(both, 2, axis=-1)
-        gated = nn.gelu(gate, approximate=False) * content
-        return pointwise(CHANNELS, self.precision, name="project")(gated)
+        return self.inner(pad_border(x))
+
+    def inner(self, padded):
+        """f32[..., H + 2, W + 2, 64] to f32[..., H, W, 64]."""
+        gate, content = jnp.split(self.spatial(self.expand(padded)), 2, axis=-1)
+        return self.project(gelu(gate) * content)
 
 
-class RestormerBlock(nn.Module):
-    """Channel attention and a gated feed-forward, each after a norm and around a residual."""
+class TransformerBlock(nn.Module):
+    """Channel attention and a gated feed-forward, each after a norm and around a residual.
+
+    Subclasses define what makes queries, keys and values, `qkv`, and `feed_forward`.
+    """
+
+    def __call__(self, x):
+        """f32[..., H, W, 64] to the same."""
+        return on_cpu(self, x, plain="plain", tiled="tiled")
+
+    def plain(self, x):
+        """The whole picture, layer by layer."""
+        x = x + self.attention(self.qkv(self.norm1(x)))
+        return x + self.feed_forward(self.norm2(x))
+
+    def tiled(self, x):
+        """The same in two sweeps, since attention depends on sums over all pixels."""
+        values, sums = sweep(self, x, inner="measure", margin=1)
+        mix = self.attention.mix(sums)
+        return sweep(self, x, values, inner="mixed", margin=1, constants=[mix])[0]
+
+    def measure(self, tile, x):
+        """The values of a tile and its part of the sums that attention depends on."""
+        qkv = self.qkv.inner(jnp.where(tile.inside(), self.norm1(x), 0))
+        return self.attention.values(qkv), self.attention.measure(tile.own(qkv))
+
+    def mixed(self, tile, x, values, mix):
+        """A tile of the result, from windows of the input and of the values."""
+        x = x + self.attention.mix_values(values, mix)
+        residual = self.feed_forward.inner(jnp.where(tile.inside(), self.norm2(x), 0))
+        return x[1:-1, 1:-1] + residual, ()
+
+
+class RestormerBlock(TransformerBlock):
+    """The transformer block of Restormer."""
 
     precision: Any = None
 
-    @nn.compact
-    def __call__(self, x):
-        """f32[..., H, W, 64] to the same."""
-        qkv = DepthwiseQKV(self.precision, name="qkv")(layer_norm("norm1")(x))
-        x = x + ChannelAttention(self.precision, name="attention")(qkv)
-        feed_forward = GatedFeedForward(128, 1, self.precision, name="feed_forward")
-        return x + feed_forward(layer_norm("norm2")(x))
+    def setup(self):
+        self.norm1, self.norm2 = layer_norm(), layer_norm()
+        self.qkv = DepthwiseQKV(self.precision)
+        self.attention = ChannelAttention(self.precision)
+        self.feed_forward = GatedFeedForward(128, 1, self.precision)
 
 
-class BaseBlock(nn.Module):
+class BaseBlock(TransformerBlock):
     """The base branch and the base fusion layer: a transformer block with full 3x3 queries.
 
     Attributes:
@@ -157,13 +237,11 @@ class BaseBlock(nn.Module):
     folded: bool = False
     precision: Any = None
 
-    @nn.compact
-    def __call__(self, x):
-        """f32[..., H, W, 64] to the same."""
-        qkv = DenseQKV(self.folded, self.precision, name="qkv")(layer_norm("norm1")(x))
-        x = x + ChannelAttention(self.precision, name="attention")(qkv)
-        feed_forward = GatedFeedForward(64, 2, self.precision, name="feed_forward")
-        return x + feed_forward(layer_norm("norm2")(x))
+    def setup(self):
+        self.norm1, self.norm2 = layer_norm(), layer_norm()
+        self.qkv = DenseQKV(self.folded, self.precision)
+        self.attention = ChannelAttention(self.precision)
+        self.feed_forward = GatedFeedForward(64, 2, self.precision)
 
 
 class Bottleneck(nn.Module):
@@ -171,13 +249,18 @@ class Bottleneck(nn.Module):
 
     precision: Any = None
 
-    @nn.compact
+    def setup(self):
+        self.expand = pointwise(CHANNELS, self.precision)
+        self.spatial = GroupedConv3x3(CHANNELS, precision=self.precision)
+        self.project = pointwise(CHANNELS // 2, self.precision)
+
     def __call__(self, x):
         """f32[..., H, W, 32] to the same; H, W >= 2."""
-        padded = pad_border(x, mode="reflect")
-        expanded = nn.relu6(pointwise(CHANNELS, self.precision, name="expand")(padded))
-        spatial = GroupedConv3x3(CHANNELS, precision=self.precision, name="spatial")(expanded)
-        return pointwise(CHANNELS // 2, self.precision, name="project")(nn.relu6(spatial))
+        return self.inner(pad_border(x, mode="reflect"))
+
+    def inner(self, padded):
+        """f32[..., H + 2, W + 2, 32] to f32[..., H, W, 32]."""
+        return self.project(nn.relu6(self.spatial(nn.relu6(self.expand(padded)))))
 
 
 class DetailNode(nn.Module):
@@ -185,15 +268,29 @@ class DetailNode(nn.Module):
 
     precision: Any = None
 
-    @nn.compact
+    def setup(self):
+        self.shuffle = pointwise(CHANNELS, self.precision, use_bias=True)
+        self.phi = Bottleneck(self.precision)
+        self.rho = Bottleneck(self.precision)
+        self.eta = Bottleneck(self.precision)
+
     def __call__(self, x):
         """f32[..., H, W, 64] to the same."""
-        shuffled = pointwise(CHANNELS, self.precision, use_bias=True, name="shuffle")(x)
-        first, second = jnp.split(shuffled, 2, axis=-1)
-        second = second + Bottleneck(self.precision, name="phi")(first)
-        scale = jnp.exp(Bottleneck(self.precision, name="rho")(second))
-        first = first * scale + Bottleneck(self.precision, name="eta")(second)
+        return locally(self, x, plain="plain", inner="inner", margin=2)
+
+    def plain(self, x):
+        """The whole picture, layer by layer."""
+        first, second = jnp.split(self.shuffle(x), 2, axis=-1)
+        second = second + self.phi(first)
+        first = first * jnp.exp(self.rho(second)) + self.eta(second)
         return jnp.concatenate([first, second], axis=-1)
+
+    def inner(self, tile, x):
+        """A tile of it, in two parts side by side."""
+        first, second = jnp.split(tile.mend(self.shuffle(x), "reflect", margin=2), 2, axis=-1)
+        second = tile.mend(second[1:-1, 1:-1] + self.phi.inner(first), "reflect", margin=1)
+        first = first[2:-2, 2:-2] * jnp.exp(self.rho.inner(second)) + self.eta.inner(second)
+        return (first, second[1:-1, 1:-1]), ()
 
 
 class DetailBranch(nn.Module):

@@ -9,19 +9,14 @@ from flax import linen as nn
 
 from ttd_jax.backbones.base import Backbone
 from ttd_jax.backbones.folding import fold_batch_norm
-from ttd_jax.backbones.layers import PaddedConv
+from ttd_jax.backbones.layers import PaddedConv, merge_sources
+from ttd_jax.backbones.tiles import locally
 
 # ImageNet statistics of RGB in [0, 1], the domain the network works in.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
 _EPSILON = 1e-5  # of the BatchNorms
-
-_OPERATORS = {
-    "max": lambda weighted: jnp.max(weighted, axis=0),
-    "sum": lambda weighted: jnp.sum(weighted, axis=0),
-    "mean": lambda weighted: jnp.mean(weighted, axis=0),
-}
 
 
 class _Block(nn.Module):
@@ -30,12 +25,21 @@ class _Block(nn.Module):
     folded: bool = False
     precision: object = None
 
-    @nn.compact
-    def __call__(self, x):
-        x = PaddedConv(64, 3, use_bias=self.folded, precision=self.precision, name="conv")(x)
+    def setup(self):
+        self.conv = PaddedConv(64, 3, use_bias=self.folded, precision=self.precision)
         if not self.folded:
-            x = nn.BatchNorm(use_running_average=True, epsilon=_EPSILON, name="bn")(x)
-        return nn.relu(x)
+            self.bn = nn.BatchNorm(use_running_average=True, epsilon=_EPSILON)
+
+    def __call__(self, x):
+        """f32[..., H, W, 64] to the same."""
+        return self._activate(self.conv.whole(x))
+
+    def inner(self, padded):
+        """f32[..., H + 2, W + 2, 64] to f32[..., H, W, 64]."""
+        return self._activate(self.conv.padded(padded))
+
+    def _activate(self, x):
+        return nn.relu(x if self.folded else self.bn(x))
 
 
 class IFCNN(Backbone):
@@ -63,21 +67,42 @@ class IFCNN(Backbone):
 
     def encode(self, x):
         """f32[M, H, W, 3] to f32[M, H, W, 64]."""
-        return self.conv2(self.conv1(x))
+        forms = {"plain": "encode_whole", "inner": "encode_tile"}
+        return locally(self, x, **forms, margin=4, pad_mode="edge")
+
+    def encode_whole(self, x):
+        """See `encode`."""
+        return self.conv2(self.conv1.whole(x))
+
+    def encode_tile(self, tile, x):
+        """A tile of the features, from a window of the sources."""
+        first = tile.mend(self.conv1.padded(x), "edge", margin=1)
+        return self.conv2.inner(first), ()
 
     def merge(self, features, weights):
         """f32[M, H, W, 64] and f32[M, H, W] to f32[H, W, 64]."""
-        return _OPERATORS[self.operator](weights[..., None] * features)
+        return merge_sources(self.operator, features, weights)
 
     def decode(self, latent, x):
         """f32[H, W, 64] to f32[H, W, 3]; no residual."""
         del x
-        return self.conv4(self.conv3(latent))
+        return self._decode(latent)
 
     def solo(self, x, features):
         """One source alone with weight one is its own merge: decoded as a batch."""
         del x
-        return self.conv4(self.conv3(features))
+        return self._decode(features)
+
+    def _decode(self, x):
+        return locally(self, x, plain="decode_whole", inner="decode_tile", margin=1)
+
+    def decode_whole(self, x):
+        """f32[..., H, W, 64] to f32[..., H, W, 3]."""
+        return self.conv4(self.conv3(x))
+
+    def decode_tile(self, tile, x):
+        """A tile of it, from a window."""
+        return self.conv4(self.conv3.inner(tile.mend(x, "edge", margin=1))), ()
 
     def fold(self, variables):
         """Each BatchNorm goes into the convolution before it."""

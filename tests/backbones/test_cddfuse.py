@@ -158,11 +158,12 @@ def _tolerance(key):
     return 5e-6
 
 
-# Tiles take a minute to compile: one picture that is larger than a tile, of odd sides, has them.
-FORMS = [(case, form) for case in CASES for form in ("unfolded", "folded")]
+# Each takes half a minute to compile. Only pictures larger than a tile are tiled; folded and
+# unfolded networks are compared elsewhere, at every size.
+FORMS = [(CASES[0], "folded"), (CASES[1], "unfolded"), (CASES[2], "folded and tiled")]
 
 
-@pytest.mark.parametrize(("case", "form"), [*FORMS, (CASES[-1], "folded and tiled")])
+@pytest.mark.parametrize(("case", "form"), FORMS)
 def test_every_stored_array_matches_the_original(shared, case, form, monkeypatch):
     if form != "folded and tiled":
         monkeypatch.setattr(tiles, "SIZE", (1 << 15, 1 << 15))
@@ -227,7 +228,7 @@ def _twin_static_raw(state, x):
     return twin.fused(state, twin.encode(state, sources), sources[:1])[0, 0]
 
 
-@pytest.mark.parametrize("size", _sizes(20), ids=lambda size: "x".join(map(str, size)))
+@pytest.mark.parametrize("size", _sizes(8), ids=lambda size: "x".join(map(str, size)))
 def test_static_fusion_equals_the_torch_twin_at_any_size(model, state, size):
     x = _scene(*size, seed=size[0])
     found = _static_raw_at_once(model, x)[..., 0]

@@ -75,7 +75,7 @@ def test_joined_variables_are_split_again(detector, model):
         jax.tree.map(np.testing.assert_array_equal, found, dict(variables))
 
 
-@pytest.mark.parametrize("preset", [None, "self"])
+@pytest.mark.parametrize("preset", ["self"])
 def test_the_gradient_of_the_fusion_network_goes_through_the_fused_picture(
     detector, model, sample, preset
 ):

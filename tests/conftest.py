@@ -33,6 +33,17 @@ def shared() -> pathlib.Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def one_torch_thread():
+    """Two pools of threads on few cores would wait for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def command_line():
     """`command_line(*words)` runs `ttd-jax` in a process of its own; returns what it printed."""

@@ -21,6 +21,8 @@ from ttd_jax.checkpoints.convert import convert_checkpoint, convert_tensors
 from ttd_jax.core.dominability import fusion_weights
 
 ROW = lookup("cddfuse_ivf")
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 CASES = ("mri_ct_64x64", "roadscene_96x128", "roadscene_odd_61x83")
 NAMES = ("vi", "ir")  # the sources' names in the golden data, in the registry's order
 MODES = {"vi": "first", "sum": "sum", "none": "none"}  # the residual's name there and here
@@ -182,15 +184,6 @@ def test_every_stored_array_matches_the_original(shared, case, form, monkeypatch
 
 
 # The torch twin -------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_torch_thread():
-    """Two pools of threads on few cores would wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("case", ["mri_ct_64x64", "roadscene_odd_61x83"])

@@ -18,16 +18,9 @@ from ttd_jax.benchmarks.programs import PEER_SETTINGS
 from ttd_jax.benchmarks.weights import random_variables
 from ttd_jax.core.dominability import DominabilitySettings
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 ATOL = {"cddfuse": 1e-4}  # its last step stretches the picture's range; others 1e-5
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_torch_thread():
-    """Two pools of threads on few cores would wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @functools.partial(

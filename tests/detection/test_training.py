@@ -119,7 +119,7 @@ def test_without_joint_the_fusion_network_is_frozen(configure, detector_folder):
     variables = join_variables(detector=detector.variables, fusion=inputs.model.variables)
     for joint in (True, False):
         config = as_plain(configure().train.phases)[0] | {"joint": joint}
-        (phase,), _ = _phases([config], detector, inputs, variables)
+        (phase,) = _phases([config], detector, inputs, variables)
         trained = make_optimiser(phase.optimiser, variables["params"]).trainable
         assert all(jax.tree.leaves(trained["fusion"])) == joint
         assert any(jax.tree.leaves(trained["fusion"])) == joint

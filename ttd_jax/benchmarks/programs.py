@@ -15,7 +15,6 @@ from ttd_jax.core.dominability import DominabilitySettings
 
 PEERS = ("fusion", "random_state")  # modules below tests/twins
 PEER_SETTINGS = ("preset", "norm", "space", "clip", "temperature")  # which RD settings it knows
-_FUSE = {"ttd": fusion.dynamic_fuse, "static": fusion.static_fuse}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +46,7 @@ def compile_case(case: Case, variables) -> Program:
     scenes = jax.device_put(make_scenes(case))
 
     def fuse(model, sources):
-        result = _FUSE[case.strategy](model, sources)
+        result = fusion.FUSE[case.strategy](model, sources)
         return result.image, result.dominability
 
     if case.batch == 1:

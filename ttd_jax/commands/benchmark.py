@@ -181,21 +181,18 @@ def _scenes(values, row):
     """The middles of real scenes, f32[M, H, W, C] each, grey."""
     import numpy as np
 
-    from ttd_jax.data.images import read_picture
-    from ttd_jax.data.scenes import find_scenes
+    from ttd_jax.data.crops import central_crop
+    from ttd_jax.data.examples import folder_examples
+    from ttd_jax.data.scenes import find_scenes, source_labels
+    from ttd_jax.evaluation.units import decode_example
 
-    sizes = _sizes(values.size) if values.size else [None]
+    sizes = _sizes(values.size) if values.size else [0]
     if len(sizes) > 1:
         raise UserError(f"--size={','.join(values.size)}: --what=precision takes one size")
     stacks = []
-    for scene in find_scenes([pathlib.Path(folder) for folder in values.sources]):
-        pictures = [read_picture(path, gray=True) for path in scene.sources]
-        if len({picture.size for picture in pictures}) > 1:
-            raise UserError(f"{scene.sources[0]}: the sources of {scene.name} differ in size")
-        stack = np.stack([picture.as_float() for picture in pictures])
-        for axis, side in enumerate(sizes[0] or (), 1):
-            first = max(0, (stack.shape[axis] - side) // 2)
-            stack = stack.take(range(first, min(first + side, stack.shape[axis])), axis)
+    for example in folder_examples(find_scenes(values.sources), source_labels(values.sources)):
+        pictures = [picture.as_float() for picture in decode_example(example, gray=True)]
+        stack = np.stack(central_crop(pictures, sizes[0]))
         stacks.append(np.repeat(stack, row.channels, axis=-1))
     return stacks
 

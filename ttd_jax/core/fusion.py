@@ -190,3 +190,7 @@ def dynamic_fuse(
         components=network.restore(parts.components),
         losses=losses,
     )
+
+
+# strategy -> function (network, sources, settings) -> `Fusion`.
+FUSE = {"static": static_fuse, "ttd": dynamic_fuse}

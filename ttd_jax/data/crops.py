@@ -25,10 +25,11 @@ def random_crop(pictures: Sequence[np.ndarray], size: int, generator: np.random.
     return [picture[top : top + size, left : left + size] for picture in pictures]
 
 
-def central_crop(pictures: Sequence[np.ndarray], size: int):
-    """The same middle of every picture, `size` a side at most; all of it if `size` is 0."""
+def central_crop(pictures: Sequence[np.ndarray], size: int | tuple[int, int]):
+    """The same middle of every picture, `size` or (H, W) at most; all of it if `size` is 0."""
     height, width = pictures[0].shape[:2]
-    rows, columns = (min(size or side, side) for side in (height, width))
+    sizes = size if isinstance(size, tuple) else (size, size)
+    rows, columns = (min(s or side, side) for s, side in zip(sizes, (height, width), strict=True))
     top, left = (height - rows) // 2, (width - columns) // 2
     return [picture[top : top + rows, left : left + columns] for picture in pictures]
 

@@ -24,8 +24,7 @@ from ttd_jax.detection.validation import FIGURES, Validation
 from ttd_jax.errors import UserError
 from ttd_jax.training import processes as processes_lib
 from ttd_jax.training.objectives import make_objective
-from ttd_jax.training.optimiser import make_optimiser
-from ttd_jax.training.phases import Phase, fill_options, optimiser_options
+from ttd_jax.training.phases import Phase, chain_phases, fill_options, optimiser_options
 from ttd_jax.training.run import (
     Outcome,
     as_plain,
@@ -80,24 +79,22 @@ def train_detector(
     inputs = find_inputs((chosen.input,), examples.roles, config, fold=False)
     detector, names = _start(config, examples.classes)
     variables = _variables(detector, inputs)
-    phases, augmentations = _phases(as_plain(chosen.phases), detector, inputs, variables)
+    augmentations = _phases(as_plain(chosen.phases), detector, inputs, variables)
     kept, out = held_back(chosen.held_back, len(examples), name="config.train.held_back")
     share = (process, processes, processes_lib.add_up) if processes > 1 else None
     checked = check_examples(examples, share=share)
     if not checked.objects:
         raise UserError(f"{dataset}, {chosen.split}: no scene has an object to learn from")
-    manifest = store.read_manifest(config.detector)
+    manifest, fusion = store.read_manifest(config.detector), None
+    if inputs.model is not None:
+        fusion = store.read_manifest(pathlib.Path(config.weights_dir) / inputs.row.name)
     settings = {
         "config": settings_of(chosen),
         "precision": config.precision,
         "start": {"sha256": manifest["sha256"], "licence": _licence(manifest)},
         "classes": names,
         "size": list(detector.settings.size),
-        "fusion": inputs.model
-        and {
-            "model": inputs.row.name,
-            "sha256": store.read_manifest(_fusion_weights(config, inputs))["sha256"],
-        },
+        "fusion": fusion and {"model": inputs.row.name, "sha256": fusion["sha256"]},
         "data": {"name": dataset, "sha256": checked.sha256},
     }
     keep_settings(workdir, settings, begun=begun, writes=process == 0)
@@ -110,7 +107,7 @@ def train_detector(
             objects=checked.objects,
             augmentation=augmentation,
         )
-        for phase, augmentation in zip(phases, augmentations, strict=True)
+        for phase, augmentation in augmentations.items()
     }
     validation = Validation(
         examples=examples,
@@ -128,7 +125,7 @@ def train_detector(
     training = make_training(
         chosen,
         workdir,
-        phases,
+        tuple(augmentations),
         samplers.__getitem__,
         validation=validation if out else None,
         better="up",
@@ -141,7 +138,7 @@ def train_detector(
         inputs=inputs,
         joint=any(phase["joint"] for phase in as_plain(chosen.phases)),
         settings=settings,
-        licences=(_licence(manifest), _fusion_licence(config, inputs)),
+        licences=(_licence(manifest), fusion and _licence(fusion)),
         writes=process == 0,
     )
     return train(training, variables, export, final=chosen.final)
@@ -201,27 +198,24 @@ def _variables(detector, inputs):
 
 
 def _phases(configs, detector, inputs, variables):
-    """`(phases, augmentations)` from the dicts of `config.train.phases`."""
-    if not configs:
-        raise UserError("config.train.phases is empty: a training needs a phase")
-    phases, augmentations, start = [], [], 0
-    for number, config in enumerate(configs):
+    """Phase -> its augmentation, from the dicts of `config.train.phases`."""
+    augmentations = {}
+
+    def make(config, steps, start):
         try:
-            phase, augmentation = _phase(dict(config), detector, inputs, start)
-            make_optimiser(phase.optimiser, variables["params"])  # its patterns should fit
-        except (UserError, ValueError) as error:
-            raise UserError(f"config.train.phases[{number}]: {error}") from error
-        phases.append(phase)
-        augmentations.append(augmentation)
-        start = phase.end
-    return tuple(phases), augmentations
+            augmentation = fill_options(Augmentation, config.pop("augmentation"))
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        phase = _phase(config, detector, inputs, steps, start)
+        augmentations[phase] = augmentation
+        return phase
+
+    chain_phases(configs, make, variables["params"], name="config.train.phases")
+    return augmentations
 
 
-def _phase(config, detector, inputs, start):
-    steps, optimiser = config.pop("steps"), config.pop("optimiser")
-    if steps < 1:
-        raise UserError(f"steps={steps}: must be positive")
-    augmentation = fill_options(Augmentation, config.pop("augmentation"))
+def _phase(config, detector, inputs, steps, start):
+    optimiser = config.pop("optimiser")
     options = fill_options(PhaseOptions, config)
     losses = {"l1": options.l1, "foreground": options.foreground}
     if not inputs.strategies:
@@ -230,16 +224,13 @@ def _phase(config, detector, inputs, start):
         objective = make_source_objective(detector, **losses)
     else:
         objective = _fusion_objective(detector, inputs, options, losses)
-    return (
-        Phase(
-            name="joint" if options.joint else "detector",
-            start=start,
-            steps=steps,
-            needs=(),
-            objective=objective,
-            optimiser=optimiser_options(optimiser, steps, frozen=_frozen(inputs, options)),
-        ),
-        augmentation,
+    return Phase(
+        name="joint" if options.joint else "detector",
+        start=start,
+        steps=steps,
+        needs=(),
+        objective=objective,
+        optimiser=optimiser_options(optimiser, steps, frozen=_frozen(inputs, options)),
     )
 
 
@@ -265,13 +256,3 @@ def _frozen(inputs, options):
 
 def _licence(manifest):
     return manifest["source"].get("licence", "unknown")
-
-
-def _fusion_weights(config, inputs):
-    return pathlib.Path(config.weights_dir) / inputs.row.name
-
-
-def _fusion_licence(config, inputs):
-    if inputs.model is None:
-        return None
-    return _licence(store.read_manifest(_fusion_weights(config, inputs)))

@@ -23,8 +23,6 @@ PARAMETERS = ("inside", "beside")
 SUFFIX = ".stablehlo"
 FORMAT = 1
 
-_FUSE = {"ttd": fusion.dynamic_fuse, "static": fusion.static_fuse}
-
 
 def fuse_batch(model: Model, sources: chex.Array, *, strategy: str) -> dict[str, chex.Array]:
     """What an exported program computes.
@@ -37,7 +35,7 @@ def fuse_batch(model: Model, sources: chex.Array, *, strategy: str) -> dict[str,
     Returns:
       `{'image': f32[B, H, W, C] in [0, 1], 'dominability': f32[B, M, H, W]}`.
     """
-    result = jax.vmap(_FUSE[strategy], in_axes=(None, 0))(model, sources)
+    result = jax.vmap(fusion.FUSE[strategy], in_axes=(None, 0))(model, sources)
     return {"image": result.image, "dominability": result.dominability}
 
 

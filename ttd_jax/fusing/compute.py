@@ -28,8 +28,6 @@ from ttd_jax.tiling import (
 # A program of a whole network compiles as so many of a few layers each do.
 _WHOLE = 4
 
-_FUSE = {"ttd": fusion_lib.dynamic_fuse, "static": fusion_lib.static_fuse}
-
 
 class BatchFuser:
     """Fuses batches; keeps its compiled programs.
@@ -160,7 +158,7 @@ def saved_maps(save):
 def fuse_scene(model, pictures, *, strategy, mode, channels, save):
     """One scene: what its record and its files need; see `BatchFuser`."""
     fusion = color_lib.fuse_in_color(
-        functools.partial(_FUSE[strategy], model), pictures, mode=mode, channels=channels
+        functools.partial(fusion_lib.FUSE[strategy], model), pictures, mode=mode, channels=channels
     )
     kept = {
         "fused": fusion.image,

@@ -13,8 +13,8 @@ from flax import linen as nn
 from ttd_jax.backbones import Model
 from ttd_jax.backbones.ifcnn import IFCNN
 from ttd_jax.backbones.piafusion import PIAFusion
-from ttd_jax.core import color
-from ttd_jax.tiling.maps import FUSE, SceneOptions, rows_and_sums
+from ttd_jax.core import color, fusion
+from ttd_jax.tiling.maps import SceneOptions, rows_and_sums
 from ttd_jax.tiling.sweeps import Sweeper, Work
 
 # How far, in pixels, features depend on the sources and a picture on the latent.
@@ -128,9 +128,9 @@ class LocalFuser:
 
     def _fuse_window(self, variables, pictures, owned):
         fuse = functools.partial(
-            FUSE[self._options.strategy], self._model.replace(variables=variables)
+            fusion.FUSE[self._options.strategy], self._model.replace(variables=variables)
         )
-        fusion = color.fuse_in_color(
+        fused = color.fuse_in_color(
             fuse, pictures, mode=self._options.mode, channels=self._options.channels
         )
-        return rows_and_sums(fusion, owned, self._options)
+        return rows_and_sums(fused, owned, self._options)

@@ -5,10 +5,6 @@ import dataclasses
 import jax.numpy as jnp
 import numpy as np
 
-from ttd_jax.core import fusion as fusion_lib
-
-FUSE = {"ttd": fusion_lib.dynamic_fuse, "static": fusion_lib.static_fuse}
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SceneOptions:

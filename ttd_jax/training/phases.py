@@ -1,6 +1,7 @@
 """The phases of a training, from a config: each with an objective, an optimiser and its steps."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 from ttd_jax.backbones import Classifier, Model
@@ -58,26 +59,42 @@ def make_phases(configs, model: Model, classifier: Classifier | None = None) -> 
     Raises:
       UserError: no phase, an unknown name, field or pattern, a value out of its range.
     """
+    make = functools.partial(_phase, model, classifier)
+    return chain_phases(configs, make, model.params, name="config.phases")
+
+
+def chain_phases(configs, make: Callable[..., Phase], params, *, name: str) -> tuple[Phase, ...]:
+    """Phases that follow each other.
+
+    Args:
+      configs: dicts with `steps`.
+      make: `(config, steps, start) -> Phase`, of a copy of such a dict without its steps.
+      params: what is trained, whose paths the optimisers' patterns should fit.
+      name: what the list of configs is called.
+
+    Raises:
+      UserError: no phase, or one that cannot be, by its number.
+    """
     if not configs:
-        raise UserError("config.phases is empty: a training needs a phase")
+        raise UserError(f"{name} is empty: a training needs a phase")
     phases, start = [], 0
     for number, config in enumerate(configs):
+        config = dict(config)
+        steps = config.pop("steps")
         try:
-            phase = _phase(config, model, classifier, start)
-            make_optimiser(phase.optimiser, model.params)  # its patterns should fit
+            if steps < 1:
+                raise UserError(f"steps={steps}: must be positive")
+            phase = make(config, steps, start)
+            make_optimiser(phase.optimiser, params)
         except UserError as error:
-            raise UserError(f"config.phases[{number}]: {error}") from error
+            raise UserError(f"{name}[{number}]: {error}") from error
         phases.append(phase)
         start = phase.end
     return tuple(phases)
 
 
-def _phase(config, model, classifier, start):
-    config = dict(config)
-    name, steps = config.pop("objective"), config.pop("steps")
-    if steps < 1:
-        raise UserError(f"steps={steps}: must be positive")
-    optimiser = config.pop("optimiser")
+def _phase(model, classifier, config, steps, start):
+    name, optimiser = config.pop("objective"), config.pop("optimiser")
     options = fill_options(ObjectiveOptions, {**config, "classifier": classifier})
     row = lookup_objective(name)
     return Phase(

@@ -19,7 +19,6 @@ from ttd_jax.training.samples import Sampler, luma
 LOSS = "loss"
 _PROTOCOL = "paper"
 _SHOWN = 4  # scenes on a sheet
-_FUSE = {"static": fusion_lib.static_fuse, "ttd": fusion_lib.dynamic_fuse}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,7 +55,7 @@ class Validation:
           in every process, and this process's first scenes, u8[H, W, 3], None if it has none.
         """
         variables = jax.device_get(variables)  # on one device of each process, however trained
-        total, rows = np.zeros(1 + len(_FUSE) * len(self.names)), []
+        total, rows = np.zeros(1 + len(fusion_lib.FUSE) * len(self.names)), []
         for number in range(self.process, len(self.scenes), self.processes):
             sample = self.scenes.middle(number, self.crop)
             loss, _ = _loss_program(objective)(variables, sample)
@@ -67,7 +66,7 @@ class Validation:
                 rows.append(_sheet_row(self.scenes.roles, sample["sources"], images))
         loss, *scores = map(float, add_up(total) / len(self.scenes))
         means = iter(scores)
-        figures = {s: {name: next(means) for name in self.names} for s in _FUSE}
+        figures = {s: {name: next(means) for name in self.names} for s in fusion_lib.FUSE}
         return {LOSS: loss, **figures}, contact_sheet(rows) if rows else None
 
 
@@ -83,7 +82,7 @@ def _score_program(validation):
     def score(variables, sources, greys):
         model = validation.model.replace(variables=variables)
         images, rows = {}, []
-        for name, fuse in _FUSE.items():
+        for name, fuse in fusion_lib.FUSE.items():
             images[name] = quantised(fuse(model, sources).image, how=validation.row.quantise)
             grey = metrics.fused_grey(images[name], protocol=_PROTOCOL)
             scores = metrics.evaluate(grey, greys, protocol=_PROTOCOL, names=validation.names)
@@ -96,7 +95,9 @@ def _score_program(validation):
 def figure_names(names) -> dict[str, str]:
     """Every figure of a validation that a checkpoint can be chosen by -> 'up' or 'down'."""
     scores = {
-        f"{strategy}/{name}": metrics.lookup(name).better for strategy in _FUSE for name in names
+        f"{strategy}/{name}": metrics.lookup(name).better
+        for strategy in fusion_lib.FUSE
+        for name in names
     }
     return {LOSS: "down", **scores}
 

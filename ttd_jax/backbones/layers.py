@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from ttd_jax.backbones.fast_convolution import convolve
 from ttd_jax.backbones.tiles import locally, pad_border
 
 
@@ -55,10 +56,18 @@ class PaddedConv(nn.Module):
         """A tile of it."""
         if self.size == 3:
             window = tile.mend(window, self.pad_mode, margin=1)
-        return self.padded(window), ()
+        return self.padded(window, tiled=True), ()
 
-    def padded(self, x):
-        """A picture padded beforehand by half of the kernel's size, rounded down."""
+    def padded(self, x, *, tiled: bool = False):
+        """A picture padded beforehand by half of the kernel's size, rounded down.
+
+        Args:
+          x: f32[..., H, W, C].
+          tiled: whether it is a tile on a CPU.
+        """
+        if tiled and x.dtype == jnp.float32:
+            fast = {"padding": "VALID", "conv_general_dilated": convolve}
+            return self.conv.clone(parent=None, **fast).apply(self.conv.variables, x)
         out = self.conv(x)
         return out[..., 1:-1, 1:-1, :] if self.size == 3 else out
 

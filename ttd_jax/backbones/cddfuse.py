@@ -19,7 +19,7 @@ from ttd_jax.backbones.cddfuse_blocks import (
     pointwise,
 )
 from ttd_jax.backbones.folding import fold_pointwise
-from ttd_jax.backbones.layers import merge_sources
+from ttd_jax.backbones.layers import convolve_tile, in_turn, merge_sources
 from ttd_jax.backbones.tiles import locally
 
 # What is added before the output's sigmoid, from sources f32[M, H, W, 1].
@@ -40,9 +40,8 @@ class _Blocks(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        for index in range(_DEPTH):
-            x = RestormerBlock(self.precision, name=f"block{index}")(x)
-        return x
+        names = (f"block{index}" for index in range(_DEPTH))
+        return in_turn([RestormerBlock(self.precision, name=name) for name in names], x)
 
 
 class Encoder(nn.Module):
@@ -102,8 +101,8 @@ class Decoder(nn.Module):
         return self.output2(nn.leaky_relu(self.output1(x), 0.01))
 
     def output_in_tile(self, tile, x):
-        x = nn.leaky_relu(self.output1(x)[1:-1, 1:-1], 0.01)
-        return self.output2(jnp.where(tile.inside(1), x, 0))[1:-1, 1:-1], ()
+        x = nn.leaky_relu(convolve_tile(self.output1, x), 0.01)
+        return convolve_tile(self.output2, jnp.where(tile.inside(1), x, 0)), ()
 
 
 class CDDFuse(Backbone):

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from ttd_jax.backbones.layers import GroupedConv3x3, gelu, pad_border
+from ttd_jax.backbones.layers import GroupedConv3x3, convolve_tile, gelu, in_turn, pad_border
 from ttd_jax.backbones.tiles import locally, on_cpu, sweep
 
 CHANNELS = 64
@@ -78,8 +78,8 @@ class DenseQKV(nn.Module):
         return self.spatial(x if self.folded else self.pointwise(x))
 
     def inner(self, padded):
-        """f32[..., H + 2, W + 2, 64] to f32[..., H, W, 192]."""
-        return self(padded)[..., 1:-1, 1:-1, :]
+        """A tile on a CPU: f32[H + 2, W + 2, 64] to f32[H, W, 192]."""
+        return convolve_tile(self.spatial, padded if self.folded else self.pointwise(padded))
 
 
 class ChannelAttention(nn.Module):
@@ -307,6 +307,5 @@ class DetailBranch(nn.Module):
     @nn.compact
     def __call__(self, x):
         """f32[..., H, W, 64] to the same."""
-        for index in range(self.nodes):
-            x = DetailNode(self.precision, name=f"node{index}")(x)
-        return x
+        names = (f"node{index}" for index in range(self.nodes))
+        return in_turn([DetailNode(self.precision, name=name) for name in names], x)

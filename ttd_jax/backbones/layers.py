@@ -65,11 +65,28 @@ class PaddedConv(nn.Module):
           x: f32[..., H, W, C].
           tiled: whether it is a tile on a CPU.
         """
-        if tiled and x.dtype == jnp.float32:
-            fast = {"padding": "VALID", "conv_general_dilated": convolve}
-            return self.conv.clone(parent=None, **fast).apply(self.conv.variables, x)
+        if tiled:
+            return convolve_tile(self.conv, x)
         out = self.conv(x)
         return out[..., 1:-1, 1:-1, :] if self.size == 3 else out
+
+
+def convolve_tile(conv: nn.Conv, window):
+    """A bound convolution of a tile on a CPU: f32[H, W, C] to f32[H - h + 1, W - w + 1, D]."""
+    conv_form = {"conv_general_dilated": convolve} if window.dtype == jnp.float32 else {}
+    return conv.clone(parent=None, padding="VALID", **conv_form).apply(conv.variables, window)
+
+
+def in_turn(modules, x):
+    """Bound modules that differ in their variables only, one after the other: traced once."""
+    if not modules or modules[0].is_initializing():
+        for module in modules:
+            x = module(x)
+        return x
+    apply = jax.jit(modules[0].clone(parent=None, name=None).apply)
+    for module in modules:
+        x = apply(module.variables, x)
+    return x
 
 
 def merge_sources(name: str, features, weights):

@@ -1,5 +1,6 @@
 """A network bound to its parameters, and RD as a Flax module."""
 
+import functools
 from typing import Any
 
 import chex
@@ -22,7 +23,8 @@ class Model:
       module: the unbound Flax module (static).
       settings: how its losses become weights (static).
 
-    Its methods are those of `ttd_jax.core.fusion.FusionNetwork`. With the module's
+    Its methods are those of `ttd_jax.core.fusion.FusionNetwork`. Each is traced once a shape and
+    kept, so what intercepts Flax methods has to be given the module itself. With the module's
     `precision='bfloat16'` they compute in bfloat16 and are float32 to the outside, so that losses,
     RD and gradients stay float32; `prepare`, `restore` and `finish` hold no layers.
     """
@@ -66,7 +68,13 @@ class Model:
         return _cast(half._apply(method, *_cast(args, jnp.bfloat16)), jnp.float32)
 
     def _apply(self, method, *args):
-        return self.module.apply(self.variables, *args, method=method)
+        return _call(self.module, method, self.variables, *args)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _call(module, method, variables, *args):
+    # A fusion decodes twice and tracing takes seconds where XLA's work is kept in its cache.
+    return module.apply(variables, *args, method=method)
 
 
 def _cast(tree, dtype):

@@ -182,6 +182,7 @@ def sweep(
     # No bound module may be called within a loop.
     unbound, variables = module.clone(parent=None), module.variables
 
+    @jax.jit  # traced once, for its shapes and for the loop
     def compute(index):
         image, place = index // math.prod(grid), index % math.prod(grid)
         first = (place // grid[1] * shape[0], place % grid[1] * shape[1])
@@ -193,27 +194,27 @@ def sweep(
         windows = (cut(picture, tile) for picture in pictures)
         own = (array[image] for array in constants)
         parts, sums = unbound.apply(variables, tile, *windows, *own, method=inner)
-        return tile, jax.tree.leaves(parts), sums
+        return (image, *start), jax.tree.leaves(parts), sums
 
     def step(index, carry):
         whole, total = carry
-        tile, parts, sums = compute(index)
+        (image, *start), parts, sums = compute(index)
         channel = 0
         # One after the other: to write them side by side first would run unvectorised.
         for part in parts:
-            at = (tile.image, *tile.start, channel)
+            at = (image, *start, channel)
             whole = jax.lax.dynamic_update_slice(whole, part[None], at)
             channel += part.shape[-1]
-        return whole, jax.tree.map(lambda t, s: t.at[tile.image].add(s), total, sums)
+        return whole, jax.tree.map(lambda t, s: t.at[image].add(s), total, sums)
 
-    parts, sums = jax.eval_shape(lambda: compute(jnp.int32(0))[1:])
+    _, parts, sums = jax.eval_shape(compute, jnp.int32(0))
     count, channels = pictures[0].shape[0], sum(part.shape[-1] for part in parts)
     # Every pixel will be written. Begun with a number of the input's, so that the compiler neither
     # shares one array of zeros among all sweeps of a program, copied by each, nor makes it early.
     anything = pictures[0][0, 0, 0, 0].astype(parts[0].dtype)
     whole = jnp.full((count, height, width, channels), anything)
     total = jax.tree.map(lambda s: jnp.zeros((count, *s.shape), s.dtype), sums)
-    done = jax.lax.fori_loop(0, count * math.prod(grid), step, (whole, total))
+    done = jax.lax.fori_loop(jnp.int32(0), count * math.prod(grid), step, (whole, total))
     return jax.tree.map(lambda leaf: leaf.reshape(*leading, *leaf.shape[1:]), done)
 
 

@@ -67,8 +67,8 @@ def markdown(found: Mapping) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _fuse(model, sources):
-    fused = fusion.dynamic_fuse(model, sources)
+def _fuse(network, sources, settings=None):
+    fused = fusion.dynamic_fuse(network, sources, settings)
     return fused.image, fused.dominability
 
 
@@ -85,11 +85,12 @@ def _rounded(model, exponent, mantissa):
 
     flat = traverse_util.flatten_dict(model.variables, sep="/")
     kernels = {name: few_bits(v) if name.endswith("kernel") else v for name, v in flat.items()}
-    rounded = model.replace(variables=traverse_util.unflatten_dict(kernels, sep="/"))
+    variables = traverse_util.unflatten_dict(kernels, sep="/")
 
     def fuse(sources):
         with nn.intercept_methods(layer):
-            return _fuse(rounded, sources)
+            bound = model.module.bind(variables)
+            return _fuse(bound, sources, model.settings)
 
     return jax.jit(fuse)
 

@@ -1,6 +1,7 @@
 """Fuses batches: all scenes of a batch in one program where memory allows, else in strips."""
 
 import functools
+import math
 import time
 
 import jax
@@ -27,6 +28,7 @@ from ttd_jax.tiling import (
 
 # A program of a whole network compiles as so many of a few layers each do.
 _WHOLE = 4
+_SMALL = 8  # pixels of a side
 
 
 class BatchFuser:
@@ -107,17 +109,19 @@ class BatchFuser:
             channels=self._row.channels,
             save=self._options.save,
         )
-        batched = jax.jit(jax.vmap(one, in_axes=(None, 0)))
-        program = batched.lower(self._model, pictures).compile()
+        batched = _batch_of_one(one) if shapes[0][0] == 1 else jax.vmap(one, in_axes=(None, 0))
+        program = jax.jit(batched).lower(self._model, pictures).compile()
         if jax.default_backend() == "cpu":  # as pictures in integers and floats, these and the next
             taken += 3 * sum(4 * int(np.prod(shape)) for shape in shapes)
         return program if taken + program_bytes(program) <= self.memory else None
 
     def _feature_bytes(self, shapes):
-        count, channels = len(shapes), self._row.channels
-        sources = jax.ShapeDtypeStruct((count, *shapes[0][1:3], channels), jnp.float32)
+        # They have as many for every pixel, and a small picture's program is told soonest.
+        small = max(self._row.min_size, _SMALL)
+        sources = jax.ShapeDtypeStruct((len(shapes), small, small, self._row.channels), jnp.float32)
         features = jax.eval_shape(lambda model, x: model.encode(x), self._model, sources)
-        return shapes[0][0] * sum(leaf.size * 4 for leaf in jax.tree.leaves(features))
+        a_pixel = sum(leaf.size * 4 for leaf in jax.tree.leaves(features)) / small**2
+        return a_pixel * math.prod(shapes[0][:3])
 
     def _fuse_in_strips(self, checked, pictures):
         start = time.perf_counter()
@@ -148,6 +152,16 @@ class BatchFuser:
             shares = fuser(arrays, maps, plan, how=self.quantisation, advance=bar.update)
         planes = {name: maps[name][..., 0] for name in ("dominability", "losses") if name in maps}
         return maps | planes | shares | {"strips": {"count": plan.strips, "rows": plan.window}}
+
+
+def _batch_of_one(one):
+    """What `jax.vmap` makes of a function for batches of one, without tracing it twice."""
+
+    def batched(model, pictures):
+        result = one(model, tuple(picture[0] for picture in pictures))
+        return jax.tree.map(lambda leaf: leaf[None], result)
+
+    return batched
 
 
 def saved_maps(save):

@@ -23,10 +23,10 @@ def test_little_memory_gives_the_files_of_much(command_line, fuse, tmp_path):
         )
         assert result.returncode == 0, result.stderr
         (scenes[memory],) = json.loads(result.stdout)["scenes"]
-    strips = [scene.pop("strips") for scene in scenes.values()]
-    assert strips[0] == {"count": 1, "rows": 700}
-    assert strips[1]["count"] > 1
-    assert strips[1]["rows"] < 700
+    windows = [scene.pop("windows") for scene in scenes.values()]
+    assert windows[0] == {"count": 1, "size": [700, 24]}
+    assert windows[1]["count"] > 1
+    assert windows[1]["size"] < [700, 24]
     much, little = scenes.values()
     for one, other in zip(much.pop("sources"), little.pop("sources"), strict=True):
         for name in ("dominates", "mean_dominability"):

@@ -33,6 +33,12 @@ _DEPTH = 4
 _FLAT = 1e-6
 
 
+def stretch(raw, low, high):
+    """The range of a picture, from f32[] `low` to `high`, to [0, 1]; zeros if there is none."""
+    extent = high - low
+    return (raw - low) / jnp.where(extent > _FLAT, extent, 1.0)
+
+
 class _Blocks(nn.Module):
     """Four transformer blocks, one after the other."""
 
@@ -159,9 +165,7 @@ class CDDFuse(Backbone):
 
     def finish(self, raw):
         """Stretched to [0, 1]; a constant picture, which has no range to stretch, gives zeros."""
-        low = jnp.min(raw)
-        extent = jnp.max(raw) - low
-        return (raw - low) / jnp.where(extent > _FLAT, extent, 1.0)
+        return stretch(raw, jnp.min(raw), jnp.max(raw))
 
     def fold(self, variables):
         """The 1x1 before each full 3x3 goes into it: 3.1 times fewer operations for the pair."""

@@ -56,6 +56,15 @@ def define_flags(values):
     flags.DEFINE_integer(
         "batch_size", 0, "scenes in a batch; 0 chooses", lower_bound=0, flag_values=values
     )
+    flags.DEFINE_integer(
+        "window",
+        0,
+        "fuse in windows of so many rows and columns, with the same result up to rounding: larger "
+        "pictures of all sizes then share their programs, so that a folder of mixed sizes compiles "
+        "once; 0: whole pictures",
+        lower_bound=0,
+        flag_values=values,
+    )
     common.define_precision(values)
     flags.DEFINE_bool(
         "fold",
@@ -121,6 +130,7 @@ def run(values, arguments):
         format=values.format,
         save=tuple(name for name in opt.SAVES if name in values.save),
         batch_size=values.batch_size,
+        window=values.window,
         precision=values.precision,
         fold=values.fold,
         residual=values.residual,

@@ -1,4 +1,4 @@
-"""Fuses batches: all scenes of a batch in one program where memory allows, else in strips."""
+"""Fuses batches: all scenes of a batch in one program where memory allows, else in windows."""
 
 import functools
 import math
@@ -18,7 +18,7 @@ from ttd_jax.fusing.options import FuseOptions
 from ttd_jax.fusing.plan import Batch
 from ttd_jax.tiling import (
     SceneOptions,
-    StripFuser,
+    WindowFuser,
     empty_maps,
     leading,
     map_shapes,
@@ -35,17 +35,18 @@ class BatchFuser:
     """Fuses batches; keeps its compiled programs.
 
     A batch is one vmap over its scenes, compiled once per shape, if it fits in memory. If not, its
-    scenes are fused one after the other, in strips that fit.
+    scenes are fused one after the other, in strips that fit; so they are in windows of the shape
+    that the options ask for.
 
     Args:
       model: the network.
       row: its row.
       options: the run's.
-      memory: bytes that fusing may take: see `ttd_jax.tiling.StripFuser.plan`.
+      memory: bytes that fusing may take: see `ttd_jax.tiling.WindowFuser.plan`.
 
     Attributes:
       memory: as given.
-      compile_seconds: spent on compiling and on planning strips, so far.
+      compile_seconds: spent on compiling and on planning windows, so far.
     """
 
     def __init__(self, model: Model, row: BackboneRow, options: FuseOptions, memory: int):
@@ -54,7 +55,7 @@ class BatchFuser:
         self._options = options
         self.memory = memory
         self._programs = {}
-        self._strips = {}
+        self._fusers = {}
         self.compile_seconds = 0.0
 
     def __call__(self, batch: Batch, pictures):
@@ -66,22 +67,23 @@ class BatchFuser:
 
         Yields:
           `(slot, result)`: a dict of numpy arrays, `dominates` and `mean_dominability` [M] and
-          whatever the options save: `fused`, `dominability`, `components`, `losses`; and `strips`,
-          a dict: their `count` and the `rows` that each reads. Pictures of a scene in several
-          strips are integers of the first source's type already.
+          whatever the options save: `fused`, `dominability`, `components`, `losses`; and
+          `windows`, a dict: their `count` and the `size` (H, W) that each reads. Pictures of a
+          scene in several windows are integers of the first source's type already.
         """
         start = time.perf_counter()
-        program = self._whole(batch)
+        program = None if self._options.window else self._whole(batch)
         self.compile_seconds += time.perf_counter() - start
         if program is None:
             for slot, own in pictures.items():
-                yield slot, self._fuse_in_strips(batch.slots[slot], own)
+                yield slot, self._fuse_in_windows(batch.slots[slot], own)
             return
         results = program(self._model, _stack(batch, pictures))
         results = {name: np.asarray(array) for name, array in results.items()}
-        strips = {"count": 1, "rows": batch.slots[0].size[0]}
+        windows = {"count": 1, "size": list(batch.slots[0].size)}
         for slot in pictures:
-            yield slot, {name: array[slot] for name, array in results.items()} | {"strips": strips}
+            own = {name: array[slot] for name, array in results.items()}
+            yield slot, own | {"windows": windows}
 
     @property
     def quantisation(self) -> str:
@@ -123,7 +125,7 @@ class BatchFuser:
         a_pixel = sum(leaf.size * 4 for leaf in jax.tree.leaves(features)) / small**2
         return a_pixel * math.prod(shapes[0][:3])
 
-    def _fuse_in_strips(self, checked, pictures):
+    def _fuse_in_windows(self, checked, pictures):
         start = time.perf_counter()
         mode = self._options.resolve_color(checked.coloured)
         options = SceneOptions(
@@ -132,26 +134,32 @@ class BatchFuser:
             channels=self._row.channels,
             save=saved_maps(self._options.save),
         )
-        if mode not in self._strips:
-            self._strips[mode] = StripFuser(self._model, options, jax.local_devices())
-        fuser, dtype = self._strips[mode], pictures[0].pixels.dtype
+        if mode not in self._fusers:
+            self._fusers[mode] = WindowFuser(self._model, options, jax.local_devices())
+        fuser, dtype = self._fusers[mode], pictures[0].pixels.dtype
         count, size = len(pictures), checked.size
         beside = _host_bytes(pictures, map_shapes(options, count, size), dtype)
-        plan = fuser.plan(_shapes(checked), memory=self.memory, beside=beside)
+        shapes, bounds = _shapes(checked), {"memory": self.memory, "beside": beside}
+        if self._options.window:
+            plan = fuser.plan_window(shapes, (self._options.window,) * 2, **bounds)
+        else:
+            plan = fuser.plan(shapes, **bounds)
         self.compile_seconds += time.perf_counter() - start
         maps = empty_maps(options, count, size, dtype)
         arrays = [picture.pixels for picture in pictures]
         with tqdm(
             total=plan.steps,
             desc=checked.scene.name,
-            unit="strip",
+            unit="window",
             leave=False,
             delay=1,
             disable=None,
         ) as bar:
             shares = fuser(arrays, maps, plan, how=self.quantisation, advance=bar.update)
         planes = {name: maps[name][..., 0] for name in ("dominability", "losses") if name in maps}
-        return maps | planes | shares | {"strips": {"count": plan.strips, "rows": plan.window}}
+        return (
+            maps | planes | shares | {"windows": {"count": plan.windows, "size": list(plan.window)}}
+        )
 
 
 def _batch_of_one(one):
@@ -214,7 +222,7 @@ def _stack(batch, pictures):
 
 
 def _host_bytes(pictures, shapes, dtype):
-    """What a scene in strips takes beside its strips: its pictures and its maps."""
+    """What a scene takes beside its windows: its pictures and its maps."""
     sources = sum(p.pixels.nbytes + (0 if p.alpha is None else p.alpha.nbytes) for p in pictures)
     integers = {"fused", "components"}
     return sources + sum(

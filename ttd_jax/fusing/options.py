@@ -21,6 +21,7 @@ class FuseOptions:
       format: 'png' or 'tiff'.
       save: which of `SAVES` to write.
       batch_size: scenes in one batch; 0 chooses by size.
+      window: rows and columns that are computed at once; 0 for the whole picture.
       precision: of the layers, one of `ttd_jax.backbones.PRECISIONS`.
       fold: whether neighbouring linear layers were merged.
       residual: CDDFuse's, where it differs from the model's own.
@@ -35,6 +36,7 @@ class FuseOptions:
     format: str = "png"
     save: tuple[str, ...] = ("fused",)
     batch_size: int = 0
+    window: int = 0
     precision: str = "highest"
     fold: bool = True
     residual: str | None = None

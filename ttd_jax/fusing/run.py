@@ -232,7 +232,7 @@ def _record(job, checked, result):
         "scene": scene.name,
         "size": list(checked.size),
         "color": options.resolve_color(checked.coloured),
-        "strips": result["strips"],
+        "windows": result["windows"],
         "files": [str(name) for name in output_names(scene.name, job.labels, options)],
         "settings": options.as_record(),
         "sources": [

@@ -1,17 +1,17 @@
-"""Pictures of any size in bounded memory: strips with a halo, equal to the whole picture."""
+"""Pictures of any size: strips or windows with a halo, equal to the whole picture."""
 
-from ttd_jax.tiling.fuser import StripFuser, StripPlan, default_memory, fuse_in_strips
+from ttd_jax.tiling.fuser import WindowFuser, WindowPlan, default_memory, fuse_in_windows
 from ttd_jax.tiling.maps import SceneOptions, empty_maps, leading, map_shapes
 from ttd_jax.tiling.memory import format_size, overhead, parse_size, program_bytes
 
 __all__ = [
     "SceneOptions",
-    "StripFuser",
-    "StripPlan",
+    "WindowFuser",
+    "WindowPlan",
     "default_memory",
     "empty_maps",
     "format_size",
-    "fuse_in_strips",
+    "fuse_in_windows",
     "leading",
     "map_shapes",
     "overhead",

@@ -1,4 +1,4 @@
-"""CDDFuse layer by layer over strips, since its attention depends on all pixels.
+"""CDDFuse layer by layer over windows, since its attention depends on all pixels.
 
 Every block is swept over twice: once to add up what its attention depends on, once to apply it;
 the second sweep of a block measures the next one as well. What is kept of the whole picture
@@ -15,7 +15,7 @@ import numpy as np
 from flax import linen as nn
 
 from ttd_jax.backbones import Model
-from ttd_jax.backbones.cddfuse import RESIDUALS
+from ttd_jax.backbones.cddfuse import RESIDUALS, stretch
 from ttd_jax.backbones.cddfuse_blocks import (
     CHANNELS,
     BaseBlock,
@@ -28,7 +28,7 @@ from ttd_jax.backbones.cddfuse_blocks import (
 from ttd_jax.core import color, fusion
 from ttd_jax.core.dominability import LOSS_PRESETS, weigh_losses
 from ttd_jax.errors import UserError
-from ttd_jax.tiling.maps import SceneOptions, rows_and_sums
+from ttd_jax.tiling.maps import SceneOptions, parts_and_sums
 from ttd_jax.tiling.sweeps import Sweeper, Work
 
 _BLOCKS = ("block0", "block1", "block2", "block3")
@@ -114,15 +114,15 @@ class LayeredFuser:
             scene.decode(range(count), weights, x, raw)
         del scene, weights
         maps = {
-            "image": sweeper.whole(self._model.finish, raw),
+            "image": raw,
             "components": components,
             "rd": rd,
             "losses": losses,
         }
-        paint = self._works["paint"]
-        return sweeper.sweep(paint, {}, {"pictures": pictures, "maps": maps}, targets)
+        paint, extremes = self._works["paint"], sweeper.extremes(raw)
+        return sweeper.sweep(paint, extremes, {"pictures": pictures, "maps": maps}, targets)
 
-    # What is done with a window: `(constants, windows, owned) -> (rows, sums)` --------------------
+    # What is done with a window: `(constants, windows, owned) -> (parts, sums)` -------------------
 
     def _view(self, constants, windows, owned):
         """What the network is given."""
@@ -197,10 +197,9 @@ class LayeredFuser:
 
     def _paint(self, constants, windows, owned):
         """The finished picture in its colours."""
-        del constants
         maps = windows["maps"]
         fused = fusion.Fusion(
-            image=maps["image"],
+            image=stretch(maps["image"], *constants),
             dominability=maps["rd"][..., 0],
             components=self._model.restore(maps["components"]),
             losses=maps["losses"][..., 0],
@@ -211,7 +210,7 @@ class LayeredFuser:
             mode=self._options.mode,
             channels=self._options.channels,
         )
-        return rows_and_sums(fused, owned, self._options)
+        return parts_and_sums(fused, owned, self._options)
 
     def _sources(self, pictures):
         return color.network_sources(
@@ -282,7 +281,7 @@ class _Scene:
 
 
 def _measure(block, params, x, owned):
-    """What a block's attention depends on, summed over the owned rows."""
+    """What a block's attention depends on, summed over the owned pixels."""
 
     def sums(block, x):
         return block.attention.measure(jnp.where(owned, block.qkv(block.norm1(x)), 0))

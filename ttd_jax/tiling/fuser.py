@@ -1,4 +1,8 @@
-"""Scenes of any size in bounded memory: how high strips may be, and the fusion of a scene."""
+"""Scenes of any size in windows: how high those may be, and the fusion of a scene.
+
+Memory decides how high windows are that are as wide as the picture: strips. Windows of a given
+shape let pictures of all sizes share their programs.
+"""
 
 import dataclasses
 
@@ -22,18 +26,18 @@ _STEP = 8  # windows are multiples of so many rows
 
 
 @dataclasses.dataclass(frozen=True)
-class StripPlan:
+class WindowPlan:
     """How a scene is cut.
 
     Attributes:
-      window: rows that are read at once.
-      strips: the most that any of its sweeps has.
+      window: rows and columns that are read at once.
+      windows: the most that any of its sweeps has.
       steps: windows to be computed in all.
       memory: bytes that it should take at most.
     """
 
-    window: int
-    strips: int
+    window: tuple[int, int]
+    windows: int
     steps: int
     memory: int
 
@@ -43,23 +47,23 @@ def default_memory(device=None) -> int:
     return free_memory(device or jax.devices()[0]) // 2
 
 
-class StripFuser:
-    """Fuses scenes of one kind in strips; keeps its compiled programs.
+class WindowFuser:
+    """Fuses scenes of one kind in windows; keeps its compiled programs.
 
     Args:
       model: the network.
       options: how it fuses and what is kept.
-      devices: those that share the strips of a picture; the first one by default.
+      devices: those that share the windows of a picture; the first one by default.
 
     Raises:
-      UserError: the network cannot be cut in strips.
+      UserError: the network cannot be cut.
     """
 
     def __init__(self, model: Model, options: SceneOptions, devices=None):
         kind = type(model.module)
         if kind not in _FUSERS:
             raise UserError(
-                f"{kind.__name__} cannot be cut in strips: allow it more memory, or pass smaller "
+                f"{kind.__name__} cannot be cut in windows: allow it more memory, or pass smaller "
                 "pictures"
             )
         self._options = options
@@ -72,7 +76,7 @@ class StripFuser:
         """How many programs were compiled."""
         return len(self._programs)
 
-    def plan(self, shapes, *, memory: int, beside: int = 0) -> StripPlan:
+    def plan(self, shapes, *, memory: int, beside: int = 0) -> WindowPlan:
         """The highest strips that memory has room for.
 
         Args:
@@ -84,37 +88,63 @@ class StripFuser:
           UserError: not even the lowest strips have room; names the least that would do.
         """
         height, width = shapes[0][:2]
-        on_host = self._devices[0].platform == "cpu"
-        least = min(height, self._rehearse(shapes, height).least_window)
-        rehearsal = self._rehearse(shapes, least)
-        taken = rehearsal.held + beside + overhead(rehearsal.program_count) if on_host else 0
+        least = min(height, self._rehearse(shapes, (height, width)).least_window)
+        rehearsal = self._rehearse(shapes, (least, width))
+        taken = self._taken(rehearsal, beside)
         # A window's bytes grow no faster than its rows, so this is a lower bound of what fits.
-        window = least * (memory - taken) // rehearsal.widest_window_bytes()
+        rows = least * (memory - taken) // rehearsal.widest_window_bytes()
         while True:
-            window = height if window >= height else max(least, window // _STEP * _STEP)
-            rehearsal = self._rehearse(shapes, window)
-            needed = taken + rehearsal.window_bytes()
-            if needed <= memory:
-                return StripPlan(window, rehearsal.strips, rehearsal.steps, needed)
-            if window == least:
+            rows = height if rows >= height else max(least, rows // _STEP * _STEP)
+            plan = self._plan(shapes, (rows, width), beside)
+            if plan.memory <= memory:
+                return plan
+            if rows == least:
                 raise UserError(
-                    f"pictures of {width}x{height} take at least {format_size(needed)}, more than "
-                    f"the {format_size(memory)} allowed: pass --max_memory={format_size(needed)} "
-                    "or more, or smaller pictures"
+                    f"{_too_much(shapes, plan.memory, memory)}: pass "
+                    f"--max_memory={format_size(plan.memory)} or more, or smaller pictures"
                 )
-            fitting = window * (memory - taken) // (needed - taken)
-            window = min(window - _STEP, fitting)
+            fitting = rows * (memory - taken) // (plan.memory - taken)
+            rows = min(rows - _STEP, fitting)
 
-    def plan_window(self, shapes, window: int) -> StripPlan:
-        """A plan with windows of so many rows, whatever memory they take.
+    def plan_window(self, shapes, window, *, memory: int | None = None, beside: int = 0):
+        """A plan with windows of a given shape, which pictures of other sizes share.
+
+        Smaller pictures have programs of their own.
+
+        Args:
+          shapes: of the M pictures, (H, W, 1 or 3).
+          window: rows and columns.
+          memory: see `plan`; None for no bound.
+          beside: see `plan`.
 
         Raises:
-          ValueError: a window is too low to keep any row.
+          UserError: memory has no room for them, or they are too small.
         """
-        rehearsal = self._rehearse(shapes, min(window, shapes[0][0]))
-        return StripPlan(rehearsal.window, rehearsal.strips, rehearsal.steps, 0)
+        size = shapes[0][:2]
+        try:
+            plan = self._plan(shapes, tuple(map(min, window, size)), beside)
+        except ValueError as error:
+            least = self._rehearse(shapes, size).least_window
+            raise UserError(
+                f"windows of {window[1]}x{window[0]} pixels are too small for what this network "
+                f"sees around a pixel: pass {least} or more"
+            ) from error
+        if memory is not None and plan.memory > memory:
+            raise UserError(f"{_too_much(shapes, plan.memory, memory)}: pass smaller windows")
+        return plan
 
-    def __call__(self, pictures, targets, plan: StripPlan, *, how="round", advance=lambda: None):
+    def _plan(self, shapes, window, beside):
+        rehearsal = self._rehearse(shapes, window)
+        needed = self._taken(rehearsal, beside) + rehearsal.window_bytes()
+        return WindowPlan(window, rehearsal.windows, rehearsal.steps, needed)
+
+    def _taken(self, rehearsal, beside):
+        """Bytes beside those of a window."""
+        if self._devices[0].platform != "cpu":
+            return 0
+        return rehearsal.held + beside + overhead(rehearsal.program_count)
+
+    def __call__(self, pictures, targets, plan: WindowPlan, *, how="round", advance=lambda: None):
         """Fuses one scene.
 
         Args:
@@ -151,10 +181,18 @@ class StripFuser:
         return rehearsal
 
 
-def fuse_in_strips(
+def _too_much(shapes, needed, memory):
+    height, width = shapes[0][:2]
+    return (
+        f"pictures of {width}x{height} take at least {format_size(needed)}, more than the "
+        f"{format_size(memory)} allowed"
+    )
+
+
+def fuse_in_windows(
     model: Model, sources, *, strategy="ttd", max_memory=None, window=None, devices=None
 ) -> Fusion:
-    """Fuses a scene of any size in bounded memory, strip by strip.
+    """Fuses a scene of any size in bounded memory, window by window.
 
     Equal to `ttd_jax.dynamic_fuse` or `ttd_jax.static_fuse` up to rounding.
 
@@ -164,18 +202,20 @@ def fuse_in_strips(
       strategy: 'ttd' or 'static'.
       max_memory: bytes or a size such as '2GiB' that this may take: on a CPU of the process, beside
         `sources`, on an accelerator of the device. Half of what is free by default.
-      window: rows of a strip with what is read around it, in place of what `max_memory` allows.
-      devices: those that share the strips; the first one by default.
+      window: rows and columns of a window with what is read around it, in place of strips as high
+        as `max_memory` allows. Pictures that are larger share their programs.
+      devices: those that share the windows; the first one by default.
 
     Returns:
       A `Fusion` of numpy arrays, f32.
 
     Raises:
-      UserError: the network cannot be cut, or there is too little memory for any strip.
-      ValueError: `max_memory` is no size, or the window is too low.
+      UserError: the network cannot be cut, there is too little memory for any strip, or the window
+        is too small.
+      ValueError: `max_memory` is no size.
 
     Example:
-      >>> fusion = fuse_in_strips(model, sources, max_memory="2GiB")  # doctest: +SKIP
+      >>> fusion = fuse_in_windows(model, sources, max_memory="2GiB")  # doctest: +SKIP
     """
     pictures = [np.asarray(source) for source in sources]
     size, channels = pictures[0].shape[:2], pictures[0].shape[2]
@@ -185,7 +225,7 @@ def fuse_in_strips(
         channels=channels,
         save=("fused", "dominability", "components", "losses"),
     )
-    fuser = StripFuser(model, options, devices)
+    fuser = WindowFuser(model, options, devices)
     shapes = [picture.shape for picture in pictures]
     if window is not None:
         plan = fuser.plan_window(shapes, window)

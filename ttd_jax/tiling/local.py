@@ -1,4 +1,4 @@
-"""Networks that see little around a pixel: whole fusions of strips.
+"""Networks that see little around a pixel: whole fusions of windows.
 
 IFCNN is one as it is. PIAFusion is one once the means over all pixels are known that its streams
 exchange; one sweep a level measures them.
@@ -14,7 +14,7 @@ from ttd_jax.backbones import Model
 from ttd_jax.backbones.ifcnn import IFCNN
 from ttd_jax.backbones.piafusion import PIAFusion
 from ttd_jax.core import color, fusion
-from ttd_jax.tiling.maps import SceneOptions, rows_and_sums
+from ttd_jax.tiling.maps import SceneOptions, parts_and_sums
 from ttd_jax.tiling.sweeps import Sweeper, Work
 
 # How far, in pixels, features depend on the sources and a picture on the latent.
@@ -48,7 +48,7 @@ class MeasuredPIAFusion(PIAFusion):
 
         Args:
           x: f32[2, H, W, 1].
-          owned: bool[H, 1, 1].
+          owned: bool[H, W, 1].
         """
         lacking = {}
         visible, infrared = x[jnp.array([0, 0, 1])], x[jnp.array([1, 0, 1])]
@@ -95,12 +95,12 @@ class LocalFuser:
         """Fuses one scene.
 
         Args:
-          sweeper: runs what is to be done on the strips.
+          sweeper: runs what is to be done on the windows.
           pictures: M arrays [H, W, 1 or 3], integers or f32 in [0, 1].
           targets: dict of the arrays of `options.save`, [..., H, W, C].
 
         Returns:
-          Sums over the pixels; see `rows_and_sums`.
+          Sums over the pixels; see `parts_and_sums`.
         """
         variables = dict(self._model.variables)
         if self._means is not None:
@@ -133,4 +133,4 @@ class LocalFuser:
         fused = color.fuse_in_color(
             fuse, pictures, mode=self._options.mode, channels=self._options.channels
         )
-        return rows_and_sums(fused, owned, self._options)
+        return parts_and_sums(fused, owned, self._options)

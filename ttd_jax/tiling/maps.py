@@ -1,4 +1,4 @@
-"""What the fusion of a strip leaves behind: rows of maps, and sums for the record."""
+"""What the fusion of a window leaves behind: parts of maps, and sums for the record."""
 
 import dataclasses
 
@@ -59,17 +59,17 @@ def leading(dominability):
     return leads / jnp.sum(leads, axis=0)
 
 
-def rows_and_sums(fusion, owned, options: SceneOptions):
-    """A strip's part of what is kept of a scene.
+def parts_and_sums(fusion, owned, options: SceneOptions):
+    """A window's part of what is kept of a scene.
 
     Args:
-      fusion: of the strip's window.
-      owned: bool[H, 1, 1].
+      fusion: of the window.
+      owned: bool[H, W, 1].
       options: what is kept.
 
     Returns:
-      `rows`, the maps of `options.save` as f32[..., H, W, C], and `sums`, a dict of f32[M] over the
-      owned pixels, empty for the static strategy: `dominates` and `mean_dominability`.
+      `parts`, the maps of `options.save` as f32[..., H, W, C], and `sums`, a dict of f32[M] over
+      the owned pixels, empty for the static strategy: `dominates` and `mean_dominability`.
     """
     maps = {
         "fused": fusion.image,

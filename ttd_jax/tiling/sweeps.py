@@ -1,4 +1,4 @@
-"""Sweeps: one compiled program run over all strips of a picture, for real or as a rehearsal."""
+"""Sweeps: one compiled program run over all windows of a picture, for real or as a rehearsal."""
 
 import collections
 import dataclasses
@@ -11,18 +11,18 @@ import numpy as np
 
 from ttd_jax.data.images import quantise
 from ttd_jax.tiling.memory import program_bytes
-from ttd_jax.tiling.strips import cut
+from ttd_jax.tiling.windows import cut
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Work:
-    """What is done with each strip.
+    """What is done with each window.
 
     Attributes:
-      function: `(constants, windows, owned) -> (rows, sums)`. `windows` are f32[..., h, W, C], cut
-        from the same rows; `owned`, bool[h, 1, 1], tells the rows that this strip keeps. `rows` is
-        a dict of f32[..., h, W, C]; `sums` is a pytree of sums over owned rows.
-      halo: how far, in rows, `rows` and `sums` depend on what is around a row.
+      function: `(constants, windows, owned) -> (parts, sums)`. `windows` are f32[..., h, w, C], cut
+        from the same place; `owned`, bool[h, w, 1], tells the pixels that this window keeps.
+        `parts` is a dict of f32[..., h, w, C]; `sums` is a pytree of sums over owned pixels.
+      halo: how far, in pixels, `parts` and `sums` depend on what is around a pixel.
     """
 
     function: Callable
@@ -64,17 +64,23 @@ def _key(work, arguments):
 
 
 class Sweeper:
-    """Runs works over the strips of one picture.
+    """Runs works over the windows of one picture.
 
     Arrays of the whole picture stay in the host's memory; only windows of them go to a device. Of
-    several devices each takes the next strip, and their results are gathered in order.
+    several devices each takes the next window, and their results are gathered in order.
 
     Attributes:
-      window: rows that are read at once.
+      window: rows and columns that are read at once.
     """
 
     def __init__(
-        self, programs: Programs, *, window: int, devices=None, advance=lambda: None, how="round"
+        self,
+        programs: Programs,
+        *,
+        window: tuple[int, int],
+        devices=None,
+        advance=lambda: None,
+        how="round",
     ):
         self.window = window
         self._programs = programs
@@ -86,60 +92,62 @@ class Sweeper:
         """An array of the whole picture, f32[..., H, W, C], to be a sweep's target."""
         return np.empty(shape, np.float32)
 
-    def sweep(self, work: Work, constants, sources, targets=None) -> Any:
-        """Runs a work over all strips.
+    def extremes(self, array: np.ndarray) -> tuple[np.float32, np.float32]:
+        """The least and the greatest value of an array of the whole picture."""
+        return np.min(array), np.max(array)
 
-        A target may be one of the sources: its rows change only when no strip to come needs them.
+    def sweep(self, work: Work, constants, sources, targets=None) -> Any:
+        """Runs a work over all windows.
+
+        A target may be one of the sources: it changes only where no window to come reads it.
 
         Args:
           work: what to do.
-          constants: a pytree of arrays that every strip is given whole.
+          constants: a pytree of arrays that every window is given whole.
           sources: a pytree of arrays [..., H, W, C]; integers are scaled to [0, 1].
-          targets: dict of arrays [..., H, W, C] to write `rows` of the same name to; into integers
+          targets: dict of arrays [..., H, W, C] to write `parts` of the same name to; into integers
             they are quantised.
 
         Returns:
-          The sums over all rows, f32.
+          The sums over all pixels, f32.
         """
-        height = jax.tree.leaves(sources)[0].shape[-3]
+        size = _size(sources)
         constants = [jax.device_put(constants, device) for device in self._devices]
         running, held = collections.deque(), collections.deque()
         total = None
 
         def gather():
             nonlocal total
-            strip, (rows, sums) = running.popleft()
-            kept = slice(strip.first - strip.start, strip.last - strip.start)
-            rows = {name: np.asarray(rows[name])[..., kept, :, :] for name in targets or {}}
+            window, (parts, sums) = running.popleft()
+            kept = ..., window.rows.kept, window.columns.kept, slice(None)
+            parts = {name: np.asarray(parts[name])[kept] for name in targets or {}}
             sums = jax.tree.map(lambda s: np.asarray(s, np.float64), sums)
             total = sums if total is None else jax.tree.map(np.add, total, sums)
-            held.append((strip, rows))
+            held.append((window, parts))
             self._advance()
 
         def write():
-            strip, rows = held.popleft()
-            for name, array in rows.items():
-                target = targets[name][..., strip.first : strip.last, :, :]
+            window, parts = held.popleft()
+            results = ..., window.rows.results, window.columns.results, slice(None)
+            for name, array in parts.items():
+                target = targets[name][results]
                 target[...] = _converted(array, target.dtype, self._how)
 
-        for index, strip in enumerate(cut(height, self.window, work.halo)):
+        for index, window in enumerate(cut(size, self.window, work.halo)):
             if len(running) == len(self._devices):
                 gather()
-            while held and held[0][0].last <= strip.first - work.halo:
+            while held and held[0][0].last_reader < index:
                 write()
             number = index % len(self._devices)
-            arguments = constants[number], *_read(sources, strip, min(self.window, height))
+            shape = tuple(map(min, self.window, size))
+            arguments = constants[number], *_read(sources, window, shape)
             program = self._programs.get(work, arguments, self._devices[number])
-            running.append((strip, program(*jax.device_put(arguments, self._devices[number]))))
+            running.append((window, program(*jax.device_put(arguments, self._devices[number]))))
         while running:
             gather()
         while held:
             write()
         return jax.tree.map(np.float32, total)
-
-    def whole(self, function: Callable, array: np.ndarray) -> np.ndarray:
-        """A function of the whole of an array of few channels."""
-        return np.asarray(jax.jit(function)(array))
 
 
 class Rehearsal(Sweeper):
@@ -147,20 +155,20 @@ class Rehearsal(Sweeper):
 
     Attributes:
       steps: how many windows are computed.
-      strips: the most of any sweep.
+      windows: the most of any sweep.
       held: most bytes of arrays of the whole picture that live at one time.
     """
 
-    def __init__(self, programs: Programs, *, window: int, devices=None):
+    def __init__(self, programs: Programs, *, window: tuple[int, int], devices=None):
         super().__init__(programs, window=window, devices=devices)
-        self.steps = self.strips = self.held = 0
+        self.steps = self.windows = self.held = 0
         self._alive = 0
         self._works = {}
 
     @property
     def least_window(self) -> int:
         """Rows of the smallest sensible window: it keeps as many as it reads around them."""
-        return max(4 * work.halo + 4 for work, _ in self._works.values())
+        return max(4 * work.halo + 4 for work, *_ in self._works.values())
 
     @property
     def program_count(self) -> int:
@@ -172,26 +180,26 @@ class Rehearsal(Sweeper):
         self._hold(array)
         return array
 
+    def extremes(self, array):
+        return np.float32(0), np.float32(0)
+
     def sweep(self, work, constants, sources, targets=None):
         del targets
         shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), constants)
-        height = jax.tree.leaves(sources)[0].shape[-3]
-        rows = min(self.window, height)
+        size = _size(sources)
+        shape = tuple(map(min, self.window, size))
         windows = jax.tree.map(
-            lambda a: jax.ShapeDtypeStruct((*a.shape[:-3], rows, *a.shape[-2:]), np.float32),
+            lambda a: jax.ShapeDtypeStruct((*a.shape[:-3], *shape, a.shape[-1]), np.float32),
             sources,
         )
-        owned = jax.ShapeDtypeStruct((rows, 1, 1), bool)
+        owned = jax.ShapeDtypeStruct((*shape, 1), bool)
         arguments = shapes, windows, owned
-        strips = len(cut(height, self.window, work.halo))
-        self.steps, self.strips = self.steps + strips, max(self.strips, strips)
-        self._works[_key(work, arguments)] = work, arguments
+        cuts = cut(size, self.window, work.halo)
+        self.steps, self.windows = self.steps + len(cuts), max(self.windows, len(cuts))
+        side_by_side = sum(window.rows.start == 0 for window in cuts)
+        self._works[_key(work, arguments)] = work, arguments, side_by_side
         sums = self._programs.sums(work, arguments)
         return jax.tree.map(lambda s: np.broadcast_to(np.float32(0), s.shape), sums)
-
-    def whole(self, function, array):
-        shape = jax.eval_shape(function, jax.ShapeDtypeStruct(array.shape, np.float32)).shape
-        return self.empty(*shape)
 
     def window_bytes(self) -> int:
         """Compiles every program; the most that a window takes, copies on the way included."""
@@ -201,20 +209,21 @@ class Rehearsal(Sweeper):
         """The same of the one program that is given most: a guess that compiles little."""
 
         def given(each):
-            _, (_, windows, _) = each
+            _, (_, windows, _), _ = each
             return sum(leaf.size for leaf in jax.tree.leaves(windows))
 
         return self._bytes(*max(self._works.values(), key=given))
 
-    def _bytes(self, work, arguments):
+    def _bytes(self, work, arguments, side_by_side):
         compiled = self._programs.get(work, arguments, self._devices[0])
         if self._devices[0].platform != "cpu":
             return program_bytes(compiled)
-        # A window is copied before it is given to a device; of the results up to two strips wait
-        # until they can be written, and two more are on their way to integers. All devices are one
-        # machine.
+        # A window is copied before it is given to a device; of the results up to two rows of
+        # windows wait until they can be written, and two more are on their way to integers. All
+        # devices are one machine.
         sizes = compiled.memory_analysis()
-        copies = sizes.argument_size_in_bytes + 4 * sizes.output_size_in_bytes
+        waiting = 2 * side_by_side + 2
+        copies = sizes.argument_size_in_bytes + waiting * sizes.output_size_in_bytes
         return (program_bytes(compiled) + copies) * len(self._devices)
 
     def _hold(self, array):
@@ -228,11 +237,17 @@ class Rehearsal(Sweeper):
         weakref.finalize(array, release)
 
 
-def _read(sources, strip, rows):
-    """The windows of a strip, as arrays of their own, and which of their rows it owns."""
+def _size(sources):
+    return jax.tree.leaves(sources)[0].shape[-3:-1]
 
-    def window(array):
-        part = array[..., strip.start : strip.start + rows, :, :]
+
+def _read(sources, window, shape):
+    """What a window reads, as arrays of their own, and which of its pixels it owns."""
+    spans = window.rows, window.columns
+    rows, columns = (slice(s.start, s.start + n) for s, n in zip(spans, shape, strict=True))
+
+    def part(array):
+        part = array[..., rows, columns, :]
         if np.issubdtype(part.dtype, np.integer):
             scaled = part.astype(np.float32)
             scaled /= np.float32(np.iinfo(part.dtype).max)
@@ -240,9 +255,9 @@ def _read(sources, strip, rows):
         # A copy: a device may compute from the host's own bytes while the picture is written to.
         return np.array(part, np.float32)
 
-    index = strip.start + np.arange(rows)
-    owned = (index >= strip.first) & (index < strip.last)
-    return jax.tree.map(window, sources), owned[:, None, None]
+    owned = np.zeros((*shape, 1), bool)
+    owned[window.rows.kept, window.columns.kept] = True
+    return jax.tree.map(part, sources), owned
 
 
 def _converted(array, dtype, how):

@@ -7,9 +7,9 @@ _PEER_COST = ("torch, of peak", "torch, peak, MB", "peak / torch")
 _NOTES = """\
 GFLOP is the work of the fusion itself, every convolution by direct sums, however it is computed:
 faster algorithms may exceed the peak. "of peak" compares with a matrix product of {side}x{side},
-{flops} GFLOP/s; {bytes} MiB are read and written in place at {stream} GB/s. Planned memory is XLA's,
-for temporaries; the peak is what running takes in a fresh process above imports, weights, scenes
-and program. Ratios and shares are medians over the rounds.
+{flops} GFLOP/s; {bytes} MiB are read and written in place at {stream} GB/s. Planned memory is
+XLA's, for temporaries; the peak is what running takes in a fresh process above imports, weights,
+scenes and program. Ratios and shares are medians over the rounds.
 """
 _BUSY = """\
 The machine was busy (load {load:.1f} on {cpus} CPUs): threads that wait for each other, as

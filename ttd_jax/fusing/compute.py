@@ -16,6 +16,7 @@ from ttd_jax.core import fusion as fusion_lib
 from ttd_jax.data.images import read_picture
 from ttd_jax.fusing.options import FuseOptions
 from ttd_jax.fusing.plan import Batch
+from ttd_jax.fusing.programs import compile_kept
 from ttd_jax.tiling import (
     SceneOptions,
     WindowFuser,
@@ -78,7 +79,7 @@ class BatchFuser:
             for slot, own in pictures.items():
                 yield slot, self._fuse_in_windows(batch.slots[slot], own)
             return
-        results = program(self._model, _stack(batch, pictures))
+        results = program(*jax.tree.leaves((self._model, _stack(batch, pictures))))
         results = {name: np.asarray(array) for name, array in results.items()}
         windows = {"count": 1, "size": list(batch.slots[0].size)}
         for slot in pictures:
@@ -104,15 +105,18 @@ class BatchFuser:
         features = self._feature_bytes(shapes)
         if taken + features > self.memory:
             return None
+        mode = self._options.resolve_color(coloured)
         one = functools.partial(
             fuse_scene,
             strategy=self._options.strategy,
-            mode=self._options.resolve_color(coloured),
+            mode=mode,
             channels=self._row.channels,
             save=self._options.save,
         )
         batched = _batch_of_one(one) if shapes[0][0] == 1 else jax.vmap(one, in_axes=(None, 0))
-        program = jax.jit(batched).lower(self._model, pictures).compile()
+        name = f"{self._options.strategy} {mode} {self._options.save}"
+        cache = jax.config.jax_compilation_cache_dir
+        program = compile_kept(batched, (self._model, pictures), name=name, cache=cache)
         if jax.default_backend() == "cpu":  # as pictures in integers and floats, these and the next
             taken += 3 * sum(4 * int(np.prod(shape)) for shape in shapes)
         return program if taken + program_bytes(program) <= self.memory else None

@@ -54,6 +54,7 @@ def compile_case(case: Case, variables) -> Program:
     else:
         fuse = jax.vmap(fuse, in_axes=(None, 0))
     jax.block_until_ready((model, scenes))
+    jax.clear_caches()  # other cases may have traced parts of this one
     start = time.perf_counter()
     traced = jax.jit(fuse).trace(model, scenes)
     lowered = traced.lower()

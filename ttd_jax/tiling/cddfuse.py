@@ -40,7 +40,7 @@ _ENCODER_NODES = 3
 
 
 class LayeredFuser:
-    """Fuses scenes in strips with CDDFuse; called as `LocalFuser` is.
+    """Fuses scenes in windows with CDDFuse; called as `LocalFuser` is.
 
     Raises:
       UserError: the model computes in bfloat16.
@@ -51,7 +51,7 @@ class LayeredFuser:
         module = model.module
         if module.precision == "bfloat16":
             raise UserError(
-                "CDDFuse is cut in strips in float32 only: allow it more memory, pass smaller "
+                "CDDFuse is cut in windows in float32 only: allow it more memory, pass smaller "
                 "pictures, or another precision than bfloat16"
             )
         self._precision = module.precision

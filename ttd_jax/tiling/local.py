@@ -72,7 +72,7 @@ class MeasuredPIAFusion(PIAFusion):
 
 
 class LocalFuser:
-    """Fuses scenes in strips with a network of `_RADII`."""
+    """Fuses scenes in windows with a network of `_RADII`."""
 
     def __init__(self, model: Model, options: SceneOptions):
         encoder, decoder = _RADII[type(model.module)]

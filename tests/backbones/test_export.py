@@ -80,4 +80,4 @@ def test_grouped_convolutions_stay_whole_where_they_are_fast():
         lower = export.export(jax.jit(lambda m, x: m.encode(x)), platforms=[platform])
         program = lower(_shapes(model), sources).mlir_module()
         grouped[platform] = program.count("feature_group_count = 192")
-    assert grouped == {"cpu": 0, "cuda": 4, "tpu": 4}
+    assert grouped == {"cpu": 0, "cuda": 1, "tpu": 1}  # one function serves all four blocks

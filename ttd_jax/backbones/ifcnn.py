@@ -36,7 +36,7 @@ class _Block(nn.Module):
 
     def inner(self, padded):
         """A tile on a CPU: f32[H + 2, W + 2, 64] to f32[H, W, 64]."""
-        return self._activate(self.conv.padded(padded, tiled=True))
+        return self._activate(self.conv.padded(padded))
 
     def _activate(self, x):
         return nn.relu(x if self.folded else self.bn(x))
@@ -76,7 +76,7 @@ class IFCNN(Backbone):
 
     def encode_tile(self, tile, x):
         """A tile of the features, from a window of the sources."""
-        first = tile.mend(self.conv1.padded(x, tiled=True), "edge", margin=1)
+        first = tile.mend(self.conv1.padded(x), "edge", margin=1)
         return self.conv2.inner(first), ()
 
     def merge(self, features, weights):

@@ -50,25 +50,18 @@ class PaddedConv(nn.Module):
 
     def whole(self, x):
         """The whole picture at once."""
-        return self.padded(pad_border(x, mode=self.pad_mode, margin=self.size // 2))
+        out = self.conv(pad_border(x, mode=self.pad_mode, margin=self.size // 2))
+        return out[..., 1:-1, 1:-1, :] if self.size == 3 else out
 
     def tile(self, tile, window):
         """A tile of it."""
         if self.size == 3:
             window = tile.mend(window, self.pad_mode, margin=1)
-        return self.padded(window, tiled=True), ()
+        return self.padded(window), ()
 
-    def padded(self, x, *, tiled: bool = False):
-        """A picture padded beforehand by half of the kernel's size, rounded down.
-
-        Args:
-          x: f32[..., H, W, C].
-          tiled: whether it is a tile on a CPU.
-        """
-        if tiled:
-            return convolve_tile(self.conv, x)
-        out = self.conv(x)
-        return out[..., 1:-1, 1:-1, :] if self.size == 3 else out
+    def padded(self, window):
+        """A tile on a CPU, from a window with the border that it needs: f32[H, W, C]."""
+        return convolve_tile(self.conv, window)
 
 
 def convolve_tile(conv: nn.Conv, window):

@@ -112,6 +112,7 @@ class Sweeper:
           The sums over all pixels, f32.
         """
         size = _size(sources)
+        shape = tuple(map(min, self.window, size))
         constants = [jax.device_put(constants, device) for device in self._devices]
         running, held = collections.deque(), collections.deque()
         total = None
@@ -139,7 +140,6 @@ class Sweeper:
             while held and held[0][0].last_reader < index:
                 write()
             number = index % len(self._devices)
-            shape = tuple(map(min, self.window, size))
             arguments = constants[number], *_read(sources, window, shape)
             program = self._programs.get(work, arguments, self._devices[number])
             running.append((window, program(*jax.device_put(arguments, self._devices[number]))))

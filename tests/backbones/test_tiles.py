@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
+from jax import export
 
 from ttd_jax.backbones import tiles
 from ttd_jax.backbones.cddfuse import Decoder
@@ -139,3 +140,18 @@ def test_pictures_of_one_tile_are_not_cut():
     program = str(jax.make_jaxpr(module.apply)(_noisy(module, x), x))
     assert "while[" not in program
     assert "scan[" not in program
+
+
+def test_symbolic_sizes_take_the_form_of_the_picture_that_is_given():
+    """In every bit, one by one and in batches; the plain form of many pixels rounds otherwise."""
+    module = PaddedConv(16, 3, precision=HIGHEST)
+    variables = _noisy(module, _picture(8, 8, 16))
+    apply = jax.vmap(functools.partial(module.apply, variables))
+    shape = export.symbolic_shape("b, h, w, 16")
+    program = export.export(jax.jit(apply))(jax.ShapeDtypeStruct(shape, jnp.float32)).call
+    for size in [(8, 8), (3, 20), *SIZES]:
+        batch = _picture(2, *size, 16)
+        np.testing.assert_array_equal(_quick_jit(program)(batch), _quick_jit(apply)(batch))
+        plain = jax.vmap(functools.partial(module.apply, variables, method="whole"))
+        rounds_otherwise = np.any(_quick_jit(plain)(batch) != _quick_jit(program)(batch))
+        assert rounds_otherwise == (size != (8, 8) and size != (3, 20))

@@ -86,14 +86,20 @@ def merge_sources(name: str, features, weights):
     """The 'sum', 'mean' or 'max' over the sources of f32[M, H, W, C] scaled by f32[M, H, W].
 
     Source by source: on CPUs XLA's own reduction over a leading axis takes two to four times as
-    long, and an array of all scaled features would be made. A count that is a symbol needs both.
+    long, and an array of all scaled features would be made.
     """
-    weights = weights[..., None]
     count = features.shape[0]
-    if not isinstance(count, int):
-        return getattr(jnp, name)(weights * features, axis=0)
-    scaled = [weights[source] * features[source] for source in range(count)]
-    merged = functools.reduce(jnp.maximum if name == "max" else jnp.add, scaled)
+    combine = jnp.maximum if name == "max" else jnp.add
+
+    def add_source(index, merged):
+        return combine(merged, weights[index, ..., None] * features[index])
+
+    merged = weights[0, ..., None] * features[0]
+    if isinstance(count, int):
+        for index in range(1, count):
+            merged = add_source(index, merged)
+    else:  # a symbol, for an exported program
+        merged = jax.lax.fori_loop(1, count, add_source, merged)
     return merged / count if name == "mean" else merged
 
 

@@ -12,6 +12,7 @@ import math
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jax import core
 
 # Rows and columns of a tile at most: its widest temporaries (256 channels) take four megabytes,
 # and a margin of one pixel adds 6 % to the work.
@@ -116,7 +117,8 @@ def on_cpu(module: nn.Module, *pictures, plain, tiled):
     """What the method `plain` makes of pictures, on CPUs by `tiled`, where they exceed a tile.
 
     Under `jax.vmap` the tiled form takes one sample after the other. The derivative is that of the
-    plain form: a loop would keep what every tile needs for it. Symbolic sizes take that form, too.
+    plain form: a loop would keep what every tile needs for it. Symbolic sizes are compared with a
+    tile's once they are known, so that an exported program computes what the network does.
 
     Args:
       module: a bound module.
@@ -124,21 +126,22 @@ def on_cpu(module: nn.Module, *pictures, plain, tiled):
       plain: method of the module, by its name.
       tiled: method that makes the same by sweeps, or a function that takes the module first.
     """
-    known = all(isinstance(side, int) for side in pictures[0].shape)
-    if (
-        module.is_initializing()
-        or not known
-        or math.prod(pictures[0].shape[-3:-1]) <= math.prod(SIZE)
-    ):
+    pixels, most = math.prod(pictures[0].shape[-3:-1]), math.prod(SIZE)
+    symbolic = not isinstance(pixels, int)
+    if module.is_initializing() or (not symbolic and pixels <= most):
         return getattr(module, plain)(*pictures)
 
     unbound = module.clone(parent=None)
     whole = functools.partial(unbound.apply, method=plain)
     in_turn = jax.custom_batching.sequential_vmap(functools.partial(unbound.apply, method=tiled))
 
+    def by_size(*args):
+        return jax.lax.cond(jnp.asarray(pixels) <= most, whole, in_turn, *args)
+
     @jax.custom_jvp
     def either(*args):
-        return jax.lax.platform_dependent(*args, cpu=in_turn, default=whole)
+        on_cpu = by_size if symbolic else in_turn
+        return jax.lax.platform_dependent(*args, cpu=on_cpu, default=whole)
 
     either.defjvp(lambda primals, tangents: jax.jvp(whole, primals, tangents))
     return either(module.variables, *pictures)
@@ -173,7 +176,10 @@ def sweep(
     pictures = [picture.reshape(-1, *picture.shape[-3:]) for picture in pictures]
     constants = [array.reshape(-1, *array.shape[len(leading) :]) for array in constants]
     grid = tuple(-(-side // most) for side, most in zip((height, width), SIZE, strict=True))
-    shape = tuple(-(-side // n) for side, n in zip((height, width), grid, strict=True))
+    # Without `min`, symbolic sides could not be proven to hold a tile.
+    shape = tuple(
+        core.min_dim(-(-side // n), side) for side, n in zip((height, width), grid, strict=True)
+    )
     if pad_mode is None:
         cut = _cut
     else:
@@ -228,7 +234,7 @@ def _cut(pictures, tile):
     """A window cut out as far as the picture goes, then padded and shifted to its place."""
     margin = tile.margin
     sizes = (size + 2 * margin for size in tile.shape)
-    sizes = tuple(min(size, side) for size, side in zip(sizes, tile.picture, strict=True))
+    sizes = tuple(core.min_dim(size, side) for size, side in zip(sizes, tile.picture, strict=True))
     at = tuple(
         jnp.clip(start - margin, 0, side - size)
         for start, side, size in zip(tile.start, tile.picture, sizes, strict=True)

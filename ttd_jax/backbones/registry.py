@@ -313,5 +313,6 @@ def lookup(name: str, rows: Mapping[str, NetworkRow] = REGISTRY) -> NetworkRow:
 def variable_shapes(row: NetworkRow) -> dict[str, jax.ShapeDtypeStruct]:
     """Shape and dtype of every variable of a network: '/'-joined path -> struct."""
     shape = jax.ShapeDtypeStruct(row.input_shape, jnp.float32)
-    tree = jax.eval_shape(row.build().init, jax.random.key(0), shape)
+    # The key is abstract, too: to make a real one would compile a program.
+    tree = jax.eval_shape(lambda x: row.build().init(jax.random.key(0), x), shape)
     return traverse_util.flatten_dict(tree, sep="/")

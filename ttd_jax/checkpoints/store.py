@@ -286,7 +286,7 @@ def _load(row, path):
     for leaf_path, leaf in traverse_util.flatten_dict(variables, sep="/").items():
         if not np.isfinite(leaf).all():
             raise UserError(f"{path}: {leaf_path} holds NaN or Inf: convert another checkpoint")
-    return jax.tree.map(jax.numpy.asarray, variables), manifest
+    return jax.device_put(variables), manifest
 
 
 def _settings(row, path, manifest, dominability):

@@ -16,6 +16,7 @@ from collections.abc import Callable
 import flax
 import jax
 from jax.experimental import serialize_executable
+from jax.experimental.compilation_cache import compilation_cache
 
 import ttd_jax
 from ttd_jax.files import write_whole
@@ -47,11 +48,29 @@ def compile_kept(
         kept = _read(path)
         if kept is not None:
             return kept
-    flat = jax.jit(lambda *leaves: function(*jax.tree.unflatten(structure, leaves)))
-    compiled = flat.lower(*shapes).compile()
-    if path is not None:
-        _keep(compiled, path)
+    flat = jax.jit(lambda *leaves: function(*jax.tree.unflatten(structure, leaves))).lower(*shapes)
+    if path is None:
+        return flat.compile()
+    with _without_jax_cache():
+        compiled = flat.compile()
+    _keep(compiled, path)
     return compiled
+
+
+@contextlib.contextmanager
+def _without_jax_cache():
+    """A program that JAX read from its cache could be written again, but not run any more."""
+    before = jax.config.jax_enable_compilation_cache
+    _enable_jax_cache(False)
+    try:
+        yield
+    finally:
+        _enable_jax_cache(before)
+
+
+def _enable_jax_cache(enabled):
+    jax.config.update("jax_enable_compilation_cache", enabled)
+    compilation_cache.reset_cache()  # or JAX would not look at the setting again
 
 
 def _read(path):

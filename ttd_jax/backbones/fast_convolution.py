@@ -74,7 +74,7 @@ def convolve3x3(picture, kernel):
     _, of_kernel, of_output = _transforms(4)
     inputs = _split(picture, axis=1, outputs=4)
     points, _, groups, _ = inputs.shape
-    kernel = jnp.einsum("ij,rjcd->icrd", of_kernel, kernel, precision="highest")
+    kernel = jnp.moveaxis(_along(1, of_kernel, kernel), 1, 2)
     products = _products(inputs, kernel.reshape(points, channels, 3 * features))
     products = _add_rows(products.reshape(points, rows, groups, 3, features))
     columns = jnp.stack([_combine(row, products) for row in of_output], axis=2)
@@ -95,7 +95,7 @@ def convolve3x3_deep(picture, kernel):
     _, of_kernel, of_output = zip(_transforms(2), _transforms(4), strict=True)
     inputs = _split(_split(picture, axis=1, outputs=4), axis=1, outputs=2)
     *points, pairs, groups, _ = inputs.shape
-    kernel = jnp.einsum("ir,jk,rkcd->ijcd", *of_kernel, kernel, precision="highest")
+    kernel = _along(1, of_kernel[0], _along(1, of_kernel[1], kernel))
     products = _products(
         inputs.reshape(-1, pairs, groups, channels), kernel.reshape(-1, channels, features)
     )
@@ -117,6 +117,12 @@ def _split(array, *, axis, outputs):
         jax.lax.slice_in_dim(array, i, i + last, outputs, axis=axis) for i in range(len(matrix))
     ]
     return jnp.stack([_combine(row, inputs) for row in matrix])
+
+
+def _along(axis, matrix, array):
+    """An axis times a matrix, in front: a product would lie transposed, to be copied each tile."""
+    slices = jnp.moveaxis(array, axis, 0)
+    return jnp.stack([_combine(row, slices) for row in matrix])
 
 
 def _products(inputs, kernel):

@@ -10,7 +10,7 @@ from jax import export
 
 import ttd_jax
 from tests.twins.random_state import random_state
-from ttd_jax.backbones import lookup, tiles
+from ttd_jax.backbones import cddfuse, lookup, tiles
 from ttd_jax.checkpoints.convert import convert_tensors
 from ttd_jax.export import program as exporting
 
@@ -26,9 +26,12 @@ _quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimizat
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _small_tiles():
+def _quick_to_compile():
+    """Small pictures of several tiles, and one of four equal blocks of CDDFuse."""
+    _model("cddfuse_mif")  # with weights for all four
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiles, "SIZE", (8, 8))
+        patch.setattr(cddfuse, "_DEPTH", 1)
         yield
 
 

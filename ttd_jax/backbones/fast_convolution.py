@@ -74,10 +74,10 @@ def convolve3x3(picture, kernel):
     _, of_kernel, of_output = _transforms(4)
     inputs = _split(picture, axis=1, outputs=4)
     points, _, groups, _ = inputs.shape
-    kernel = jnp.moveaxis(_along(1, of_kernel, kernel), 1, 2)
+    kernel = jnp.moveaxis(_combinations(of_kernel, kernel.swapaxes(0, 1)), 1, 2)
     products = _products(inputs, kernel.reshape(points, channels, 3 * features))
     products = _add_rows(products.reshape(points, rows, groups, 3, features))
-    columns = jnp.stack([_combine(row, products) for row in of_output], axis=2)
+    columns = _combinations(of_output, products, axis=2)
     return columns.reshape(rows - 2, 4 * groups, features)[:, : width - 2]
 
 
@@ -95,13 +95,14 @@ def convolve3x3_deep(picture, kernel):
     _, of_kernel, of_output = zip(_transforms(2), _transforms(4), strict=True)
     inputs = _split(_split(picture, axis=1, outputs=4), axis=1, outputs=2)
     *points, pairs, groups, _ = inputs.shape
-    kernel = _along(1, of_kernel[0], _along(1, of_kernel[1], kernel))
+    kernel = _combinations(of_kernel[1], kernel.swapaxes(0, 1))
+    kernel = _combinations(of_kernel[0], kernel.swapaxes(0, 1))
     products = _products(
         inputs.reshape(-1, pairs, groups, channels), kernel.reshape(-1, channels, features)
     )
     products = products.reshape(*points, pairs, groups, features)
     both = [_combine(row, products) for row in of_output[0]]
-    both = [jnp.stack([_combine(row, one) for row in of_output[1]], axis=2) for one in both]
+    both = [_combinations(of_output[1], one, axis=2) for one in both]
     outputs = jnp.stack(both, axis=1).reshape(2 * pairs, 4 * groups, features)
     return outputs[: rows - 2, : width - 2]
 
@@ -116,13 +117,7 @@ def _split(array, *, axis, outputs):
     inputs = [
         jax.lax.slice_in_dim(array, i, i + last, outputs, axis=axis) for i in range(len(matrix))
     ]
-    return jnp.stack([_combine(row, inputs) for row in matrix])
-
-
-def _along(axis, matrix, array):
-    """An axis times a matrix, in front: a product would lie transposed, to be copied each tile."""
-    slices = jnp.moveaxis(array, axis, 0)
-    return jnp.stack([_combine(row, slices) for row in matrix])
+    return _combinations(matrix, inputs)
 
 
 def _products(inputs, kernel):
@@ -165,3 +160,8 @@ def _combine(coefficients, terms):
     return functools.reduce(
         operator.add, [c * term for c, term in zip(coefficients, terms, strict=True) if c]
     )
+
+
+def _combinations(matrix, terms, *, axis=0):
+    """A matrix times a column of arrays, stacked: `@` would lie transposed, for a copy a tile."""
+    return jnp.stack([_combine(row, terms) for row in matrix], axis=axis)

@@ -140,8 +140,8 @@ def on_cpu(module: nn.Module, *pictures, plain, tiled):
 
     @jax.custom_jvp
     def either(*args):
-        on_cpu = by_size if symbolic else in_turn
-        return jax.lax.platform_dependent(*args, cpu=on_cpu, default=whole)
+        tiles = by_size if symbolic else in_turn
+        return jax.lax.platform_dependent(*args, cpu=tiles, default=whole)
 
     either.defjvp(lambda primals, tangents: jax.jvp(whole, primals, tangents))
     return either(module.variables, *pictures)

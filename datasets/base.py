@@ -11,9 +11,9 @@ from absl import logging
 from ttd_jax_datasets.labels import Voc, Yolo
 from ttd_jax_datasets.layouts import Endings, Folders, SceneFolders
 
-from ttd_jax.data.images import decode_picture, read_bytes
-from ttd_jax.data.scenes import Scene
 from ttd_jax.errors import UserError
+from ttd_jax.pictures.images import decode_picture, read_bytes
+from ttd_jax.pictures.scenes import Scene
 
 _SHOWN = 5  # names in a message
 
@@ -23,7 +23,7 @@ class FusionConfig(tfds.core.BuilderConfig):
     """One way to read a benchmark.
 
     Attributes:
-      task: a key of `ttd_jax.backbones.registry.TASKS`.
+      task: a key of `ttd_jax.core.tasks.TASKS`.
       roles: keys of the sources, in the order in which they are fused.
       layout: where the files are.
       splits: split -> official number of examples.
@@ -49,7 +49,7 @@ class FusionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     Attributes:
       HOMEPAGE: where the benchmark comes from.
-      TERMS: the licence or terms of its pictures, in a few words.
+      TERMS: the license or terms of its pictures, in a few words.
     """
 
     VERSION = tfds.core.Version("1.0.0")

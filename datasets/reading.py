@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 
 from ttd_jax_datasets import find_config
 
-from ttd_jax.data.examples import FolderExamples, folder_examples
-from ttd_jax.data.images import decode_picture, read_bytes
 from ttd_jax.errors import UserError
+from ttd_jax.pictures.examples import FolderExamples, folder_examples
+from ttd_jax.pictures.images import decode_picture, read_bytes
 
 
 @dataclasses.dataclass(frozen=True)
-class LabelledExamples(Sequence):
+class LabeledExamples(Sequence):
     """Examples with the boxes of their label files, read when they are asked for.
 
     Attributes:
@@ -61,7 +61,7 @@ class LabelledExamples(Sequence):
 
 def upstream_examples(
     name: str, split: str, root: pathlib.Path
-) -> FolderExamples | LabelledExamples:
+) -> FolderExamples | LabeledExamples:
     """Examples of a benchmark as its authors distribute it, with boxes where its config has them.
 
     Args:
@@ -81,4 +81,4 @@ def upstream_examples(
     examples = folder_examples(found[split], config.roles)
     if config.labels is None:
         return examples
-    return LabelledExamples(examples, config.labels, config.labels.files(root, split))
+    return LabeledExamples(examples, config.labels, config.labels.files(root, split))

@@ -2,9 +2,9 @@
 
 from tqdm import tqdm
 
-from ttd_jax.data.examples import prepared_examples
-from ttd_jax.data.images import decode_picture
 from ttd_jax.errors import UserError
+from ttd_jax.pictures.examples import prepared_examples
+from ttd_jax.pictures.images import decode_picture
 
 
 def verify(cls, config, data_dir) -> dict[str, int]:

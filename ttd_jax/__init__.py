@@ -1,17 +1,18 @@
 """Test-Time Dynamic image fusion (TTD, NeurIPS 2024) in JAX.
 
-    model = ttd_jax.load_model("ifcnn_sum", "weights/ifcnn_sum")
+    model = ttd_jax.load("weights/ifcnn_sum")
     fusion = ttd_jax.dynamic_fuse(model, sources)  # sources f32[M, H, W, C] in [0, 1]
 
 Every function takes one sample, channels last; `jax.vmap` makes batches of it.
 """
 
-from ttd_jax.backbones import Classifier, Detector, DynamicFusion, Model
-from ttd_jax.backbones.illumination import illumination
-from ttd_jax.checkpoints.store import load_classifier, load_detector, load_model
-from ttd_jax.core.dominability import DominabilitySettings, relative_dominability
+from ttd_jax.core.dominability import DominabilitySettings, register_loss, relative_dominability
 from ttd_jax.core.fusion import Fusion, dynamic_fuse, static_fuse
+from ttd_jax.detectors import Detector
+from ttd_jax.networks import Classifier, DynamicFusion, Model, networks, register_network
+from ttd_jax.networks.illumination import illumination
 from ttd_jax.version import __version__
+from ttd_jax.weights.store import load
 
 __all__ = [
     "Classifier",
@@ -23,9 +24,10 @@ __all__ = [
     "__version__",
     "dynamic_fuse",
     "illumination",
-    "load_classifier",
-    "load_detector",
-    "load_model",
+    "load",
+    "networks",
+    "register_loss",
+    "register_network",
     "relative_dominability",
     "static_fuse",
 ]

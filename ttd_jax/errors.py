@@ -4,7 +4,7 @@ import contextlib
 import errno
 
 
-class UserError(Exception):
+class UserError(ValueError):
     """A mistake of the user's, told in one line that names the thing and the mend.
 
     The command line prints the message without a traceback and exits with status 2.

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.commands.conftest import draw
-from ttd_jax.data.journal import Journal
+from ttd_jax.pictures.journal import Journal
 
 SCENES = 36
 

@@ -20,8 +20,8 @@ class NoTensorFlow:
 
 sys.meta_path.insert(0, NoTensorFlow())
 import ttd_jax_datasets
-from ttd_jax.data.examples import folder_examples, prepared_examples
-from ttd_jax.data.scenes import find_scenes
+from ttd_jax.pictures.examples import folder_examples, prepared_examples
+from ttd_jax.pictures.scenes import find_scenes
 from ttd_jax_datasets.preparing import prepare
 
 root, data_dir = map(pathlib.Path, sys.argv[1:])

@@ -8,15 +8,15 @@ import torch
 from flax import traverse_util
 
 from tests.twins import ifcnn as twin
-from ttd_jax.backbones import ifcnn
-from ttd_jax.checkpoints import layouts
 from ttd_jax.doctor import selftest
+from ttd_jax.networks import ifcnn, lookup
+from ttd_jax.networks import layout as layouts
 
 
 def _torch_state():
     flat = traverse_util.flatten_dict(selftest.fixed_model().variables, sep="/")
     state = {}
-    for key, target in layouts.LAYOUTS["ifcnn"].table.items():
+    for key, target in lookup("ifcnn_sum").layout.table.items():
         array = flat[target.path].astype(np.float64)
         if target.transform == layouts.CONV:
             array = array.transpose(3, 2, 0, 1)

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from tests.commands.conftest import draw
-from ttd_jax.backbones import REGISTRY
-from ttd_jax.data.examples import folder_examples
-from ttd_jax.data.scenes import find_scenes
 from ttd_jax.evaluation import program
 from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
 from ttd_jax.evaluation.records import Records
 from ttd_jax.evaluation.units import plan_units
+from ttd_jax.networks import lookup
+from ttd_jax.pictures.examples import folder_examples
+from ttd_jax.pictures.scenes import find_scenes
 
 
 @pytest.fixture
@@ -27,11 +27,10 @@ def examples(tmp_path):
 
 
 def job():
-    row = REGISTRY["ifcnn_sum"]
+    row = lookup("ifcnn_sum")
     variables = row.build().init(jax.random.key(0), jnp.zeros(row.input_shape))
     return Evaluation(
         model=row.bind(variables),
-        row=row,
         strategies={"static": None, "ttd": row.presets["fused"]},
         color="network",
         protocol="paper",

@@ -5,23 +5,23 @@ import pathlib
 
 import numpy as np
 
-from ttd_jax.data.scenes import Scene
-from ttd_jax.fusing import overlay
 from ttd_jax.fusing.compute import dominance_shares
-from ttd_jax.fusing.overlay import dominability_overlay
 from ttd_jax.fusing.plan import CheckedScene, plan_batches
+from ttd_jax.pictures.scenes import Scene
+from ttd_jax.report import overlay
+from ttd_jax.report.overlay import dominability_overlay
 
 
-def checked(name, size, coloured=(True, False)):
+def checked(name, size, colored=(True, False)):
     scene = Scene(name, (pathlib.Path(f"v/{name}.png"), pathlib.Path(f"i/{name}.png")))
-    return CheckedScene(scene, size, coloured, ("", ""))
+    return CheckedScene(scene, size, colored, ("", ""))
 
 
 def test_a_batch_holds_one_shape_and_every_scene_is_in_one():
     sizes = [(256, 256), (480, 640)]
     scenes = [checked(str(i), sizes[i % 2], (i % 3 == 0, False)) for i in range(40)]
     batches = plan_batches(scenes)
-    kinds = [{(s.size, s.coloured) for s in batch.slots} for batch in batches]
+    kinds = [{(s.size, s.colored) for s in batch.slots} for batch in batches]
     assert all(len(kind) == 1 for kind in kinds)
     names = [s.scene.name for batch in batches for s in batch.slots]
     assert sorted(names) == sorted(s.scene.name for s in scenes)
@@ -55,7 +55,7 @@ def test_the_overlay_shows_each_source_where_it_dominates():
     assert (drawn[60:] < 100).any()  # text
 
 
-def test_an_even_split_is_left_grey():
+def test_an_even_split_is_left_gray():
     rd = np.full((3, 40, 500), 1 / 3, np.float32)
     drawn = dominability_overlay(np.full((40, 500, 3), 0.5), rd, ("a", "b", "c"))
     assert np.ptp(drawn[:40].astype(int), axis=2).max() <= 1

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from tests.commands.conftest import draw
-from ttd_jax.data.crops import central_crop, is_low_contrast, random_crop, random_flip
-from ttd_jax.data.examples import folder_examples
-from ttd_jax.data.scenes import find_scenes
 from ttd_jax.errors import UserError
+from ttd_jax.pictures.crops import central_crop, is_low_contrast, random_crop, random_flip
+from ttd_jax.pictures.examples import folder_examples
+from ttd_jax.pictures.scenes import find_scenes
 from ttd_jax.training.samples import SampleOptions, Sampler
 from ttd_jax.training.scenes import check_examples, held_back, join_examples
 
@@ -51,10 +51,10 @@ def test_crops_reach_every_place_and_flips_every_way():
 
 def test_channels_are_those_of_the_network(pairs):
     generator = np.random.default_rng(0)
-    grey = sampler(pairs, visible_rgb=True, flips=False, least_contrast=0.0)(1, generator)
-    assert grey["sources"].shape == (2, 16, 16, 1)
-    luma = grey["visible_rgb"] @ np.array([0.299, 0.587, 0.114], np.float32)
-    np.testing.assert_allclose(grey["sources"][0, ..., 0], luma, atol=1e-6)
+    gray = sampler(pairs, visible_rgb=True, flips=False, least_contrast=0.0)(1, generator)
+    assert gray["sources"].shape == (2, 16, 16, 1)
+    luma = gray["visible_rgb"] @ np.array([0.299, 0.587, 0.114], np.float32)
+    np.testing.assert_allclose(gray["sources"][0, ..., 0], luma, atol=1e-6)
     repeated = sampler(pairs, channels=3)(1, generator)["sources"]
     assert (repeated == repeated[..., :1]).all()
     assert (repeated >= 0).all()

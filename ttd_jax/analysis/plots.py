@@ -12,8 +12,8 @@ from ttd_jax import metrics
 from ttd_jax.analysis.studies import STATIC, Study
 from ttd_jax.files import write_whole
 
-# Colour-blind safe (Okabe and Ito).
-_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#000000")
+# Color-blind safe (Okabe and Ito).
+_COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#000000")
 _MARKERS = "osD^vPX"
 _STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 _COLUMNS = 3  # of panels
@@ -34,7 +34,7 @@ def _changes(result):
     rows = [row for row in result["rows"] if row["weighing"] != STATIC.name]
     datasets = list(dict.fromkeys(row["dataset"] for row in rows))
     weighings = list(dict.fromkeys(row["weighing"] for row in rows))
-    names = [m for m in metrics.REGISTRY if m in rows[0]["measures"]]
+    names = [m for m in metrics.METRICS if m in rows[0]["measures"]]
     static = {r["dataset"]: r for r in result["rows"] if r["weighing"] == STATIC.name}
     figure, panels = _panels(len(datasets), result)
     for panel, dataset in zip(panels, datasets, strict=True):
@@ -42,7 +42,7 @@ def _changes(result):
         panel.axhline(0, color="0.6", linewidth=0.8)
         for index, weighing in enumerate(weighings):
             row = next(r for r in rows if (r["dataset"], r["weighing"]) == (dataset, weighing))
-            style = {"color": _COLOURS[index % 7], "marker": _MARKERS[index % 7], "ls": "none"}
+            style = {"color": _COLORS[index % 7], "marker": _MARKERS[index % 7], "ls": "none"}
             at = [x + 0.6 * ((index + 0.5) / len(weighings) - 0.5) for x in range(len(names))]
             panel.plot(at, _percent(row, base, names), label=weighing, markersize=4, **style)
             if "published" in row and "published" in base:
@@ -89,20 +89,20 @@ def _curves(result, study):
 def _curve(panel, rows, measure, index, label):
     if not rows or measure not in rows[0]["measures"]:
         return
-    colour, values = _COLOURS[index % 7], [row["measures"][measure]["mean"] for row in rows]
+    color, values = _COLORS[index % 7], [row["measures"][measure]["mean"] for row in rows]
     if rows[0]["coordinate"] is None:  # static fusion has no temperature
         panel.axhline(values[0], color="0.4", linestyle="--", linewidth=1, label=label)
         return
-    dashes = "-" if index < len(_COLOURS) else "--"
+    dashes = "-" if index < len(_COLORS) else "--"
     at = [row["coordinate"] for row in rows]
-    panel.plot(at, values, dashes, color=colour, marker="o", markersize=3, label=label)
+    panel.plot(at, values, dashes, color=color, marker="o", markersize=3, label=label)
     theirs = [
         (row["coordinate"], row["published"][measure])
         for row in rows
         if measure in row.get("published", {})
     ]
     if theirs:
-        panel.plot(*zip(*theirs, strict=True), ":", color=colour, marker="o", fillstyle="none")
+        panel.plot(*zip(*theirs, strict=True), ":", color=color, marker="o", fillstyle="none")
 
 
 def _panels(count, result):
@@ -157,4 +157,4 @@ def _legend(figure, panels, *, published):
 
 
 def _arrow(name):
-    return f"{name} {'↑' if metrics.REGISTRY[name].better == 'up' else '↓'}"
+    return f"{name} {'↑' if metrics.METRICS[name].better == 'up' else '↓'}"

@@ -15,11 +15,11 @@ from ttd_jax.analysis import pictures, plots, probing, program, summary, tables
 from ttd_jax.analysis.noise import perturb
 from ttd_jax.analysis.scenes import find_examples, load_scene
 from ttd_jax.analysis.studies import STUDIES, Pass, Study
-from ttd_jax.backbones import lookup
-from ttd_jax.checkpoints import store
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.evaluation.records import Records
 from ttd_jax.files import dumps, write_whole
+from ttd_jax.networks import lookup
+from ttd_jax.weights import store
 
 _AHEAD = 2  # decoded scenes that wait
 
@@ -38,59 +38,54 @@ def analyze(config, out: pathlib.Path, *, resume=False) -> list[dict]:
     Raises:
       UserError: unknown names, missing weights or data, other settings in `out`, no space.
     """
-    row, studies = plan(config)
-    weights = pathlib.Path(config.weights_dir) / row.name
-    model = store.load_model(row.name, weights, fold=True, precision=config.precision)
+    spec, studies = plan(config)
+    weights = pathlib.Path(config.weights_dir) / spec.name
+    model = store.load(weights, name=spec.name, fold=True, precision=config.precision)
     sha256 = store.read_manifest(weights)["sha256"]
     results = []
     for study, datasets in studies:
-        results.append(
-            _run_study(study, datasets, model, row, config, out / study.name, sha256, resume)
-        )
+        results.append(_run_study(study, datasets, model, config, out / study.name, sha256, resume))
     return results
 
 
 def plan(config):
-    """The model's row and `[(study, {data set: examples})]`; every name is checked.
+    """The network's spec and `[(study, {data set: examples})]`; every name is checked.
 
     Raises:
       UserError: for an unknown name, or data that is not there.
     """
-    try:
-        row = lookup(config.model)
-        metrics.protocol.check(config.protocol)
-        for name in config.metrics:
-            metrics.lookup(name)
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    spec = lookup(config.model)
+    metrics.protocol.check(config.protocol)
+    for name in config.metrics:
+        metrics.lookup(name)
     studies = []
     for name in config.studies:
         if name not in STUDIES:
             raise UserError(f"unknown study {name!r}: known studies: {', '.join(STUDIES)}")
         try:
-            study = STUDIES[name](row, config)
+            study = STUDIES[name](spec, config)
         except (TypeError, ValueError) as error:
             raise UserError(f"{name}: {error}: mend the --config field") from error
         names = config.datasets or study.datasets or config.all_datasets
         datasets = {n: find_examples(n, config) for n in names}
         for dataset, examples in datasets.items():
-            _check_sources(study, dataset, len(examples.roles), row, config)
+            _check_sources(study, dataset, len(examples.roles), spec, config)
         studies.append((study, datasets))
-    return row, studies
+    return spec, studies
 
 
-def _check_sources(study, dataset, count, row, config):
+def _check_sources(study, dataset, count, spec, config):
     least = max(one.sources for one in study.passes)
-    if row.source_count and max(least, count) != row.source_count:
+    if spec.source_count and max(least, count) != spec.source_count:
         raise UserError(
-            f"{dataset}: has {count} sources, {row.name} takes {row.source_count}: choose another "
-            "data set or --config.model"
+            f"{dataset}: has {count} sources, {spec.name} takes {spec.source_count}: choose "
+            "another data set or --config.model"
         )
     if study.probing and not 0 <= config.damaged < count:
         raise UserError(f"config.damaged={config.damaged}: {dataset} has {count} sources")
 
 
-def _run_study(study, datasets, model, row, config, out, sha256, resume):
+def _run_study(study, datasets, model, config, out, sha256, resume):
     scenes = {
         name: [(index, image) for index, image in enumerate(found.names)][: config.images or None]
         for name, found in datasets.items()
@@ -101,20 +96,20 @@ def _run_study(study, datasets, model, row, config, out, sha256, resume):
         for one in study.passes:
             records = Records(out / "passes" / one.name.replace(" ", "_"), 0)
             records.start(_settings(study, one, config, sha256), resume=resume, first=True)
-            measure = _measurer(study, one, model, row, config)
-            _run_pass(one, datasets, scenes, records, measure, row, config, bar)
+            measure = _measurer(study, one, model, config)
+            _run_pass(one, datasets, scenes, records, measure, config, bar)
             found = records.finished()
             finished[one.name] = {
                 name: [found[name, image] for _, image in listed if (name, image) in found]
                 for name, listed in scenes.items()
             }
-    result = summary.summarise(study, finished, row)
+    result = summary.summarize(study, finished, model.spec)
     with explain_os_errors(out):
         write_whole(out / "results.json", dumps(result))
         write_whole(out / "results.md", tables.markdown(result))
         plots.draw(result, study, out / "plot.png")
         if study.probing:
-            pictures.draw_probes(study, datasets, model, row, config, out)
+            pictures.draw_probes(study, datasets, model, config, out)
     return result
 
 
@@ -129,7 +124,7 @@ def _settings(study, one, config, sha256):
     }
 
 
-def _measurer(study: Study, one: Pass, model, row, config):
+def _measurer(study: Study, one: Pass, model, config):
     """Function: a scene's inputs -> what `program.measure_scene` returns."""
     model = perturb(model, one.noise, config.seed) if one.noise else model
     if one.corruption:
@@ -137,22 +132,22 @@ def _measurer(study: Study, one: Pass, model, row, config):
             weighings=one.weighings, corruption=one.corruption, damaged=config.damaged
         )
         key = jax.random.key(config.seed)
-        return lambda scene: probe(model, _sources(scene, row), key)
+        return lambda scene: probe(model, _sources(scene, model.spec), key)
     measure = program.compiled(
         weighings=one.weighings,
-        how=row.quantise,
+        how=model.spec.quantize,
         protocol=config.protocol,
         names=tuple(metrics.lookup(name).name for name in config.metrics),
         theory=study.theory,
     )
-    return lambda scene: measure(model, _sources(scene, row), scene.greys)
+    return lambda scene: measure(model, _sources(scene, model.spec), scene.grays)
 
 
-def _sources(scene, row):
-    return jnp.broadcast_to(scene.pictures, (*scene.pictures.shape[:3], row.channels))
+def _sources(scene, spec):
+    return jnp.broadcast_to(scene.pictures, (*scene.pictures.shape[:3], spec.channels))
 
 
-def _run_pass(one, datasets, scenes, records, measure, row, config, bar):
+def _run_pass(one, datasets, scenes, records, measure, config, bar):
     done = records.finished()
     todo = []
     for name, listed in scenes.items():

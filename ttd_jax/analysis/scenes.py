@@ -1,16 +1,16 @@
-"""The scenes of a study: grey sources as the published protocol decodes them, cropped."""
+"""The scenes of a study: gray sources as the published protocol decodes them, cropped."""
 
 import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
-from ttd_jax.data.crops import central_crop
-from ttd_jax.data.examples import Example, find_benchmark
-from ttd_jax.data.images import encode_picture, quantise
-from ttd_jax.data.public import public_picture
-from ttd_jax.data.synthetic import exposure_stack, focus_stack
 from ttd_jax.evaluation.units import load_inputs
+from ttd_jax.pictures.crops import central_crop
+from ttd_jax.pictures.examples import Example, find_benchmark
+from ttd_jax.pictures.images import encode_picture, quantize
+from ttd_jax.pictures.public import public_picture
+from ttd_jax.pictures.synthetic import exposure_stack, focus_stack
 
 # Stacks of five sources, made from openly licensed pictures; any number of them can be taken.
 GENERATED = {"generated/exposures": exposure_stack, "generated/focus": focus_stack}
@@ -25,15 +25,15 @@ class SceneInputs:
     Attributes:
       name: of the scene.
       roles: of its sources.
-      pictures: f32[M, H, W, 1], grey in [0, 1].
-      greys: f32[M, H, W], the same in 0..255, for the metrics.
+      pictures: f32[M, H, W, 1], gray in [0, 1].
+      grays: f32[M, H, W], the same in 0..255, for the metrics.
       sha256: of the sources' files.
     """
 
     name: str
     roles: tuple[str, ...]
     pictures: np.ndarray
-    greys: np.ndarray
+    grays: np.ndarray
     sha256: tuple[str, ...]
 
     def take(self, count: int) -> "SceneInputs":
@@ -43,13 +43,13 @@ class SceneInputs:
             self,
             roles=tuple(self.roles[k] for k in kept),
             pictures=self.pictures[kept],
-            greys=self.greys[kept],
+            grays=self.grays[kept],
             sha256=tuple(self.sha256[k] for k in kept),
         )
 
 
 def load_scene(example: Example, *, crop: int) -> SceneInputs:
-    """Decodes an example to grey.
+    """Decodes an example to gray.
 
     Args:
       example: the scene.
@@ -60,7 +60,7 @@ def load_scene(example: Example, *, crop: int) -> SceneInputs:
         name=example.name,
         roles=example.roles,
         pictures=np.stack(central_crop(inputs.pictures, crop)),
-        greys=np.stack(central_crop(inputs.greys, crop)),
+        grays=np.stack(central_crop(inputs.grays, crop)),
         sha256=inputs.sha256,
     )
 
@@ -79,7 +79,7 @@ class GeneratedExamples(Sequence):
     def __getitem__(self, index):
         picture = public_picture(self.names[index], longest=_LONGEST)
         stack = GENERATED[self.kind](picture, count=_STACK)
-        files = tuple(encode_picture(quantise(image, np.uint8), ".png") for image in stack)
+        files = tuple(encode_picture(quantize(image, np.uint8), ".png") for image in stack)
         return Example(self.names[index], self.roles, files)
 
 

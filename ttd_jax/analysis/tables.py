@@ -20,7 +20,7 @@ _HEADS = {
 
 
 def markdown(result: dict) -> str:
-    """A section for each data set; see `summary.summarise` for the content."""
+    """A section for each data set; see `summary.summarize` for the content."""
     lines = [f"# {result['study']}: {result['model']}", "", result["question"], ""]
     rows = result["rows"]
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
@@ -36,7 +36,7 @@ def markdown(result: dict) -> str:
 
 def _table(rows):
     passes = len({row["pass"] for row in rows}) > 1
-    measures = [m for m in (*metrics.REGISTRY, *_HEADS) if m in rows[0]["measures"]]
+    measures = [m for m in (*metrics.METRICS, *_HEADS) if m in rows[0]["measures"]]
     signs = any("negative_covariance" in row for row in rows)
     bounds = any("lower_bound_than_static" in row for row in rows)
     channels = any("channels" in row for row in rows)
@@ -64,16 +64,16 @@ def _table(rows):
 
 
 def _head(measure):
-    if measure not in metrics.REGISTRY:
+    if measure not in metrics.METRICS:
         return _HEADS[measure]
-    return f"{measure} {'↑' if metrics.REGISTRY[measure].better == 'up' else '↓'}"
+    return f"{measure} {'↑' if metrics.METRICS[measure].better == 'up' else '↓'}"
 
 
 def _cell(measure, row, base):
     if measure not in row["measures"]:
         return ""
     mean = row["measures"][measure]["mean"]
-    if measure not in metrics.REGISTRY:
+    if measure not in metrics.METRICS:
         return f"{mean:.0%}" if measure.startswith("holds") else f"{mean:.4g}"
     if measure not in base or base is row["measures"] or row["weighing"] == STATIC.name:
         return f"{mean:.3f}"

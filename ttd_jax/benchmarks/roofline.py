@@ -7,8 +7,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, FuncFormatter
 
-# Colour-blind safe (Okabe and Ito): one a model and size. Markers: one a strategy.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+# Color-blind safe (Okabe and Ito): one a model and size. Markers: one a strategy.
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _MARKERS = {"static": "s", "ttd": "o"}
 _STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 
@@ -38,7 +38,7 @@ def _draw(axes, result):
         intensity = case["intensity"]
         place = places.index((case["model"], *case["size"]))
         style = {
-            "color": _COLOURS[place % len(_COLOURS)],
+            "color": _COLORS[place % len(_COLORS)],
             "marker": _MARKERS[case["strategy"]],
             "linestyle": "none",
             "markersize": 7,

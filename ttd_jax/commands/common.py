@@ -5,13 +5,35 @@ import pathlib
 
 from absl import flags
 
-from ttd_jax.backbones import PRECISIONS, REGISTRY, NetworkRow, lookup
+from ttd_jax.core.dominability import LOSS_MAPS
 from ttd_jax.errors import UserError
+from ttd_jax.networks import PRECISIONS, FusionSpec, networks
 
 
-def define_model(values, rows=REGISTRY):
-    """--model, one of the fusion networks unless other rows are given."""
-    flags.DEFINE_string("model", None, f"one of: {', '.join(rows)}", flag_values=values)
+def define_model(values, kind=FusionSpec):
+    """--model, one of the fusion networks unless another kind is given."""
+    flags.DEFINE_string("model", None, f"one of: {', '.join(networks(kind))}", flag_values=values)
+
+
+def define_dominability(values):
+    """--dominability, what RD is made from."""
+    flags.DEFINE_string(
+        "dominability",
+        None,
+        f"what RD is made from: a preset of the model, or a loss map: {', '.join(LOSS_MAPS)}; "
+        "default: the model's",
+        flag_values=values,
+    )
+
+
+def define_fold(values):
+    """--fold."""
+    flags.DEFINE_bool(
+        "fold",
+        True,
+        "merge neighboring linear layers: the same up to rounding",
+        flag_values=values,
+    )
 
 
 def define_config(values, file: str, meaning: str):
@@ -45,14 +67,6 @@ def require(values, *names):
     for name in names:
         if values[name].value is None:
             raise UserError(f"--{name} is missing: {values[name].help}")
-
-
-def row_of(name: str, rows=REGISTRY) -> NetworkRow:
-    """The row of `rows`; `UserError` with the nearest name for an unknown one."""
-    try:
-        return lookup(name, rows)
-    except ValueError as error:
-        raise UserError(str(error)) from error
 
 
 def reject_arguments(arguments):

@@ -4,7 +4,7 @@
     ttd-jax datasets prepare NAME[/CONFIG] --manual_dir=FOLDER
     ttd-jax datasets verify NAME[/CONFIG]
 
-No benchmark's licence lets its pictures be passed on: download them yourself, then `prepare` writes
+No benchmark's license lets its pictures be passed on: download them yourself, then `prepare` writes
 them, byte for byte, to --data_dir, where every other command finds them. `verify` ends with status
 0 only if all official examples are there and every picture can be decoded.
 """
@@ -15,9 +15,9 @@ import pathlib
 from absl import flags
 
 from ttd_jax.commands import common
-from ttd_jax.data.examples import default_data_dir, import_tfds
 from ttd_jax.errors import UserError
 from ttd_jax.files import dumps
+from ttd_jax.pictures.examples import default_data_dir, import_tfds
 
 
 def define_flags(values):

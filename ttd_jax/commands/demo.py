@@ -16,18 +16,17 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from ttd_jax.backbones import REGISTRY
-from ttd_jax.checkpoints import store
 from ttd_jax.commands import common
-from ttd_jax.data import synthetic
-from ttd_jax.data.images import encode_picture, quantise, read_picture
-from ttd_jax.data.public import public_picture
-from ttd_jax.data.scenes import Scene
 from ttd_jax.errors import explain_os_errors
 from ttd_jax.files import write_whole
 from ttd_jax.fusing.options import FuseOptions
 from ttd_jax.fusing.run import plan_job, run_job
-from ttd_jax.fusing.sheet import contact_sheet
+from ttd_jax.pictures import synthetic
+from ttd_jax.pictures.images import encode_picture, quantize, read_picture
+from ttd_jax.pictures.public import public_picture
+from ttd_jax.pictures.scenes import Scene
+from ttd_jax.report.sheet import contact_sheet
+from ttd_jax.weights import store
 
 _MODEL = "ifcnn_sum"
 # set -> roles, pictures, and how a pair is made of one. The shipped weights have not seen them.
@@ -76,14 +75,13 @@ def run(values, arguments):
     common.reject_arguments(arguments)
     out = pathlib.Path(values.out)
     shared = pathlib.Path(os.environ.get("TTD_JAX_SHARED", "../shared"))
-    row = REGISTRY[_MODEL]
     common.use_compilation_cache()
-    model = store.load_model(_MODEL, values.weights)
+    model = store.load(values.weights, name=_MODEL)
     manifest = store.read_manifest(values.weights)
     sets = _generated(out / "sources") | find_real_pairs(shared)
     for name, (roles, scenes) in sets.items():
         results = {
-            strategy: _fuse(out / name / strategy, scenes, roles, row, model, manifest, strategy)
+            strategy: _fuse(out / name / strategy, scenes, roles, model, manifest, strategy)
             for strategy in ("static", "ttd")
         }
         rows = [_sheet_row(scene, roles, results) for scene in scenes]
@@ -94,15 +92,15 @@ def run(values, arguments):
     print(f"weights: {manifest['source'].get('note') or values.weights}")
 
 
-def _fuse(out, scenes, roles, row, model, manifest, strategy):
+def _fuse(out, scenes, roles, model, manifest, strategy):
     options = FuseOptions(
-        model=row.name,
+        model=model.spec.name,
         weights_sha256=manifest["sha256"],
         strategy=strategy,
         dominability=dataclasses.asdict(model.settings) if strategy == "ttd" else None,
         save=("fused", "dominability"),
     )
-    run_job(plan_job(scenes, roles, row, options, out), model, row)
+    run_job(plan_job(scenes, roles, model, options, out), model)
     return out
 
 
@@ -147,7 +145,7 @@ def _generated(folder):
             for path, picture in zip(paths, make(public_picture(stem)), strict=True):
                 with explain_os_errors(folder):
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    write_whole(path, encode_picture(quantise(picture, np.uint8), ".png"))
+                    write_whole(path, encode_picture(quantize(picture, np.uint8), ".png"))
             scenes.append(Scene(stem, paths))
         sets[name] = roles, scenes
     return sets

@@ -7,7 +7,7 @@ import dataclasses
 
 from ttd_jax.commands import common
 from ttd_jax.files import dumps
-from ttd_jax.metrics import PROTOCOLS, REGISTRY, listing
+from ttd_jax.metrics import METRICS, PROTOCOLS, listing
 
 
 def define_flags(values):
@@ -22,7 +22,7 @@ def run(values, arguments):
         print(listing())
         return
     rows = {}
-    for row in REGISTRY.values():
+    for row in METRICS.values():
         fields = {f.name: getattr(row, f.name) for f in dataclasses.fields(row)}
         del fields["function"]
         rows[row.name] = {**fields, "variants": dict(row.variants), "range": row.range}

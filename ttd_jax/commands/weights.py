@@ -15,13 +15,12 @@ import pathlib
 
 from absl import flags
 
-from ttd_jax.backbones import CLASSIFIERS, DETECTORS, REGISTRY
-from ttd_jax.checkpoints import catalogue, store
-from ttd_jax.checkpoints.download import GITHUB, Transfer
-from ttd_jax.checkpoints.fetch import fetch, part_of
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError
 from ttd_jax.files import dumps
+from ttd_jax.weights import catalog, store
+from ttd_jax.weights.download import GITHUB, Transfer
+from ttd_jax.weights.fetch import fetch, part_of
 
 
 def define_flags(values):
@@ -56,11 +55,11 @@ def run(values, arguments):
 def _list(values, arguments):
     common.reject_arguments(arguments)
     out = pathlib.Path(values.out)
-    rows = [_row(known, out, _base_url(values)) for known in catalogue.known_files()]
+    rows = [_row(known, out, _base_url(values)) for known in catalog.known_files()]
     if values.json:
         print(dumps(rows), end="")
         return
-    table = [("file", "model", "project", "bytes", "hash", "licence", "fetched", "converted")]
+    table = [("file", "model", "project", "bytes", "hash", "license", "fetched", "converted")]
     for row in rows:
         table.append(
             (
@@ -69,7 +68,7 @@ def _list(values, arguments):
                 row["project"],
                 "?" if row["size"] is None else f"{row['size']:,}",
                 "sha256" if row["sha256"] else "git blob",
-                row["licence"],
+                row["license"],
                 row["fetched"],
                 "yes" if row["converted"] else "no",
             )
@@ -80,7 +79,7 @@ def _list(values, arguments):
 
 
 def _row(known, out, base_url):
-    names = ("file", "model", "project", "size", "sha256", "git_blob", "licence", "citation")
+    names = ("file", "model", "project", "size", "sha256", "git_blob", "license", "citation")
     return {
         **{name: getattr(known, name) for name in names},
         "url": known.url(base_url),
@@ -92,12 +91,12 @@ def _row(known, out, base_url):
 def _state(known, out):
     path = out / known.file
     if path.is_file():
-        return "WRONG HASH" if known.difference(catalogue.digests_of(path)) else "yes"
+        return "WRONG HASH" if known.difference(catalog.digests_of(path)) else "yes"
     return "in part" if part_of(known, out).is_file() else "no"
 
 
 def _fetch(values, arguments):
-    known = catalogue.find(_only(arguments, "fetch NAME"))
+    known = catalog.find(_only(arguments, "fetch NAME"))
     transfer = Transfer(base_url=_base_url(values), timeout=values.timeout, retries=values.retries)
     got = fetch(known, pathlib.Path(values.out), transfer, overwrite=values.overwrite)
     if values.json:
@@ -106,7 +105,7 @@ def _fetch(values, arguments):
             "received": got.received,
             "weights": str(got.weights) if got.weights else None,
             "remarks": got.remarks,
-            "licence": known.licence,
+            "license": known.license,
             "citation": known.citation,
         }
         print(dumps(record), end="")
@@ -117,7 +116,7 @@ def _fetch(values, arguments):
         print(f"{got.weights}: weights of {known.model}")
     for remark in got.remarks:
         print(f"note: {remark}")
-    print(f"licence of the weights: {known.licence}")
+    print(f"license of the weights: {known.license}")
     print(f"cite: {known.citation}")
 
 
@@ -133,15 +132,15 @@ def _verify(values, arguments):
 
 
 def _verify_file(path):
-    found = catalogue.digests_of(path)
-    known = catalogue.recognise(found)
+    found = catalog.digests_of(path)
+    known = catalog.recognize(found)
     if known:
         return {
             "is": f"{known.file} of {known.project}, weights of {known.model}",
             "model": known.model,
             "proof": known.proof,
         }
-    for known in catalogue.known_files():
+    for known in catalog.known_files():
         if known.file == path.name:
             raise UserError(
                 f"{path}: is not {known.file} of {known.project}: {known.difference(found)}: "
@@ -155,17 +154,7 @@ def _verify_file(path):
 def _verify_directory(path):
     manifest = store.read_manifest(path)
     name = manifest["model"]
-    try:
-        if name in REGISTRY:
-            store.load_model(name, path)
-        elif name in CLASSIFIERS:
-            store.load_classifier(path)
-        elif name in DETECTORS:
-            store.load_detector(path)
-        else:
-            raise UserError(f"{path}: holds weights of {name!r}, which this version does not know")
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{path}: its manifest has unusable settings: convert again") from error
+    store.load(path)
     source = manifest.get("source")
     origin = source.get("known_as") if isinstance(source, dict) else None
     return {

@@ -114,7 +114,7 @@ def covariance(weights: chex.Array, losses: chex.Array) -> chex.Array:
       f32[M].
     """
     chex.assert_equal_shape([weights, losses])
-    return jnp.mean(_centred(weights) * _centred(losses), axis=_pixel_axes(weights))
+    return jnp.mean(_centerd(weights) * _centerd(losses), axis=_pixel_axes(weights))
 
 
 def measure_moments(
@@ -226,5 +226,5 @@ def _pixel_axes(maps):
     return tuple(range(1, maps.ndim))
 
 
-def _centred(maps):
+def _centerd(maps):
     return maps - jnp.mean(maps, axis=_pixel_axes(maps), keepdims=True)

@@ -10,17 +10,17 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from ttd_jax.backbones import Detector
-from ttd_jax.checkpoints import store
 from ttd_jax.detection import tables
 from ttd_jax.detection.average_precision import Found
 from ttd_jax.detection.frames import letterbox
-from ttd_jax.detection.inputs import Inputs, find_labelled, plan_inputs, truth_of
+from ttd_jax.detection.inputs import Inputs, find_labeled, plan_inputs, truth_of
 from ttd_jax.detection.prediction import DetectionSettings, detect
 from ttd_jax.detection.sheets import draw_scenes
+from ttd_jax.detectors import Detector, DetectorSpec
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.evaluation.records import Records
 from ttd_jax.files import dumps, write_whole
+from ttd_jax.weights import store
 
 _AHEAD = 2  # scenes that are decoded and fused while another is searched
 # With every class of the detector; those that the data set has not are left out afterwards.
@@ -77,7 +77,7 @@ def evaluate(config, out: pathlib.Path, *, resume=False) -> dict:
       resume: keep finished scenes.
 
     Returns:
-      The results; see `tables.summarise`.
+      The results; see `tables.summarize`.
 
     Raises:
       UserError: unknown names, missing weights or data, label files or pictures that are damaged,
@@ -88,7 +88,7 @@ def evaluate(config, out: pathlib.Path, *, resume=False) -> dict:
             raise UserError(f"config.{name}={config[name]}: must be 0 or more")
     if not 0 <= config.shown <= 1:
         raise UserError(f"config.shown={config.shown}: must be a score in 0..1")
-    dataset, examples = find_labelled(config)
+    dataset, examples = find_labeled(config)
     scenes = examples.names[: config.images or None]
     inputs = plan_inputs(config, examples.roles, scenes)
     search = _search(config, examples.classes)
@@ -99,7 +99,7 @@ def evaluate(config, out: pathlib.Path, *, resume=False) -> dict:
     _run(dataset, examples, len(scenes), inputs, search, records)
     finished = records.finished()
     kept = [finished[dataset, image] for image in scenes]
-    result = tables.summarise(
+    result = tables.summarize(
         kept, search.classes, inputs.names, shown=config.shown, settings=settings
     )
     with explain_os_errors(out):
@@ -128,7 +128,7 @@ def detection_settings(config) -> DetectionSettings:
 
 def _search(config, classes):
     size, settings = find_size(config), detection_settings(config)
-    detector = store.load_detector(config.detector, precision=config.precision)
+    detector = store.load(config.detector, kind=DetectorSpec, precision=config.precision)
     known = detector.settings.classes
     own = []
     for name in classes:
@@ -151,9 +151,9 @@ def _search(config, classes):
 def _settings(config, dataset, inputs: Inputs, search):
     fused = None
     if inputs.model is not None:
-        manifest = store.read_manifest(pathlib.Path(config.weights_dir) / inputs.row.name)
+        manifest = store.read_manifest(pathlib.Path(config.weights_dir) / inputs.model.spec.name)
         fused = {
-            "model": inputs.row.name,
+            "model": inputs.model.spec.name,
             "weights_sha256": manifest["sha256"],
             "strategies": {
                 name: chosen and dataclasses.asdict(chosen)

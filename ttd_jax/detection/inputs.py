@@ -8,20 +8,18 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-from ttd_jax.backbones import BackboneRow, Model, lookup
-from ttd_jax.checkpoints import store
-from ttd_jax.core import color as color_lib
-from ttd_jax.core import fusion as fusion_lib
 from ttd_jax.core.dominability import DominabilitySettings
-from ttd_jax.data.examples import find_benchmark
-from ttd_jax.data.images import read_picture
-from ttd_jax.data.scenes import folder_images
+from ttd_jax.core.quantization import quantize
 from ttd_jax.detection.average_precision import Truth
 from ttd_jax.errors import UserError
-from ttd_jax.evaluation.program import quantised
 from ttd_jax.evaluation.tables import some
 from ttd_jax.evaluation.units import decode_example
 from ttd_jax.fusing.options import resolve_color
+from ttd_jax.networks import Model, fuse_pictures, lookup
+from ttd_jax.pictures.examples import find_benchmark
+from ttd_jax.pictures.images import read_picture
+from ttd_jax.pictures.scenes import folder_images
+from ttd_jax.weights import store
 
 _LABEL_SETS = {"msrs/detection": ("visible", "infrared", "fusion")}
 
@@ -34,14 +32,12 @@ class Inputs:
       names: of all inputs, in the order of the tables.
       strategies: name -> RD settings, None for the static fusion.
       results: name -> scene -> file.
-      row: the fusion network's row of the registry.
       model: the fusion network; None where nothing is fused.
     """
 
     names: tuple[str, ...]
     strategies: Mapping[str, DominabilitySettings | None]
     results: Mapping[str, Mapping[str, pathlib.Path]]
-    row: BackboneRow
     model: Model | None
 
     def pictures(self, example) -> dict[str, np.ndarray]:
@@ -51,7 +47,7 @@ class Inputs:
           example: the scene.
 
         Returns:
-          Name -> u8[H, W, 1 or 3], RGB or grey, of one size. Fusions have the sources' colour and
+          Name -> u8[H, W, 1 or 3], RGB or gray, of one size. Fusions have the sources' color and
           are rounded to 8 bits, as saved ones are.
 
         Raises:
@@ -68,8 +64,7 @@ class Inputs:
                 self.model,
                 tuple(picture.as_float() for picture in sources),
                 strategies=tuple(self.strategies.values()),
-                mode=resolve_color("luma", tuple(picture.coloured for picture in sources)),
-                channels=self.row.channels,
+                mode=resolve_color("luma", tuple(picture.colored for picture in sources)),
             )
             shown |= zip(self.strategies, map(np.asarray, fused), strict=True)
         for name, files in self.results.items():
@@ -85,7 +80,7 @@ class Inputs:
         return {name: shown[name] for name in self.names}
 
 
-def find_labelled(config, *, split: str | None = None):
+def find_labeled(config, *, split: str | None = None):
     """The examples of a configuration's data set, which has boxes.
 
     Args:
@@ -145,30 +140,28 @@ def find_inputs(names: Sequence[str], roles: Sequence[str], config, *, fold=True
     Raises:
       UserError: an unknown input, or missing weights.
     """
-    try:
-        row = lookup(config.model)
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    fusions = [name for name in names if name not in roles]
+    if not fusions:
+        return Inputs(names=tuple(names), strategies={}, results={}, model=None)
+    spec = lookup(config.model)
+    path = pathlib.Path(config.weights_dir) / spec.name
+    model = store.load(path, name=spec.name, fold=fold, precision=config.precision)
     strategies = {}
-    for name in names:
-        if name in roles:
-            continue
-        preset = row.default_preset if name == "ttd" else name
-        if name != "static" and preset not in row.presets:
-            known = ", ".join((*roles, "static", "ttd", *row.presets))
-            raise UserError(f"unknown input {name!r}: {row.name} on these sources knows {known}")
-        strategies[name] = row.presets.get(preset)
-    if strategies and row.source_count not in (None, len(roles)):
-        raise UserError(f"{row.name} fuses {row.source_count} sources, the set has {len(roles)}")
-    model = None
-    if strategies:
-        path = pathlib.Path(config.weights_dir) / row.name
-        model = store.load_model(row.name, path, fold=fold, precision=config.precision)
-    return Inputs(names=tuple(names), strategies=strategies, results={}, row=row, model=model)
+    for name in fusions:
+        try:
+            strategies[name] = model.strategy(name)
+        except UserError as error:
+            raise UserError(
+                f"unknown input {name!r}: these sources are {', '.join(roles)}, and "
+                f"{spec.name} fuses them as static, ttd or by a preset: {error}"
+            ) from error
+    if spec.source_count not in (None, len(roles)):
+        raise UserError(f"{spec.name} fuses {spec.source_count} sources, the set has {len(roles)}")
+    return Inputs(names=tuple(names), strategies=strategies, results={}, model=model)
 
 
 def truth_of(example, size: tuple[int, int]) -> Truth:
-    """The objects of a labelled example in pixels of its pictures of `size` (H, W)."""
+    """The objects of a labeled example in pixels of its pictures of `size` (H, W)."""
     height, width = size
     boxes = np.array(example.boxes, float).reshape(-1, 4)[:, [1, 0, 3, 2]]
     return Truth(boxes * [width, height, width, height], np.array(example.labels, int))
@@ -191,15 +184,10 @@ def _result(words, scenes):
     return name, files
 
 
-@functools.partial(jax.jit, static_argnames=("strategies", "mode", "channels"))
-def _fuse(model, pictures, *, strategies, mode, channels):
+@functools.partial(jax.jit, static_argnames=("strategies", "mode"))
+def _fuse(model, pictures, *, strategies, mode):
     """Fusions u8[H, W, 1 or 3] of one scene by every strategy, which share one encoder pass."""
-    images = []
-    for settings in strategies:
-        if settings is None:
-            fuse = functools.partial(fusion_lib.static_fuse, model)
-        else:
-            fuse = functools.partial(fusion_lib.dynamic_fuse, model, settings=settings)
-        fusion = color_lib.fuse_in_color(fuse, pictures, mode=mode, channels=channels)
-        images.append(quantised(fusion.image, how="round"))
-    return images
+    return [
+        quantize(fuse_pictures(model, pictures, settings, mode=mode).image)
+        for settings in strategies
+    ]

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
-from ttd_jax.data.images import encode_picture
 from ttd_jax.detection.average_precision import Found, Truth
 from ttd_jax.detection.draw import draw
 from ttd_jax.detection.inputs import Inputs
 from ttd_jax.detection.tables import found_in, truth_in
 from ttd_jax.files import write_whole
+from ttd_jax.pictures.images import encode_picture
 
 _WIDEST = 640  # pixels of a panel
 _COLUMNS = 2
@@ -32,7 +32,7 @@ def draw_scenes(
     """Writes NUMBER_IMAGE.png for the scenes that change most.
 
     Args:
-      result: see `tables.summarise`.
+      result: see `tables.summarize`.
       records: of all scenes, in the order of the examples.
       examples: the scenes.
       inputs: what the detector was shown.
@@ -64,7 +64,7 @@ def _panel(name, picture, truth, found):
     if scale < 1:
         size = (_WIDEST, max(1, round(picture.shape[0] * scale)))
         picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-        picture = picture.reshape(*size[::-1], -1)  # OpenCV drops the axis of grey
+        picture = picture.reshape(*size[::-1], -1)  # OpenCV drops the axis of gray
     truth = Truth(truth.boxes * scale, truth.classes)
     drawn = draw(picture, truth, Found(found.boxes * scale, found.classes, found.scores))
     title = np.full((_TITLE, drawn.shape[1], 3), 255, np.uint8)

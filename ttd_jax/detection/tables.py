@@ -27,7 +27,7 @@ def found_in(record: Mapping, name: str, threshold: float = 0.0) -> Found:
     return Found(boxes, classes, scores).above(threshold)
 
 
-def summarise(
+def summarize(
     records: Sequence[Mapping],
     classes: Sequence[str],
     names: Sequence[str],

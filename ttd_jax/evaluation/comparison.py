@@ -6,9 +6,9 @@ import io
 from collections.abc import Mapping, Sequence
 
 from ttd_jax import metrics
-from ttd_jax.backbones import REGISTRY
 from ttd_jax.evaluation import published
 from ttd_jax.evaluation.intervals import estimate, paired_difference
+from ttd_jax.networks import lookup
 
 STATIC = "static"
 
@@ -49,7 +49,7 @@ def compare(model: str, dataset: str, records: Sequence[Mapping], names: Sequenc
         "gains": {
             strategy: {
                 n: paired_difference(
-                    column[n], columns[STATIC][n], better=metrics.REGISTRY[n].better
+                    column[n], columns[STATIC][n], better=metrics.METRICS[n].better
                 )
                 for n in names
             }
@@ -61,7 +61,7 @@ def compare(model: str, dataset: str, records: Sequence[Mapping], names: Sequenc
 
 def _beside(model, dataset, strategy, metric, mean):
     table = published.BENCHMARKS.get(dataset)
-    method = REGISTRY[model].published_as
+    method = lookup(model).published_as
     if table is None or method is None:
         return {}
     figure = table.figure(method + ("" if strategy == STATIC else "+TTD"), metric)
@@ -114,7 +114,7 @@ def latex(comparisons: Sequence[Mapping], protocol: str) -> str:
         ]
         names = list(rows[0][1])
         best = {
-            n: (max if metrics.REGISTRY[n].better == "up" else min)(r[n]["mean"] for _, r in rows)
+            n: (max if metrics.METRICS[n].better == "up" else min)(r[n]["mean"] for _, r in rows)
             for n in names
         }
         arrows = {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
@@ -171,12 +171,12 @@ def _cells(cell):
 
 
 def _note(comparison):
-    note = REGISTRY[comparison["model"]].note
+    note = lookup(comparison["model"]).note
     return f"{note[0].upper()}{note[1:]}.\n" if note else ""
 
 
 def _arrow(name):
-    return "↑" if metrics.REGISTRY[name].better == "up" else "↓"
+    return "↑" if metrics.METRICS[name].better == "up" else "↓"
 
 
 def _row(cells):

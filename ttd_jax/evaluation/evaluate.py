@@ -4,16 +4,16 @@ import dataclasses
 import pathlib
 
 from ttd_jax import metrics
-from ttd_jax.backbones import lookup
-from ttd_jax.checkpoints import store
-from ttd_jax.data import examples as examples_lib
-from ttd_jax.data.scenes import find_scenes, source_labels
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.evaluation import comparison, report
 from ttd_jax.evaluation.gallery import Gallery
 from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
 from ttd_jax.evaluation.records import Records
 from ttd_jax.files import dumps, write_whole
+from ttd_jax.networks import FusionSpec
+from ttd_jax.pictures import examples as examples_lib
+from ttd_jax.pictures.scenes import find_scenes, source_labels
+from ttd_jax.weights import store
 
 
 def evaluate(config, out: pathlib.Path, *, resume=False, process=0, processes=1):
@@ -40,7 +40,7 @@ def evaluate(config, out: pathlib.Path, *, resume=False, process=0, processes=1)
     datasets = {name: _examples(config, name) for name in config.datasets}
     stores = []
     for job in jobs:
-        records = Records(out / job.row.name, process)
+        records = Records(out / job.model.spec.name, process)
         settings = _settings(config, job)
         records.start(settings, resume=resume, first=process == 0)
         stores.append(records)
@@ -72,32 +72,20 @@ def evaluate(config, out: pathlib.Path, *, resume=False, process=0, processes=1)
 
 
 def _job(config, name):
-    try:
-        row = lookup(name)
-        names = tuple(metrics.lookup(n).name for n in config.metrics or metrics.REGISTRY)
-        metrics.protocol.check(config.protocol)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    strategies = {}
-    for strategy in config.strategies:
-        preset = row.default_preset if strategy == "ttd" else strategy
-        if strategy != comparison.STATIC and preset not in row.presets:
-            known = ", ".join((comparison.STATIC, "ttd", *row.presets))
-            raise UserError(f"unknown strategy {strategy!r}: {row.name} knows {known}")
-        strategies[strategy] = row.presets.get(preset)
-    model = store.load_model(
-        row.name,
-        pathlib.Path(config.weights_dir) / row.name,
+    metrics.protocol.check(config.protocol)
+    model = store.load(
+        pathlib.Path(config.weights_dir) / name,
+        name=name,
+        kind=FusionSpec,
         fold=True,
         precision=config.precision,
     )
     return Evaluation(
         model=model,
-        row=row,
-        strategies=strategies,
+        strategies={strategy: model.strategy(strategy) for strategy in config.strategies},
         color=config.color,
         protocol=config.protocol,
-        names=names,
+        names=tuple(metrics.lookup(n).name for n in config.metrics or metrics.METRICS),
         batch_size=config.batch_size,
     )
 
@@ -117,9 +105,9 @@ def _examples(config, name):
 
 
 def _settings(config, job):
-    weights = pathlib.Path(config.weights_dir) / job.row.name
+    weights = pathlib.Path(config.weights_dir) / job.model.spec.name
     return {
-        "model": job.row.name,
+        "model": job.model.spec.name,
         "weights_sha256": store.read_manifest(weights)["sha256"],
         "strategies": {
             name: settings and dataclasses.asdict(settings)
@@ -167,7 +155,7 @@ def _tables(comparisons, protocol):
 
 def _section(config, job, name, records):
     return report.Section(
-        comparison=comparison.compare(job.row.name, name, records, job.names),
+        comparison=comparison.compare(job.model.spec.name, name, records, job.names),
         records=records,
         settings=_settings(config, job),
     )

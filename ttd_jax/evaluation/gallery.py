@@ -2,7 +2,6 @@
 
 import base64
 import dataclasses
-import functools
 from collections.abc import Mapping
 
 import cv2
@@ -10,15 +9,14 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from ttd_jax.core import color as color_lib
-from ttd_jax.core import fusion as fusion_lib
-from ttd_jax.data.images import decode_picture, quantise
+from ttd_jax.core.dominability import dominance_shares
+from ttd_jax.core.quantization import quantize
 from ttd_jax.evaluation.loop import Evaluation
-from ttd_jax.evaluation.program import quantised
 from ttd_jax.evaluation.units import load_inputs
-from ttd_jax.fusing import overlay
-from ttd_jax.fusing.compute import dominance_shares
 from ttd_jax.fusing.options import resolve_color
+from ttd_jax.networks import fuse_pictures
+from ttd_jax.pictures.images import decode_picture
+from ttd_jax.report import overlay
 
 _WIDTH = 360  # pixels
 _QUALITY = 82  # of WebP, 1 to 100
@@ -75,8 +73,8 @@ class Gallery:
 
     def _card(self, example):
         inputs = load_inputs(example, gray=self._gray)
-        sources = {  # in their colours, also where the network was given greys
-            role: thumbnail(quantise(decode_picture(data, role).as_float(), np.uint8))
+        sources = {  # in their colors, also where the network was given grays
+            role: thumbnail(quantize(decode_picture(data, role).as_float(), np.uint8))
             for role, data in zip(example.roles, example.files, strict=True)
         }
         fused, maps = {}, {}
@@ -89,18 +87,12 @@ class Gallery:
 
     def _fuse(self, model, pictures):
         mode = resolve_color(self._job.color, tuple(p.shape[-1] == 3 for p in pictures))
-        how = self._job.row.quantise if self._gray else "round"
+        how = model.spec.quantize if self._gray else "round"
         results = {}
         for strategy, settings in self._job.strategies.items():
-            if settings is None:
-                fuse = functools.partial(fusion_lib.static_fuse, model)
-            else:
-                fuse = functools.partial(fusion_lib.dynamic_fuse, model, settings=settings)
-            fusion = color_lib.fuse_in_color(
-                fuse, pictures, mode=mode, channels=self._job.row.channels
-            )
+            fusion = fuse_pictures(model, pictures, settings, mode=mode)
             rd = fusion.dominability
-            results[strategy] = quantised(fusion.image, how=how), rd, dominance_shares(rd)
+            results[strategy] = quantize(fusion.image, how=how), rd, dominance_shares(rd)
         return results
 
 
@@ -124,7 +116,7 @@ def dominance_map(image, rd, shares, roles):
     drawn = overlay.dominability_overlay(image / np.float32(255), rd, roles)
     # The legend below the picture would be too small to read: the page has its own.
     height = image.shape[0] * drawn.shape[1] // image.shape[1]
-    tints = overlay.COLOURS.astype(int)
+    tints = overlay.COLORS.astype(int)
     return thumbnail(drawn[:height]), tuple(
         Dominance(role, "#{:02x}{:02x}{:02x}".format(*tints[m % len(tints)]), share, mean)
         for m, (role, share, mean) in enumerate(

@@ -10,12 +10,12 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from ttd_jax.backbones import BackboneRow, Model
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.evaluation.program import device_program
 from ttd_jax.evaluation.records import Records
 from ttd_jax.evaluation.units import load_inputs, plan_units, stack
 from ttd_jax.fusing.options import resolve_color
+from ttd_jax.networks import Model
 
 # Decoded batches that wait for a device, and threads that decode.
 _AHEAD = 2
@@ -27,16 +27,14 @@ class Evaluation:
 
     Attributes:
       model: the network.
-      row: its row of the registry.
       strategies: name -> RD settings, None for the static fusion.
-      color: how colour is treated, one of `ttd_jax.fusing.options.COLORS`.
+      color: how color is treated, one of `ttd_jax.fusing.options.COLORS`.
       protocol: of the metrics.
       names: of the metrics.
       batch_size: scenes a device takes at once; 0 chooses by size.
     """
 
     model: Model
-    row: BackboneRow
     strategies: Mapping[str, DominabilitySettings | None]
     color: str
     protocol: str
@@ -89,9 +87,8 @@ def evaluate_dataset(
     program = device_program(
         devices,
         strategies=dict(job.strategies),
-        resolve_mode=lambda coloured: resolve_color(job.color, coloured),
-        channels=job.row.channels,
-        how=job.row.quantise if gray else "round",
+        resolve_mode=lambda colored: resolve_color(job.color, colored),
+        how=job.model.spec.quantize if gray else "round",
         protocol=job.protocol,
         names=job.names,
     )

@@ -157,7 +157,7 @@ FORM_OF_WEIGHT = _table(
     """,
     _SIXTH,
 )
-NORMALISATION = _table(
+NORMALIZATION = _table(
     _SCENES,
     """
     none: 6.57 29.84 4.60 11.56 16.56 0.95 8.80

@@ -12,11 +12,11 @@ import numpy as np
 from tqdm import tqdm
 
 from ttd_jax import metrics
-from ttd_jax.data.images import quantise, read_bytes, read_picture
-from ttd_jax.data.journal import Journal
-from ttd_jax.data.scenes import Scene, folder_images
 from ttd_jax.errors import UserError
 from ttd_jax.evaluation import tables
+from ttd_jax.pictures.images import quantize, read_bytes, read_picture
+from ttd_jax.pictures.journal import Journal
+from ttd_jax.pictures.scenes import Scene, folder_images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,22 +145,22 @@ def _score_all(job, tasks, loads, finished, journal):
 
 
 def _load(job, method, name):
-    """Hashes and greys of one picture and its sources."""
+    """Hashes and grays of one picture and its sources."""
     path, sources = job.methods[method][name], job.scenes[name].sources
-    fused = metrics.fused_grey(_bytes(read_picture(path)), protocol=job.protocol)
-    greys = [metrics.source_grey(_bytes(read_picture(p, gray=True))) for p in sources]
-    for source, grey in zip(sources, greys, strict=True):
-        if grey.shape != fused.shape:
+    fused = metrics.fused_gray(_bytes(read_picture(path)), protocol=job.protocol)
+    grays = [metrics.source_gray(_bytes(read_picture(p, gray=True))) for p in sources]
+    for source, gray in zip(sources, grays, strict=True):
+        if gray.shape != fused.shape:
             raise UserError(
                 f"{path} is {fused.shape[1]}x{fused.shape[0]} but {source} is "
-                f"{grey.shape[1]}x{grey.shape[0]}: results must have the size of their sources"
+                f"{gray.shape[1]}x{gray.shape[0]}: results must have the size of their sources"
             )
     hashes = [hashlib.sha256(read_bytes(p)).hexdigest() for p in (path, *sources)]
-    return hashes, (fused, np.stack(greys))
+    return hashes, (fused, np.stack(grays))
 
 
 def _bytes(picture):
     """The protocols judge 8-bit pictures; 16-bit ones are rounded to that."""
     if picture.pixels.dtype == np.uint8:
         return picture.pixels
-    return quantise(picture.as_float(), np.uint8)
+    return quantize(picture.as_float(), np.uint8)

@@ -26,7 +26,7 @@ def score_files(records, protocol: str, names: Sequence[str]):
     Returns:
       List of `(file name, bytes)`: scores.csv, scores.json, scores.md.
     """
-    summary = summarise(records, names)
+    summary = summarize(records, names)
     content = {"protocol": protocol, "metrics": list(names), **summary}
     return [
         ("scores.csv", _csv(records, protocol, names).encode()),
@@ -35,7 +35,7 @@ def score_files(records, protocol: str, names: Sequence[str]):
     ]
 
 
-def summarise(records, names: Sequence[str]) -> dict:
+def summarize(records, names: Sequence[str]) -> dict:
     """Means with intervals, and paired differences from the first method.
 
     Returns:
@@ -57,7 +57,7 @@ def summarise(records, names: Sequence[str]) -> dict:
         "differences": {
             method: {
                 n: paired_difference(
-                    columns[method][n], columns[baseline][n], better=metrics.REGISTRY[n].better
+                    columns[method][n], columns[baseline][n], better=metrics.METRICS[n].better
                 )
                 for n in names
             }
@@ -77,7 +77,7 @@ def markdown(summary, protocol: str, names: Sequence[str]) -> str:
         _row(["---"] * (1 + len(methods) + len(summary["differences"]))),
     ]
     for name in names:
-        arrow = "↑" if metrics.REGISTRY[name].better == "up" else "↓"
+        arrow = "↑" if metrics.METRICS[name].better == "up" else "↓"
         cells = [f"{name} {arrow}"]
         for scores in methods.values():
             e = scores[name]

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from tqdm import tqdm
 
-from ttd_jax.data.images import Picture, decode_picture
 from ttd_jax.errors import UserError
 from ttd_jax.fusing.plan import fitting_batch
+from ttd_jax.pictures.images import Picture, decode_picture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Unit:
     Attributes:
       indices: of the examples; fewer than `capacity` in the last unit of a shape.
       capacity: slots that the program is compiled for.
-      shape: ((H, W), which sources have colour).
+      shape: ((H, W), which sources have color).
     """
 
     indices: tuple[int, ...]
@@ -34,10 +34,10 @@ class Unit:
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
-    """One decoded scene: pictures for the network, greys for the metrics, hashes of its files."""
+    """One decoded scene: pictures for the network, grays for the metrics, hashes of its files."""
 
     pictures: tuple[np.ndarray, ...]
-    greys: np.ndarray
+    grays: np.ndarray
     sha256: tuple[str, ...]
 
 
@@ -46,7 +46,7 @@ def plan_units(examples, *, gray: bool, batch_size: int = 0, share=None) -> list
 
     Args:
       examples: a sequence of `Example`.
-      gray: whether the network sees grey pictures.
+      gray: whether the network sees gray pictures.
       batch_size: scenes in a unit; 0 chooses by size.
       share: with several processes, `(process, processes, add)`: this one decodes only its part,
         and `add` sums an integer array over all of them. Otherwise every example is decoded here.
@@ -63,7 +63,7 @@ def plan_units(examples, *, gray: bool, batch_size: int = 0, share=None) -> list
 
     def shape_of(index):
         pictures = decode_example(examples[index], gray)
-        return (*pictures[0].size, *(picture.coloured for picture in pictures))
+        return (*pictures[0].size, *(picture.colored for picture in pictures))
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
         shapes = pool.map(shape_of, mine)
@@ -71,8 +71,8 @@ def plan_units(examples, *, gray: bool, batch_size: int = 0, share=None) -> list
         for index, shape in zip(mine, bar, strict=True):
             table[index] = shape
     groups = collections.defaultdict(list)
-    for index, (height, width, *coloured) in enumerate(add(table).tolist()):
-        groups[(height, width), tuple(map(bool, coloured))].append(index)
+    for index, (height, width, *colored) in enumerate(add(table).tolist()):
+        groups[(height, width), tuple(map(bool, colored))].append(index)
     units = []
     for shape, members in groups.items():
         capacity = min(batch_size or fitting_batch(shape[0]), len(members))
@@ -86,37 +86,37 @@ def plan_units(examples, *, gray: bool, batch_size: int = 0, share=None) -> list
 def load_inputs(example, *, gray: bool) -> Inputs:
     """Decodes one example."""
     pictures = decode_example(example, gray)
-    greys = [
+    grays = [
         picture.pixels[..., 0] if gray else decode_picture(data, name, gray=True).pixels[..., 0]
         for picture, data, name in zip(pictures, example.files, _names(example), strict=True)
     ]
     return Inputs(
         pictures=tuple(picture.as_float() for picture in pictures),
-        greys=np.stack([_byte_grey(grey) for grey in greys]),
+        grays=np.stack([_byte_gray(gray) for gray in grays]),
         sha256=tuple(hashlib.sha256(data).hexdigest() for data in example.files),
     )
 
 
 def stack(units: Sequence[Unit], inputs: Sequence[dict], devices: int):
-    """Arrays of the program: `(pictures, greys, mask)` with leading axes [device, batch].
+    """Arrays of the program: `(pictures, grays, mask)` with leading axes [device, batch].
 
     Args:
       units: at most one per device, of one shape.
       inputs: for each unit, slot -> `Inputs` of the scenes to compute.
       devices: number of devices; those without a unit get padding.
     """
-    (height, width), coloured = units[0].shape
+    (height, width), colored = units[0].shape
     lead = (devices, units[0].capacity)
-    pictures = tuple(np.zeros((*lead, height, width, 3 if c else 1), np.float32) for c in coloured)
-    greys = np.zeros((*lead, len(coloured), height, width), np.float32)
+    pictures = tuple(np.zeros((*lead, height, width, 3 if c else 1), np.float32) for c in colored)
+    grays = np.zeros((*lead, len(colored), height, width), np.float32)
     mask = np.zeros(lead, bool)
     for device, slots in enumerate(inputs):
         for slot, scene in slots.items():
             for array, picture in zip(pictures, scene.pictures, strict=True):
                 array[device, slot] = picture
-            greys[device, slot] = scene.greys
+            grays[device, slot] = scene.grays
             mask[device, slot] = True
-    return pictures, greys, mask
+    return pictures, grays, mask
 
 
 def decode_example(example, gray: bool) -> list[Picture]:
@@ -144,7 +144,7 @@ def _names(example):
     return [f"{example.name} ({role})" for role in example.roles]
 
 
-def _byte_grey(grey):
-    if grey.dtype == np.uint16:
-        grey = np.rint(grey / 257)
-    return grey.astype(np.float32)
+def _byte_gray(gray):
+    if gray.dtype == np.uint16:
+        gray = np.rint(gray / 257)
+    return gray.astype(np.float32)

@@ -9,23 +9,21 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from ttd_jax.backbones import BackboneRow, Model
-from ttd_jax.backbones.illumination import Classifier, illumination
-from ttd_jax.core import color as color_lib
-from ttd_jax.core import fusion as fusion_lib
-from ttd_jax.data.images import read_picture
+from ttd_jax.core.dominability import dominance_shares
 from ttd_jax.fusing.options import FuseOptions
 from ttd_jax.fusing.plan import Batch
 from ttd_jax.fusing.programs import compile_kept
-from ttd_jax.tiling import (
+from ttd_jax.networks import Model, fuse_pictures
+from ttd_jax.networks.illumination import Classifier, illumination
+from ttd_jax.parts import (
     SceneOptions,
     WindowFuser,
     empty_maps,
-    leading,
     map_shapes,
     overhead,
     program_bytes,
 )
+from ttd_jax.pictures.images import read_picture
 
 # A program of a whole network compiles as so many of a few layers each do.
 _WHOLE = 4
@@ -41,18 +39,17 @@ class BatchFuser:
 
     Args:
       model: the network.
-      row: its row.
       options: the run's.
-      memory: bytes that fusing may take: see `ttd_jax.tiling.WindowFuser.plan`.
+      memory: bytes that fusing may take: see `ttd_jax.parts.WindowFuser.plan`.
 
     Attributes:
       memory: as given.
       compile_seconds: spent on compiling and on planning windows, so far.
     """
 
-    def __init__(self, model: Model, row: BackboneRow, options: FuseOptions, memory: int):
+    def __init__(self, model: Model, options: FuseOptions, memory: int):
         self._model = model
-        self._row = row
+        self._settings = model.settings if options.strategy == "ttd" else None
         self._options = options
         self.memory = memory
         self._programs = {}
@@ -87,30 +84,29 @@ class BatchFuser:
             yield slot, own | {"windows": windows}
 
     @property
-    def quantisation(self) -> str:
+    def quantization(self) -> str:
         """How pictures become integers: as the network's authors do where they are compared."""
-        return self._row.quantise if self._options.color == "network" else "round"
+        return self._model.spec.quantize if self._options.color == "network" else "round"
 
     def _whole(self, batch):
         """The program of a whole batch, None if it takes too much memory."""
         shapes = tuple((batch.capacity, *shape) for shape in _shapes(batch.slots[0]))
         if shapes not in self._programs:
-            self._programs[shapes] = self._compile(batch.slots[0].coloured, shapes)
+            self._programs[shapes] = self._compile(batch.slots[0].colored, shapes)
         return self._programs[shapes]
 
-    def _compile(self, coloured, shapes):
+    def _compile(self, colored, shapes):
         pictures = tuple(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
         taken = overhead(_WHOLE) if jax.default_backend() == "cpu" else 0
         # A batch whose features alone are too much need not be compiled to be called too large.
         features = self._feature_bytes(shapes)
         if taken + features > self.memory:
             return None
-        mode = self._options.resolve_color(coloured)
+        mode = self._options.resolve_color(colored)
         one = functools.partial(
             fuse_scene,
-            strategy=self._options.strategy,
+            settings=self._settings,
             mode=mode,
-            channels=self._row.channels,
             save=self._options.save,
         )
         batched = _batch_of_one(one) if shapes[0][0] == 1 else jax.vmap(one, in_axes=(None, 0))
@@ -123,19 +119,21 @@ class BatchFuser:
 
     def _feature_bytes(self, shapes):
         # They have as many for every pixel, and a small picture's program is told soonest.
-        small = max(self._row.min_size, _SMALL)
-        sources = jax.ShapeDtypeStruct((len(shapes), small, small, self._row.channels), jnp.float32)
+        small = max(self._model.spec.min_size, _SMALL)
+        sources = jax.ShapeDtypeStruct(
+            (len(shapes), small, small, self._model.spec.channels), jnp.float32
+        )
         features = jax.eval_shape(lambda model, x: model.encode(x), self._model, sources)
         a_pixel = sum(leaf.size * 4 for leaf in jax.tree.leaves(features)) / small**2
         return a_pixel * math.prod(shapes[0][:3])
 
     def _fuse_in_windows(self, checked, pictures):
         start = time.perf_counter()
-        mode = self._options.resolve_color(checked.coloured)
+        mode = self._options.resolve_color(checked.colored)
         options = SceneOptions(
-            strategy=self._options.strategy,
+            settings=self._settings,
             mode=mode,
-            channels=self._row.channels,
+            channels=self._model.spec.channels,
             save=saved_maps(self._options.save),
         )
         if mode not in self._fusers:
@@ -159,7 +157,7 @@ class BatchFuser:
             delay=1,
             disable=None,
         ) as bar:
-            shares = fuser(arrays, maps, plan, how=self.quantisation, advance=bar.update)
+            shares = fuser(arrays, maps, plan, how=self.quantization, advance=bar.update)
         planes = {name: maps[name][..., 0] for name in ("dominability", "losses") if name in maps}
         return (
             maps | planes | shares | {"windows": {"count": plan.windows, "size": list(plan.window)}}
@@ -181,11 +179,9 @@ def saved_maps(save):
     return tuple(dict.fromkeys((*save, *(("fused",) if "dominability" in save else ()))))
 
 
-def fuse_scene(model, pictures, *, strategy, mode, channels, save):
+def fuse_scene(model, pictures, *, settings, mode, save):
     """One scene: what its record and its files need; see `BatchFuser`."""
-    fusion = color_lib.fuse_in_color(
-        functools.partial(fusion_lib.FUSE[strategy], model), pictures, mode=mode, channels=channels
-    )
+    fusion = fuse_pictures(model, pictures, settings, mode=mode)
     kept = {
         "fused": fusion.image,
         "dominability": fusion.dominability,
@@ -193,7 +189,7 @@ def fuse_scene(model, pictures, *, strategy, mode, channels, save):
         "losses": fusion.losses,
     }
     even = jnp.full(len(pictures), 1.0 / len(pictures))
-    dynamic = strategy == "ttd"  # a static fusion's RD is a constant: nothing to measure
+    dynamic = settings is not None  # a static fusion's RD is a constant: nothing to measure
     return {
         "dominates": dominance_shares(fusion.dominability) if dynamic else even,
         "mean_dominability": jnp.mean(fusion.dominability, axis=(1, 2)) if dynamic else even,
@@ -201,17 +197,8 @@ def fuse_scene(model, pictures, *, strategy, mode, channels, save):
     }
 
 
-def dominance_shares(dominability):
-    """Share of the pixels that each source dominates, f32[M] in [0, 1]; ties are split evenly.
-
-    Args:
-      dominability: f32[M, H, W].
-    """
-    return jnp.mean(leading(dominability), axis=(1, 2))
-
-
 def _shapes(checked):
-    return [(*checked.size, 3 if coloured else 1) for coloured in checked.coloured]
+    return [(*checked.size, 3 if colored else 1) for colored in checked.colored]
 
 
 def _stack(batch, pictures):

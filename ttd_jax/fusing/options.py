@@ -5,7 +5,6 @@ import dataclasses
 STRATEGIES = ("ttd", "static")
 COLORS = ("auto", "luma", "rgb", "gray", "network")
 SAVES = ("fused", "dominability", "components", "losses")
-RESIDUALS = ("first", "sum", "none")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -22,8 +21,8 @@ class FuseOptions:
       save: which of `SAVES` to write.
       batch_size: scenes in one batch; 0 chooses by size.
       window: rows and columns that are computed at once; 0 for the whole picture.
-      precision: of the layers, one of `ttd_jax.backbones.PRECISIONS`.
-      fold: whether neighbouring linear layers were merged.
+      precision: of the layers, one of `ttd_jax.networks.PRECISIONS`.
+      fold: whether neighboring linear layers were merged.
       residual: CDDFuse's, where it differs from the model's own.
       classifier_sha256: of the illumination classifier's weights, None without one.
     """
@@ -48,21 +47,21 @@ class FuseOptions:
 
     @property
     def decode_gray(self) -> bool:
-        """Whether sources are decoded to OpenCV's grey."""
+        """Whether sources are decoded to OpenCV's gray."""
         return self.color == "network"
 
-    def resolve_color(self, coloured: tuple[bool, ...]) -> str:
+    def resolve_color(self, colored: tuple[bool, ...]) -> str:
         """The mode for a scene of these options."""
-        return resolve_color(self.color, coloured)
+        return resolve_color(self.color, colored)
 
 
-def resolve_color(color: str, coloured: tuple[bool, ...]) -> str:
-    """The mode of `fuse_in_color` for a scene: colour comes out where a source has any.
+def resolve_color(color: str, colored: tuple[bool, ...]) -> str:
+    """The mode of `fuse_in_color` for a scene: color comes out where a source has any.
 
     Args:
       color: one of `COLORS`.
-      coloured: whether each source has colour.
+      colored: whether each source has color.
     """
-    if color == "auto" or (color == "luma" and not any(coloured)):
-        return "luma" if any(coloured) else "gray"
+    if color == "auto" or (color == "luma" and not any(colored)):
+        return "luma" if any(colored) else "gray"
     return color

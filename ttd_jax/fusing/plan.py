@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from tqdm import tqdm
 
-from ttd_jax.data.images import read_bytes, read_picture
-from ttd_jax.data.scenes import Scene
 from ttd_jax.errors import UserError
+from ttd_jax.pictures.images import read_bytes, read_picture
+from ttd_jax.pictures.scenes import Scene
 
 # A batch holds about this many pixels: enough to fill a device, little enough to hold in memory.
 _BATCH_PIXELS = 2**20
@@ -27,13 +27,13 @@ class CheckedScene:
     Attributes:
       scene: its name and files.
       size: (H, W), the same for every source.
-      coloured: whether each source has colour.
+      colored: whether each source has color.
       sha256: of each source file.
     """
 
     scene: Scene
     size: tuple[int, int]
-    coloured: tuple[bool, ...]
+    colored: tuple[bool, ...]
     sha256: tuple[str, ...]
 
 
@@ -65,7 +65,7 @@ def check_scenes(
 
     Args:
       scenes: what to check.
-      gray: whether sources are decoded to grey.
+      gray: whether sources are decoded to gray.
       finished: records of finished scenes, by name.
       min_size: smallest height and width that the network takes.
       max_memory: bytes that this may take; fewer scenes are then checked at a time if their files
@@ -83,16 +83,16 @@ def check_scenes(
         sha256 = tuple(_hash(path) for path in scene.sources)
         record = finished.get(scene.name)
         if record and sha256 == tuple(source["sha256"] for source in record["sources"]):
-            coloured = tuple(source["coloured"] for source in record["sources"])
-            return CheckedScene(scene, tuple(record["size"]), coloured, sha256), True
-        sizes, coloured = [], []
+            colored = tuple(source["colored"] for source in record["sources"])
+            return CheckedScene(scene, tuple(record["size"]), colored, sha256), True
+        sizes, colored = [], []
         for path in scene.sources:  # one picture in memory at a time
             picture = read_picture(path, gray=gray)
             sizes.append(picture.size)
-            coloured.append(picture.coloured)
+            colored.append(picture.colored)
             del picture
         _check_sizes(scene, sizes, min_size)
-        return CheckedScene(scene, sizes[0], tuple(coloured), sha256), False
+        return CheckedScene(scene, sizes[0], tuple(colored), sha256), False
 
     with concurrent.futures.ThreadPoolExecutor(_threads(scenes, max_memory)) as pool:
         results = pool.map(check, scenes)
@@ -118,7 +118,7 @@ def plan_batches(checked: Sequence[CheckedScene], batch_size: int = 0) -> list[B
     """
     groups = collections.defaultdict(list)
     for scene in checked:
-        groups[scene.size, scene.coloured].append(scene)
+        groups[scene.size, scene.colored].append(scene)
     batches = []
     for (size, _), members in groups.items():
         capacity = min(batch_size or fitting_batch(size), len(members))

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from ttd_jax.backbones import BackboneRow, Model
-from ttd_jax.backbones.illumination import Classifier
-from ttd_jax.data.images import read_picture
-from ttd_jax.data.journal import Journal
-from ttd_jax.data.scenes import Scene
 from ttd_jax.errors import UserError
 from ttd_jax.fusing.compute import BatchFuser, day_probability
 from ttd_jax.fusing.options import FuseOptions
 from ttd_jax.fusing.outputs import output_files, output_names
 from ttd_jax.fusing.plan import Batch, check_scenes, plan_batches
-from ttd_jax.tiling import default_memory
+from ttd_jax.networks import Model
+from ttd_jax.networks.illumination import Classifier
+from ttd_jax.parts import default_memory
+from ttd_jax.pictures.images import read_picture
+from ttd_jax.pictures.journal import Journal
+from ttd_jax.pictures.scenes import Scene
 
 # Pictures are decoded ahead only if that takes this share of the memory at most.
 _AHEAD = 1 / 16
@@ -52,7 +52,7 @@ class FuseJob:
 def plan_job(
     scenes: Sequence[Scene],
     labels: tuple[str, ...],
-    row: BackboneRow,
+    model: Model,
     options: FuseOptions,
     out: pathlib.Path,
     *,
@@ -64,7 +64,7 @@ def plan_job(
     Args:
       scenes: what to fuse.
       labels: names of the sources.
-      row: of the network.
+      model: the network.
       options: the user's choices.
       out: the output folder.
       resume: keep the finished scenes that are in it.
@@ -73,10 +73,11 @@ def plan_job(
     Raises:
       UserError: see `check_scenes`; a source would be overwritten; other settings when resuming.
     """
-    if row.source_count not in (None, len(labels)):
+    spec = model.spec
+    if spec.source_count not in (None, len(labels)):
         raise UserError(
-            f"{row.name} fuses exactly {row.source_count} sources, got {len(labels)}: pass "
-            f"{row.source_count}, or use another model"
+            f"{spec.name} fuses exactly {spec.source_count} sources, got {len(labels)}: pass "
+            f"{spec.source_count}, or use another model"
         )
     finished = Journal(out).finished(options.as_record()) if resume else {}
     sources = {path.resolve(): path for scene in scenes for path in scene.sources}
@@ -93,7 +94,7 @@ def plan_job(
         scenes,
         gray=options.decode_gray,
         finished=finished,
-        min_size=row.min_size,
+        min_size=spec.min_size,
         max_memory=max_memory,
     )
     return FuseJob(
@@ -108,7 +109,6 @@ def plan_job(
 def run_job(
     job: FuseJob,
     model: Model,
-    row: BackboneRow,
     classifier: Classifier | None = None,
     *,
     max_memory: int | None = None,
@@ -118,7 +118,6 @@ def run_job(
     Args:
       job: from `plan_job`.
       model: the network.
-      row: its row.
       classifier: tells day from night on each first source; the record then has `day_probability`.
       max_memory: bytes that fusing may take; what does not fit is fused in strips. Half of what is
         free by default.
@@ -135,7 +134,7 @@ def run_job(
     journal.open(job.finished)
     try:
         records, batch_times, seconds = _fuse_batches(
-            job, BatchFuser(model, row, job.options, memory), journal, classifier
+            job, BatchFuser(model, job.options, memory), journal, classifier
         )
     except BaseException:
         journal.abandon()
@@ -178,7 +177,7 @@ def _fuse_batches(job, fuser, journal, classifier):
                     job.options,
                     result,
                     first=first,
-                    quantise_how=fuser.quantisation,
+                    quantize_how=fuser.quantization,
                 )
                 journal.write_scene(record, files)
                 records[checked.scene.name] = record
@@ -222,7 +221,7 @@ def _decode(batch, wanted, options):
 def _decoding_bytes(batch):
     """About what the pictures of a batch take while they are decoded."""
     height, width = batch.slots[0].size
-    channels = sum(3 if coloured else 1 for coloured in batch.slots[0].coloured)
+    channels = sum(3 if colored else 1 for colored in batch.slots[0].colored)
     return 4 * len(batch.slots) * height * width * channels
 
 
@@ -231,7 +230,7 @@ def _record(job, checked, result):
     return {
         "scene": scene.name,
         "size": list(checked.size),
-        "color": options.resolve_color(checked.coloured),
+        "color": options.resolve_color(checked.colored),
         "windows": result["windows"],
         "files": [str(name) for name in output_names(scene.name, job.labels, options)],
         "settings": options.as_record(),
@@ -240,12 +239,12 @@ def _record(job, checked, result):
                 "name": label,
                 "file": str(path),
                 "sha256": sha256,
-                "coloured": coloured,
+                "colored": colored,
                 "dominates": round(float(result["dominates"][m]), 6),
                 "mean_dominability": round(float(result["mean_dominability"][m]), 6),
             }
-            for m, (label, path, sha256, coloured) in enumerate(
-                zip(job.labels, scene.sources, checked.sha256, checked.coloured, strict=True)
+            for m, (label, path, sha256, colored) in enumerate(
+                zip(job.labels, scene.sources, checked.sha256, checked.colored, strict=True)
             )
         ],
     }

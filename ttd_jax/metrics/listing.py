@@ -1,18 +1,18 @@
 """The registry as plain text."""
 
 from ttd_jax.metrics.protocol import PROTOCOLS
-from ttd_jax.metrics.registry import REGISTRY
+from ttd_jax.metrics.registry import METRICS
 
 
 def listing() -> str:
     """Every metric in a line, then where the protocols differ, then the references."""
     rows = [("name", "better", "range", "looks at", "vs float64", "what it measures")]
-    for row in REGISTRY.values():
+    for row in METRICS.values():
         looks_at = "fused + sources" if row.needs_sources else "fused"
         rows.append(
             (row.name, row.better, row.range, looks_at, f"{row.tolerance:g}", row.description)
         )
-    lines = ["Metrics of one fused image and its M sources, greys in 0..255", "", *_aligned(rows)]
+    lines = ["Metrics of one fused image and its M sources, grays in 0..255", "", *_aligned(rows)]
     lines += ["", "Protocols", ""]
     lines += _aligned([(name, source) for name, source in PROTOCOLS.items()])
     lines += ["", "Where they differ", ""]
@@ -20,12 +20,12 @@ def listing() -> str:
         [("", *PROTOCOLS)]
         + [
             (row.name, *(row.variants[name] for name in PROTOCOLS))
-            for row in REGISTRY.values()
+            for row in METRICS.values()
             if row.variants
         ]
     )
     lines += ["", "References", ""]
-    lines += _aligned([(row.name, row.reference) for row in REGISTRY.values()])
+    lines += _aligned([(row.name, row.reference) for row in METRICS.values()])
     return "\n".join(lines)
 
 

@@ -2,11 +2,11 @@
 
 import dataclasses
 
-from ttd_jax.backbones import BackboneRow
-from ttd_jax.data.examples import folder_examples, prepared_examples
-from ttd_jax.data.public import TRAINING, PublicExamples
-from ttd_jax.data.scenes import find_scenes, source_labels
 from ttd_jax.errors import UserError
+from ttd_jax.networks import FusionSpec
+from ttd_jax.pictures.examples import folder_examples, prepared_examples
+from ttd_jax.pictures.public import TRAINING, PublicExamples
+from ttd_jax.pictures.scenes import find_scenes, source_labels
 from ttd_jax.training.samples import SYNTHETIC, SampleOptions, Sampler
 from ttd_jax.training.scenes import check_examples, held_back, join_examples
 
@@ -26,12 +26,12 @@ class Material:
     sha256: str
 
 
-def find_material(config, row: BackboneRow, *, needs, share=None) -> Material:
+def find_material(config, spec: FusionSpec, *, needs, share=None) -> Material:
     """The scenes of a config's data sets, every one of them decoded once.
 
     Args:
       config: see `configs/finetune.py`.
-      row: of the network that they are for.
+      spec: of the network that they are for.
       needs: keys that a sample must have.
       share: see `check_examples`.
 
@@ -41,11 +41,13 @@ def find_material(config, row: BackboneRow, *, needs, share=None) -> Material:
     synthetic = _synthetic(config, needs)
     examples = join_examples(_parts(config, synthetic))
     sources = 2 if synthetic else len(examples.roles)
-    if row.source_count not in (None, sources):
-        raise UserError(f"{row.name} fuses {row.source_count} sources: these scenes have {sources}")
+    if spec.source_count not in (None, sources):
+        raise UserError(
+            f"{spec.name} fuses {spec.source_count} sources: these scenes have {sources}"
+        )
     try:
         options = SampleOptions(
-            channels=row.channels,
+            channels=spec.channels,
             color=config.color,
             crop=config.crop,
             flips=config.flips,
@@ -55,8 +57,8 @@ def find_material(config, row: BackboneRow, *, needs, share=None) -> Material:
         )
     except ValueError as error:
         raise UserError(f"config: {error}") from error
-    if config.crop < row.min_size:
-        raise UserError(f"config.crop={config.crop}: {row.name} needs at least {row.min_size}")
+    if config.crop < spec.min_size:
+        raise UserError(f"config.crop={config.crop}: {spec.name} needs at least {spec.min_size}")
     kept, out = held_back(config.held_back, len(examples))
     return Material(
         scenes=Sampler(examples, kept, options),

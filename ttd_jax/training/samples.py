@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ttd_jax.backbones import TASKS
 from ttd_jax.core.color import LUMA
-from ttd_jax.data import synthetic
-from ttd_jax.data.crops import central_crop, is_low_contrast, random_crop, random_flip
+from ttd_jax.core.tasks import TASKS
 from ttd_jax.errors import UserError
 from ttd_jax.evaluation.units import decode_example
+from ttd_jax.pictures import synthetic
+from ttd_jax.pictures.crops import central_crop, is_low_contrast, random_crop, random_flip
 
 COLORS = ("gray", "rgb")
 _CACHED = 128  # decoded scenes kept in memory, at most
@@ -42,13 +42,13 @@ class SampleOptions:
 
     Attributes:
       channels: of the network, 1 or 3.
-      color: 'gray': luma, repeated to the network's channels; 'rgb': colour, greys repeated.
+      color: 'gray': luma, repeated to the network's channels; 'rgb': color, grays repeated.
       crop: side of the square, in pixels.
       flips: whether to mirror at random.
       least_contrast: of every source, see `is_low_contrast`; 0 takes every crop.
       synthetic: keys of `SYNTHETIC` for examples of one picture, the truth: every sample is of one
         of them, drawn at random; none for examples of several sources.
-      visible_rgb: whether samples hold the first source in colour, for PIAFusion's classifier.
+      visible_rgb: whether samples hold the first source in color, for PIAFusion's classifier.
     """
 
     channels: int
@@ -157,5 +157,5 @@ def luma(picture: np.ndarray) -> np.ndarray:
 
 
 def as_channels(picture: np.ndarray, channels: int) -> np.ndarray:
-    """f32[h, w, 1 or `channels`] to f32[h, w, channels]; a grey one is repeated."""
+    """f32[h, w, 1 or `channels`] to f32[h, w, channels]; a gray one is repeated."""
     return np.ascontiguousarray(np.broadcast_to(picture, (*picture.shape[:2], channels)))

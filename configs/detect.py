@@ -34,7 +34,7 @@ def get_config(argument: str = "llvip/detection"):
     # MSRS was labeled three times, on its visible, infrared and fused pictures, and the three
     # disagree: all inputs are scored against this one set.
     config.label_set = "fusion"
-    # Roles of the sources, 'static', 'ttd' (the model's default loss map) or a loss preset of it.
+    # Roles of the sources, 'static', 'ttd' (the weights' own settings), or a preset or loss map.
     config.inputs = ("visible", "infrared", "static", "ttd")
     # 'NAME=FOLDER': pictures of any method, with the stems of the data set's.
     config.results = ()

@@ -26,7 +26,7 @@ def test_one_scene_gives_a_picture_a_summary_and_timings(command_line, fuse, pai
     assert scene["scene"] == "vis"
     assert scene["color"] == "luma"
     assert scene["settings"]["strategy"] == "ttd"
-    assert scene["settings"]["dominability"]["preset"] == "fused"
+    assert scene["settings"]["dominability"]["loss"] == "fused"
     assert len(scene["settings"]["weights_sha256"]) == 64
     assert [source["name"] for source in scene["sources"]] == ["vis", "ir"]
     assert sum(source["dominates"] for source in scene["sources"]) == pytest.approx(1, abs=1e-5)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.commands.conftest import draw
-from ttd_jax.networks import Model, networks
+from ttd_jax.networks import networks
 from ttd_jax.weights.store import load, save
 
 
@@ -80,8 +80,7 @@ def test_weights_with_nan_or_inf(refused, random_weights, pair, tmp_path, value)
     model = load(random_weights)
     variables = jax.tree.map(np.array, model.variables)
     variables["params"]["conv4"]["bias"][1] = value
-    bad = Model(variables=variables, module=model.module, settings=model.settings)
-    save(tmp_path / "bad", bad, source={})
+    save(tmp_path / "bad", model.replace(variables=variables), source={})
     words = ["fuse", "--model=ifcnn_sum", f"--weights={tmp_path / 'bad'}"]
     refused(*words, f"--out={tmp_path / 'out'}", *pair, named=["conv4/bias", "NaN or Inf"])
     assert not (tmp_path / "out").exists()
@@ -115,7 +114,7 @@ def test_unknown_names_suggest_the_nearest(rejects, refused, pair, tmp_path):
     refused("fuse", "--model=ifcn_sum", "--weights=x", "--out=y", named=["'ifcnn_sum'"])
     rejects("--dominability=best", *pair, named=["best", "fused, intensity, self"])
     rejects("--save=fusion", *pair, named=["fusion", "fused, dominability"])
-    rejects("--color=gray", *pair, named=["gray"])
+    rejects("--color=grey", *pair, named=["gray"])
     rejects("--no_such_flag", *pair, named=["no_such_flag", "--help"])
     assert "ifcnn_max" in networks()
 

@@ -43,7 +43,7 @@ def test_every_network_fuses_color_files(command_line, weights, tmp_path, name):
     result = command_line("fuse", *words, "--save=fused,dominability,components", "--json", *pair)
     assert result.returncode == 0, result.stderr
     (scene,) = json.loads(result.stdout)["scenes"]
-    assert scene["settings"]["dominability"]["preset"] == lookup(name).default_preset
+    assert scene["settings"]["dominability"]["loss"] == lookup(name).default_preset
     assert scene["settings"]["residual"] == ("sum" if name == "cddfuse_ivf" else None)
     assert read_picture(tmp_path / "out" / "1.png").colored
     assert read_picture(tmp_path / "out" / "1.png").size == SIZE

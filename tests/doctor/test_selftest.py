@@ -8,9 +8,10 @@ import torch
 from flax import traverse_util
 
 from tests.twins import ifcnn as twin
+from ttd_jax.core import color
 from ttd_jax.doctor import selftest
-from ttd_jax.networks import ifcnn, lookup
 from ttd_jax.networks import layout as layouts
+from ttd_jax.networks import lookup
 
 
 def _torch_state():
@@ -29,7 +30,8 @@ def _torch_state():
 def test_what_is_expected_is_what_pytorch_computes_in_float64():
     state = _torch_state()
     mean, std = (
-        torch.tensor(s, dtype=torch.float64)[:, None, None] for s in (ifcnn.MEAN, ifcnn.STD)
+        torch.tensor(s, dtype=torch.float64)[:, None, None]
+        for s in (color.IMAGENET_MEAN, color.IMAGENET_STD)
     )
     x = (torch.from_numpy(selftest.fixed_pair()).double().permute(0, 3, 1, 2) - mean) / std
     features = twin.encode(state, x)

@@ -56,7 +56,7 @@ def define_flags(values):
     flags.DEFINE_integer(
         "window",
         0,
-        "fuse in windows of so many specs and columns, with the same result up to rounding: larger "
+        "fuse in windows of so many rows and columns, with the same result up to rounding: larger "
         "pictures of all sizes then share their programs, so that a folder of mixed sizes compiles "
         "once; 0: whole pictures",
         lower_bound=0,

@@ -137,7 +137,9 @@ def static_fuse(
       A `Fusion` whose `dominability` is 1 / M. Under `jax.jit` unused fields cost nothing.
 
     Example:
-      >>> fusion = jax.jit(ttd_jax.static_fuse)(model, sources)  # doctest: +SKIP
+      >>> fusion = jax.jit(ttd_jax.static_fuse)(model, sources)
+      >>> float(fusion.dominability.max())
+      0.5
     """
     settings = network.settings if settings is None else settings
     parts = decompose(network, sources)
@@ -175,8 +177,12 @@ def dynamic_fuse(
       AssertionError: if `losses` does not fit the sources.
 
     Example:
-      >>> fusion = jax.jit(ttd_jax.dynamic_fuse)(model, sources)  # doctest: +SKIP
-      >>> batch = jax.vmap(ttd_jax.dynamic_fuse, in_axes=(None, 0))(model, scenes)  # doctest: +SKIP
+      >>> fusion = jax.jit(ttd_jax.dynamic_fuse)(model, sources)
+      >>> fusion.image.shape, fusion.dominability.shape
+      ((16, 16, 3), (2, 16, 16))
+      >>> batch = jax.vmap(ttd_jax.dynamic_fuse, in_axes=(None, 0))(model, scenes)
+      >>> batch.image.shape
+      (2, 16, 16, 3)
 
     Reference: the paper's section 4 and eq. 6.
     """

@@ -71,7 +71,8 @@ def gradient_maps(
       ValueError: if a loss given as a function does not depend on the features.
 
     Example:
-      >>> maps = jax.jit(gradient_maps)(model, sources)  # doctest: +SKIP
+      >>> jax.jit(gradient_maps)(model, sources).shape
+      (2, 16, 16, 64)
 
     Reference: the paper's eq. 7.
     """
@@ -125,9 +126,11 @@ def select_channel(
       ValueError: for a channel that is not there, or 'auto' without losses.
 
     Example:
-      >>> settings = DominabilitySettings(loss="self", norm="l1")  # doctest: +SKIP
-      >>> losses = measure_losses(model, sources, parts, settings)  # doctest: +SKIP
-      >>> chosen, ranking = select_channel(maps, "auto", losses=losses)  # doctest: +SKIP
+      >>> maps = jax.jit(gradient_maps)(model, sources)
+      >>> losses = ttd_jax.dynamic_fuse(model, sources).losses
+      >>> chosen, ranking = select_channel(maps, "auto", losses=losses)
+      >>> chosen.shape, ranking.shape
+      ((2, 16, 16), (64,))
     """
     chex.assert_rank(maps, 4)
     count = maps.shape[-1]

@@ -214,8 +214,10 @@ def bound(
       AssertionError: if the shapes do not fit.
 
     Example:
-      >>> fusion = ttd_jax.dynamic_fuse(model, sources)  # doctest: +SKIP
-      >>> bound(fusion.image, fusion.components, sources, fusion.dominability)  # doctest: +SKIP
+      >>> fusion = ttd_jax.dynamic_fuse(model, sources)
+      >>> found = bound(fusion.image, fusion.components, sources, fusion.dominability)
+      >>> bool(found.holds)
+      True
 
     Reference: the paper's Theorem 3.1; the module's docstring for what each part rests on.
     """

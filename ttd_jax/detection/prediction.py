@@ -78,8 +78,10 @@ def detect(
       ValueError: for a picture of another shape.
 
     Example:
-      >>> found = jax.jit(detect)(detector, picture)  # doctest: +SKIP
-      >>> batch = jax.vmap(detect, in_axes=(None, 0))(detector, pictures)  # doctest: +SKIP
+      >>> detector = random_model("yolox_nano")  # or ttd_jax.load("weights/yolox_nano")
+      >>> found = jax.jit(detect)(detector, jnp.zeros((64, 96, 3)))
+      >>> found.boxes.shape[-1]
+      4
 
     Reference: Ge et al., YOLOX, arXiv:2107.08430, 2021.
     """

@@ -72,8 +72,9 @@ def export_fusion(
       The program; `serialize()` gives its bytes.
 
     Example:
-      >>> program = export_fusion(model, model.settings)  # doctest: +SKIP
-      >>> image = jax.jit(program.call)(scenes)["image"]  # doctest: +SKIP
+      >>> program = export_fusion(model, model.settings, platforms=("cpu",))
+      >>> jax.jit(program.call)(scenes)["image"].shape
+      (2, 16, 16, 3)
     """
     spec = model.spec
     shape = export.symbolic_shape(

@@ -56,8 +56,12 @@ def evaluate(
       AssertionError: if the shapes do not fit.
 
     Example:
-      >>> figures = evaluate(fused, sources, names=["SSIM", "Qabf"])  # doctest: +SKIP
-      >>> batch = jax.vmap(evaluate)(fused_batch, sources_batch)  # doctest: +SKIP
+      >>> grays = 255 * sources[..., 0]  # f32[M, H, W]
+      >>> figures = evaluate(grays[0], grays, names=["SSIM", "Qabf"])
+      >>> list(figures)
+      ['SSIM', 'Qabf']
+      >>> jax.vmap(evaluate)(grays[:, None][:, 0], jnp.stack([grays, grays]))["EN"].shape
+      (2,)
     """
     rows = [lookup(name) for name in (METRICS if names is None else names)]
     if sources is None and (lost := [row.name for row in rows if row.needs_sources]):

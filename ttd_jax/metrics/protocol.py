@@ -6,6 +6,8 @@ Gray conversions are exact integer arithmetic on uint8 arrays, NumPy's or JAX's.
 import jax.numpy as jnp
 import numpy as np
 
+from ttd_jax.registry import unknown
+
 # A table of figures always names its protocol: figures of the two cannot be compared.
 PROTOCOLS = {
     "paper": "Cao et al., Test-Time Dynamic Image Fusion, NeurIPS 2024",
@@ -21,10 +23,10 @@ def check(protocol):
     """Refuses an unknown protocol.
 
     Raises:
-      ValueError: if `protocol` is not a key of `PROTOCOLS`.
+      UserError: if `protocol` is not a key of `PROTOCOLS`.
     """
     if protocol not in PROTOCOLS:
-        raise ValueError(f"unknown protocol {protocol!r}: known protocols: {', '.join(PROTOCOLS)}")
+        raise unknown(protocol, PROTOCOLS, kind="protocol")
 
 
 def source_gray(image):

@@ -111,8 +111,11 @@ def illumination(classifier: Classifier, rgb: chex.Array) -> chex.Array:
       ValueError: for another rank or number of channels, or a smaller picture.
 
     Example:
-      >>> day = jax.jit(ttd_jax.illumination)(classifier, rgb)  # doctest: +SKIP
-      >>> days = jax.vmap(ttd_jax.illumination, (None, 0))(classifier, batch)  # doctest: +SKIP
+      >>> classifier = random_model("piafusion_classifier")  # or ttd_jax.load(...)
+      >>> day = jax.jit(ttd_jax.illumination)(classifier, sources[0])
+      >>> days = jax.vmap(ttd_jax.illumination, (None, 0))(classifier, sources)
+      >>> days.shape
+      (2,)
 
     Reference: Tang et al., PIAFusion, Information Fusion 83-84, 2022.
     """

@@ -138,7 +138,7 @@ class DynamicFusion(nn.Module):
       settings: how losses become weights.
 
     Example:
-      >>> layer = DynamicFusion(IFCNN(operator="sum"), DominabilitySettings())
+      >>> layer = DynamicFusion(model.module, model.settings)
       >>> variables = layer.init(jax.random.key(0), jnp.zeros((2, 8, 8, 3)))
       >>> layer.apply(variables, jnp.zeros((2, 8, 8, 3))).image.shape
       (8, 8, 3)

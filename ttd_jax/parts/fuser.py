@@ -208,9 +208,9 @@ def fuse_in_windows(
       ValueError: `max_memory` is no size.
 
     Example:
-      >>> fusion = fuse_in_windows(
-      ...     model, sources, model.settings, max_memory="2GiB"
-      ... )  # doctest: +SKIP
+      >>> fusion = fuse_in_windows(model, sources, model.settings, max_memory="2GiB")
+      >>> fusion.image.shape
+      (16, 16, 3)
     """
     pictures = [np.asarray(source) for source in sources]
     size, channels = pictures[0].shape[:2], pictures[0].shape[2]

@@ -23,7 +23,7 @@ class Picture:
     """A decoded image file.
 
     Attributes:
-      pixels: u8 or u16 [H, W, 1] (gray) or [H, W, 3] (RGB with some color in it).
+      pixels: u8, u16, or f32 in [0, 1]: [H, W, 1] (gray) or [H, W, 3] (RGB with some color in it).
       alpha: the same dtype [H, W, 1], or None.
     """
 

@@ -121,8 +121,10 @@ def make_objective(
         term that it does not have.
 
     Example:
-      >>> spec = ttd_jax.networks.lookup("ifcnn_sum")
-      >>> objective = make_objective("unsupervised", spec.build(), spec.presets["fused"])
+      >>> objective = make_objective("unsupervised", model.module, model.settings)
+      >>> loss, terms = objective(model.variables, {"sources": sources})
+      >>> sorted(terms)
+      ['gradient', 'intensity', 'ssim']
     """
     options = ObjectiveOptions() if options is None else options
     chosen = OBJECTIVES[name]

@@ -78,6 +78,8 @@ def save(
 
     if isinstance(model, Model) and model.module.folded:
         raise ValueError("a folded model is for inference: save the model it was folded from")
+    if model.spec is None:
+        raise ValueError("only a registered network can be saved: make the model by `spec.bind`")
     path = pathlib.Path(path).absolute()
     _check_vacant(path, overwrite)
     leaves = jax.tree.leaves(model.variables)

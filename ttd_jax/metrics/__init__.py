@@ -14,7 +14,7 @@ import jax
 from ttd_jax.metrics.inputs import prepare
 from ttd_jax.metrics.listing import listing
 from ttd_jax.metrics.protocol import PROTOCOLS, fused_gray, source_gray
-from ttd_jax.metrics.registry import METRICS, Metric, lookup
+from ttd_jax.metrics.registry import METRICS, Metric, lookup, register_metric
 
 __all__ = [
     "METRICS",
@@ -24,6 +24,7 @@ __all__ = [
     "fused_gray",
     "listing",
     "lookup",
+    "register_metric",
     "source_gray",
 ]
 

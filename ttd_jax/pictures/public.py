@@ -4,14 +4,17 @@ Nothing is downloaded: scikit-image and scikit-learn hold the files themselves.
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from ttd_jax.errors import UserError
+from ttd_jax.pictures import synthetic
 from ttd_jax.pictures.examples import Example
 from ttd_jax.pictures.images import encode_picture, quantize
+from ttd_jax.registry import unknown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,3 +121,34 @@ def public_picture(name: str, *, longest: int = 0) -> np.ndarray:
     size = tuple(max(1, round(side * factor)) for side in image.shape[1::-1])
     small = cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA)
     return np.clip(small, 0.0, 1.0)  # averaging rounds
+
+
+# kind -> (picture, how a pair is made of it); the shipped weights have not seen these.
+_EXAMPLES = {
+    "multi-focus": ("astronaut", functools.partial(synthetic.multi_focus_pair, seed=3)),
+    "multi-exposure": ("coffee", synthetic.multi_exposure_pair),
+}
+
+
+def example(kind: str = "multi-focus", *, longest: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Two pictures to fuse, made from an openly licensed one that scikit-image carries.
+
+    Args:
+      kind: 'multi-focus' (near, far) or 'multi-exposure' (under, over).
+      longest: shrink to this many pixels on the longer side; 0 keeps the size.
+
+    Returns:
+      Two arrays f32[H, W, 3] in [0, 1].
+
+    Raises:
+      UserError: another kind, or scikit-image is not installed.
+
+    Example:
+      >>> near, far = ttd_jax.example("multi-focus", longest=64)
+      >>> near.shape
+      (64, 64, 3)
+    """
+    if kind not in _EXAMPLES:
+        raise unknown(kind, _EXAMPLES, kind="example")
+    name, make = _EXAMPLES[kind]
+    return make(public_picture(name, longest=longest))

@@ -3,8 +3,8 @@
 from tqdm import tqdm
 
 from ttd_jax.errors import UserError
-from ttd_jax.pictures.examples import prepared_examples
-from ttd_jax.pictures.images import decode_picture
+from ttd_jax.pictures.decode import decode_example
+from ttd_jax.pictures.prepared import prepared_examples
 
 
 def verify(cls, config, data_dir) -> dict[str, int]:
@@ -50,6 +50,9 @@ def _check(examples, number):
             f"{where} stands where {examples.names[number]} should: "
             "prepare the benchmark again with --overwrite"
         )
-    sizes = {decode_picture(data, where).size for data in example.files}
-    if len(sizes) > 1:
-        raise UserError(f"{where} has sources of different sizes: prepare it again")
+    try:
+        decode_example(example)
+    except UserError as error:
+        raise UserError(
+            f"{where}: {error}: prepare the benchmark again with --overwrite"
+        ) from error

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+from collections.abc import Sequence
 
 
 class UserError(ValueError):
@@ -9,6 +10,16 @@ class UserError(ValueError):
 
     The command line prints the message without a traceback and exits with status 2.
     """
+
+
+def some(names: Sequence[str], limit: int = 5) -> str:
+    """Up to `limit` names for a message.
+
+    Example:
+      >>> some(["a", "b", "c"], 2)
+      'a, b, ...'
+    """
+    return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")
 
 
 @contextlib.contextmanager

@@ -27,10 +27,10 @@ def test_without_any_other_file_the_demo_ends_with_pictures_and_a_page(command_l
 def test_the_demo_takes_real_pairs_where_there_are_some(shared, tmp_path):
     sets = demo.find_real_pairs(shared)
     assert set(sets) == {"infrared-visible", "medical", "multi-focus-real"}
-    for roles, scenes in sets.values():
+    for scenes in sets.values():
         for scene in scenes:
             assert len({read_picture(path).size for path in scene.sources}) == 1
-            assert len(scene.sources) == len(roles)
+            assert len(scene.sources) == len(scene.roles)
     assert demo.find_real_pairs(tmp_path) == {}
 
 

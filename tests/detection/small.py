@@ -6,6 +6,7 @@ from flax import traverse_util
 from tests.commands.conftest import draw
 from ttd_jax.detectors import Detector, DetectorSpec
 from ttd_jax.networks import lookup
+from ttd_jax.weights import store
 
 NAME = "yolox_nano_legacy"
 SIZE = (64, 96)  # of the scenes
@@ -52,5 +53,5 @@ def random_detector() -> Detector:
 
 def save(path, detector: Detector):
     """Writes a detector as `ttd-jax convert` does; returns its folder."""
-    save(path, detector, source={"sha256": None, "license": ""})
+    store.save(path, detector, source={"sha256": None, "license": ""})
     return path

@@ -177,6 +177,22 @@ def test_a_stopped_run_ends_with_the_same_bytes(configure, tmp_path):
     assert sheet.shape[1] == 2 * SIZE[1] + 3 * 8
 
 
+@pytest.mark.parametrize("changed", ["picture", "labels", "result"])
+def test_a_run_goes_on_but_for_the_scenes_that_changed(configure, root, tmp_path, changed):
+    shutil.copytree(root / "llvip/visible/test", tmp_path / "mine")
+    config = configure(inputs=("infrared",), results=(f"mine={tmp_path / 'mine'}",), pictures=0)
+    evaluation.evaluate(config, tmp_path / "out")
+    if changed == "labels":
+        (root / "llvip/Annotations/a.xml").write_text(xml([(3, 4, 33, 44)]))
+    else:
+        folder = root / "llvip/infrared/test" if changed == "picture" else tmp_path / "mine"
+        draw(folder / "a.png", SIZE, seed=77)
+    after = evaluation.evaluate(config, tmp_path / "out", resume=True)
+    assert after == evaluation.evaluate(config, tmp_path / "fresh")
+    lines = (tmp_path / "out/records/process-00000.jsonl").read_text().splitlines()
+    assert sorted(json.loads(line)["image"] for line in lines) == sorted([*BOXES, "a"])
+
+
 def test_anybodys_pictures_give_what_the_same_pictures_gave(configure, root, tmp_path):
     (tmp_path / "mine").mkdir()
     for path in (root / "llvip/visible/test").iterdir():

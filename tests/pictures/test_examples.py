@@ -8,8 +8,8 @@ import pytest
 import ttd_jax_datasets
 
 from ttd_jax.errors import UserError
-from ttd_jax.pictures import examples as examples_module
-from ttd_jax.pictures.examples import default_data_dir, folder_examples, prepared_examples
+from ttd_jax.pictures import prepared as prepared_module
+from ttd_jax.pictures.prepared import default_data_dir, prepared_examples
 from ttd_jax.pictures.scenes import find_scenes
 
 ROLES = ("visible", "infrared")
@@ -18,7 +18,7 @@ PICTURES = pathlib.Path(ttd_jax_datasets.__file__).parent / "tno" / "dummy_data"
 
 @pytest.fixture
 def from_folder():
-    return folder_examples(find_scenes([str(PICTURES / "vi"), str(PICTURES / "ir")]), ROLES)
+    return find_scenes([str(PICTURES / "vi"), str(PICTURES / "ir")], ROLES)
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +34,14 @@ def data_dir(tmp_path_factory):
 
 def test_a_folder_gives_names_without_reading_and_bytes_on_demand(tmp_path):
     root = shutil.copytree(PICTURES, tmp_path / "tno")
-    found = folder_examples(find_scenes([str(root / "vi"), str(root / "ir")]), ROLES)
+    found = find_scenes([str(root / "vi"), str(root / "ir")], ROLES)
     expected = (root / "vi" / "02.png").read_bytes()
     assert found[-1].files[0] == found[1].files[0] == expected
     (root / "ir" / "02.png").unlink()
     assert found.names == ("01", "02")
     assert found[0].roles == ROLES
     with pytest.raises(UserError, match=r"ir.02\.png: no such file"):
-        found[1]
+        found[1].read(1)
 
 
 def test_a_folder_and_a_prepared_benchmark_give_equal_examples(from_folder, data_dir):
@@ -49,7 +49,9 @@ def test_a_folder_and_a_prepared_benchmark_give_equal_examples(from_folder, data
     assert prepared.names == from_folder.names
     assert len(prepared) == len(from_folder) == 2
     for number in (1, 0, -1):
-        assert prepared[number] == from_folder[number]
+        one, other = prepared[number], from_folder[number]
+        assert (one.name, one.roles, one.files) == (other.name, other.roles, other.files)
+        assert one.sha256 == other.sha256
     for source in (prepared, from_folder):
         with pytest.raises(IndexError):
             source[2]
@@ -58,7 +60,7 @@ def test_a_folder_and_a_prepared_benchmark_give_equal_examples(from_folder, data
 
 def test_sources_travel_to_other_processes(from_folder, data_dir):
     for source in (from_folder, prepared_examples("tno", "test", data_dir=data_dir)):
-        assert pickle.loads(pickle.dumps(source))[1] == from_folder[1]
+        assert pickle.loads(pickle.dumps(source))[1].files == from_folder[1].files
 
 
 def test_the_data_folder_is_tfdss(monkeypatch, tmp_path, data_dir):
@@ -107,6 +109,6 @@ def test_a_missing_package_is_named(monkeypatch):
     def missing(name):
         raise ImportError("No module named 'array_record'")
 
-    monkeypatch.setattr(examples_module.importlib, "import_module", missing)
+    monkeypatch.setattr(prepared_module.importlib, "import_module", missing)
     with pytest.raises(UserError, match=r"'array_record'.*pip install 'ttd-jax\[datasets\]'"):
-        examples_module.import_tfds.__wrapped__()
+        prepared_module.import_tfds.__wrapped__()

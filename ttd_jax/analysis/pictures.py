@@ -22,8 +22,8 @@ def draw_probes(study: Study, datasets, model, config, out: pathlib.Path):
     RD is that of the study's first preset, on one scale over the whole sheet.
     """
     preset = study.passes[0].weighings[0].curve
-    for name, examples in datasets.items():
-        scene = load_scene(examples[0], crop=config.crop)
+    for name, scenes in datasets.items():
+        scene = load_scene(scenes, 0, crop=config.crop)
         sources = jnp.broadcast_to(scene.pictures, (*scene.pictures.shape[:3], model.spec.channels))
         shown = [_damaged(study, one, model, sources, config, preset) for one in study.passes]
         low = min(float(rd.min()) for _, _, rd in shown)

@@ -1,8 +1,6 @@
 """A study from its configuration to its records, table and plot."""
 
-import concurrent.futures
 import dataclasses
-import itertools
 import pathlib
 
 import jax
@@ -13,15 +11,15 @@ from tqdm import tqdm
 from ttd_jax import metrics
 from ttd_jax.analysis import pictures, plots, probing, program, summary, tables
 from ttd_jax.analysis.noise import perturb
-from ttd_jax.analysis.scenes import find_examples, load_scene
+from ttd_jax.analysis.scenes import find_examples, load_scene, spread
 from ttd_jax.analysis.studies import STUDIES, Pass, Study
 from ttd_jax.errors import UserError, explain_os_errors
-from ttd_jax.evaluation.records import Records
 from ttd_jax.files import dumps, write_whole
 from ttd_jax.networks import lookup
+from ttd_jax.pictures.ahead import ahead
+from ttd_jax.pictures.checking import check
+from ttd_jax.pictures.records import Records
 from ttd_jax.weights import store
-
-_AHEAD = 2  # decoded scenes that wait
 
 
 def analyze(config, out: pathlib.Path, *, resume=False) -> list[dict]:
@@ -42,9 +40,15 @@ def analyze(config, out: pathlib.Path, *, resume=False) -> list[dict]:
     weights = pathlib.Path(config.weights_dir) / spec.name
     model = store.load(weights, name=spec.name, fold=True, precision=config.precision)
     sha256 = store.read_manifest(weights)["sha256"]
+    every = {name: found for _, datasets in studies for name, found in datasets.items()}
+    scenes = {
+        name: check(found, gray=True, count=config.images or None, least=spec.min_size)
+        for name, found in every.items()
+    }
     results = []
     for study, datasets in studies:
-        results.append(_run_study(study, datasets, model, config, out / study.name, sha256, resume))
+        own = {name: scenes[name] for name in datasets}
+        results.append(_run_study(study, own, model, config, out / study.name, sha256, resume))
     return results
 
 
@@ -86,23 +90,14 @@ def _check_sources(study, dataset, count, spec, config):
 
 
 def _run_study(study, datasets, model, config, out, sha256, resume):
-    scenes = {
-        name: [(index, image) for index, image in enumerate(found.names)][: config.images or None]
-        for name, found in datasets.items()
-    }
-    total = sum(map(len, scenes.values())) * len(study.passes)
+    total = sum(map(len, datasets.values())) * len(study.passes)
     finished = {}
     with tqdm(total=total, desc=study.name, unit="scene", delay=1, disable=None) as bar:
         for one in study.passes:
-            records = Records(out / "passes" / one.name.replace(" ", "_"), 0)
-            records.start(_settings(study, one, config, sha256), resume=resume, first=True)
+            records = Records(out / "passes" / one.name.replace(" ", "_"))
+            records.start(_settings(study, one, config, sha256), resume=resume)
             measure = _measurer(study, one, model, config)
-            _run_pass(one, datasets, scenes, records, measure, config, bar)
-            found = records.finished()
-            finished[one.name] = {
-                name: [found[name, image] for _, image in listed if (name, image) in found]
-                for name, listed in scenes.items()
-            }
+            finished[one.name] = _run_pass(one, datasets, records, measure, config, bar)
     result = summary.summarize(study, finished, model.spec)
     with explain_os_errors(out):
         write_whole(out / "results.json", dumps(result))
@@ -147,32 +142,36 @@ def _sources(scene, spec):
     return jnp.broadcast_to(scene.pictures, (*scene.pictures.shape[:3], spec.channels))
 
 
-def _run_pass(one, datasets, scenes, records, measure, config, bar):
-    done = records.finished()
-    todo = []
-    for name, listed in scenes.items():
-        for index, image in listed:
-            if len(datasets[name].roles) < one.sources or (name, image) in done:
-                bar.update()
-            else:
-                todo.append((name, index))
-    with concurrent.futures.ThreadPoolExecutor(_AHEAD) as pool:
+def _run_pass(one, datasets, records, measure, config, bar):
+    """Measures what is not finished; data set -> records of its scenes."""
+    known = records.finished()
+    keys = {
+        (name, index): (name, scenes.examples.names[index], *_hashes(scenes[index], one.sources))
+        for name, scenes in datasets.items()
+        if len(scenes.examples.roles) >= one.sources
+        for index in range(len(scenes))
+    }
+    todo = [place for place, key in keys.items() if key not in known]
+    bar.update(sum(map(len, datasets.values())) - len(todo))
 
-        def load(name, index):
-            scene = load_scene(datasets[name][index], crop=config.crop)
-            return scene.take(one.sources) if one.sources else scene
+    def load(place):
+        name, index = place
+        return load_scene(datasets[name], index, crop=config.crop, sources=one.sources)
 
-        waiting = (pool.submit(load, *place) for place in todo)
-        loaded = list(itertools.islice(waiting, _AHEAD))
-        for name, _ in todo:
-            scene = loaded.pop(0).result()
-            loaded += itertools.islice(waiting, 1)
-            measures, moments = jax.tree.map(np.asarray, measure(scene))
-            record = {"dataset": name, "image": scene.name, "sha256": list(scene.sha256)}
-            for kind, values in (("measures", measures), ("moments", moments)):
-                record[kind] = {
-                    weighing.name: {k: v[index].tolist() for k, v in values.items()}
-                    for index, weighing in enumerate(one.weighings)
-                }
-            records.append(record)
-            bar.update()
+    for (name, _), scene in ahead(load, todo):
+        measures, moments = jax.tree.map(np.asarray, measure(scene))
+        record = {"dataset": name, "image": scene.name, "sha256": list(scene.sha256)}
+        for kind, values in (("measures", measures), ("moments", moments)):
+            record[kind] = {
+                weighing.name: {k: v[index].tolist() for k, v in values.items()}
+                for index, weighing in enumerate(one.weighings)
+            }
+        records.append(record)
+        bar.update()
+    known = records.finished()
+    return {name: [known[key] for key in keys.values() if key[0] == name] for name in datasets}
+
+
+def _hashes(checked, sources):
+    """Of the sources that a pass takes, as its records have them."""
+    return [checked.sha256[m] for m in spread(len(checked.colored), sources)]

@@ -4,10 +4,12 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+from ttd_jax_datasets.reading import find_benchmark
 
-from ttd_jax.evaluation.units import load_inputs
+from ttd_jax import metrics
+from ttd_jax.pictures.checking import Scenes
 from ttd_jax.pictures.crops import central_crop
-from ttd_jax.pictures.examples import Example, find_benchmark
+from ttd_jax.pictures.examples import Example
 from ttd_jax.pictures.images import encode_picture, quantize
 from ttd_jax.pictures.public import public_picture
 from ttd_jax.pictures.synthetic import exposure_stack, focus_stack
@@ -36,32 +38,31 @@ class SceneInputs:
     grays: np.ndarray
     sha256: tuple[str, ...]
 
-    def take(self, count: int) -> "SceneInputs":
-        """The scene with `count` of its sources, evenly spread, the first and last among them."""
-        kept = np.linspace(0, len(self.roles) - 1, count).round().astype(int)
-        return dataclasses.replace(
-            self,
-            roles=tuple(self.roles[k] for k in kept),
-            pictures=self.pictures[kept],
-            grays=self.grays[kept],
-            sha256=tuple(self.sha256[k] for k in kept),
-        )
+
+def spread(sources: int, count: int) -> list[int]:
+    """`count` of the indices of sources, evenly spread, with the first and last; 0 for all."""
+    return np.linspace(0, sources - 1, count or sources).round().astype(int).tolist()
 
 
-def load_scene(example: Example, *, crop: int) -> SceneInputs:
-    """Decodes an example to gray.
+def load_scene(scenes: Scenes, index: int, *, crop: int, sources: int = 0) -> SceneInputs:
+    """A scene's inputs.
 
     Args:
-      example: the scene.
+      scenes: checked, gray.
+      index: of the scene.
       crop: keep the middle of sides longer than this; 0 keeps everything.
+      sources: how many of them; see `spread`.
     """
-    inputs = load_inputs(example, gray=True)
+    example, pictures = scenes.load(index)
+    taken = spread(len(pictures), sources)
+    pictures = [pictures[m] for m in taken]
+    grays = [metrics.source_gray(picture.as_bytes()) for picture in pictures]
     return SceneInputs(
         name=example.name,
-        roles=example.roles,
-        pictures=np.stack(central_crop(inputs.pictures, crop)),
-        grays=np.stack(central_crop(inputs.grays, crop)),
-        sha256=inputs.sha256,
+        roles=tuple(example.roles[m] for m in taken),
+        pictures=np.stack(central_crop([picture.as_float() for picture in pictures], crop)),
+        grays=np.stack(central_crop(grays, crop)),
+        sha256=tuple(scenes[index].sha256[m] for m in taken),
     )
 
 

@@ -32,7 +32,6 @@ from absl import flags
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.files import dumps, write_whole
-from ttd_jax.fusing.options import STRATEGIES
 from ttd_jax.networks import lookup, networks
 
 _FILES = ("benchmark.json", "benchmark.md", "roofline.png")
@@ -55,7 +54,7 @@ def define_flags(values):
     flags.DEFINE_list(
         "strategy",
         ["static", "ttd"],
-        f"one or more of: {', '.join(STRATEGIES)}",
+        f"one or more of: {', '.join(common.STRATEGIES)}",
         flag_values=values,
     )
     common.define_dominability(values)
@@ -175,16 +174,15 @@ def _scenes(values, spec):
     """The middles of real scenes, f32[M, H, W, C] each, gray."""
     import numpy as np
 
-    from ttd_jax.evaluation.units import decode_example
     from ttd_jax.pictures.crops import central_crop
-    from ttd_jax.pictures.examples import folder_examples
-    from ttd_jax.pictures.scenes import find_scenes, source_labels
+    from ttd_jax.pictures.decode import decode_example
+    from ttd_jax.pictures.scenes import find_scenes
 
     sizes = _sizes(values.size) if values.size else [0]
     if len(sizes) > 1:
         raise UserError(f"--size={','.join(values.size)}: --what=precision takes one size")
     stacks = []
-    for example in folder_examples(find_scenes(values.sources), source_labels(values.sources)):
+    for example in find_scenes(values.sources):
         pictures = [picture.as_float() for picture in decode_example(example, gray=True)]
         stack = np.stack(central_crop(pictures, sizes[0]))
         stacks.append(np.repeat(stack, spec.channels, axis=-1))
@@ -205,8 +203,8 @@ def _cases(values):
         raise UserError(f"--weights={values.weights}: is of one model: time the others apart")
     strategies = tuple(dict.fromkeys(values.strategy))
     for strategy in strategies:
-        if strategy not in STRATEGIES:
-            raise UserError(f"--strategy={strategy}: choose from {', '.join(STRATEGIES)}")
+        if strategy not in common.STRATEGIES:
+            raise UserError(f"--strategy={strategy}: choose from {', '.join(common.STRATEGIES)}")
     sizes = _sizes(values.size or ["256x256"])
     for spec in specs:
         for height, width in sizes:

@@ -9,6 +9,8 @@ from ttd_jax.core.dominability import LOSS_MAPS
 from ttd_jax.errors import UserError
 from ttd_jax.networks import PRECISIONS, FusionSpec, networks
 
+STRATEGIES = ("ttd", "static")
+
 
 def define_model(values, kind=FusionSpec):
     """--model, one of the fusion networks unless another kind is given."""

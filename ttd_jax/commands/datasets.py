@@ -17,7 +17,7 @@ from absl import flags
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError
 from ttd_jax.files import dumps
-from ttd_jax.pictures.examples import default_data_dir, import_tfds
+from ttd_jax.pictures.prepared import default_data_dir, import_tfds
 
 
 def define_flags(values):

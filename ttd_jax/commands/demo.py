@@ -22,9 +22,9 @@ from ttd_jax.files import write_whole
 from ttd_jax.fusing.options import FuseOptions
 from ttd_jax.fusing.run import plan_job, run_job
 from ttd_jax.pictures import synthetic
+from ttd_jax.pictures.examples import Example, FolderExamples
 from ttd_jax.pictures.images import encode_picture, quantize, read_picture
 from ttd_jax.pictures.public import public_picture
-from ttd_jax.pictures.scenes import Scene
 from ttd_jax.report.sheet import contact_sheet
 from ttd_jax.weights import store
 
@@ -79,20 +79,20 @@ def run(values, arguments):
     model = store.load(values.weights, name=_MODEL)
     manifest = store.read_manifest(values.weights)
     sets = _generated(out / "sources") | find_real_pairs(shared)
-    for name, (roles, scenes) in sets.items():
+    for name, scenes in sets.items():
         results = {
-            strategy: _fuse(out / name / strategy, scenes, roles, model, manifest, strategy)
+            strategy: _fuse(out / name / strategy, scenes, model, manifest, strategy)
             for strategy in ("static", "ttd")
         }
-        rows = [_sheet_row(scene, roles, results) for scene in scenes]
+        rows = [_sheet_row(scene, results) for scene in scenes]
         with explain_os_errors(out):
             write_whole(out / f"{name}.png", encode_picture(contact_sheet(rows), ".png"))
-        print(f"{out / name}.png: {', '.join(roles)}, fused statically and with TTD")
+        print(f"{out / name}.png: {', '.join(scenes.roles)}, fused statically and with TTD")
     print(f"{_page(out, sets, values.weights)}: scores, and a slider between static and TTD")
     print(f"weights: {manifest['source'].get('note') or values.weights}")
 
 
-def _fuse(out, scenes, roles, model, manifest, strategy):
+def _fuse(out, scenes, model, manifest, strategy):
     options = FuseOptions(
         model=model.spec.name,
         weights_sha256=manifest["sha256"],
@@ -100,7 +100,7 @@ def _fuse(out, scenes, roles, model, manifest, strategy):
         dominability=dataclasses.asdict(model.settings) if strategy == "ttd" else None,
         save=("fused", "dominability"),
     )
-    run_job(plan_job(scenes, roles, model, options, out), model)
+    run_job(plan_job(scenes, model, options, out), model)
     return out
 
 
@@ -114,7 +114,7 @@ def _page(out, sets, weights):
     config.weights_dir = str(pathlib.Path(weights).parent)
     config.color = "auto"
     config.metrics = ("EN", "SD", "AG", "SF", "SSIM", "Qabf")
-    config.sources = tuple(_places(scenes) for _, scenes in sets.values())
+    config.sources = tuple(map(_places, sets.values()))
     with explain_os_errors(out):
         evaluate(config, out / "evaluation", resume=True)
     return out / "evaluation" / "report.html"
@@ -126,9 +126,9 @@ def _places(scenes):
     return tuple(str(path if len(scenes) == 1 else path.parent) for path in paths)
 
 
-def _sheet_row(scene, roles, results):
+def _sheet_row(scene, results):
     file = f"{scene.name}.png"
-    pictures = [*zip(roles, scene.sources, strict=True)]
+    pictures = [*zip(scene.roles, scene.sources, strict=True)]
     pictures.append(("static fusion", results["static"] / file))
     pictures.append(("TTD fusion", results["ttd"] / file))
     overlay = results["ttd"] / "dominability" / f"{scene.name}_overlay.png"
@@ -146,17 +146,17 @@ def _generated(folder):
                 with explain_os_errors(folder):
                     path.parent.mkdir(parents=True, exist_ok=True)
                     write_whole(path, encode_picture(quantize(picture, np.uint8), ".png"))
-            scenes.append(Scene(stem, paths))
-        sets[name] = roles, scenes
+            scenes.append(Example(stem, roles, paths))
+        sets[name] = FolderExamples(scenes)
     return sets
 
 
 def find_real_pairs(shared: pathlib.Path):
-    """Set -> (roles, scenes) of the real pairs that are there."""
+    """Set -> scenes of the real pairs that are there."""
     sets = {}
     for name, (roles, scenes) in _REAL.items():
         paths = [tuple(shared / "data" / file for file in files) for files in scenes]
         found = [p for p in paths if all(file.is_file() for file in p)]
         if found:
-            sets[name] = roles, [Scene(files[0].stem, files) for files in found]
+            sets[name] = FolderExamples(Example(files[0].stem, roles, files) for files in found)
     return sets

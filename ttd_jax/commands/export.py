@@ -23,7 +23,6 @@ from ttd_jax.commands import common
 from ttd_jax.errors import UserError
 from ttd_jax.export import program as exporting
 from ttd_jax.files import dumps
-from ttd_jax.fusing.options import STRATEGIES
 from ttd_jax.networks import lookup
 from ttd_jax.registry import unknown
 from ttd_jax.weights import store
@@ -37,7 +36,11 @@ def define_flags(values):
         "out", None, f"the program, NAME{exporting.SUFFIX}; NAME.json beside it", flag_values=values
     )
     flags.DEFINE_enum(
-        "strategy", "ttd", STRATEGIES, "test-time dynamic or static weights", flag_values=values
+        "strategy",
+        "ttd",
+        common.STRATEGIES,
+        "test-time dynamic or static weights",
+        flag_values=values,
     )
     common.define_dominability(values)
     flags.DEFINE_list(

@@ -17,6 +17,7 @@ import sys
 from absl import flags
 
 from ttd_jax.commands import common
+from ttd_jax.core.color import COLORS
 from ttd_jax.errors import UserError
 from ttd_jax.files import dumps
 from ttd_jax.fusing import options as opt
@@ -25,7 +26,7 @@ from ttd_jax.networks import ClassifierSpec, lookup
 from ttd_jax.networks.cddfuse import RESIDUALS
 from ttd_jax.parts import parse_size
 from ttd_jax.pictures.images import FORMATS
-from ttd_jax.pictures.scenes import find_scenes, source_labels
+from ttd_jax.pictures.scenes import find_scenes
 from ttd_jax.weights import store
 
 
@@ -35,13 +36,17 @@ def define_flags(values):
     flags.DEFINE_string("weights", None, "what `ttd-jax convert` made", flag_values=values)
     flags.DEFINE_string("out", None, "folder for the results", flag_values=values)
     flags.DEFINE_enum(
-        "strategy", "ttd", opt.STRATEGIES, "test-time dynamic or static weights", flag_values=values
+        "strategy",
+        "ttd",
+        common.STRATEGIES,
+        "test-time dynamic or static weights",
+        flag_values=values,
     )
     common.define_dominability(values)
     flags.DEFINE_enum(
         "color",
         "auto",
-        opt.COLORS,
+        COLORS,
         "auto: color where a source has any; luma: fuse luma, put chroma back; rgb: fuse RGB; "
         "gray; network: gray in, the network's own channels out, as the published protocol does",
         flag_values=values,
@@ -133,7 +138,6 @@ def run(values, arguments):
     out = pathlib.Path(values.out)
     job = plan_job(
         scenes,
-        source_labels(arguments),
         model,
         options,
         out,
@@ -144,7 +148,7 @@ def run(values, arguments):
         _print_plan(job, values.json)
         return
     try:
-        result = run_job(job, model, classifier, max_memory=max_memory)
+        result = run_job(job, model, classifier)
     except KeyboardInterrupt:
         raise UserError("interrupted: finished scenes are kept: run again with --resume") from None
     if values.json:
@@ -172,18 +176,19 @@ def _options(values, spec):
 
 
 def _print_plan(job, as_json):
+    names, roles = job.scenes.examples.names, job.scenes.examples.roles
     plan = [
         {
-            "size": list(batch.slots[0].size),
-            "scenes": [c.scene.name for c in batch.slots if c.scene.name not in job.finished],
-            "color": job.options.resolve_color(batch.slots[0].colored),
+            "size": list(batch.size),
+            "scenes": [names[index] for index in batch.missing(job.finished).values()],
+            "color": job.options.resolve_color(batch.colored),
         }
         for batch in job.batches
     ]
     if as_json:
-        print(dumps({"out": str(job.out), "sources": job.labels, "batches": plan}), end="")
+        print(dumps({"out": str(job.out), "sources": roles, "batches": plan}), end="")
         return
-    print(f"sources: {', '.join(job.labels)}; {len(job.finished)} scenes are finished already")
+    print(f"sources: {', '.join(roles)}; {len(job.finished)} scenes are finished already")
     for batch in plan:
         height, width = batch["size"]
         names = ", ".join(batch["scenes"]) or "nothing to do"

@@ -10,6 +10,8 @@ LUMA = (0.299, 0.587, 0.114)
 # Mean and standard deviation of ImageNet's RGB in [0, 1], which networks are standardized by.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+# What users choose: a mode of `fuse_in_color`, or the one that keeps color where there is any.
+COLORS = ("auto", "luma", "rgb", "gray", "network")
 
 
 def rgb_to_luma(rgb):
@@ -99,6 +101,22 @@ def fuse_in_color(fuse, pictures, *, mode, channels):
         raise ValueError("mode 'luma' needs a picture with color")
     chroma = jnp.stack([rgb_to_ycbcr(picture)[1] for picture in colored])
     return fusion.replace(image=ycbcr_to_rgb(fusion.image, merge_chroma(chroma)))
+
+
+def resolve_color(color, colored):
+    """The mode of `fuse_in_color` for a scene: color comes out where a source has any.
+
+    Args:
+      color: one of `COLORS`.
+      colored: whether each source has color.
+
+    Example:
+      >>> resolve_color("auto", (True, False)), resolve_color("luma", (False, False))
+      ('luma', 'gray')
+    """
+    if color == "auto" or (color == "luma" and not any(colored)):
+        return "luma" if any(colored) else "gray"
+    return color
 
 
 def network_sources(pictures, *, mode, channels):

@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
+from ttd_jax_datasets.reading import find_benchmark
 
+from ttd_jax.core.color import resolve_color
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.core.quantization import quantize
 from ttd_jax.detection.average_precision import Truth
-from ttd_jax.errors import UserError
-from ttd_jax.evaluation.tables import some
-from ttd_jax.evaluation.units import decode_example
-from ttd_jax.fusing.options import resolve_color
+from ttd_jax.errors import UserError, some
 from ttd_jax.networks import Model, fuse_pictures, lookup
-from ttd_jax.pictures.examples import find_benchmark
-from ttd_jax.pictures.images import read_picture
+from ttd_jax.pictures.decode import decode_example
+from ttd_jax.pictures.examples import Example
+from ttd_jax.pictures.images import Picture
 from ttd_jax.pictures.scenes import folder_images
 from ttd_jax.weights import store
 
@@ -40,11 +40,14 @@ class Inputs:
     results: Mapping[str, Mapping[str, pathlib.Path]]
     model: Model | None
 
-    def pictures(self, example) -> dict[str, np.ndarray]:
+    def pictures(
+        self, example: Example, decoded: Sequence[Picture] | None = None
+    ) -> dict[str, np.ndarray]:
         """Every input of one scene.
 
         Args:
-          example: the scene.
+          example: the scene; where there are results, one of `WithResults`.
+          decoded: its pictures, where they are at hand.
 
         Returns:
           Name -> u8[H, W, 1 or 3], RGB or gray, of one size. Fusions have the sources' color and
@@ -53,12 +56,13 @@ class Inputs:
         Raises:
           UserError: an unreadable picture, or pictures of different sizes.
         """
-        sources = decode_example(example, gray=False)
+        pictures = decode_example(example) if decoded is None else decoded
         shown = {
             role: picture.as_bytes()
-            for role, picture in zip(example.roles, sources, strict=True)
+            for role, picture in zip(example.roles, pictures, strict=True)
             if role in self.names
         }
+        sources = pictures[: len(pictures) - len(self.results)]
         if self.strategies:
             fused = _fuse(
                 self.model,
@@ -67,17 +71,38 @@ class Inputs:
                 mode=resolve_color("luma", tuple(picture.colored for picture in sources)),
             )
             shown |= zip(self.strategies, map(np.asarray, fused), strict=True)
-        for name, files in self.results.items():
-            path = files[example.name]
-            result = read_picture(path)
-            if result.size != sources[0].size:
-                sizes = [f"{p.size[1]}x{p.size[0]}" for p in (result, sources[0])]
-                raise UserError(
-                    f"{path} is {sizes[0]} but scene {example.name} is {sizes[1]}: results must "
-                    "have the size of their sources"
-                )
-            shown[name] = result.as_bytes()
         return {name: shown[name] for name in self.names}
+
+
+@dataclasses.dataclass(frozen=True)
+class WithResults(Sequence):
+    """Examples with anybody's results as further sources.
+
+    Attributes:
+      examples: without them.
+      results: see `Inputs`.
+    """
+
+    examples: Sequence[Example]
+    results: Mapping[str, Mapping[str, pathlib.Path]]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the scenes."""
+        return self.examples.names
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles of the sources, then names of the results."""
+        return (*self.examples.roles, *self.results)
+
+    def __len__(self):
+        return len(self.examples)
+
+    def __getitem__(self, index):
+        example = self.examples[index]
+        files = (result[example.name] for result in self.results.values())
+        return dataclasses.replace(example, roles=self.roles, sources=(*example.sources, *files))
 
 
 def find_labeled(config, *, split: str | None = None):

@@ -8,7 +8,7 @@ import numpy as np
 
 from ttd_jax.detection.augmentation import Augmentation, augment, make_frame
 from ttd_jax.detection.inputs import truth_of
-from ttd_jax.evaluation.units import decode_example
+from ttd_jax.pictures.decode import decode_example
 
 _CACHED = 256  # frames kept in memory, at most
 
@@ -77,8 +77,8 @@ class LabeledSampler:
         example = self._examples[self._numbers[number]]
         own = [example.roles.index(role) for role in self._roles]
         shown = dataclasses.replace(
-            example, roles=self._roles, files=tuple(example.files[index] for index in own)
+            example, roles=self._roles, sources=tuple(example.sources[m] for m in own)
         )
-        pictures = decode_example(shown, gray=False)
+        pictures = decode_example(shown)
         truth = truth_of(example, pictures[0].size)
         return make_frame([p.as_bytes() for p in pictures], truth.boxes, truth.classes, self._size)

@@ -21,7 +21,7 @@ from ttd_jax.detection.surgery import replace_classes
 from ttd_jax.detection.validation import FIGURES, Validation
 from ttd_jax.detectors import Detector, DetectorSpec
 from ttd_jax.errors import UserError
-from ttd_jax.training import processes as processes_lib
+from ttd_jax.pictures.checking import check
 from ttd_jax.training.objectives import make_objective
 from ttd_jax.training.phases import Phase, chain_phases, fill_options, optimizer_options
 from ttd_jax.training.run import (
@@ -33,7 +33,7 @@ from ttd_jax.training.run import (
     settings_of,
     train,
 )
-from ttd_jax.training.scenes import check_examples, held_back
+from ttd_jax.training.scenes import held_back
 from ttd_jax.training.settings import keep_settings
 from ttd_jax.weights import store
 
@@ -81,9 +81,9 @@ def train_detector(
     variables = _variables(detector, inputs)
     augmentations = _phases(as_plain(chosen.phases), detector, inputs, variables)
     kept, out = held_back(chosen.held_back, len(examples), name="config.train.held_back")
-    share = (process, processes, processes_lib.add_up) if processes > 1 else None
-    checked = check_examples(examples, share=share)
-    if not checked.objects:
+    scenes = check(examples, share=(process, processes))
+    objects = max(scene.objects for scene in scenes)
+    if not objects:
         raise UserError(f"{dataset}, {chosen.split}: no scene has an object to learn from")
     manifest, fusion = store.read_manifest(config.detector), None
     if inputs.model is not None:
@@ -95,7 +95,7 @@ def train_detector(
         "classes": names,
         "size": list(detector.settings.size),
         "fusion": fusion and {"model": inputs.model.spec.name, "sha256": fusion["sha256"]},
-        "data": {"name": dataset, "sha256": checked.sha256},
+        "data": {"name": dataset, "sha256": scenes.sha256},
     }
     keep_settings(workdir, settings, begun=begun, writes=process == 0)
     samplers = {
@@ -104,7 +104,7 @@ def train_detector(
             kept,
             roles=examples.roles if inputs.strategies else inputs.names,
             size=detector.settings.size,
-            objects=checked.objects,
+            objects=objects,
             augmentation=augmentation,
         )
         for phase, augmentation in augmentations.items()

@@ -9,13 +9,12 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
+from ttd_jax.core.color import resolve_color
 from ttd_jax.core.dominability import dominance_shares
 from ttd_jax.core.quantization import quantize
 from ttd_jax.evaluation.loop import Evaluation
-from ttd_jax.evaluation.units import load_inputs
-from ttd_jax.fusing.options import resolve_color
 from ttd_jax.networks import fuse_pictures
-from ttd_jax.pictures.images import decode_picture
+from ttd_jax.pictures.decode import decode_example
 from ttd_jax.report import overlay
 
 _WIDTH = 360  # pixels
@@ -72,13 +71,15 @@ class Gallery:
         return [self._card(examples[index]) for index in bar]
 
     def _card(self, example):
-        inputs = load_inputs(example, gray=self._gray)
-        sources = {  # in their colors, also where the network was given grays
-            role: thumbnail(quantize(decode_picture(data, role).as_float(), np.uint8))
-            for role, data in zip(example.roles, example.files, strict=True)
+        shown = decode_example(example)  # in color, also where the network is given grays
+        given = decode_example(example, gray=True) if self._gray else shown
+        sources = {
+            role: thumbnail(picture.as_bytes())
+            for role, picture in zip(example.roles, shown, strict=True)
         }
+        pictures = tuple(picture.as_float() for picture in given)
         fused, maps = {}, {}
-        for strategy, result in self._program(self._job.model, inputs.pictures).items():
+        for strategy, result in self._program(self._job.model, pictures).items():
             image, rd, shares = map(np.asarray, result)
             fused[strategy] = thumbnail(image)
             if self._job.strategies[strategy] is not None:

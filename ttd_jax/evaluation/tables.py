@@ -10,11 +10,6 @@ from ttd_jax import metrics
 from ttd_jax.evaluation.intervals import estimate, paired_difference
 
 
-def some(names: Sequence[str], limit: int = 5) -> str:
-    """Up to `limit` names for a message."""
-    return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")
-
-
 def score_files(records, protocol: str, names: Sequence[str]):
     """The files of a scoring run.
 

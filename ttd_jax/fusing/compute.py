@@ -10,8 +10,8 @@ import numpy as np
 from tqdm import tqdm
 
 from ttd_jax.core.dominability import dominance_shares
+from ttd_jax.core.quantization import as_float
 from ttd_jax.fusing.options import FuseOptions
-from ttd_jax.fusing.plan import Batch
 from ttd_jax.fusing.programs import compile_kept
 from ttd_jax.networks import Model, fuse_pictures
 from ttd_jax.networks.illumination import Classifier, illumination
@@ -23,7 +23,8 @@ from ttd_jax.parts import (
     overhead,
     program_bytes,
 )
-from ttd_jax.pictures.images import read_picture
+from ttd_jax.pictures.batches import Batch, stack
+from ttd_jax.pictures.images import Picture
 
 # A program of a whole network compiles as so many of a few layers each do.
 _WHOLE = 4
@@ -56,12 +57,12 @@ class BatchFuser:
         self._fusers = {}
         self.compile_seconds = 0.0
 
-    def __call__(self, batch: Batch, pictures):
-        """Fuses the scenes of a batch whose pictures are given.
+    def __call__(self, batch: Batch, scenes):
+        """Fuses the scenes of a batch that are given.
 
         Args:
           batch: the batch.
-          pictures: slot -> the scene's M `Picture`s.
+          scenes: slot -> the scene's `Example` and its M `Picture`s.
 
         Yields:
           `(slot, result)`: a dict of numpy arrays, `dominates` and `mean_dominability` [M] and
@@ -73,13 +74,15 @@ class BatchFuser:
         program = None if self._options.window else self._whole(batch)
         self.compile_seconds += time.perf_counter() - start
         if program is None:
-            for slot, own in pictures.items():
-                yield slot, self._fuse_in_windows(batch.slots[slot], own)
+            for slot, (example, pictures) in scenes.items():
+                yield slot, self._fuse_in_windows(batch, example.name, pictures)
             return
-        results = program(*jax.tree.leaves((self._model, _stack(batch, pictures))))
+        pixels = {slot: [p.pixels for p in pictures] for slot, (_, pictures) in scenes.items()}
+        sources = stack(batch.capacity, pixels, as_float)
+        results = program(*jax.tree.leaves((self._model, sources)))
         results = {name: np.asarray(array) for name, array in results.items()}
-        windows = {"count": 1, "size": list(batch.slots[0].size)}
-        for slot in pictures:
+        windows = {"count": 1, "size": list(batch.size)}
+        for slot in scenes:
             own = {name: array[slot] for name, array in results.items()}
             yield slot, own | {"windows": windows}
 
@@ -90,9 +93,9 @@ class BatchFuser:
 
     def _whole(self, batch):
         """The program of a whole batch, None if it takes too much memory."""
-        shapes = tuple((batch.capacity, *shape) for shape in _shapes(batch.slots[0]))
+        shapes = tuple((batch.capacity, *shape) for shape in batch.shapes)
         if shapes not in self._programs:
-            self._programs[shapes] = self._compile(batch.slots[0].colored, shapes)
+            self._programs[shapes] = self._compile(batch.colored, shapes)
         return self._programs[shapes]
 
     def _compile(self, colored, shapes):
@@ -127,9 +130,9 @@ class BatchFuser:
         a_pixel = sum(leaf.size * 4 for leaf in jax.tree.leaves(features)) / small**2
         return a_pixel * math.prod(shapes[0][:3])
 
-    def _fuse_in_windows(self, checked, pictures):
+    def _fuse_in_windows(self, batch, name, pictures):
         start = time.perf_counter()
-        mode = self._options.resolve_color(checked.colored)
+        mode = self._options.resolve_color(batch.colored)
         options = SceneOptions(
             settings=self._settings,
             mode=mode,
@@ -139,9 +142,9 @@ class BatchFuser:
         if mode not in self._fusers:
             self._fusers[mode] = WindowFuser(self._model, options, jax.local_devices())
         fuser, dtype = self._fusers[mode], pictures[0].pixels.dtype
-        count, size = len(pictures), checked.size
+        count, size = len(pictures), batch.size
         beside = _host_bytes(pictures, map_shapes(options, count, size), dtype)
-        shapes, bounds = _shapes(checked), {"memory": self.memory, "beside": beside}
+        shapes, bounds = list(batch.shapes), {"memory": self.memory, "beside": beside}
         if self._options.window:
             plan = fuser.plan_window(shapes, (self._options.window,) * 2, **bounds)
         else:
@@ -151,7 +154,7 @@ class BatchFuser:
         arrays = [picture.pixels for picture in pictures]
         with tqdm(
             total=plan.steps,
-            desc=checked.scene.name,
+            desc=name,
             unit="window",
             leave=False,
             delay=1,
@@ -197,24 +200,9 @@ def fuse_scene(model, pictures, *, settings, mode, save):
     }
 
 
-def _shapes(checked):
-    return [(*checked.size, 3 if colored else 1) for colored in checked.colored]
-
-
-def _stack(batch, pictures):
-    """The pictures of a batch: M of f32[B, H, W, 1 or 3]; slots without any hold zeros."""
-    arrays = tuple(
-        np.zeros((batch.capacity, *shape), np.float32) for shape in _shapes(batch.slots[0])
-    )
-    for slot, own in pictures.items():
-        for array, picture in zip(arrays, own, strict=True):
-            array[slot] = picture.as_float()
-    return arrays
-
-
 def _host_bytes(pictures, shapes, dtype):
     """What a scene takes beside its windows: its pictures and its maps."""
-    sources = sum(p.pixels.nbytes + (0 if p.alpha is None else p.alpha.nbytes) for p in pictures)
+    sources = sum(picture.nbytes for picture in pictures)
     integers = {"fused", "components"}
     return sources + sum(
         int(np.prod(shape)) * (np.dtype(dtype).itemsize if name in integers else 4)
@@ -222,12 +210,11 @@ def _host_bytes(pictures, shapes, dtype):
     )
 
 
-def day_probability(classifier: Classifier, path) -> float | None:
-    """P(day) of a visible picture on disk; None if it is too small for the classifier."""
-    picture = read_picture(path)
-    if min(picture.size) < classifier.module.min_size:
+def day_probability(classifier: Classifier, visible: Picture) -> float | None:
+    """P(day) of a visible picture; None if it is too small for the classifier."""
+    if min(visible.size) < classifier.module.min_size:
         return None
-    rgb = np.broadcast_to(picture.as_float(), (*picture.size, 3))
+    rgb = np.broadcast_to(visible.as_float(), (*visible.size, 3))
     return round(float(_illumination(classifier, rgb)), 6)
 
 

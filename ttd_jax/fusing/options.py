@@ -2,8 +2,8 @@
 
 import dataclasses
 
-STRATEGIES = ("ttd", "static")
-COLORS = ("auto", "luma", "rgb", "gray", "network")
+from ttd_jax.core.color import resolve_color
+
 SAVES = ("fused", "dominability", "components", "losses")
 
 
@@ -14,9 +14,9 @@ class FuseOptions:
     Attributes:
       model: name in the registry.
       weights_sha256: of the loaded weights, from their manifest.
-      strategy: one of `STRATEGIES`.
+      strategy: 'ttd' or 'static'.
       dominability: the RD settings as a dict, None for the static strategy.
-      color: one of `COLORS`.
+      color: one of `ttd_jax.core.color.COLORS`.
       format: 'png' or 'tiff'.
       save: which of `SAVES` to write.
       batch_size: scenes in one batch; 0 chooses by size.
@@ -53,15 +53,3 @@ class FuseOptions:
     def resolve_color(self, colored: tuple[bool, ...]) -> str:
         """The mode for a scene of these options."""
         return resolve_color(self.color, colored)
-
-
-def resolve_color(color: str, colored: tuple[bool, ...]) -> str:
-    """The mode of `fuse_in_color` for a scene: color comes out where a source has any.
-
-    Args:
-      color: one of `COLORS`.
-      colored: whether each source has color.
-    """
-    if color == "auto" or (color == "luma" and not any(colored)):
-        return "luma" if any(colored) else "gray"
-    return color

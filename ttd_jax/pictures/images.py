@@ -40,6 +40,11 @@ class Picture:
         """Whether it has color."""
         return self.pixels.shape[2] == 3
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes."""
+        return self.pixels.nbytes + (0 if self.alpha is None else self.alpha.nbytes)
+
     def as_float(self) -> np.ndarray:
         """f32[H, W, 1 or 3] in [0, 1]: integers over the largest of their type."""
         return as_float(self.pixels)

@@ -1,26 +1,21 @@
-"""Scenes: aligned images of one view, named on the command line or matched between folders."""
+"""Scenes named on the command line: files of one, or folders matched by file name."""
 
-import dataclasses
 import pathlib
 from collections.abc import Sequence
 
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, some
+from ttd_jax.pictures.examples import Example, FolderExamples
 from ttd_jax.pictures.images import SUFFIXES
 
 
-@dataclasses.dataclass(frozen=True)
-class Scene:
-    """One scene: its name and the files of its sources, in the order of their roles."""
-
-    name: str
-    sources: tuple[pathlib.Path, ...]
-
-
-def find_scenes(paths: Sequence[str], *, least: int = 2) -> list[Scene]:
+def find_scenes(
+    paths: Sequence[str], roles: Sequence[str] | None = None, *, least: int = 2
+) -> FolderExamples:
     """The scenes that the arguments name: files of one scene, or folders matched by stem.
 
     Args:
       paths: files, or folders, in the order of their roles.
+      roles: of the sources; `source_labels` by default.
       least: how many there must be.
 
     Returns:
@@ -39,11 +34,14 @@ def find_scenes(paths: Sequence[str], *, least: int = 2) -> list[Scene]:
             raise UserError(f"{path}: no such file or folder: check the path")
     folders = [path.is_dir() for path in found]
     if all(folders):
-        return _match(found)
-    if any(folders):
+        scenes = _match(found)
+    elif any(folders):
         folder = found[folders.index(True)]
         raise UserError(f"{folder}: is a folder among files: pass only files or only folders")
-    return [Scene(found[0].stem, tuple(found))]
+    else:
+        scenes = {found[0].stem: tuple(found)}
+    roles = tuple(roles or source_labels(paths))
+    return FolderExamples(Example(name, roles, sources) for name, sources in scenes.items())
 
 
 def source_labels(paths: Sequence[str]) -> tuple[str, ...]:
@@ -69,7 +67,7 @@ def _match(folders):
     for folder, images in zip(folders[1:], by_stem[1:], strict=True):
         _check_same(folders[0], first, folder, images)
         _check_same(folder, images, folders[0], first)
-    return [Scene(stem, tuple(images[stem] for images in by_stem)) for stem in sorted(first)]
+    return {stem: tuple(images[stem] for images in by_stem) for stem in sorted(first)}
 
 
 def folder_images(folder: pathlib.Path) -> dict[str, pathlib.Path]:
@@ -96,8 +94,7 @@ def folder_images(folder: pathlib.Path) -> dict[str, pathlib.Path]:
 def _check_same(folder, images, other, others):
     missing = sorted(images.keys() - others.keys())
     if missing:
-        shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
         raise UserError(
             f"{other}: {len(missing)} of {len(images)} names in {folder} have no match here "
-            f"({shown}): rename or remove them"
+            f"({some(missing)}): rename or remove them"
         )

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 
 from ttd_jax.errors import UserError
 from ttd_jax.networks import ClassifierSpec, Model, lookup
-from ttd_jax.training import processes as processes_lib
 from ttd_jax.training.initial import INITIAL
 from ttd_jax.training.material import Material, find_material
 from ttd_jax.training.phases import make_phases
@@ -49,8 +48,7 @@ def finetune(
     better = _figures(config)
     check_numbers(config, better)
     needs = {key for phase in phases for key in phase.needs}
-    share = (process, processes, processes_lib.add_up) if processes > 1 else None
-    material = find_material(config, model.spec, needs=needs, share=share)
+    material = find_material(config, model.spec, needs=needs, share=(process, processes))
     settings = {
         "config": settings_of(config),
         "start": start,

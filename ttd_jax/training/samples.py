@@ -9,9 +9,9 @@ import numpy as np
 from ttd_jax.core.color import LUMA
 from ttd_jax.core.tasks import TASKS
 from ttd_jax.errors import UserError
-from ttd_jax.evaluation.units import decode_example
 from ttd_jax.pictures import synthetic
 from ttd_jax.pictures.crops import central_crop, is_low_contrast, random_crop, random_flip
+from ttd_jax.pictures.decode import decode_example
 
 COLORS = ("gray", "rgb")
 _CACHED = 128  # decoded scenes kept in memory, at most
@@ -125,7 +125,7 @@ class Sampler:
 
     def _decode(self, number):
         example = self._examples[self._numbers[number]]
-        return [picture.pixels for picture in decode_example(example, gray=False)]
+        return [picture.pixels for picture in decode_example(example)]
 
     def _sample(self, pictures, generator):
         options, sample = self._options, {}

@@ -12,8 +12,8 @@ from ttd_jax import metrics
 from ttd_jax.core import fusion as fusion_lib
 from ttd_jax.core.quantization import quantize
 from ttd_jax.networks import Model
+from ttd_jax.processes import add_up
 from ttd_jax.report.sheet import contact_sheet
-from ttd_jax.training.processes import add_up
 from ttd_jax.training.samples import Sampler, luma
 
 LOSS = "loss"

@@ -87,21 +87,48 @@ def results(python, tmp_path_factory):
     config = ["--config.sources=" + repr(tuple(folders)), f"--config.weights_dir={root}"]
     chosen = ["--config.metrics=('EOL','SD')", "--config.strategies=('static','ttd','average')"]
     commands = {
-        "convert": ["convert", network[0], f"--checkpoint={root / 'tiny.pth'}"]
-        + [f"--out={root / 'tiny_fusion'}"],
+        "convert": [
+            "convert",
+            network[0],
+            f"--checkpoint={root / 'tiny.pth'}",
+            f"--out={root / 'tiny_fusion'}",
+        ],
         "whole": ["fuse", *network, f"--out={root / 'whole'}", "--max_memory=8GiB", *folders],
-        "parts": ["fuse", *network, f"--out={root / 'parts'}", "--max_memory=332MiB"]
-        + ["--json", *folders],
-        "average": ["fuse", *network, f"--out={root / 'average'}", "--dominability=average"]
-        + folders,
-        "evaluate": ["evaluate", f"--out={root / 'results'}", "--config=configs/evaluate.py:"]
-        + ["--config.models=('tiny_fusion',)", "--config.datasets=('pairs',)", *config, *chosen],
+        "parts": [
+            "fuse",
+            *network,
+            f"--out={root / 'parts'}",
+            "--max_memory=332MiB",
+            "--json",
+            *folders,
+        ],
+        "average": [
+            "fuse",
+            *network,
+            f"--out={root / 'average'}",
+            "--dominability=average",
+            *folders,
+        ],
+        "evaluate": [
+            "evaluate",
+            f"--out={root / 'results'}",
+            "--config=",
+            "--config.models=('tiny_fusion',)",
+            "--config.datasets=('pairs',)",
+            *config,
+            *chosen,
+        ],
         "export": ["export", *network, f"--out={root / 'tiny.stablehlo'}", "--platforms=cpu"],
         "benchmark": ["benchmark", "--what=fusion", *network, "--size=16x16", "--repeats=1"],
         "metrics": ["metrics"],
         "models": ["models"],
-        "score": ["score", f"--fused={root / 'whole'}", f"--sources={','.join(folders)}"]
-        + [f"--out={root / 'scores'}", "--metrics=EOL,SD"],
+        "score": [
+            "score",
+            f"--fused={root / 'whole'}",
+            f"--sources={','.join(folders)}",
+            f"--out={root / 'scores'}",
+            "--metrics=EOL,SD",
+        ],
         "unknown": ["fuse", "--model=tiny_fuson", "--weights=x", f"--out={root / 'x'}", *folders],
     }
     commands["evaluate"][2] = f"--config={PLUGINS.parents[1] / 'configs/evaluate.py'}:tiny_fusion"
@@ -112,8 +139,18 @@ def results(python, tmp_path_factory):
 
 @pytest.mark.parametrize(
     "name",
-    ["convert", "whole", "parts", "average", "evaluate", "export", "benchmark"]
-    + ["metrics", "models", "score"],
+    [
+        "convert",
+        "whole",
+        "parts",
+        "average",
+        "evaluate",
+        "export",
+        "benchmark",
+        "metrics",
+        "models",
+        "score",
+    ],
 )
 def test_every_command_takes_the_network_by_its_name(results, name):
     status, _, stderr = results[0][name]

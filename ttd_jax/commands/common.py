@@ -12,9 +12,10 @@ from ttd_jax.networks import PRECISIONS, FusionSpec, networks
 STRATEGIES = ("ttd", "static")
 
 
-def define_model(values, kind=FusionSpec):
+def define_model(values, kind=FusionSpec, *, meaning="one of"):
     """--model, one of the fusion networks unless another kind is given."""
-    flags.DEFINE_string("model", None, f"one of: {', '.join(networks(kind))}", flag_values=values)
+    known = ", ".join(networks(kind))
+    flags.DEFINE_string("model", None, f"{meaning}: {known}", flag_values=values)
 
 
 def define_dominability(values):

@@ -23,14 +23,14 @@ from ttd_jax.commands import common
 from ttd_jax.errors import UserError
 from ttd_jax.export import program as exporting
 from ttd_jax.files import dumps
-from ttd_jax.networks import lookup
+from ttd_jax.networks import FusionSpec
 from ttd_jax.registry import unknown
 from ttd_jax.weights import store
 
 
 def define_flags(values):
     """The flags of this command."""
-    common.define_model(values)
+    common.define_model(values, meaning="refuse weights of another network than this")
     flags.DEFINE_string("weights", None, "what `ttd-jax convert` made", flag_values=values)
     flags.DEFINE_string(
         "out", None, f"the program, NAME{exporting.SUFFIX}; NAME.json beside it", flag_values=values
@@ -65,14 +65,14 @@ def define_flags(values):
 def run(values, arguments):
     """Exports and says what was made."""
     common.reject_arguments(arguments)
-    common.require(values, "model", "weights", "out")
-    spec = lookup(values.model)
+    common.require(values, "weights", "out")
     platforms = _platforms(values.platforms)
     beside = values.params == "beside"
     out = _vacant(pathlib.Path(values.out), beside, values.overwrite)
     model = store.load(
         values.weights,
-        name=spec.name,
+        name=values.model,
+        kind=FusionSpec,
         dominability=values.dominability,
         fold=values.fold,
         precision=values.precision,
@@ -83,8 +83,8 @@ def run(values, arguments):
         model, model.strategy(values.strategy), platforms=platforms, parameters=values.params
     )
     record = {
-        **exporting.describe(spec, program),
-        "model": spec.name,
+        **exporting.describe(model.spec, program),
+        "model": model.spec.name,
         "strategy": values.strategy,
         "settings": dataclasses.asdict(model.settings) if values.strategy == "ttd" else None,
         "precision": values.precision,
@@ -99,7 +99,7 @@ def run(values, arguments):
     if values.json:
         print(dumps({**record, "out": values.out}), end="")
         return
-    print(f"{out}: {spec.name}, {values.strategy}, for {', '.join(platforms)}")
+    print(f"{out}: {model.spec.name}, {values.strategy}, for {', '.join(platforms)}")
     for name, array in {**record["inputs"], **record["outputs"]}.items():
         print(f"{name}: {array['dtype']}[{', '.join(map(str, array['shape']))}]")
     print(f"limits: {', '.join(record['inputs']['sources']['constraints'])}")

@@ -22,7 +22,7 @@ from ttd_jax.errors import UserError
 from ttd_jax.files import dumps
 from ttd_jax.fusing import options as opt
 from ttd_jax.fusing.run import plan_job, run_job
-from ttd_jax.networks import ClassifierSpec, lookup
+from ttd_jax.networks import ClassifierSpec, FusionSpec
 from ttd_jax.networks.cddfuse import RESIDUALS
 from ttd_jax.parts import parse_size
 from ttd_jax.pictures.images import FORMATS
@@ -32,7 +32,7 @@ from ttd_jax.weights import store
 
 def define_flags(values):
     """The flags of this command."""
-    common.define_model(values)
+    common.define_model(values, meaning="refuse weights of another network than this")
     flags.DEFINE_string("weights", None, "what `ttd-jax convert` made", flag_values=values)
     flags.DEFINE_string("out", None, "folder for the results", flag_values=values)
     flags.DEFINE_enum(
@@ -99,27 +99,25 @@ def define_flags(values):
 
 def run(values, arguments):
     """Plans, fuses and says what was made."""
-    common.require(values, "model", "weights", "out")
-    spec = lookup(values.model)
+    common.require(values, "weights", "out")
     unknown = [name for name in values.save if name not in opt.SAVES]
     if unknown or not values.save:
         raise UserError(f"--save={','.join(unknown)}: choose from {', '.join(opt.SAVES)}")
-    if values.color == "rgb" and spec.channels != 3:
-        raise UserError(f"--color=rgb: {spec.name} has one channel: use --color=luma")
     max_memory = _max_memory(values)
     scenes = find_scenes(arguments)
     common.use_compilation_cache()
     model = store.load(
         values.weights,
-        name=spec.name,
+        name=values.model,
+        kind=FusionSpec,
         dominability=values.dominability,
         fold=values.fold,
         precision=values.precision,
-        **_options(values, spec),
+        **({} if values.residual is None else {"residual": values.residual}),
     )
     classifier = store.load(values.classifier, kind=ClassifierSpec) if values.classifier else None
     options = opt.FuseOptions(
-        model=spec.name,
+        model=model.spec.name,
         weights_sha256=store.read_manifest(values.weights)["sha256"],
         strategy=values.strategy,
         dominability=dataclasses.asdict(model.settings) if values.strategy == "ttd" else None,
@@ -164,15 +162,6 @@ def _max_memory(values):
         return parse_size(values.max_memory)
     except ValueError as error:
         raise UserError(f"--max_memory: {error}") from error
-
-
-def _options(values, spec):
-    """What a flag says of this network's own module."""
-    if values.residual is None:
-        return {}
-    if "residual" not in spec.options:
-        raise UserError(f"--residual={values.residual}: {spec.name} has no residual: leave it out")
-    return {"residual": values.residual}
 
 
 def _print_plan(job, as_json):

@@ -8,8 +8,9 @@ import numpy as np
 
 from ttd_jax.core.fusion import Fusion
 from ttd_jax.core.quantization import quantize
+from ttd_jax.errors import UserError
 from ttd_jax.fusing.compute import BatchFuser
-from ttd_jax.fusing.options import SAVES, check_sources
+from ttd_jax.fusing.options import SAVES, check_network
 from ttd_jax.networks import Model
 from ttd_jax.parts import default_memory, parse_size
 from ttd_jax.pictures.arrays import as_pictures
@@ -60,7 +61,13 @@ def fuse(
       ((12, 17, 1), dtype('uint8'), (2, 12, 17))
     """
     sources = as_pictures(pictures)
-    check_sources(model.spec, len(sources), sources[0].size, color)
+    check_network(model.spec, len(sources), color)
+    if min(sources[0].size) < model.spec.min_size:
+        height, width = sources[0].size
+        raise UserError(
+            f"pictures are {width}x{height}: {model.spec.name} needs at least "
+            f"{model.spec.min_size}x{model.spec.min_size} pixels"
+        )
     if isinstance(max_memory, str):
         max_memory = parse_size(max_memory)
     fuser = _fuser(model, model.strategy(strategy), color, window, max_memory)

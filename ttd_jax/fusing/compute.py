@@ -3,15 +3,16 @@
 import functools
 import math
 import time
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from ttd_jax.core.dominability import dominance_shares
+from ttd_jax.core.color import resolve_color
+from ttd_jax.core.dominability import DominabilitySettings, dominance_shares
 from ttd_jax.core.quantization import as_float
-from ttd_jax.fusing.options import FuseOptions
 from ttd_jax.fusing.programs import compile_kept
 from ttd_jax.networks import Model, fuse_pictures
 from ttd_jax.networks.illumination import Classifier, illumination
@@ -35,12 +36,15 @@ class BatchFuser:
     """Fuses batches; keeps its compiled programs.
 
     A batch is one vmap over its scenes, compiled once per shape, if it fits in memory. If not, its
-    scenes are fused one after the other, in strips that fit; so they are in windows of the shape
-    that the options ask for.
+    scenes are fused one after the other, in strips that fit; so they are in windows of a given
+    shape.
 
     Args:
       model: the network.
-      options: the run's.
+      settings: how losses become weights; None for the static fusion.
+      color: one of `ttd_jax.core.color.COLORS`.
+      save: which of `ttd_jax.fusing.options.SAVES` are kept.
+      window: rows and columns that are computed at once; 0 for the whole picture.
       memory: bytes that fusing may take: see `ttd_jax.parts.WindowFuser.plan`.
 
     Attributes:
@@ -48,10 +52,18 @@ class BatchFuser:
       compile_seconds: spent on compiling and on planning windows, so far.
     """
 
-    def __init__(self, model: Model, options: FuseOptions, memory: int):
-        self._model = model
-        self._settings = model.settings if options.strategy == "ttd" else None
-        self._options = options
+    def __init__(
+        self,
+        model: Model,
+        settings: DominabilitySettings | None,
+        *,
+        color: str,
+        save: Sequence[str],
+        window: int,
+        memory: int,
+    ):
+        self._model, self._settings = model, settings
+        self._color, self._save, self._window = color, tuple(save), window
         self.memory = memory
         self._programs = {}
         self._fusers = {}
@@ -62,7 +74,7 @@ class BatchFuser:
 
         Args:
           batch: the batch.
-          scenes: slot -> the scene's `Example` and its M `Picture`s.
+          scenes: slot -> what to call the scene, and its M `Picture`s.
 
         Yields:
           `(slot, result)`: a dict of numpy arrays, `dominates` and `mean_dominability` [M] and
@@ -71,11 +83,11 @@ class BatchFuser:
           scene in several windows are integers of the first source's type already.
         """
         start = time.perf_counter()
-        program = None if self._options.window else self._whole(batch)
+        program = None if self._window else self._whole(batch)
         self.compile_seconds += time.perf_counter() - start
         if program is None:
-            for slot, (example, pictures) in scenes.items():
-                yield slot, self._fuse_in_windows(batch, example.name, pictures)
+            for slot, (name, pictures) in scenes.items():
+                yield slot, self._fuse_in_windows(batch, name, pictures)
             return
         pixels = {slot: [p.pixels for p in pictures] for slot, (_, pictures) in scenes.items()}
         sources = stack(batch.capacity, pixels, as_float)
@@ -89,7 +101,7 @@ class BatchFuser:
     @property
     def quantization(self) -> str:
         """How pictures become integers: as the network's authors do where they are compared."""
-        return self._model.spec.quantize if self._options.color == "network" else "round"
+        return self._model.spec.quantize if self._color == "network" else "round"
 
     def _whole(self, batch):
         """The program of a whole batch, None if it takes too much memory."""
@@ -105,15 +117,15 @@ class BatchFuser:
         features = self._feature_bytes(shapes)
         if taken + features > self.memory:
             return None
-        mode = self._options.resolve_color(colored)
+        mode = resolve_color(self._color, colored)
         one = functools.partial(
             fuse_scene,
             settings=self._settings,
             mode=mode,
-            save=self._options.save,
+            save=self._save,
         )
         batched = _batch_of_one(one) if shapes[0][0] == 1 else jax.vmap(one, in_axes=(None, 0))
-        name = f"{self._options.strategy} {mode} {self._options.save}"
+        name = f"{self._settings} {mode} {self._save}"
         cache = jax.config.jax_compilation_cache_dir
         program = compile_kept(batched, (self._model, pictures), name=name, cache=cache)
         if jax.default_backend() == "cpu":  # as pictures in integers and floats, these and the next
@@ -132,12 +144,12 @@ class BatchFuser:
 
     def _fuse_in_windows(self, batch, name, pictures):
         start = time.perf_counter()
-        mode = self._options.resolve_color(batch.colored)
+        mode = resolve_color(self._color, batch.colored)
         options = SceneOptions(
             settings=self._settings,
             mode=mode,
             channels=self._model.spec.channels,
-            save=saved_maps(self._options.save),
+            save=saved_maps(self._save),
         )
         if mode not in self._fusers:
             self._fusers[mode] = WindowFuser(self._model, options, jax.local_devices())
@@ -145,8 +157,8 @@ class BatchFuser:
         count, size = len(pictures), batch.size
         beside = _host_bytes(pictures, map_shapes(options, count, size), dtype)
         shapes, bounds = list(batch.shapes), {"memory": self.memory, "beside": beside}
-        if self._options.window:
-            plan = fuser.plan_window(shapes, (self._options.window,) * 2, **bounds)
+        if self._window:
+            plan = fuser.plan_window(shapes, (self._window,) * 2, **bounds)
         else:
             plan = fuser.plan(shapes, **bounds)
         self.compile_seconds += time.perf_counter() - start

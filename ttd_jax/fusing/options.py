@@ -2,7 +2,10 @@
 
 import dataclasses
 
-from ttd_jax.core.color import resolve_color
+from ttd_jax.core.color import COLORS, resolve_color
+from ttd_jax.errors import UserError
+from ttd_jax.networks import FusionSpec
+from ttd_jax.registry import unknown
 
 SAVES = ("fused", "dominability", "components", "losses")
 
@@ -53,3 +56,25 @@ class FuseOptions:
     def resolve_color(self, colored: tuple[bool, ...]) -> str:
         """The mode for a scene of these options."""
         return resolve_color(self.color, colored)
+
+
+def check_network(spec: FusionSpec, sources: int, color: str):
+    """Refuses what a network cannot fuse.
+
+    Args:
+      spec: of the network.
+      sources: how many there are.
+      color: one of `ttd_jax.core.color.COLORS`.
+
+    Raises:
+      UserError: another number of sources, RGB for a network of one channel, or another color.
+    """
+    if color not in COLORS:
+        raise unknown(color, COLORS, kind="color")
+    if color == "rgb" and spec.channels != 3:
+        raise UserError(f"color=rgb: {spec.name} has one channel: use color=luma")
+    if spec.source_count not in (None, sources):
+        raise UserError(
+            f"{spec.name} fuses exactly {spec.source_count} sources, got {sources}: pass "
+            f"{spec.source_count}, or use another model"
+        )

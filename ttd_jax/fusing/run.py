@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from ttd_jax.errors import UserError
 from ttd_jax.fusing.compute import BatchFuser, day_probability
-from ttd_jax.fusing.options import FuseOptions
+from ttd_jax.fusing.options import FuseOptions, check_network
 from ttd_jax.fusing.outputs import output_files, output_names
 from ttd_jax.networks import Model
 from ttd_jax.networks.illumination import Classifier
@@ -72,11 +72,7 @@ def plan_job(
       UserError: see `check`; a source would be overwritten; other settings when resuming.
     """
     spec, roles = model.spec, scenes.roles
-    if spec.source_count not in (None, len(roles)):
-        raise UserError(
-            f"{spec.name} fuses exactly {spec.source_count} sources, got {len(roles)}: pass "
-            f"{spec.source_count}, or use another model"
-        )
+    check_network(spec, len(roles), options.color)
     records = Records(out, folder=UNFINISHED, key=_key)
     found = records.find(options.as_record()) if resume else {}
     sources = {path.resolve(): path for scene in scenes for path in scene.sources}
@@ -125,10 +121,16 @@ def run_job(job: FuseJob, model: Model, classifier: Classifier | None = None) ->
     """
     start, settings = time.perf_counter(), job.options.as_record()
     job.records.open(settings, job.finished.values())
+    fuser = BatchFuser(
+        model,
+        model.strategy(job.options.strategy),
+        color=job.options.color,
+        save=job.options.save,
+        window=job.options.window,
+        memory=job.memory,
+    )
     try:
-        fused, batch_times = _fuse_batches(
-            job, BatchFuser(model, job.options, job.memory), classifier
-        )
+        fused, batch_times = _fuse_batches(job, fuser, classifier)
     except BaseException:
         job.records.abandon()
         raise
@@ -160,7 +162,8 @@ def _fuse_batches(job, fuser, classifier):
     with tqdm(total=total, desc="fusing", unit="scene", delay=1, disable=None) as bar:
         for (batch, slots), loaded in ahead(load, todo, 1, fits=fits):
             begun, compiled = time.perf_counter(), fuser.compile_seconds
-            for slot, result in fuser(batch, loaded):
+            named = {slot: (example.name, own) for slot, (example, own) in loaded.items()}
+            for slot, result in fuser(batch, named):
                 index, (example, pictures) = slots[slot], loaded[slot]
                 record = _record(job, index, example, result)
                 if classifier is not None:
@@ -182,6 +185,7 @@ def _fuse_batches(job, fuser, classifier):
                 bar.update()
                 del result, files, pictures  # a large scene leaves before the next one comes
             loaded.clear()
+            named.clear()
             compile_seconds = fuser.compile_seconds - compiled
             times.append(
                 {

@@ -220,6 +220,11 @@ def load(
     manifest = read_manifest(path)
     spec = _spec(path, manifest, name, kind)
     settings = _settings(spec, path, manifest, dominability)
+    for option in options:
+        if option not in ("precision", *spec.options):
+            raise UserError(
+                f"{option}={options[option]}: {spec.name} has no {option}: leave it out"
+            )
     variables = _variables(path, manifest, spec, settings)
     model = spec.bind(variables, settings=settings, **options)
     return folding.fold(model) if fold else model

@@ -1,32 +1,34 @@
 """The plot of a study, with Matplotlib."""
 
-import io
 import math
 import pathlib
 
-import matplotlib
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ttd_jax import metrics
 from ttd_jax.analysis.studies import STATIC, Study
 from ttd_jax.files import write_whole
+from ttd_jax.report import palette, plot
+from ttd_jax.report.scores import heading
 
-# Color-blind safe (Okabe and Ito).
-_COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#000000")
+_COLORS = (
+    palette.BLUE,
+    palette.ORANGE,
+    palette.GREEN,
+    palette.PURPLE,
+    palette.VERMILION,
+    palette.SKY_BLUE,
+    palette.BLACK,
+)
 _MARKERS = "osD^vPX"
-_STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 _COLUMNS = 3  # of panels
 
 
 def draw(result: dict, study: Study, path: pathlib.Path):
     """Draws a summary (see `analysis.summary`) as a PNG file, written whole."""
-    with matplotlib.rc_context(_STYLE):
-        figure = _curves(result, study) if study.axis else _changes(result)
-        buffer = io.BytesIO()
-        FigureCanvasAgg(figure)
-        figure.savefig(buffer, dpi=110, format="png", metadata={"Software": None})
-    write_whole(path, buffer.getvalue())
+    with plot.styled():
+        png = plot.as_png(_curves(result, study) if study.axis else _changes(result))
+    write_whole(path, png)
 
 
 def _changes(result):
@@ -48,7 +50,7 @@ def _changes(result):
             if "published" in row and "published" in base:
                 theirs = _published_percent(row["published"], base["published"], names)
                 panel.plot(at, theirs, markersize=8, fillstyle="none", **style)
-        panel.set_xticks(range(len(names)), [_arrow(n) for n in names])
+        panel.set_xticks(range(len(names)), [heading(n) for n in names])
         panel.set_title(f"{dataset}, {base['count']} images")
         panel.set_ylabel("change from static, %")
         _limit(panel)
@@ -144,17 +146,5 @@ def _legend(figure, panels, *, published):
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     title = "hollow: published, IFCNN on LLVIP" if published else None
-    figure.legend(
-        found.values(),
-        found.keys(),
-        loc="outside lower center",
-        ncols=min(len(found), 6),
-        frameon=False,
-        title=title,
-        fontsize=8,
-        title_fontsize=8,
-    )
-
-
-def _arrow(name):
-    return f"{name} {'↑' if metrics.METRICS[name].better == 'up' else '↓'}"
+    entries = found.values(), found.keys()
+    plot.legend_below(figure, *entries, columns=min(len(found), 6), title=title)

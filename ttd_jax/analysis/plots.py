@@ -8,18 +8,11 @@ from matplotlib.figure import Figure
 from ttd_jax import metrics
 from ttd_jax.analysis.studies import STATIC, Study
 from ttd_jax.files import write_whole
-from ttd_jax.report import palette, plot
+from ttd_jax.report import plot
+from ttd_jax.report.palette import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY_BLUE, VERMILION
 from ttd_jax.report.scores import heading
 
-_COLORS = (
-    palette.BLUE,
-    palette.ORANGE,
-    palette.GREEN,
-    palette.PURPLE,
-    palette.VERMILION,
-    palette.SKY_BLUE,
-    palette.BLACK,
-)
+_COLORS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY_BLUE, BLACK)
 _MARKERS = "osD^vPX"
 _COLUMNS = 3  # of panels
 
@@ -46,9 +39,15 @@ def _changes(result):
             row = next(r for r in rows if (r["dataset"], r["weighing"]) == (dataset, weighing))
             style = {"color": _COLORS[index % 7], "marker": _MARKERS[index % 7], "ls": "none"}
             at = [x + 0.6 * ((index + 0.5) / len(weighings) - 0.5) for x in range(len(names))]
-            panel.plot(at, _percent(row, base, names), label=weighing, markersize=4, **style)
+            panel.plot(
+                at,
+                _percent(_means(row), _means(base), names),
+                label=weighing,
+                markersize=4,
+                **style,
+            )
             if "published" in row and "published" in base:
-                theirs = _published_percent(row["published"], base["published"], names)
+                theirs = _percent(row["published"], base["published"], names)
                 panel.plot(at, theirs, markersize=8, fillstyle="none", **style)
         panel.set_xticks(range(len(names)), [heading(n) for n in names])
         panel.set_title(f"{dataset}, {base['count']} images")
@@ -118,20 +117,15 @@ def _panels(count, result):
     return figure, grid[:count]
 
 
-def _percent(row, base, names):
-    return [
-        100 * (row["measures"][n]["mean"] / base["measures"][n]["mean"] - 1)
-        if base["measures"][n]["mean"]
-        else math.nan
-        for n in names
-    ]
-
-
-def _published_percent(figures, base, names):
+def _percent(figures, base, names):
     return [
         100 * (figures[n] / base[n] - 1) if n in figures and base.get(n) else math.nan
         for n in names
     ]
+
+
+def _means(row):
+    return {name: measure["mean"] for name, measure in row["measures"].items()}
 
 
 def _limit(panel):

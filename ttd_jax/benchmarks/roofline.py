@@ -3,17 +3,11 @@
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, FuncFormatter
 
-from ttd_jax.report import palette, plot
+from ttd_jax.report import plot
+from ttd_jax.report.palette import BLUE, GREEN, ORANGE, PURPLE, SKY_BLUE, VERMILION
 
 # One a model and size. Markers: one a strategy.
-_COLORS = (
-    palette.BLUE,
-    palette.VERMILION,
-    palette.GREEN,
-    palette.PURPLE,
-    palette.ORANGE,
-    palette.SKY_BLUE,
-)
+_COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY_BLUE)
 _MARKERS = {"static": "s", "ttd": "o"}
 
 

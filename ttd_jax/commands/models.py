@@ -12,18 +12,6 @@ from ttd_jax.files import dumps
 from ttd_jax.networks import lookup, networks
 from ttd_jax.report.listing import list_networks
 
-_FIELDS = (
-    "tasks",
-    "source_count",
-    "channels",
-    "min_size",
-    "default_preset",
-    "options",
-    "license",
-    "paper",
-    "note",
-)
-
 
 def define_flags(values):
     """The flags of this command."""
@@ -40,6 +28,7 @@ def run(values, arguments):
 
 
 def _record(spec):
-    fields = {name: getattr(spec, name) for name in _FIELDS}
+    names = ("tasks", "source_count", "channels", "min_size", "default_preset")
+    fields = {name: getattr(spec, name) for name in (*names, "license", "paper", "note")}
     presets = {name: dataclasses.asdict(settings) for name, settings in spec.presets.items()}
     return {**fields, "presets": presets}

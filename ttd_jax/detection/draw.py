@@ -4,16 +4,11 @@ import cv2
 import numpy as np
 
 from ttd_jax.detection.average_precision import Found, Truth
-from ttd_jax.report import palette
-from ttd_jax.report.caption import LegendStyle, legend, write
+from ttd_jax.report.caption import legend, write
+from ttd_jax.report.palette import GREEN, SKY_BLUE, VERMILION, rgb
 
-COLORS = {
-    "found": palette.rgb(palette.GREEN),
-    "missed": palette.rgb(palette.VERMILION),
-    "false alarm": palette.rgb(palette.SKY_BLUE),
-}
+COLORS = {"found": rgb(GREEN), "missed": rgb(VERMILION), "false alarm": rgb(SKY_BLUE)}
 _TEXT = 13  # pixels
-_LEGEND = LegendStyle(line=22, size=_TEXT, left=8, top=9)
 
 
 def match(truth: Truth, found: Found, *, overlap: float = 0.5) -> np.ndarray:
@@ -67,7 +62,8 @@ def draw(picture: np.ndarray, truth: Truth, found: Found, *, overlap: float = 0.
         (np.full((12, 24, 3), COLORS[kind], np.uint8), f"{kind}: {count}")
         for kind, count in counts.items()
     ]
-    return np.concatenate([canvas, legend(lines, canvas.shape[1], _LEGEND)])
+    strip = legend(lines, canvas.shape[1], line=22, size=_TEXT, left=8, top=9)
+    return np.concatenate([canvas, strip])
 
 
 def _overlaps(box, boxes):

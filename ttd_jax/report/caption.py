@@ -1,7 +1,6 @@
 """Text on pictures, titles above them and legends below, dark on white."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -47,42 +46,35 @@ def titled(picture: np.ndarray, title: str, *, height: int, left: int = 0, size:
     return np.concatenate([strip, picture])
 
 
-class LegendStyle(NamedTuple):
-    """The measures of a legend, in pixels.
-
-    Attributes:
-      line: height of a line.
-      size: of the letters.
-      left: margin of the swatches; also that between a swatch and its text.
-      top: of a swatch in its line.
-    """
-
-    line: int
-    size: int
-    left: int
-    top: int
-
-
-def legend(lines: Iterable[tuple[np.ndarray | None, str]], width: int, style: LegendStyle):
+def legend(
+    lines: Sequence[tuple[np.ndarray | None, str]],
+    width: int,
+    *,
+    line: int,
+    size: int,
+    left: int,
+    top: int,
+) -> np.ndarray:
     """A white strip with a line for each kind of color.
 
     Args:
       lines: `(swatch u8[h, w, 3], text)`; None for a line of text only.
-      width: of the strip.
-      style: its measures.
+      width: of the strip, in pixels, as all that follows.
+      line: height of a line.
+      size: of the letters.
+      left: margin of the swatches; also that between a swatch and its text.
+      top: of a swatch in its line.
 
     Returns:
       u8[H, width, 3].
     """
-    lines = list(lines)
-    strip = white(style.line * len(lines) + _LEGEND_END, width)
+    strip = white(line * len(lines) + _LEGEND_END, width)
     for index, (swatch, text) in enumerate(lines):
-        top, left = index * style.line, style.left
+        start, indent = index * line, left
         if swatch is not None:
             height, breadth = swatch.shape[:2]
-            start = top + style.top
-            room = strip[start : start + height, left : left + breadth]
+            room = strip[start + top : start + top + height, left : left + breadth]
             room[...] = swatch[:, : room.shape[1]]  # a narrow picture has a narrow legend
-            left += breadth + style.left
-        write(strip, text, (left, top + _BASELINE), size=style.size)
+            indent += breadth + left
+        write(strip, text, (indent, start + _BASELINE), size=size)
     return strip

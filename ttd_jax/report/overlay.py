@@ -5,20 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ttd_jax.core.quantization import as_float
-from ttd_jax.report import palette
-from ttd_jax.report.caption import LegendStyle, legend
+from ttd_jax.report.caption import legend
+from ttd_jax.report.palette import BLUE, GREEN, ORANGE, PURPLE, SKY_BLUE, VERMILION, rgb
 
-_COLORS = (
-    palette.ORANGE,
-    palette.BLUE,
-    palette.GREEN,
-    palette.PURPLE,
-    palette.VERMILION,
-    palette.SKY_BLUE,
-)
+_COLORS = (ORANGE, BLUE, GREEN, PURPLE, VERMILION, SKY_BLUE)
 _MIN_WIDTH = 480
 _BLOCK = 2**20  # pixels that are tinted at a time
-_LEGEND = LegendStyle(line=26, size=15, left=10, top=6)
 
 
 def tint(source: int) -> str:
@@ -43,7 +35,7 @@ def dominability_overlay(
       u8[H', W', 3], RGB; small pictures are enlarged so that the legend can be read.
     """
     count, height = dominability.shape[:2]
-    colors = np.array([palette.rgb(tint(m)) for m in range(count)], np.float32)
+    colors = np.array([rgb(tint(m)) for m in range(count)], np.float32)
     margin = np.max(dominability, axis=0) - np.float32(1.0 / count)
     full = float(np.percentile(margin, 99)) or 1.0
     picture = np.empty((*margin.shape, 3), np.uint8)
@@ -65,7 +57,8 @@ def dominability_overlay(
     even = 1 / count
     scale = f"tint: from an even split (RD {even:.2f}) to RD {even + full:.2f} or more"
     lines.append((None, scale))
-    return np.concatenate([picture, legend(lines, picture.shape[1], _LEGEND)])
+    strip = legend(lines, picture.shape[1], line=26, size=15, left=10, top=6)
+    return np.concatenate([picture, strip])
 
 
 def _enlarge(picture):

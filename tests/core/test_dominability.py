@@ -168,3 +168,8 @@ def test_settings_pass_through_transformations():
     second = weigh(losses, DominabilitySettings(temperature=2.0))
     np.testing.assert_array_equal(first, second)
     np.testing.assert_allclose(first, relative_dominability(losses, temperature=2.0), rtol=1e-6)
+
+
+def test_shares_count_pixels_and_split_ties():
+    rd = np.array([[[0.6, 0.5], [0.4, 0.7]], [[0.4, 0.5], [0.6, 0.3]]], np.float32)
+    np.testing.assert_allclose(dominance_shares(rd), [(1 + 0.5 + 0 + 1) / 4, (0 + 0.5 + 1 + 0) / 4])

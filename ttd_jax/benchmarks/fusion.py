@@ -9,13 +9,13 @@ from statistics import median
 
 import numpy as np
 from flax import traverse_util
-from tqdm import tqdm
 
 from ttd_jax.benchmarks import programs, roofs
 from ttd_jax.benchmarks.cases import Case
 from ttd_jax.benchmarks.memory import measure_apart
 from ttd_jax.benchmarks.timing import Rounds, median_ratio, summarize, time_rounds
 from ttd_jax.errors import UserError
+from ttd_jax.report.progress import progress
 
 TOLERANCE = 1e-3  # of the peer's fused images: beyond it the two do not do the same
 
@@ -51,7 +51,7 @@ def benchmark_fusion(
     functions = roofs.roof_functions(cases[0].precision)
     found = []
     with (
-        tqdm(total=steps + runs, desc="benchmark", unit="step", delay=1, disable=None) as bar,
+        progress(total=steps + runs, description="benchmark", unit="step") as bar,
         tempfile.TemporaryDirectory(prefix="ttd_jax-") as folder,
     ):
         files = _write_weights(variables, folder)

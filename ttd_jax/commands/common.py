@@ -8,6 +8,7 @@ from absl import flags
 from ttd_jax.core.dominability import LOSS_MAPS
 from ttd_jax.errors import UserError
 from ttd_jax.networks import PRECISIONS, FusionSpec, networks
+from ttd_jax.registry import nearest
 
 STRATEGIES = ("ttd", "static")
 
@@ -76,6 +77,32 @@ def reject_arguments(arguments):
     """Raises `UserError` if the command got arguments that it does not take."""
     if arguments:
         raise UserError(f"unexpected argument {arguments[0]!r}: this command takes only flags")
+
+
+def choose(arguments, actions, usage: str):
+    """The action that the first argument names, and the other arguments.
+
+    Args:
+      arguments: of the command.
+      actions: name -> action.
+      usage: of the command: 'weights list | fetch NAME'.
+
+    Raises:
+      UserError: there is none of that name; the nearest is suggested.
+    """
+    name, *rest = arguments or [""]
+    if name not in actions:
+        near = nearest(name, actions)
+        hint = f"did you mean {near!r}? " if near else ""
+        raise UserError(f"{hint}usage: `ttd-jax {usage}`")
+    return actions[name], rest
+
+
+def only_argument(arguments, usage: str) -> str:
+    """The one argument of an action; raises `UserError` if there are none or more."""
+    if len(arguments) != 1:
+        raise UserError(f"usage: `ttd-jax {usage}`, got {len(arguments)} names")
+    return arguments[0]
 
 
 def use_compilation_cache():

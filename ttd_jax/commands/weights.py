@@ -9,7 +9,6 @@ puts it into --out and converts it to --out/MODEL. A stopped download is gone on
 proxy, set https_proxy. `verify` ends with status 0 only if PATH is proven to be what it should be.
 """
 
-import difflib
 import os
 import pathlib
 
@@ -18,6 +17,7 @@ from absl import flags
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError
 from ttd_jax.files import dumps
+from ttd_jax.report.columns import aligned
 from ttd_jax.weights import catalog, store
 from ttd_jax.weights.download import GITHUB, Transfer
 from ttd_jax.weights.fetch import fetch, part_of
@@ -44,12 +44,8 @@ def define_flags(values):
 
 def run(values, arguments):
     """Runs the action that the first argument names."""
-    action, *rest = arguments or [""]
-    if action not in _ACTIONS:
-        near = difflib.get_close_matches(action, _ACTIONS, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise UserError(f"{hint}usage: `ttd-jax weights list | fetch NAME | verify PATH`")
-    _ACTIONS[action](values, rest)
+    action, rest = common.choose(arguments, _ACTIONS, "weights list | fetch NAME | verify PATH")
+    action(values, rest)
 
 
 def _list(values, arguments):
@@ -73,9 +69,7 @@ def _list(values, arguments):
                 "yes" if row["converted"] else "no",
             )
         )
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for line in table:
-        print("  ".join(f"{cell:<{w}}" for cell, w in zip(line, widths, strict=True)).rstrip())
+    print("\n".join(aligned(table)))
 
 
 def _row(known, out, base_url):
@@ -96,7 +90,7 @@ def _state(known, out):
 
 
 def _fetch(values, arguments):
-    known = catalog.find(_only(arguments, "fetch NAME"))
+    known = catalog.find(common.only_argument(arguments, "weights fetch NAME"))
     transfer = Transfer(base_url=_base_url(values), timeout=values.timeout, retries=values.retries)
     got = fetch(known, pathlib.Path(values.out), transfer, overwrite=values.overwrite)
     if values.json:
@@ -121,7 +115,7 @@ def _fetch(values, arguments):
 
 
 def _verify(values, arguments):
-    path = pathlib.Path(_only(arguments, "verify PATH"))
+    path = pathlib.Path(common.only_argument(arguments, "weights verify PATH"))
     if not path.exists():
         raise UserError(f"{path}: no such file or folder: pass a .pth file or a model directory")
     record = _verify_directory(path) if path.is_dir() else _verify_file(path)
@@ -166,12 +160,6 @@ def _verify_directory(path):
 
 def _base_url(values):
     return values.base_url or os.environ.get("TTD_JAX_WEIGHTS_URL") or GITHUB
-
-
-def _only(arguments, usage):
-    if len(arguments) != 1:
-        raise UserError(f"usage: `ttd-jax weights {usage}`, got {len(arguments)} names")
-    return arguments[0]
 
 
 _ACTIONS = {"list": _list, "fetch": _fetch, "verify": _verify}

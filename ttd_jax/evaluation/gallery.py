@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import cv2
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from ttd_jax.core.color import resolve_color
 from ttd_jax.core.dominability import dominance_shares
@@ -15,7 +14,9 @@ from ttd_jax.core.quantization import quantize
 from ttd_jax.evaluation.loop import Evaluation
 from ttd_jax.networks import fuse_pictures
 from ttd_jax.pictures.decode import decode_example
-from ttd_jax.report import overlay
+from ttd_jax.report.overlay import dominability_overlay, tint
+from ttd_jax.report.progress import progress
+from ttd_jax.report.sheet import resize
 
 _WIDTH = 360  # pixels
 _QUALITY = 82  # of WebP, 1 to 100
@@ -67,7 +68,7 @@ class Gallery:
 
     def cards(self, examples, count: int) -> list[Card]:
         """Cards of up to `count` scenes, evenly spread over a sequence of `Example`."""
-        bar = tqdm(spread(len(examples), count), "gallery", unit="scene", delay=1, disable=None)
+        bar = progress(spread(len(examples), count), "gallery")
         return [self._card(examples[index]) for index in bar]
 
     def _card(self, example):
@@ -114,12 +115,11 @@ def dominance_map(image, rd, shares, roles):
     Returns:
       `(Thumbnail, M Dominance)`.
     """
-    drawn = overlay.dominability_overlay(image / np.float32(255), rd, roles)
+    drawn = dominability_overlay(image / np.float32(255), rd, roles)
     # The legend below the picture would be too small to read: the page has its own.
     height = image.shape[0] * drawn.shape[1] // image.shape[1]
-    tints = overlay.COLORS.astype(int)
     return thumbnail(drawn[:height]), tuple(
-        Dominance(role, "#{:02x}{:02x}{:02x}".format(*tints[m % len(tints)]), share, mean)
+        Dominance(role, tint(m), share, mean)
         for m, (role, share, mean) in enumerate(
             zip(roles, map(float, shares), map(float, rd.mean(axis=(1, 2))), strict=True)
         )
@@ -128,12 +128,9 @@ def dominance_map(image, rd, shares, roles):
 
 def thumbnail(pixels) -> Thumbnail:
     """A picture u8[H, W, 1 or 3], no wider than a card; never enlarged."""
+    if pixels.shape[1] > _WIDTH:
+        pixels = resize(pixels, _WIDTH)
     height, width = pixels.shape[:2]
-    if width > _WIDTH:
-        height = max(1, round(height * _WIDTH / width))
-        width = _WIDTH
-        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
-        pixels = pixels.reshape(height, width, -1)
     rgb = np.broadcast_to(pixels, (height, width, 3))
     options = [cv2.IMWRITE_WEBP_QUALITY, _QUALITY]
     data = cv2.imencode(".webp", np.ascontiguousarray(rgb[..., ::-1]), options)[1].tobytes()

@@ -12,6 +12,7 @@ from ttd_jax.evaluation.comparison import STATIC
 from ttd_jax.evaluation.gallery import Card
 from ttd_jax.metrics.protocol import PROTOCOLS
 from ttd_jax.networks import lookup
+from ttd_jax.report.scores import arrow
 from ttd_jax.version import __version__
 
 _MINUS = "\N{MINUS SIGN}"
@@ -104,7 +105,7 @@ def render(sections: Sequence[Section], protocol: str) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "signed": signed, "verdict": verdict}
-    environment.globals |= {"metrics": metrics.METRICS, "plot": plots}
+    environment.globals |= {"metrics": metrics.METRICS, "plot": plots, "arrow": arrow}
     page = environment.get_template("report.html")
     return page.render(
         sections=sections, protocol=protocol, source=PROTOCOLS[protocol], version=__version__

@@ -12,7 +12,6 @@ import chex
 import jax
 
 from ttd_jax.metrics.inputs import prepare
-from ttd_jax.metrics.listing import listing
 from ttd_jax.metrics.protocol import PROTOCOLS, fused_gray, source_gray
 from ttd_jax.metrics.registry import METRICS, Metric, lookup, register_metric
 
@@ -22,7 +21,6 @@ __all__ = [
     "Metric",
     "evaluate",
     "fused_gray",
-    "listing",
     "lookup",
     "register_metric",
     "source_gray",

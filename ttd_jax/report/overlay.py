@@ -1,20 +1,26 @@
 """A picture of Relative Dominability that a person can read."""
 
-import cv2
+from collections.abc import Sequence
+
 import numpy as np
 
-# Color-blind safe (Okabe and Ito), RGB: one per source.
-COLORS = np.array(
-    [(230, 159, 0), (0, 114, 178), (0, 158, 115), (204, 121, 167), (213, 94, 0), (86, 180, 233)],
-    np.float32,
-)
+from ttd_jax.core.quantization import as_float
+from ttd_jax.report.caption import legend
+from ttd_jax.report.palette import BLUE, GREEN, ORANGE, PURPLE, SKY_BLUE, VERMILION, rgb
+
+_COLORS = (ORANGE, BLUE, GREEN, PURPLE, VERMILION, SKY_BLUE)
 _MIN_WIDTH = 480
 _BLOCK = 2**20  # pixels that are tinted at a time
-_TEXT = 15  # pixels
-_ROW = 26
 
 
-def dominability_overlay(fused, dominability, labels) -> np.ndarray:
+def tint(source: int) -> str:
+    """The color of a source by its index, as '#rrggbb'; six colors in turn."""
+    return _COLORS[source % len(_COLORS)]
+
+
+def dominability_overlay(
+    fused: np.ndarray, dominability: np.ndarray, labels: Sequence[str]
+) -> np.ndarray:
     """The fused picture in gray, tinted by the source that dominates, over a legend.
 
     The tint grows with the margin of the dominating source over an even split; the legend gives
@@ -29,7 +35,7 @@ def dominability_overlay(fused, dominability, labels) -> np.ndarray:
       u8[H', W', 3], RGB; small pictures are enlarged so that the legend can be read.
     """
     count, height = dominability.shape[:2]
-    colors = COLORS[np.arange(count) % len(COLORS)]
+    colors = np.array([rgb(tint(m)) for m in range(count)], np.float32)
     margin = np.max(dominability, axis=0) - np.float32(1.0 / count)
     full = float(np.percentile(margin, 99)) or 1.0
     picture = np.empty((*margin.shape, 3), np.uint8)
@@ -40,21 +46,19 @@ def dominability_overlay(fused, dominability, labels) -> np.ndarray:
         led += np.bincount(leader.ravel(), minlength=count)
         strength = np.clip(margin[rows] / full, 0, 1)[..., None] * 0.85
         # Lifted blacks: a tint must show in the dark as well.
-        gray = 50 + 0.75 * 255 * np.mean(_as_float(fused[rows]), axis=-1, keepdims=True)
+        gray = 50 + 0.75 * 255 * np.mean(as_float(fused[rows]), axis=-1, keepdims=True)
         tinted = (1 - strength) * gray + strength * colors[leader]
         picture[rows] = np.clip(tinted, 0, 255)
     picture = _enlarge(picture)
-    rows = [
-        f"{label}: dominates {led[m] / margin.size:.0%}, mean RD {np.mean(dominability[m]):.3f}"
-        for m, label in enumerate(labels)
+    lines = [
+        (_ramp(colors[m]), f"{label}: dominates {led[m] / margin.size:.0%}, mean RD {mean:.3f}")
+        for m, (label, mean) in enumerate(zip(labels, map(np.mean, dominability), strict=True))
     ]
-    return np.concatenate([picture, _legend(rows, colors, picture.shape[1], count, full)])
-
-
-def _as_float(picture):
-    if np.issubdtype(picture.dtype, np.integer):
-        return picture / np.float32(np.iinfo(picture.dtype).max)
-    return picture
+    even = 1 / count
+    scale = f"tint: from an even split (RD {even:.2f}) to RD {even + full:.2f} or more"
+    lines.append((None, scale))
+    strip = legend(lines, picture.shape[1], line=26, size=15, left=10, top=6)
+    return np.concatenate([picture, strip])
 
 
 def _enlarge(picture):
@@ -62,22 +66,8 @@ def _enlarge(picture):
     return picture.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
-def _legend(rows, colors, width, count, full):
-    height = _ROW * (len(rows) + 1) + 8
-    strip = np.full((height, width, 3), 255, np.uint8)
-    for i, (row, color) in enumerate(zip(rows, colors, strict=True)):
-        top = 6 + i * _ROW
-        ramp = np.linspace(0, 1, 60, dtype=np.float32)[:, None]
-        strip[top : top + 16, 10:70] = ((1 - ramp) * 128 + ramp * color).astype(np.uint8)
-        _write(strip, row, (80, top + 14))
-    even = 1 / count
-    _write(
-        strip,
-        f"tint: from an even split (RD {even:.2f}) to RD {even + full:.2f} or more",
-        (10, 6 + len(rows) * _ROW + 14),
-    )
-    return strip
-
-
-def _write(image, text, position):
-    cv2.putText(image, text, position, (20, 20, 20), cv2.FontFace("sans"), _TEXT)
+def _ramp(color):
+    """A swatch from gray to a color."""
+    steps = np.linspace(0, 1, 60, dtype=np.float32)[:, None]
+    row = ((1 - steps) * 128 + steps * color).astype(np.uint8)
+    return np.broadcast_to(row, (16, *row.shape))

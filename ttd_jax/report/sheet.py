@@ -1,14 +1,17 @@
 """A contact sheet: the sources of each scene beside what became of them."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
+from ttd_jax.report.caption import titled, white
+
 _CELL = 300  # pixels, width of a picture
 _GAP = 8
-_TEXT = 15
 
 
-def contact_sheet(rows) -> np.ndarray:
+def contact_sheet(rows: Sequence[Sequence[tuple[str, np.ndarray]]]) -> np.ndarray:
     """Puts pictures in rows, each with its caption above it.
 
     Args:
@@ -17,23 +20,30 @@ def contact_sheet(rows) -> np.ndarray:
     Returns:
       u8[H', W', 3], RGB.
     """
-    lines = [[_cell(caption, picture) for caption, picture in row] for row in rows]
-    width = max(len(line) for line in lines) * (_CELL + _GAP) + _GAP
+    return grid([[_cell(caption, picture) for caption, picture in row] for row in rows])
+
+
+def grid(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    """Pictures u8[H, W, 3] of one width in rows, on white: u8[H', W', 3]."""
+    cell = rows[0][0].shape[1]
+    width = max(map(len, rows)) * (cell + _GAP) + _GAP
     sheet = []
-    for line in lines:
-        height = max(cell.shape[0] for cell in line) + _GAP
-        strip = np.full((height, width, 3), 255, np.uint8)
-        for i, cell in enumerate(line):
-            left = _GAP + i * (_CELL + _GAP)
-            strip[_GAP : _GAP + cell.shape[0], left : left + _CELL] = cell
+    for row in rows:
+        strip = white(max(picture.shape[0] for picture in row) + _GAP, width)
+        for i, picture in enumerate(row):
+            left = _GAP + i * (cell + _GAP)
+            strip[_GAP : _GAP + picture.shape[0], left : left + cell] = picture
         sheet.append(strip)
-    return np.concatenate([*sheet, np.full((_GAP, width, 3), 255, np.uint8)])
+    return np.concatenate([*sheet, white(_GAP, width)])
+
+
+def resize(picture: np.ndarray, width: int) -> np.ndarray:
+    """A picture u8[H, W, C] at another width, u8[H', width, C]: pixels are means of areas."""
+    height = max(1, round(picture.shape[0] * width / picture.shape[1]))
+    small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    return small.reshape(height, width, -1)  # OpenCV drops the axis of gray
 
 
 def _cell(caption, picture):
-    height = max(1, round(picture.shape[0] * _CELL / picture.shape[1]))
-    picture = np.broadcast_to(picture, (*picture.shape[:2], 3))
-    small = cv2.resize(picture, (_CELL, height), interpolation=cv2.INTER_AREA)
-    title = np.full((24, _CELL, 3), 255, np.uint8)
-    cv2.putText(title, caption, (0, 17), (20, 20, 20), cv2.FontFace("sans"), _TEXT)
-    return np.concatenate([title, small])
+    small = resize(picture, _CELL)
+    return titled(np.broadcast_to(small, (*small.shape[:2], 3)), caption, height=24, size=15)

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 
 import jax
-from tqdm import tqdm
 
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.pictures.images import encode_picture
+from ttd_jax.report.progress import progress
 from ttd_jax.training import stopping
 from ttd_jax.training.checkpointing import Checkpoint, Checkpoints
 from ttd_jax.training.logs import Logs, flatten
@@ -107,11 +107,10 @@ class Training:
           UserError: an unreadable picture, a full disk.
         """
         logs = Logs(self.workdir, step=now.step or -1, writes=self.writes)
-        bar = tqdm(
+        bar = progress(
             total=self.phases[-1].end * self.batch_size,
-            initial=now.step * self.batch_size,
             unit="image",
-            delay=1,
+            initial=now.step * self.batch_size,
             disable=None if self.writes else True,
         )
         reason = stopping.NOT

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ttd_jax.core.color import LUMA
+from ttd_jax.core.quantization import as_float
 from ttd_jax.core.tasks import TASKS
 from ttd_jax.errors import UserError
 from ttd_jax.pictures import synthetic
@@ -142,11 +143,6 @@ class Sampler:
     def _channels(self, picture):
         gray = self._options.color == "gray"
         return as_channels(luma(picture) if gray else picture, self._options.channels)
-
-
-def as_float(pixels: np.ndarray) -> np.ndarray:
-    """Integers to f32 in [0, 1]."""
-    return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
 
 
 def luma(picture: np.ndarray) -> np.ndarray:

@@ -1,7 +1,6 @@
 """The known upstream files, read from the cards in `third_party/`."""
 
 import dataclasses
-import difflib
 import functools
 import hashlib
 import json
@@ -10,6 +9,7 @@ import urllib.parse
 from importlib import resources
 
 from ttd_jax.errors import UserError
+from ttd_jax.registry import nearest
 
 _CHUNK = 1 << 20
 
@@ -124,9 +124,8 @@ def find(name: str) -> KnownFile:
         names.setdefault(known.file, known)
     if name in names:
         return names[name]
-    folded = {other.lower().replace("-", "_"): other for other in names}
-    near = difflib.get_close_matches(name.lower().replace("-", "_"), folded, n=1, cutoff=0.4)
-    hint = f"did you mean {folded[near[0]]!r}? " if near else ""
+    near = nearest(name, names)
+    hint = f"did you mean {near!r}? " if near else ""
     raise UserError(f"unknown weights {name!r}: {hint}`ttd-jax weights list` shows all")
 
 

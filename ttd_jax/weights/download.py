@@ -13,9 +13,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from tqdm import tqdm
-
 from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.report.progress import progress
 from ttd_jax.version import __version__
 from ttd_jax.weights.catalog import KnownFile, digests_of
 
@@ -195,15 +194,13 @@ class _Download:
                 file = stack.enter_context(self._part.open("ab" if start else "wb", buffering=0))
                 if not start:
                     self._remember_version(response)
-            bar = tqdm(
-                desc=self._known.file,
-                initial=start,
+            bar = progress(
+                description=self._known.file,
                 total=None if end == _LIMIT else end,
                 unit="B",
+                initial=start,
                 unit_scale=True,
-                delay=1,
                 leave=False,
-                disable=None,
             )
             stack.enter_context(bar)
             while start < end and (piece := self._read(response, end - start)):

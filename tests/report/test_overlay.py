@@ -1,15 +1,9 @@
-"""Shares of dominated pixels, the overlay."""
+"""The overlay of RD: tints where a source dominates, gray where none does."""
 
 import numpy as np
 
-from ttd_jax.core.dominability import dominance_shares
 from ttd_jax.report import overlay
 from ttd_jax.report.overlay import dominability_overlay
-
-
-def test_shares_count_pixels_and_split_ties():
-    rd = np.array([[[0.6, 0.5], [0.4, 0.7]], [[0.4, 0.5], [0.6, 0.3]]], np.float32)
-    np.testing.assert_allclose(dominance_shares(rd), [(1 + 0.5 + 0 + 1) / 4, (0 + 0.5 + 1 + 0) / 4])
 
 
 def test_the_overlay_shows_each_source_where_it_dominates():

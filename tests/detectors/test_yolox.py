@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import ttd_jax
-from tests.twins.random_state import random_state
+from ttd_jax.benchmarks.twins.random_state import random_state
 from ttd_jax.detectors import DetectorSettings, DetectorSpec
 from ttd_jax.errors import UserError
 from ttd_jax.networks import lookup

@@ -7,7 +7,7 @@ import pytest
 import torch
 from flax import traverse_util
 
-from tests.twins import ifcnn as twin
+from ttd_jax.benchmarks.twins import ifcnn as twin
 from ttd_jax.core import color
 from ttd_jax.doctor import selftest
 from ttd_jax.networks import layout as layouts

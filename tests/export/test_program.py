@@ -9,7 +9,7 @@ import pytest
 from jax import export
 
 import ttd_jax
-from tests.twins.random_state import random_state
+from ttd_jax.benchmarks.twins.random_state import random_state
 from ttd_jax.export import program as exporting
 from ttd_jax.networks import lookup
 from ttd_jax.networks.cddfuse import network as cddfuse

@@ -12,8 +12,8 @@ from flax import struct
 from scipy.special import logit
 
 import ttd_jax
-from tests.twins import cddfuse as twin
-from tests.twins.random_state import random_state
+from ttd_jax.benchmarks.twins import cddfuse as twin
+from ttd_jax.benchmarks.twins.random_state import random_state
 from ttd_jax.core.dominability import fusion_weights
 from ttd_jax.networks import Model, Network, layers, lookup
 from ttd_jax.networks.cddfuse import RESIDUALS, CDDFuse

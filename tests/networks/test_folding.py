@@ -7,7 +7,7 @@ import pytest
 from flax import traverse_util
 
 import ttd_jax
-from tests.twins.random_state import random_state
+from ttd_jax.benchmarks.twins.random_state import random_state
 from ttd_jax.networks import lookup, networks
 from ttd_jax.networks.cddfuse.blocks import BaseBlock, DenseQKV
 from ttd_jax.networks.folding import fold, fold_pointwise

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.twins import ifcnn as twin
-from tests.twins.random_state import random_state
+from ttd_jax.benchmarks.twins import ifcnn as twin
+from ttd_jax.benchmarks.twins.random_state import random_state
 from ttd_jax.networks import lookup
 from ttd_jax.weights.convert import convert_tensors
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import ttd_jax
-from tests.twins import piafusion as twins
+from ttd_jax.benchmarks.twins import piafusion as twins
 from ttd_jax.networks import ClassifierSpec, lookup
 from ttd_jax.networks.illumination import day_probability
 from ttd_jax.weights.convert import convert_checkpoint, convert_tensors

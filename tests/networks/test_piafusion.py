@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import ttd_jax
-from tests.twins import piafusion as twins
+from ttd_jax.benchmarks.twins import piafusion as twins
 from ttd_jax.core.color import rgb_to_ycbcr, ycbcr_to_rgb
 from ttd_jax.networks import lookup
 from ttd_jax.networks.piafusion import PIAFusion

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import ttd_jax
-from tests.twins import cddfuse as twin
-from tests.twins.random_state import random_state
+from ttd_jax.benchmarks.twins import cddfuse as twin
+from ttd_jax.benchmarks.twins.random_state import random_state
 from ttd_jax.errors import UserError
 from ttd_jax.networks import lookup
 from ttd_jax.weights import catalog, store

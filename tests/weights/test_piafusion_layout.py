@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import ttd_jax
-from tests.twins import piafusion as twins
+from ttd_jax.benchmarks.twins import piafusion as twins
 from ttd_jax.errors import UserError
 from ttd_jax.networks import ClassifierSpec, FusionSpec, lookup
 from ttd_jax.weights import catalog, store

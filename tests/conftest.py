@@ -2,11 +2,8 @@
 
 import os
 import pathlib
-import subprocess
-import sys
 import tempfile
 
-import numpy as np
 import pytest
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
@@ -46,17 +43,15 @@ def one_torch_thread():
 
 @pytest.fixture(scope="session")
 def command_line():
-    """`command_line(*words)` runs `ttd-jax` in a process of its own; returns what it printed."""
+    """`command_line(*words)` runs `ttd-jax` in this process; returns what it printed.
 
-    def run(*words, env=None, prefix=(), **options):
-        return subprocess.run(
-            [*prefix, sys.executable, "-m", "ttd_jax", *map(str, words)],
-            capture_output=True,
-            text=True,
-            env={**os.environ, **(env or {})},
-            timeout=300,
-            **options,
-        )
+    With `process=True` in one of its own: see `tests.command_lines`.
+    """
+
+    from tests.command_lines import run_here, run_process
+
+    def run(*words, process=False, **options):
+        return (run_process if process else run_here)(*words, **options)
 
     return run
 
@@ -86,15 +81,10 @@ def refused(command_line):
 @pytest.fixture(scope="session")
 def random_weights(tmp_path_factory) -> pathlib.Path:
     """A model directory of IFCNN-SUM's shape with random weights."""
-    import jax
-    import jax.numpy as jnp
-
-    from ttd_jax.networks import lookup
+    from tests.random_models import random_model
     from ttd_jax.weights.store import save
 
-    spec = lookup("ifcnn_sum")
-    variables = spec.build().init(jax.random.key(0), jnp.zeros((2, 8, 8, 3)))
-    model = spec.bind(jax.tree.map(np.asarray, variables))
+    model = random_model("ifcnn_sum")
     path = tmp_path_factory.mktemp("weights") / "ifcnn_sum"
     save(path, model, source={"sha256": None, "license": "random"})
     return path

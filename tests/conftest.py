@@ -1,12 +1,15 @@
 """Where the shared weights, pictures and golden arrays are, and what tests have in common."""
 
+import gc
 import os
 import pathlib
+import sys
 import tempfile
 
 import pytest
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+MEMORY = 3 << 29  # bytes
 
 
 def pytest_configure(config):
@@ -16,6 +19,24 @@ def pytest_configure(config):
         config.add_cleanup(place.cleanup)
         os.environ["JAX_COMPILATION_CACHE_DIR"] = place.name
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _bounded_memory():
+    """A worker drops its compiled programs once they take much: the next file has others."""
+    yield
+    jax = sys.modules.get("jax")
+    if jax is not None and _resident_bytes() > MEMORY:
+        jax.clear_caches()
+        gc.collect()
+
+
+def _resident_bytes():
+    try:
+        pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    except OSError:  # not Linux
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,16 @@ def shared() -> pathlib.Path:
 
 
 @pytest.fixture(scope="module")
+def quick_compilation():
+    """For what runs once, on few pixels: optimizing its code would cost more than it saves."""
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="module")
 def one_torch_thread():
     """Two pools of threads on few cores would wait for each other."""
     import torch

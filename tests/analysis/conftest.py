@@ -39,4 +39,4 @@ def configure(random_weights, benchmarks):
 
 @pytest.fixture(scope="module", autouse=True)
 def _quickly(quick_compilation):
-    """Everything here is small."""
+    """Programs here run a few times on few pixels."""

@@ -5,4 +5,4 @@ import pytest
 
 @pytest.fixture(scope="module", autouse=True)
 def _quickly(quick_compilation):
-    """Everything here is small."""
+    """Programs here run a few times on few pixels."""

@@ -15,4 +15,4 @@ def heard():
 
 @pytest.fixture(scope="module", autouse=True)
 def _quickly(quick_compilation):
-    """Everything here is small."""
+    """Programs here run a few times on few pixels."""

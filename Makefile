@@ -9,7 +9,7 @@ demo: $(READY)
 	$(VENV)/bin/ttd-jax demo --out=demo
 
 test: lint
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

@@ -1,7 +1,10 @@
 """`ttd-jax demo` with the shipped weights, with and without further pictures."""
 
+import pytest
+
 from ttd_jax.commands import demo
 from ttd_jax.pictures.images import read_picture
+from ttd_jax.pictures.public import public_picture
 
 
 def _check_sheet(path):
@@ -10,7 +13,15 @@ def _check_sheet(path):
     assert sheet.size[1] > 1500  # two sources, two fusions, one map
 
 
-def test_without_any_other_file_the_demo_ends_with_pictures_and_a_page(command_line, tmp_path):
+@pytest.fixture
+def small_pictures(monkeypatch):
+    """The demo's pictures, so small that it is their one shape that takes the time."""
+    monkeypatch.setattr(demo, "public_picture", lambda name: public_picture(name)[:120, :160])
+
+
+def test_without_any_other_file_the_demo_ends_with_pictures_and_a_page(
+    command_line, small_pictures, tmp_path
+):
     environment = {"TTD_JAX_SHARED": str(tmp_path / "nothing")}
     result = command_line("demo", f"--out={tmp_path / 'out'}", env=environment)
     assert result.returncode == 0, result.stderr

@@ -9,12 +9,11 @@ import pytest
 from jax import export
 
 import ttd_jax
-from ttd_jax.benchmarks.twins.random_state import random_state
+from tests.random_models import random_model
 from ttd_jax.export import program as exporting
 from ttd_jax.networks import lookup
 from ttd_jax.networks.cddfuse import network as cddfuse
 from ttd_jax.parts import tiles
-from ttd_jax.weights.convert import convert_tensors
 
 ATOL = 1e-6
 # Batch, sources, height, width: even and odd, the least that a network takes, more than a tile.
@@ -40,7 +39,7 @@ def _quick_to_compile():
 @functools.cache
 def _model(name):
     row = lookup(name)
-    return row, row.bind(convert_tensors(row, random_state(row), name="random")[0])
+    return row, random_model(name)
 
 
 @functools.cache

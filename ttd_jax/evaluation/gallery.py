@@ -80,14 +80,18 @@ class Gallery:
             for role, data in zip(example.roles, example.files, strict=True)
         }
         fused, maps = {}, {}
-        for strategy, result in self._program(self._job.model, inputs.pictures).items():
-            image, rd, shares = map(np.asarray, result)
+        results = self._program(self._job.model, inputs.pictures)
+        for strategy, (image, *dominability) in jax.tree.map(np.asarray, results).items():
             fused[strategy] = thumbnail(image)
-            if self._job.strategies[strategy] is not None:
-                maps[strategy] = dominance_map(image, rd, shares, example.roles)
+            if dominability:
+                maps[strategy] = dominance_map(image, *dominability, example.roles)
         return Card(example.name, sources, fused, maps)
 
     def _fuse(self, model, pictures):
+        """Strategy -> image, and for the dynamic ones RD and the shares that sources dominate.
+
+        A static fusion's RD is a constant: XLA would reduce it while it compiles, very slowly.
+        """
         mode = resolve_color(self._job.color, tuple(p.shape[-1] == 3 for p in pictures))
         how = self._job.row.quantise if self._gray else "round"
         results = {}
@@ -99,8 +103,10 @@ class Gallery:
             fusion = color_lib.fuse_in_color(
                 fuse, pictures, mode=mode, channels=self._job.row.channels
             )
-            rd = fusion.dominability
-            results[strategy] = quantised(fusion.image, how=how), rd, dominance_shares(rd)
+            results[strategy] = (quantised(fusion.image, how=how),)
+            if settings is not None:
+                rd = fusion.dominability
+                results[strategy] += rd, dominance_shares(rd)
         return results
 
 

@@ -7,18 +7,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 from flax import struct
 from scipy.special import logit
 
 import ttd_jax
-from tests.twins import cddfuse as twin
-from tests.twins.random_state import random_state
 from ttd_jax.backbones import Backbone, Model, layers, lookup, tiles
 from ttd_jax.backbones.cddfuse import RESIDUALS, CDDFuse
 from ttd_jax.backbones.folding import fold
 from ttd_jax.checkpoints.convert import convert_checkpoint, convert_tensors
 from ttd_jax.core.dominability import fusion_weights
+
+torch = pytest.importorskip("torch")
+from tests.twins import cddfuse as twin
+from tests.twins.random_state import random_state
 
 ROW = lookup("cddfuse_ivf")
 pytestmark = pytest.mark.usefixtures("one_torch_thread")

@@ -7,13 +7,13 @@ import pytest
 from flax import traverse_util
 
 import ttd_jax
-from tests.twins.random_state import random_state
 from ttd_jax.backbones import REGISTRY, lookup, variable_shapes
 from ttd_jax.backbones.cddfuse_blocks import BaseBlock, DenseQKV
 from ttd_jax.backbones.folding import fold, fold_pointwise
 from ttd_jax.backbones.ifcnn import IFCNN
+from ttd_jax.benchmarks.weights import random_variables
 from ttd_jax.checkpoints import store
-from ttd_jax.checkpoints.convert import convert_checkpoint, convert_tensors
+from ttd_jax.checkpoints.convert import convert_checkpoint
 
 HIGHEST = jax.lax.Precision.HIGHEST
 FOLDABLE = ("ifcnn_sum", "ifcnn_max", "ifcnn_mean", "cddfuse_ivf", "cddfuse_mif")
@@ -21,7 +21,7 @@ FOLDABLE = ("ifcnn_sum", "ifcnn_max", "ifcnn_mean", "cddfuse_ivf", "cddfuse_mif"
 
 def _random_model(name):
     row = lookup(name)
-    return row.bind(convert_tensors(row, random_state(row), name="random")[0])
+    return row.bind(random_variables(row))
 
 
 def _operations(function, *args):

@@ -6,12 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
-from tests.twins import ifcnn as twin
-from tests.twins.random_state import random_state
 from ttd_jax.backbones import lookup
 from ttd_jax.checkpoints.convert import convert_tensors
+
+torch = pytest.importorskip("torch")
+from tests.twins import ifcnn as twin
+from tests.twins.random_state import random_state
 
 OPERATORS = ("max", "sum", "mean")
 ATOL = 1e-4  # in the network's standardised domain

@@ -5,13 +5,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
 import ttd_jax
-from tests.twins import piafusion as twins
 from ttd_jax.backbones import CLASSIFIERS
 from ttd_jax.backbones.illumination import day_probability
 from ttd_jax.checkpoints.convert import convert_checkpoint, convert_tensors
+
+torch = pytest.importorskip("torch")
+from tests.twins import piafusion as twins
 
 ROW = CLASSIFIERS["piafusion_classifier"]
 

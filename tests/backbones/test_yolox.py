@@ -8,16 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
 import ttd_jax
-from tests.twins.random_state import random_state
 from ttd_jax.backbones import DETECTORS, DetectorSettings, variable_shapes
 from ttd_jax.backbones.layers import GroupedConv3x3, _grouped_native, _grouped_shifted, pad_border
 from ttd_jax.checkpoints import catalogue, store
 from ttd_jax.checkpoints.convert import convert_checkpoint, convert_tensors
 from ttd_jax.checkpoints.layouts import LAYOUTS
 from ttd_jax.errors import UserError
+
+torch = pytest.importorskip("torch")
+from tests.twins.random_state import random_state
 
 # Millions of trainable numbers, as published; nano and tiny with two digits.
 PUBLISHED = {"nano": 0.91, "tiny": 5.06, "s": 9.0, "m": 25.3, "l": 54.2}

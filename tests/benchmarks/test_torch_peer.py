@@ -6,17 +6,18 @@ import functools
 import jax
 import numpy as np
 import pytest
-import torch
 
 import ttd_jax
-from tests.twins import fusion as peer
-from tests.twins.random_state import as_state, random_state
 from ttd_jax.backbones import lookup
 from ttd_jax.backbones.folding import fold
 from ttd_jax.benchmarks.cases import Case, make_scenes
 from ttd_jax.benchmarks.programs import PEER_SETTINGS
 from ttd_jax.benchmarks.weights import random_variables
 from ttd_jax.core.dominability import DominabilitySettings
+
+torch = pytest.importorskip("torch")
+from tests.twins import fusion as peer
+from tests.twins.random_state import as_state, random_state
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 

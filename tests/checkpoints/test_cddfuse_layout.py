@@ -4,16 +4,17 @@ import collections
 
 import numpy as np
 import pytest
-import torch
 
 import ttd_jax
-from tests.twins import cddfuse as twin
-from tests.twins.random_state import random_state
 from ttd_jax.backbones import lookup, variable_shapes
 from ttd_jax.checkpoints import catalogue, store
 from ttd_jax.checkpoints.convert import convert_checkpoint
 from ttd_jax.checkpoints.layouts import LAYOUTS
 from ttd_jax.errors import UserError
+
+torch = pytest.importorskip("torch")
+from tests.twins import cddfuse as twin
+from tests.twins.random_state import random_state
 
 ROW = lookup("cddfuse_ivf")
 IFCNN = lookup("ifcnn_sum")

@@ -13,7 +13,6 @@ import threading
 
 import numpy as np
 import pytest
-import torch
 
 import ttd_jax
 from tests.checkpoints.file_server import Answer, FileServer
@@ -23,6 +22,8 @@ from ttd_jax.checkpoints.download import Transfer
 from ttd_jax.checkpoints.fetch import fetch, part_of
 from ttd_jax.checkpoints.layouts import LAYOUTS
 from ttd_jax.errors import UserError
+
+torch = pytest.importorskip("torch")
 
 DATA = np.random.default_rng(0).bytes(300_000)
 OTHER = DATA[:1000] + b"?" + DATA[1001:]

@@ -7,13 +7,14 @@ import os
 import jax
 import numpy as np
 import pytest
-import torch
 
 from ttd_jax.backbones import REGISTRY, variable_shapes
 from ttd_jax.checkpoints import catalogue, store
 from ttd_jax.checkpoints.convert import convert_checkpoint, convert_tensors
 from ttd_jax.checkpoints.layouts import LAYOUTS
 from ttd_jax.errors import UserError
+
+torch = pytest.importorskip("torch")
 
 ROW = REGISTRY["ifcnn_sum"]
 

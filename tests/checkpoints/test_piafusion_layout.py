@@ -4,14 +4,15 @@ import collections
 
 import numpy as np
 import pytest
-import torch
 
 import ttd_jax
-from tests.twins import piafusion as twins
 from ttd_jax.backbones import CLASSIFIERS, lookup
 from ttd_jax.checkpoints import catalogue, store
 from ttd_jax.checkpoints.convert import convert_checkpoint
 from ttd_jax.errors import UserError
+
+torch = pytest.importorskip("torch")
+from tests.twins import piafusion as twins
 
 FUSION = lookup("piafusion")
 CLASSIFIER = CLASSIFIERS["piafusion_classifier"]

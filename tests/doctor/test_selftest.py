@@ -4,13 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 from flax import traverse_util
 
-from tests.twins import ifcnn as twin
 from ttd_jax.backbones import ifcnn
 from ttd_jax.checkpoints import layouts
 from ttd_jax.doctor import selftest
+
+torch = pytest.importorskip("torch")
+from tests.twins import ifcnn as twin
 
 
 def _torch_state():

@@ -9,9 +9,8 @@ import pytest
 from jax import export
 
 import ttd_jax
-from tests.twins.random_state import random_state
 from ttd_jax.backbones import cddfuse, lookup, tiles
-from ttd_jax.checkpoints.convert import convert_tensors
+from ttd_jax.benchmarks.weights import random_variables
 from ttd_jax.export import program as exporting
 
 ATOL = 1e-6
@@ -38,7 +37,7 @@ def _quick_to_compile():
 @functools.cache
 def _model(name):
     row = lookup(name)
-    return row, row.bind(convert_tensors(row, random_state(row), name="random")[0])
+    return row, row.bind(random_variables(row))
 
 
 @functools.cache

@@ -4,7 +4,7 @@
         --config.root=benchmarks
 
 After the colon: STUDY,DATASET; join several of either with +, or leave DATASET out for all of them.
-Studies: theory, form, normalisation, correlation, grid, noise, sources, gradient, temperature,
+Studies: theory, form, normalization, correlation, grid, noise, sources, gradient, temperature,
 probes. On the 21 MRI-CT pairs the authors' IFCNN-SUM gives `correlation` SD 61.97 static, 63.59
 negative; any field can be set, such as --config.model=cddfuse_ivf or --config.crop=0.
 """

@@ -5,7 +5,7 @@
     ttd-jax detect eval --out=detection --config=configs/detect.py:llvip/detection \\
         --config.root=benchmarks --config.detector=runs/llvip/yolox_s
 
-After the colon: a labelled data set, llvip/detection (persons) or msrs/detection (persons,
+After the colon: a labeled data set, llvip/detection (persons) or msrs/detection (persons,
 bicycles, cars); for `train`, ",small" after it for a handful of scenes, which are learnt by heart
 in one phase without variation. Any field can be set, such as
 --config.inputs="('infrared','ttd')", or --config.results="('DenseFuse=results/densefuse',)" for
@@ -31,10 +31,10 @@ def get_config(argument: str = "llvip/detection"):
         raise ValueError(f"{recipe!r}: nothing or 'small' may follow the data set")
     config = ml_collections.ConfigDict()
     config.dataset = dataset
-    # MSRS was labelled three times, on its visible, infrared and fused pictures, and the three
+    # MSRS was labeled three times, on its visible, infrared and fused pictures, and the three
     # disagree: all inputs are scored against this one set.
     config.label_set = "fusion"
-    # Roles of the sources, 'static', 'ttd' (the model's default loss map) or a loss preset of it.
+    # Roles of the sources, 'static', 'ttd' (the weights' own settings), or a preset or loss map.
     config.inputs = ("visible", "infrared", "static", "ttd")
     # 'NAME=FOLDER': pictures of any method, with the stems of the data set's.
     config.results = ()
@@ -112,7 +112,7 @@ def _small():
 _RECIPES = {"": _full, "small": _small}
 
 
-def _phase(*, steps, l1=False, mosaic=0.0, zoom=(0.8, 1.25), **optimiser):
+def _phase(*, steps, l1=False, mosaic=0.0, zoom=(0.8, 1.25), **optimizer):
     """One phase; phases run one after the other, each from where the last one ended."""
     phase = ml_collections.ConfigDict()
     phase.steps = steps
@@ -128,8 +128,8 @@ def _phase(*, steps, l1=False, mosaic=0.0, zoom=(0.8, 1.25), **optimiser):
     phase.augmentation = ml_collections.ConfigDict(
         {"mirror": True, "zoom": zoom, "shift": 0.1, "mosaic": mosaic}
     )
-    # Fields of `ttd_jax.training.optimiser.OptimiserOptions`. The BatchNorms' statistics stay.
-    phase.optimiser = ml_collections.ConfigDict(
+    # Fields of `ttd_jax.training.optimizer.OptimizerOptions`. The BatchNorms' statistics stay.
+    phase.optimizer = ml_collections.ConfigDict(
         {
             "method": "adamw",
             "schedule": "cosine",
@@ -138,7 +138,7 @@ def _phase(*, steps, l1=False, mosaic=0.0, zoom=(0.8, 1.25), **optimiser):
             "weight_decay": 5e-4,
             "clip_norm": 10.0,
             "frozen": (),  # patterns of parameters, such as ('detector/backbone/*',)
-            **optimiser,
+            **optimizer,
         }
     )
     return phase

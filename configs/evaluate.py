@@ -18,7 +18,7 @@ def get_config(argument: str = "ifcnn_sum,harvard_medical/mri_ct"):
     config.datasets = tuple(datasets.split("+")) if datasets else ()
     # Converted weights of MODEL are in weights_dir/MODEL.
     config.weights_dir = "weights"
-    # 'static', 'ttd' (the model's default loss map), or a loss preset of the model.
+    # 'static', 'ttd' (the weights' own settings), or a preset or loss map of the model.
     config.strategies = ("static", "ttd")
     config.protocol = "paper"
     config.metrics = ()  # all of them

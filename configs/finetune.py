@@ -10,7 +10,7 @@ on from converted weights: after 100 steps of 4 crops on 13 pairs of LLVIP and M
 IFCNN-SUM on 5 others falls from 0.402 to 0.383 and Qabf rises from 0.651 to 0.665 (static) and
 from 0.653 to 0.667 (TTD). CDDFuse's authors train from nothing for 40 + 80 epochs of batches of 8:
 --config.weights="" --config.phases[0].steps=30000 --config.phases[1].steps=60000 with
-learning_rate=1e-4 and decay_steps=15000 in both optimisers comes close to that on MSRS.
+learning_rate=1e-4 and decay_steps=15000 in both optimizers comes close to that on MSRS.
 """
 
 import ml_collections
@@ -62,9 +62,9 @@ def get_config(argument: str = "ifcnn_sum,msrs"):
     config.validation_crop = 256  # the middle of each; 0 takes them whole
     config.metrics = ("EN", "SD", "AG", "SSIM", "Qabf")
     config.best = "loss"  # or a metric of one strategy, such as 'ttd/Qabf'
-    # For the manifest of the trained weights: their licence (empty: that of the weights to begin
+    # For the manifest of the trained weights: their license (empty: that of the weights to begin
     # with) and a remark.
-    config.licence = ""
+    config.license = ""
     config.note = ""
     config.final = "last"  # which checkpoint becomes WORKDIR/MODEL: 'last' or 'best'
     return config
@@ -86,7 +86,7 @@ def _phases(model, datasets):
     return (_phase("unsupervised", steps=2000, learning_rate=1e-5),)
 
 
-def _phase(objective, *, steps, **optimiser):
+def _phase(objective, *, steps, **optimizer):
     """One phase; phases run one after the other, each from where the last one ended."""
     phase = ml_collections.ConfigDict()
     phase.objective = objective
@@ -94,8 +94,8 @@ def _phase(objective, *, steps, **optimiser):
     phase.fusion = "static"  # what the loss sees: 'static', or 'ttd' with RD in the loop
     phase.stop_gradient_at_weights = False
     phase.weights = ml_collections.ConfigDict()  # term -> weight, in place of the objective's own
-    # Fields of `ttd_jax.training.optimiser.OptimiserOptions`.
-    phase.optimiser = ml_collections.ConfigDict(
+    # Fields of `ttd_jax.training.optimizer.OptimizerOptions`.
+    phase.optimizer = ml_collections.ConfigDict(
         {
             "method": "adam",
             "learning_rate": 1e-5,
@@ -108,16 +108,16 @@ def _phase(objective, *, steps, **optimiser):
             "clip_norm": config_dict.placeholder(float),
             "clip_scope": "all",
             "frozen": (),  # patterns of parameters, such as ('encoder/*',)
-            **optimiser,
+            **optimizer,
         }
     )
     if model_groups := _groups(objective):
-        phase.optimiser.groups = ml_collections.ConfigDict(model_groups)
+        phase.optimizer.groups = ml_collections.ConfigDict(model_groups)
     return phase
 
 
 def _groups(objective):
-    """CDDFuse's authors give each part of the network an optimiser of its own."""
+    """CDDFuse's authors give each part of the network an optimizer of its own."""
     if not objective.startswith("cddfuse"):
         return {}
     return dict.fromkeys(("encoder", "decoder", "base_fusion", "detail_fusion"), 1.0)

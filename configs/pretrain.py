@@ -4,8 +4,8 @@
 
 An IFCNN that sums its features and begins as a multi-scale fusion (`ttd_jax.training.initial`),
 trained on multi-focus and multi-exposure pairs made from nine openly licensed pictures that
-scikit-image and scikit-learn carry (`ttd_jax.data.public.TRAINING`): no download, a few minutes on
-two cores. runs/shipped/ifcnn_sum is then `ttd_jax/shipped/ifcnn_sum`.
+scikit-image and scikit-learn carry (`ttd_jax.pictures.public.TRAINING`): no download, a few
+minutes on two cores. runs/shipped/ifcnn_sum is then `ttd_jax/shipped/ifcnn_sum`.
 """
 
 from ttd_jax_configs import finetune
@@ -18,7 +18,7 @@ def get_config():
     config = finetune.get_config(f"ifcnn_sum,{'+'.join(kinds)}")
     config.weights = ""
     config.initial = "bands"
-    config.licence = "Apache-2.0"
+    config.license = "Apache-2.0"
     config.note = (
         "trained on nine public pictures for demos and tests: research should use the authors' "
         "weights (ttd-jax weights fetch ifcnn_sum)"
@@ -31,7 +31,7 @@ def get_config():
     config.log_every = 50
     (phase,) = config.phases
     phase.steps = 160
-    phase.optimiser.update(
+    phase.optimizer.update(
         {"learning_rate": 3e-5, "schedule": "cosine", "warmup_steps": 20, "floor": 1e-6}
     )
     return config

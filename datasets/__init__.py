@@ -1,9 +1,9 @@
 """Benchmarks of image fusion as TFDS builders, imported as `ttd_jax_datasets`."""
 
-import difflib
 import importlib
 
 from ttd_jax.errors import UserError
+from ttd_jax.registry import nearest
 
 # A benchmark is the folder of that name; its builder is `<name>_dataset_builder.Builder`.
 NAMES = (
@@ -47,5 +47,5 @@ def find_config(words: str):
 
 
 def _hint(name, known):
-    near = difflib.get_close_matches(name.lower().replace("-", "_"), known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    near = nearest(name, known)
+    return f"did you mean {near!r}?" if near else f"known: {', '.join(known)}"

@@ -11,11 +11,9 @@ from absl import logging
 from ttd_jax_datasets.labels import Voc, Yolo
 from ttd_jax_datasets.layouts import Endings, Folders, SceneFolders
 
-from ttd_jax.data.images import decode_picture, read_bytes
-from ttd_jax.data.scenes import Scene
-from ttd_jax.errors import UserError
-
-_SHOWN = 5  # names in a message
+from ttd_jax.errors import UserError, some
+from ttd_jax.pictures.decode import decode_example
+from ttd_jax.pictures.examples import Example, FolderExamples
 
 
 @dataclasses.dataclass(eq=False, kw_only=True)
@@ -23,7 +21,7 @@ class FusionConfig(tfds.core.BuilderConfig):
     """One way to read a benchmark.
 
     Attributes:
-      task: a key of `ttd_jax.backbones.registry.TASKS`.
+      task: a key of `ttd_jax.core.tasks.TASKS`.
       roles: keys of the sources, in the order in which they are fused.
       layout: where the files are.
       splits: split -> official number of examples.
@@ -49,7 +47,7 @@ class FusionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     Attributes:
       HOMEPAGE: where the benchmark comes from.
-      TERMS: the licence or terms of its pictures, in a few words.
+      TERMS: the license or terms of its pictures, in a few words.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -102,15 +100,14 @@ class FusionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         config = self.builder_config
         labels = config.labels.files(pathlib.Path(root), split) if config.labels else {}
         for number, scene in enumerate(self.track(scenes, split)):
-            files = [read_bytes(path) for path in scene.sources]
-            size = _common_size(scene, files)
-            example = dict(zip(config.roles, files, strict=True))
+            size = decode_example(scene)[0].size  # a damaged picture is found now
+            example = dict(zip(config.roles, scene.files, strict=True))
             example |= {"name": scene.sources[0].stem, "scene": scene.name}
             if config.labels:
                 example["objects"] = _objects(config.labels, labels[scene.name], size)
             yield number, example
 
-    def find(self, root: pathlib.Path) -> dict[str, list[Scene]]:
+    def find(self, root: pathlib.Path) -> dict[str, FolderExamples]:
         """The scenes of every split that is there, sorted by name, without opening a picture.
 
         Args:
@@ -130,7 +127,7 @@ class FusionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 found[split] = self._match(root, split, files)
         if not found:
             inside = sorted(path.name for path in root.iterdir())
-            raise UserError(f"{root}: holds {_shown(inside)}: {self._expected()}")
+            raise UserError(f"{root}: holds {some(inside)}: {self._expected()}")
         if not any(found.values()):
             raise UserError(f"{root}: {self._nothing_left(root, found)}: {self._expected()}")
         return {split: scenes for split, scenes in found.items() if scenes}
@@ -159,12 +156,14 @@ class FusionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             if missing:
                 raise UserError(
                     f"{root}: {place} lacks {len(missing)} of {len(everything)} scenes of "
-                    f"{self.full_name} ({_shown(missing)}): download it again or remove the others"
+                    f"{self.full_name} ({some(missing)}): download it again or remove the others"
                 )
         names = everything & config.names if config.names else everything
         if config.labels:
             names = names & config.labels.files(root, split).keys()
-        return [Scene(name, tuple(f[name] for f in files)) for name in sorted(names)]
+        return FolderExamples(
+            Example(name, config.roles, tuple(f[name] for f in files)) for name in sorted(names)
+        )
 
     def _nothing_left(self, root, found):
         config = self.builder_config
@@ -188,21 +187,6 @@ class FusionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return f"{self.full_name} needs {' and '.join(parts)}: download from {self.HOMEPAGE}"
 
 
-def _common_size(scene, files):
-    """(H, W) of the pictures, all of which are decoded: a damaged one is found now."""
-    sizes = [
-        decode_picture(data, path).size for data, path in zip(files, scene.sources, strict=True)
-    ]
-    for path, size in zip(scene.sources, sizes, strict=True):
-        if size != sizes[0]:
-            raise UserError(
-                f"{path} is {size[1]}x{size[0]}, {scene.sources[0]} is "
-                f"{sizes[0][1]}x{sizes[0][0]}: the sources of a scene must have one size: "
-                "download them again"
-            )
-    return sizes[0]
-
-
 def _objects(labels, path, size):
     try:
         found = labels.parse(path.read_bytes(), size)
@@ -217,7 +201,3 @@ def _objects(labels, path, size):
         }
         for x in found
     ]
-
-
-def _shown(names):
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

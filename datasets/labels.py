@@ -68,7 +68,7 @@ class Voc(_LabelFolder):
 
 @dataclasses.dataclass(frozen=True)
 class Yolo(_LabelFolder):
-    """YOLO: a line for each object, class number, centre and size as fractions of the picture."""
+    """YOLO: a line for each object, class number, center and size as fractions of the picture."""
 
     suffix = ".txt"
 

@@ -7,9 +7,9 @@ A layout has `places(split)`, one for each role, relative to the benchmark's roo
 import dataclasses
 import pathlib
 
-from ttd_jax.data.images import SUFFIXES
-from ttd_jax.data.scenes import folder_images
 from ttd_jax.errors import UserError
+from ttd_jax.pictures.images import SUFFIXES
+from ttd_jax.pictures.scenes import folder_images
 
 Files = dict[str, pathlib.Path]
 

@@ -7,9 +7,9 @@ import pathlib
 import shutil
 
 import tensorflow_datasets as tfds
-from tqdm import tqdm
 
 from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.report.progress import progress
 
 # array_record can be read by position, and without TensorFlow.
 FILE_FORMAT = "array_record"
@@ -74,7 +74,7 @@ def _write(builder, manual_dir, downloads, data_dir):
 
 
 def _bar(scenes, split):
-    return tqdm(scenes, f"preparing {split}", unit="scene", delay=1, disable=None)
+    return progress(scenes, f"preparing {split}")
 
 
 @contextlib.contextmanager

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from ttd_jax_datasets import find_config
 
-from ttd_jax.data.examples import FolderExamples, folder_examples
-from ttd_jax.data.images import decode_picture, read_bytes
 from ttd_jax.errors import UserError
+from ttd_jax.pictures.examples import FolderExamples
+from ttd_jax.pictures.images import read_bytes, read_picture
+from ttd_jax.pictures.prepared import prepared_examples
 
 
 @dataclasses.dataclass(frozen=True)
-class LabelledExamples(Sequence):
+class LabeledExamples(Sequence):
     """Examples with the boxes of their label files, read when they are asked for.
 
     Attributes:
@@ -47,7 +48,7 @@ class LabelledExamples(Sequence):
     def __getitem__(self, index):
         example = self.pictures[index]
         path = self.files[example.name]
-        size = decode_picture(example.files[0], f"{example.name} ({self.roles[0]})").size
+        size = read_picture(example.sources[0]).size
         try:
             found = self.format.parse(read_bytes(path), size)
         except ValueError as error:
@@ -61,7 +62,7 @@ class LabelledExamples(Sequence):
 
 def upstream_examples(
     name: str, split: str, root: pathlib.Path
-) -> FolderExamples | LabelledExamples:
+) -> FolderExamples | LabeledExamples:
     """Examples of a benchmark as its authors distribute it, with boxes where its config has them.
 
     Args:
@@ -78,7 +79,27 @@ def upstream_examples(
         found = cls(data_dir=nowhere, config=config).find(root)
     if split not in found:
         raise UserError(f"{root}: {name} has no split {split!r} here: it has {', '.join(found)}")
-    examples = folder_examples(found[split], config.roles)
     if config.labels is None:
-        return examples
-    return LabelledExamples(examples, config.labels, config.labels.files(root, split))
+        return found[split]
+    return LabeledExamples(found[split], config.labels, config.labels.files(root, split))
+
+
+def find_benchmark(name: str, config, *, split: str | None = None) -> Sequence:
+    """The examples of a benchmark: prepared, or in its authors' folders.
+
+    Args:
+      name: NAME or NAME/CONFIG; of a prepared one whatever `prepared_examples` takes.
+      config: `root` (folder of unprepared benchmarks, or empty), `folders` (benchmark -> folder
+        below `root`, its own name by default), `data_dir` and `split`.
+      split: in place of the configuration's.
+
+    Raises:
+      UserError: unknown, missing, not prepared.
+    """
+    split = split or config.split
+    if not config.root:
+        return prepared_examples(name, split, config.data_dir or None)
+    find_config(name)  # an unknown name is told before a missing folder
+    benchmark = name.partition("/")[0]
+    folder = pathlib.Path(config.root) / config.folders.get(benchmark, benchmark)
+    return upstream_examples(name, split, folder)

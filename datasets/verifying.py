@@ -1,10 +1,9 @@
 """Proves that a prepared benchmark is complete and readable."""
 
-from tqdm import tqdm
-
-from ttd_jax.data.examples import prepared_examples
-from ttd_jax.data.images import decode_picture
 from ttd_jax.errors import UserError
+from ttd_jax.pictures.decode import decode_example
+from ttd_jax.pictures.prepared import prepared_examples
+from ttd_jax.report.progress import progress
 
 
 def verify(cls, config, data_dir) -> dict[str, int]:
@@ -37,7 +36,7 @@ def verify(cls, config, data_dir) -> dict[str, int]:
         )
     for split in counts:
         examples = prepared_examples(name, split, data_dir=data_dir)
-        for number in tqdm(range(len(examples)), f"verifying {split}", delay=1, disable=None):
+        for number in progress(range(len(examples)), f"verifying {split}"):
             _check(examples, number)
     return counts
 
@@ -50,6 +49,9 @@ def _check(examples, number):
             f"{where} stands where {examples.names[number]} should: "
             "prepare the benchmark again with --overwrite"
         )
-    sizes = {decode_picture(data, where).size for data in example.files}
-    if len(sizes) > 1:
-        raise UserError(f"{where} has sources of different sizes: prepare it again")
+    try:
+        decode_example(example)
+    except UserError as error:
+        raise UserError(
+            f"{where}: {error}: prepare the benchmark again with --overwrite"
+        ) from error

@@ -93,19 +93,14 @@ def random_weights(tmp_path_factory) -> pathlib.Path:
     import jax
     import jax.numpy as jnp
 
-    from ttd_jax.backbones import REGISTRY, Model
-    from ttd_jax.checkpoints.store import save_model
+    from ttd_jax.networks import lookup
+    from ttd_jax.weights.store import save
 
-    row = REGISTRY["ifcnn_sum"]
-    module = row.build()
-    variables = module.init(jax.random.key(0), jnp.zeros((2, 8, 8, 3)))
-    model = Model(
-        variables=jax.tree.map(np.asarray, variables),
-        module=module,
-        settings=row.presets[row.default_preset],
-    )
+    spec = lookup("ifcnn_sum")
+    variables = spec.build().init(jax.random.key(0), jnp.zeros((2, 8, 8, 3)))
+    model = spec.bind(jax.tree.map(np.asarray, variables))
     path = tmp_path_factory.mktemp("weights") / "ifcnn_sum"
-    save_model(path, row.name, model, source={"sha256": None, "licence": "random"})
+    save(path, model, source={"sha256": None, "license": "random"})
     return path
 
 

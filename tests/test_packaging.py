@@ -18,8 +18,8 @@ SOURCES = {
 IMPORTS = f"""
 import importlib.util, json, sys
 print(json.dumps({{n: importlib.import_module(n).__file__ for n in {list(SOURCES)}}}))
-from ttd_jax.checkpoints import catalogue
-assert catalogue.known_files()
+from ttd_jax.weights import catalog
+assert catalog.known_files()
 import ttd_jax_datasets
 for name in ttd_jax_datasets.NAMES:
     assert importlib.util.find_spec(f"ttd_jax_datasets.{{name}}.{{name}}_dataset_builder")

@@ -1,17 +1,37 @@
 """Test-Time Dynamic image fusion (TTD, NeurIPS 2024) in JAX.
 
-    model = ttd_jax.load_model("ifcnn_sum", "weights/ifcnn_sum")
-    fusion = ttd_jax.dynamic_fuse(model, sources)  # sources f32[M, H, W, C] in [0, 1]
+    model = ttd_jax.load("weights/ifcnn_sum")
+    result = ttd_jax.fuse(model, [visible, infrared])     # pictures as people have them
+    fusion = ttd_jax.dynamic_fuse(model, sources)         # pure: f32[M, H, W, C] in [0, 1]
 
-Every function takes one sample, channels last; `jax.vmap` makes batches of it.
+Functions of the core take one sample, channels last; `jax.vmap` makes batches of it.
 """
 
-from ttd_jax.backbones import Classifier, Detector, DynamicFusion, Model
-from ttd_jax.backbones.illumination import illumination
-from ttd_jax.checkpoints.store import load_classifier, load_detector, load_model
-from ttd_jax.core.dominability import DominabilitySettings, relative_dominability
+from ttd_jax import metrics
+from ttd_jax.core.dominability import DominabilitySettings, register_loss, relative_dominability
 from ttd_jax.core.fusion import Fusion, dynamic_fuse, static_fuse
+from ttd_jax.detectors import Detector
+from ttd_jax.errors import UserError
+from ttd_jax.evaluation.arrays import score
+from ttd_jax.fusing.arrays import fuse
+from ttd_jax.metrics import Metric, register_metric
+from ttd_jax.networks import (
+    Classifier,
+    DynamicFusion,
+    FusionSpec,
+    Layout,
+    Model,
+    Network,
+    Reach,
+    Target,
+    layout,
+    networks,
+    register_network,
+)
+from ttd_jax.networks.illumination import illumination
+from ttd_jax.pictures.public import example
 from ttd_jax.version import __version__
+from ttd_jax.weights.store import load
 
 __all__ = [
     "Classifier",
@@ -19,13 +39,27 @@ __all__ = [
     "DominabilitySettings",
     "DynamicFusion",
     "Fusion",
+    "FusionSpec",
+    "Layout",
+    "Metric",
     "Model",
+    "Network",
+    "Reach",
+    "Target",
+    "UserError",
     "__version__",
     "dynamic_fuse",
+    "example",
+    "fuse",
     "illumination",
-    "load_classifier",
-    "load_detector",
-    "load_model",
+    "layout",
+    "load",
+    "metrics",
+    "networks",
+    "register_loss",
+    "register_metric",
+    "register_network",
     "relative_dominability",
+    "score",
     "static_fuse",
 ]

@@ -2,13 +2,24 @@
 
 import contextlib
 import errno
+from collections.abc import Sequence
 
 
-class UserError(Exception):
+class UserError(ValueError):
     """A mistake of the user's, told in one line that names the thing and the mend.
 
     The command line prints the message without a traceback and exits with status 2.
     """
+
+
+def some(names: Sequence[str], limit: int = 5) -> str:
+    """Up to `limit` names for a message.
+
+    Example:
+      >>> some(["a", "b", "c"], 2)
+      'a, b, ...'
+    """
+    return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")
 
 
 @contextlib.contextmanager

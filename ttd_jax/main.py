@@ -19,6 +19,7 @@ COMMANDS = {
     "detect": "find objects in fused pictures and in their sources, and measure how well",
     "score": "score any method's saved pictures against their sources",
     "metrics": "list the metrics",
+    "models": "list the fusion networks",
     "export": "write a network as one program that runs without this package",
     "benchmark": "time this package against a reference, side by side",
     "convert": "turn a PyTorch checkpoint into weights for this package",

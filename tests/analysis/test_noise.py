@@ -4,11 +4,11 @@ import jax
 import numpy as np
 
 from ttd_jax.analysis.noise import perturb
-from ttd_jax.checkpoints.store import load_model
+from ttd_jax.weights.store import load
 
 
 def test_noise_has_the_tensors_own_scale(random_weights):
-    model = load_model("ifcnn_sum", random_weights)
+    model = load(random_weights)
     noisy = perturb(model, 0.3)
     kernel = model.params["conv2"]["conv"]["conv"]["kernel"]
     change = noisy.params["conv2"]["conv"]["conv"]["kernel"] - kernel
@@ -20,7 +20,7 @@ def test_noise_has_the_tensors_own_scale(random_weights):
 
 
 def test_one_seed_gives_one_direction_and_level_zero_none(random_weights):
-    model = load_model("ifcnn_sum", random_weights)
+    model = load(random_weights)
     first, second, other = perturb(model, 0.1), perturb(model, 0.2), perturb(model, 0.1, seed=1)
 
     def change(noisy):

@@ -10,40 +10,40 @@ import pytest
 from ttd_jax import dynamic_fuse, metrics, static_fuse
 from ttd_jax.analysis import program
 from ttd_jax.analysis.weighing import THEOREM, Weighing, weigh
-from ttd_jax.backbones import REGISTRY
-from ttd_jax.checkpoints.store import load_model
 from ttd_jax.core.fusion import decompose, measure_losses
 from ttd_jax.core.gradient import gradient_maps
+from ttd_jax.core.quantization import quantize
 from ttd_jax.core.theory import bound
-from ttd_jax.evaluation.program import quantised
+from ttd_jax.networks import lookup
+from ttd_jax.weights.store import load
 
-ROW = REGISTRY["ifcnn_sum"]
+ROW = lookup("ifcnn_sum")
 NAMES = ("SD", "AG", "SSIM")
 
 
 @pytest.fixture(scope="module")
 def model(random_weights):
-    return load_model("ifcnn_sum", random_weights)
+    return load(random_weights)
 
 
 def _scene(shape):
-    greys = np.random.default_rng(2).integers(0, 256, (2, *shape)).astype(np.float32)
-    return jnp.broadcast_to(greys[..., None] / 255, (*greys.shape, 3)), greys
+    grays = np.random.default_rng(2).integers(0, 256, (2, *shape)).astype(np.float32)
+    return jnp.broadcast_to(grays[..., None] / 255, (*grays.shape, 3)), grays
 
 
 @pytest.mark.parametrize("shape", [(20, 24), (21, 23)])
 def test_measures_agree_with_fusion_and_metrics_alone(model, shape):
-    sources, greys = _scene(shape)
+    sources, grays = _scene(shape)
     settings = ROW.presets["intensity"]
     weighings = (Weighing(name="static"), Weighing(name="intensity", settings=settings))
     measure = program.compiled(
         weighings=weighings, how="truncate", protocol="paper", names=NAMES, theory=True
     )
-    measured, _ = measure(model, sources, greys)
+    measured, _ = measure(model, sources, grays)
     fusions = [static_fuse(model, sources), dynamic_fuse(model, sources, settings)]
     for index, fusion in enumerate(fusions):
-        grey = metrics.fused_grey(quantised(fusion.image, how="truncate"))
-        for name, value in metrics.evaluate(grey, greys, names=NAMES).items():
+        gray = metrics.fused_gray(quantize(fusion.image, how="truncate"))
+        for name, value in metrics.evaluate(gray, grays, names=NAMES).items():
             # a pixel or two may fall on the other side of a whole number
             np.testing.assert_allclose(measured[name][index], value, rtol=2e-3)
         expected = bound(fusion.image, fusion.components, sources, fusion.dominability)

@@ -5,10 +5,10 @@ import math
 import pytest
 
 from ttd_jax.analysis.ranking import rank, table_of
-from ttd_jax.backbones import REGISTRY
 from ttd_jax.evaluation import published
+from ttd_jax.networks import lookup
 
-ROW = REGISTRY["ifcnn_sum"]
+ROW = lookup("ifcnn_sum")
 TABLE = published.BENCHMARKS["harvard_medical/mri_ct"]
 
 

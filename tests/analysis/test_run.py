@@ -1,7 +1,9 @@
 """A study from configuration to results, stopped and gone on with."""
 
 import json
+import shutil
 
+import cv2
 import pytest
 
 from ttd_jax.analysis.run import analyze, plan
@@ -27,6 +29,21 @@ def test_a_stopped_study_ends_with_the_same_bytes(configure, tmp_path):
         analyze(configure("theory,lytro/pairs", crop=16), tmp_path, resume=True)
     with pytest.raises(UserError, match="--resume"):
         analyze(config, tmp_path)
+
+
+def test_a_study_of_a_changed_picture_goes_on_with_the_others(configure, benchmarks, tmp_path):
+    root = shutil.copytree(benchmarks, tmp_path / "benchmarks")
+    config = configure("theory,lytro/pairs", root=str(root))
+    (before,) = analyze(config, tmp_path / "out")
+    picture = cv2.imread(str(root / "lytro" / "lytro-02-B.jpg"))
+    cv2.imwrite(str(root / "lytro" / "lytro-02-B.jpg"), 255 - picture)
+    (after,) = analyze(config, tmp_path / "out", resume=True)
+    (fresh,) = analyze(config, tmp_path / "fresh")
+    assert after == fresh
+    assert after != before
+    lines = tmp_path / "out" / "theory" / "passes" / "all" / "records" / "process-00000.jsonl"
+    images = [json.loads(line)["image"] for line in lines.read_text().splitlines()]
+    assert sorted(images) == ["lytro-01", "lytro-02", "lytro-02"]
 
 
 def test_results_hold_what_each_row_promises(configure, tmp_path):

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from ttd_jax.backbones import REGISTRY
 from ttd_jax.benchmarks import precision
-from ttd_jax.benchmarks.weights import random_variables
+from ttd_jax.networks import lookup
+from ttd_jax.networks.random_variables import random_variables
 
 
 @pytest.fixture(scope="module")
 def model():
-    row = REGISTRY["ifcnn_sum"]
+    row = lookup("ifcnn_sum")
     return row.bind(random_variables(row))
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import ttd_jax
-from ttd_jax.backbones import lookup
-from ttd_jax.backbones.folding import fold
 from ttd_jax.benchmarks.cases import Case, make_scenes
 from ttd_jax.benchmarks.programs import PEER_SETTINGS
-from ttd_jax.benchmarks.weights import random_variables
 from ttd_jax.core.dominability import DominabilitySettings
+from ttd_jax.networks import lookup
+from ttd_jax.networks.folding import fold
+from ttd_jax.networks.random_variables import random_variables
 
 torch = pytest.importorskip("torch")
 from tests.twins import fusion as peer
@@ -66,11 +66,11 @@ def _case(name, *, size, strategy="ttd", **settings):
         _case("cddfuse_ivf", size=(17, 20)),
         _case("piafusion", size=(15, 18)),
         _case("ifcnn_sum", size=(24, 31)),
-        _case("ifcnn_sum", size=(24, 31), preset="self", space="image", clip=True, norm="squared"),
-        _case("ifcnn_mean", size=(24, 31), preset="intensity", temperature=3.0),
+        _case("ifcnn_sum", size=(24, 31), loss="self", space="image", clip=True, norm="squared"),
+        _case("ifcnn_mean", size=(24, 31), loss="intensity", temperature=3.0),
         _case("ifcnn_max", size=(23, 30), strategy="static"),
     ],
-    ids=lambda case: f"{case.name} {case.settings['preset']}",
+    ids=lambda case: f"{case.name} {case.settings['loss']}",
 )
 def test_torch_fuses_as_jax_does(case):
     (image, rd), (their_image, their_rd) = _both(case, count=2)  # the scenes do not meet

@@ -55,7 +55,7 @@ def start_two(words, *, by_flags=True):
 
 @pytest.fixture
 def pair(tmp_path):
-    """A coloured and a grey picture of one scene."""
+    """A colored and a gray picture of one scene."""
     return draw(tmp_path / "vis.png", channels=3), draw(tmp_path / "ir.png", seed=1)
 
 

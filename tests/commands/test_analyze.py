@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from ttd_jax.data.images import encode_picture
+from ttd_jax.pictures.images import encode_picture
 
 
 def _benchmarks(folder):

@@ -39,7 +39,7 @@ def test_fusion_is_timed_beside_torch_which_gives_the_same_picture(torch, comman
     content = json.loads(result.stdout)
     (case,) = content["cases"]
     assert (case["size"], case["strategy"], case["batch"]) == ([24, 31], "ttd", 1)
-    assert case["settings"]["preset"] == "fused"
+    assert case["settings"]["loss"] == "fused"
     # Two sources encoded; two pictures, static and dynamic, decoded.
     products = 2 * (49 * 3 * 64 + 9 * 64 * 64) + 2 * (9 * 64 * 64 + 64 * 3)
     assert case["flops"] > 0.9 * 2 * products * 24 * 31  # the borders of a picture need fewer

@@ -1,11 +1,11 @@
 """`ttd-jax demo` with the shipped weights and pictures that come with its packages."""
 
-from ttd_jax.data.images import read_picture
+from ttd_jax.pictures.images import read_picture
 
 
 def _check_sheet(path):
     sheet = read_picture(path)
-    assert sheet.coloured
+    assert sheet.colored
     assert sheet.size[1] > 1500  # two sources, two fusions, one map
 
 
@@ -16,7 +16,7 @@ def test_without_any_other_file_the_demo_ends_with_pictures_and_a_page(command_l
     for name, picture in (("multi-focus", "astronaut"), ("multi-exposure", "coffee")):
         _check_sheet(tmp_path / "out" / f"{name}.png")
         folder = tmp_path / "out" / name / "ttd"
-        assert read_picture(folder / f"{picture}.png").coloured
+        assert read_picture(folder / f"{picture}.png").colored
         assert (folder / "dominability" / f"{picture}_overlay.png").is_file()
     page = (tmp_path / "out" / "evaluation" / "report.html").read_text()
     assert "multi-focus" in page

@@ -15,7 +15,7 @@ SIZE = (64, 96)
 
 @pytest.fixture(scope="module")
 def benchmark(tmp_path_factory):
-    """One labelled night-time pair in the authors' layout."""
+    """One labeled night-time pair in the authors' layout."""
     root = tmp_path_factory.mktemp("benchmarks")
     draw(root / "msrs/test/vi/00001N.png", SIZE, channels=3)
     draw(root / "msrs/test/ir/00001N.png", SIZE, seed=1)

@@ -10,10 +10,10 @@ import jax
 import pytest
 from absl import flags
 
-from ttd_jax.checkpoints.store import ARRAYS, MANIFEST
 from ttd_jax.commands import doctor as command
 from ttd_jax.doctor import report, selftest
 from ttd_jax.version import __version__
+from ttd_jax.weights.store import ARRAYS, MANIFEST
 
 # Runs the command line and tells, last on stderr, which heavy modules it had to import.
 TELLING = """

@@ -1,7 +1,6 @@
 """`ttd-jax export`: its files, its mistakes, and running them with jax alone."""
 
 import dataclasses
-import functools
 import hashlib
 import json
 import runpy
@@ -57,8 +56,8 @@ def sources():
 @pytest.fixture(scope="module")
 def expected(random_weights, sources):
     """What this package computes with the same options."""
-    model = ttd_jax.load_model("ifcnn_sum", random_weights, dominability="self", fold=True)
-    return jax.jit(functools.partial(fuse_batch, strategy="ttd"))(model, sources)
+    model = ttd_jax.load(random_weights, dominability="self", fold=True)
+    return jax.jit(lambda sources: fuse_batch(model, sources, model.settings))(sources)
 
 
 def test_a_process_with_jax_alone_runs_it(beside, sources, expected, tmp_path):
@@ -93,9 +92,9 @@ def test_the_json_tells_what_it_is_and_proves_the_files(beside, random_weights):
     manifest = json.loads((random_weights / "manifest.json").read_text())
     assert card["model"] == "ifcnn_sum"
     assert card["strategy"] == "ttd"
-    settings = ttd_jax.load_model("ifcnn_sum", random_weights, dominability="self").settings
+    settings = ttd_jax.load(random_weights, dominability="self").settings
     assert card["settings"] == dataclasses.asdict(settings)
-    assert card["weights"] == {"sha256": manifest["sha256"], "licence": "random"}
+    assert card["weights"] == {"sha256": manifest["sha256"], "license": "random"}
     assert card["platforms"] == ["cpu", "tpu"]
     assert card["inputs"]["sources"]["shape"] == ["batch", "sources", "height", "width", 3]
     assert card["inputs"]["sources"]["constraints"] == ["height >= 1", "width >= 1"]

@@ -11,8 +11,8 @@ import pytest
 
 from tests.commands.conftest import start_two
 from tests.training.small_run import STEPS, draw_pairs, records, small_config
-from ttd_jax.checkpoints.store import load_model, read_manifest
 from ttd_jax.files import read_json_lines
+from ttd_jax.weights.store import load, read_manifest
 
 ALL = sum(STEPS)
 
@@ -73,7 +73,7 @@ def test_it_tells_what_became_of_the_held_back_scenes(whole):
     workdir, printed = whole
     assert printed.startswith(f"{workdir / 'ifcnn_sum'}: trained for {ALL} steps\n")
     assert "ttd/SD" in printed
-    load_model("ifcnn_sum", workdir / "ifcnn_sum")
+    load(workdir / "ifcnn_sum")
 
 
 def test_kills_at_any_step_change_no_bit(command_line, finetune, whole, tmp_path):
@@ -120,7 +120,7 @@ def test_two_processes_of_two_devices_train_as_one_does_through_a_polite_stop(
         assert (mine["kind"], mine["step"]) == (expected["kind"], expected["step"])
         # the same samples, summed in another order
         assert mine["loss"] == pytest.approx(expected["loss"], rel=1e-3)
-    load_model("ifcnn_sum", workdir / "ifcnn_sum")
+    load(workdir / "ifcnn_sum")
 
 
 def test_a_run_is_neither_overwritten_nor_changed(refused, finetune, whole):

@@ -10,7 +10,7 @@ import pytest
 
 import ttd_jax
 from tests.commands.conftest import draw
-from ttd_jax.data.images import quantise, read_picture
+from ttd_jax.pictures.images import quantize, read_picture
 
 
 def names(folder):
@@ -26,7 +26,7 @@ def test_one_scene_gives_a_picture_a_summary_and_timings(command_line, fuse, pai
     assert scene["scene"] == "vis"
     assert scene["color"] == "luma"
     assert scene["settings"]["strategy"] == "ttd"
-    assert scene["settings"]["dominability"]["preset"] == "fused"
+    assert scene["settings"]["dominability"]["loss"] == "fused"
     assert len(scene["settings"]["weights_sha256"]) == 64
     assert [source["name"] for source in scene["sources"]] == ["vis", "ir"]
     assert sum(source["dominates"] for source in scene["sources"]) == pytest.approx(1, abs=1e-5)
@@ -54,7 +54,7 @@ def test_everything_that_can_be_saved_is_what_the_functions_give(
         "timings.json",
         "vis.png",
     ]
-    model = ttd_jax.load_model("ifcnn_sum", random_weights)
+    model = ttd_jax.load(random_weights)
     pictures = [read_picture(path).as_float() for path in pair]
     sources = jnp.stack([jnp.broadcast_to(p, (24, 32, 3)) for p in pictures])
     fusion = jax.jit(ttd_jax.dynamic_fuse)(model, sources)
@@ -64,25 +64,25 @@ def test_everything_that_can_be_saved_is_what_the_functions_give(
         assert got.pixels.dtype == expected.dtype
         np.testing.assert_allclose(got.pixels.astype(int), expected.astype(int), atol=1)
 
-    off_by_one("vis.png", quantise(fusion.image, np.uint8))
+    off_by_one("vis.png", quantize(fusion.image, np.uint8))
     for m, label in enumerate(["1_vis", "2_ir"]):
-        rd = quantise(fusion.dominability[m], np.uint16)[..., None]
+        rd = quantize(fusion.dominability[m], np.uint16)[..., None]
         off_by_one(f"dominability/vis_{label}.png", rd)
-        off_by_one(f"components/vis_{label}.png", quantise(fusion.components[m], np.uint8))
+        off_by_one(f"components/vis_{label}.png", quantize(fusion.components[m], np.uint8))
         losses = cv2.imread(str(out / f"losses/vis_{label}.tiff"), cv2.IMREAD_UNCHANGED)
         assert losses.dtype == np.float32
         np.testing.assert_allclose(losses, fusion.losses[m], atol=1e-5)
     overlay = read_picture(out / "dominability/vis_overlay.png")
-    assert overlay.coloured
+    assert overlay.colored
     assert overlay.size[1] >= 480
 
 
-def test_colour_comes_out_by_default_and_keeps_its_chroma(command_line, fuse, pair, tmp_path):
+def test_color_comes_out_by_default_and_keeps_its_chroma(command_line, fuse, pair, tmp_path):
     assert command_line(*fuse(tmp_path / "out", *pair)).returncode == 0
     fused = read_picture(tmp_path / "out" / "vis.png")
-    assert fused.coloured
+    assert fused.colored
     assert command_line(*fuse(tmp_path / "gray", "--color=gray", *pair)).returncode == 0
-    assert not read_picture(tmp_path / "gray" / "vis.png").coloured
+    assert not read_picture(tmp_path / "gray" / "vis.png").colored
 
 
 def test_depth_and_alpha_are_those_of_the_first_source(command_line, fuse, tmp_path):

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from tests.commands.conftest import draw
-from ttd_jax.data.images import read_picture
+from ttd_jax.pictures.images import read_picture
 
 SAVE = "--save=fused,dominability,components,losses"
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.commands.conftest import draw
-from ttd_jax.backbones import REGISTRY, Model
-from ttd_jax.checkpoints.store import load_model, save_model
+from ttd_jax.networks import networks
+from ttd_jax.weights.store import load, save
 
 
 @pytest.fixture
@@ -77,11 +77,10 @@ def test_one_source_only(rejects, pair):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_weights_with_nan_or_inf(refused, random_weights, pair, tmp_path, value):
-    model = load_model("ifcnn_sum", random_weights)
+    model = load(random_weights)
     variables = jax.tree.map(np.array, model.variables)
     variables["params"]["conv4"]["bias"][1] = value
-    bad = Model(variables=variables, module=model.module, settings=model.settings)
-    save_model(tmp_path / "bad", "ifcnn_sum", bad, source={})
+    save(tmp_path / "bad", model.replace(variables=variables), source={})
     words = ["fuse", "--model=ifcnn_sum", f"--weights={tmp_path / 'bad'}"]
     refused(*words, f"--out={tmp_path / 'out'}", *pair, named=["conv4/bias", "NaN or Inf"])
     assert not (tmp_path / "out").exists()
@@ -115,9 +114,9 @@ def test_unknown_names_suggest_the_nearest(rejects, refused, pair, tmp_path):
     refused("fuse", "--model=ifcn_sum", "--weights=x", "--out=y", named=["'ifcnn_sum'"])
     rejects("--dominability=best", *pair, named=["best", "fused, intensity, self"])
     rejects("--save=fusion", *pair, named=["fusion", "fused, dominability"])
-    rejects("--color=grey", *pair, named=["grey"])
+    rejects("--color=grey", *pair, named=["gray"])
     rejects("--no_such_flag", *pair, named=["no_such_flag", "--help"])
-    assert "ifcnn_max" in REGISTRY
+    assert "ifcnn_max" in networks()
 
 
 def test_outputs_that_cannot_be_written(refused, fuse, pair, tmp_path):

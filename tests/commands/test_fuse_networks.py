@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests.commands.conftest import draw
-from ttd_jax.backbones import NETWORKS, REGISTRY
-from ttd_jax.checkpoints.store import load_model, save_model
-from ttd_jax.data.images import read_picture
+from ttd_jax.networks import NETWORKS, lookup
+from ttd_jax.pictures.images import read_picture
+from ttd_jax.weights.store import load, save
 
 SIZE = (33, 40)
 
@@ -26,14 +26,14 @@ def weights(tmp_path_factory):
             inputs = jnp.zeros(row.input_shape)
             variables = jax.jit(row.build().init)(jax.random.key(0), inputs)
             model = row.bind(jax.tree.map(np.asarray, variables))
-            save_model(root / name, name, model, source={"sha256": None, "licence": "random"})
+            save(root / name, model, source={"sha256": None, "license": "random"})
         return root / name
 
     return make
 
 
 @pytest.mark.parametrize("name", ["cddfuse_ivf", "piafusion", "ifcnn_max"])
-def test_every_network_fuses_colour_files(command_line, weights, tmp_path, name):
+def test_every_network_fuses_color_files(command_line, weights, tmp_path, name):
     pair = [
         draw(tmp_path / "v" / "1.png", SIZE, channels=3),
         draw(tmp_path / "i" / "1.png", SIZE, seed=1),
@@ -43,9 +43,9 @@ def test_every_network_fuses_colour_files(command_line, weights, tmp_path, name)
     result = command_line("fuse", *words, "--save=fused,dominability,components", "--json", *pair)
     assert result.returncode == 0, result.stderr
     (scene,) = json.loads(result.stdout)["scenes"]
-    assert scene["settings"]["dominability"]["preset"] == REGISTRY[name].default_preset
+    assert scene["settings"]["dominability"]["loss"] == lookup(name).default_preset
     assert scene["settings"]["residual"] == ("sum" if name == "cddfuse_ivf" else None)
-    assert read_picture(tmp_path / "out" / "1.png").coloured
+    assert read_picture(tmp_path / "out" / "1.png").colored
     assert read_picture(tmp_path / "out" / "1.png").size == SIZE
 
 
@@ -63,7 +63,7 @@ def test_folding_changes_nothing_but_rounding(command_line, weights, tmp_path):
         assert command_line(*words, flag, f"--out={tmp_path / flag}").returncode == 0
         pictures.append(read_picture(tmp_path / flag / "1.png").pixels.astype(int))
     np.testing.assert_allclose(*pictures, atol=1)
-    assert load_model("ifcnn_max", weights("ifcnn_max"), fold=True).module.folded
+    assert load(weights("ifcnn_max"), fold=True).module.folded
 
 
 def test_piafusion_takes_exactly_two_sources_of_two_pixels(refused, weights, tmp_path):

@@ -10,7 +10,6 @@ import time
 import pytest
 
 from tests.commands.conftest import draw
-from ttd_jax.data.journal import Journal
 
 SCENES = 36
 
@@ -31,7 +30,7 @@ def words_of(fuse, out, folders):
 
 
 def finished_lines(out: pathlib.Path) -> int:
-    path = out / ".unfinished" / "scenes.jsonl"
+    path = out / ".unfinished" / "process-00000.jsonl"
     return path.read_text().count("\n") if path.exists() else 0
 
 
@@ -111,23 +110,3 @@ def test_a_changed_source_is_fused_again(command_line, fuse, pair, tmp_path):
     draw(pair[1], seed=5)
     answer = json.loads(command_line(*fuse(out, "--resume", "--json", *pair)).stdout)
     assert (answer["fused"], answer["reused"]) == (1, 0)
-
-
-def test_a_torn_last_line_counts_as_not_finished(tmp_path):
-    journal = Journal(tmp_path)
-    record = {"scene": "a", "files": [], "settings": {"x": 1}}
-    journal.open({})
-    journal.write_scene(record, [])
-    lines = tmp_path / ".unfinished" / "scenes.jsonl"
-    lines.write_text(lines.read_text() + '{"scene": "b", "fil')
-    assert list(Journal(tmp_path).finished({"x": 1})) == ["a"]
-
-
-def test_a_scene_whose_file_was_removed_is_not_finished(tmp_path):
-    journal = Journal(tmp_path)
-    journal.open({})
-    record = {"scene": "a", "files": ["a.png"], "settings": {}}
-    journal.write_scene(record, [("a.png", b"x")])
-    assert "a" in Journal(tmp_path).finished({})
-    (tmp_path / "a.png").unlink()
-    assert Journal(tmp_path).finished({}) == {}

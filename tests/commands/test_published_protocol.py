@@ -32,8 +32,8 @@ def fused(request, command_line, real_weights, folders, tmp_path_factory):
     return request.param, out
 
 
-def evaluation_grey(path):
-    """The protocol's grey: the luma weights meet red and blue exchanged."""
+def evaluation_gray(path):
+    """The protocol's gray: the luma weights meet red and blue exchanged."""
     rgb = cv2.imread(str(path), cv2.IMREAD_COLOR)[..., ::-1].astype(np.float64)
     return np.rint(0.114 * rgb[..., 0] + 0.587 * rgb[..., 1] + 0.299 * rgb[..., 2])
 
@@ -45,7 +45,7 @@ def entropy(gray):
 
 def test_saved_pictures_have_the_measured_entropy_and_contrast(fused):
     flag, out = fused
-    grays = [evaluation_grey(path) for path in sorted(out.glob("*.png"))]
+    grays = [evaluation_gray(path) for path in sorted(out.glob("*.png"))]
     assert len(grays) == 21
     measured = np.mean([(entropy(gray), gray.std()) for gray in grays], axis=0)
     np.testing.assert_allclose(measured, ROWS[flag][:2], atol=0.002, rtol=0)

@@ -44,7 +44,7 @@ def test_tables_hold_what_the_functions_give(command_line, folders, protocol):
         paths = [folders / f / f"{row['image']}.png" for f in ("v", "i")]
         fused = cv2.imread(str(folders / "sharp" / f"{row['image']}.png"))[..., ::-1]
         expected = metrics.evaluate(
-            metrics.fused_grey(fused, protocol=protocol),
+            metrics.fused_gray(fused, protocol=protocol),
             np.stack([cv2.imread(str(p), 0).astype(np.float32) for p in paths]),
             protocol=protocol,
         )
@@ -105,7 +105,7 @@ def test_mistakes_are_told_in_one_line(refused, folders):
 def test_the_registry_is_printed(command_line):
     result = command_line("metrics")
     assert result.returncode == 0
-    for name in metrics.REGISTRY:
+    for name in metrics.METRICS:
         assert f"\n{name} " in result.stdout
     rows = json.loads(command_line("metrics", "--json").stdout)["metrics"]
     assert rows["CE"]["better"] == "down"

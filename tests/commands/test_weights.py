@@ -8,14 +8,14 @@ import pytest
 from absl import flags
 
 import ttd_jax
-from tests.checkpoints.file_server import FileServer
-from ttd_jax.backbones import NETWORKS
-from ttd_jax.checkpoints import catalogue
-from ttd_jax.checkpoints.store import MANIFEST
+from tests.weights.file_server import FileServer
 from ttd_jax.commands import weights as command
 from ttd_jax.errors import UserError
+from ttd_jax.networks import NETWORKS
+from ttd_jax.weights import catalog
+from ttd_jax.weights.store import MANIFEST
 
-SUM = catalogue.find("ifcnn_sum")
+SUM = catalog.find("ifcnn_sum")
 
 
 @pytest.fixture
@@ -59,21 +59,21 @@ def real_file(shared):
 
 
 def test_every_network_and_only_one_file_has_each_name():
-    known = catalogue.known_files()
+    known = catalog.known_files()
     assert {row.checkpoint for row in NETWORKS.values()} - {None} <= {k.file for k in known}
     for field in ("file", "model"):
         values = [getattr(k, field) for k in known]
         assert len(set(values)) == len(values)
     for k in known:
-        assert catalogue.find(k.file) == catalogue.find(k.model) == k
+        assert catalog.find(k.file) == catalog.find(k.model) == k
 
 
 def test_the_list_shows_every_file_and_what_is_there(weights, tmp_path):
     lines = weights("list").splitlines()
     assert lines[0].split() == (
-        ["file", "model", "project", "bytes", "hash", "licence", "fetched", "converted"]
+        ["file", "model", "project", "bytes", "hash", "license", "fetched", "converted"]
     )
-    assert [line.split()[0] for line in lines[1:]] == [k.file for k in catalogue.known_files()]
+    assert [line.split()[0] for line in lines[1:]] == [k.file for k in catalog.known_files()]
     assert "337,107" in next(line for line in lines if SUM.file in line)
     assert not (tmp_path / "w").exists()
     (tmp_path / "w").mkdir()
@@ -96,7 +96,7 @@ def test_the_real_file_is_fetched_converted_listed_and_verified(
     for word in (out / SUM.file, out / "ifcnn_sum", SUM.sha256, "none stated", SUM.citation):
         assert str(word) in result.stdout
     assert server.served == SUM.size
-    ttd_jax.load_model("ifcnn_sum", out / "ifcnn_sum")
+    ttd_jax.load(out / "ifcnn_sum")
     assert sorted(path.name for path in out.iterdir()) == [SUM.file, "ifcnn_sum"]
 
     assert json.loads(weights("fetch", SUM.file, "--json"))["received"] == 0

@@ -1,4 +1,4 @@
-"""BT.601 conversion and the treatment of coloured sources."""
+"""BT.601 conversion and the treatment of colored sources."""
 
 import functools
 
@@ -34,7 +34,7 @@ def test_conversion_there_and_back_is_the_identity():
     np.testing.assert_allclose(color.ycbcr_to_rgb(*color.rgb_to_ycbcr(rgb)), rgb, atol=1e-6)
 
 
-def test_grey_has_no_chroma():
+def test_gray_has_no_chroma():
     _, chroma = color.rgb_to_ycbcr(jnp.full((4, 5, 3), 0.3))
     np.testing.assert_allclose(chroma, 0.5, atol=1e-6)
 
@@ -44,22 +44,22 @@ def test_result_is_clipped():
     assert float(rgb.max()) == 1.0
 
 
-def test_chroma_of_the_one_coloured_source_is_kept_exactly():
+def test_chroma_of_the_one_colored_source_is_kept_exactly():
     chroma = jax.random.uniform(jax.random.key(0), (1, 5, 6, 2))
     np.testing.assert_array_equal(color.merge_chroma(chroma), chroma[0])
 
 
-def test_two_chromas_are_weighted_by_their_distance_from_grey():
+def test_two_chromas_are_weighted_by_their_distance_from_gray():
     first, second = jnp.full((3, 3, 2), 0.9), jnp.full((3, 3, 2), 0.6)
     merged = color.merge_chroma(jnp.stack([first, second]))
     np.testing.assert_allclose(merged, (0.4 * 0.9 + 0.1 * 0.6) / 0.5, atol=1e-6)
-    grey = jnp.full((3, 3, 2), 0.5)
-    np.testing.assert_allclose(color.merge_chroma(jnp.stack([first, grey])), first, atol=1e-6)
-    np.testing.assert_allclose(color.merge_chroma(jnp.stack([grey, grey])), 0.5, atol=1e-6)
+    gray = jnp.full((3, 3, 2), 0.5)
+    np.testing.assert_allclose(color.merge_chroma(jnp.stack([first, gray])), first, atol=1e-6)
+    np.testing.assert_allclose(color.merge_chroma(jnp.stack([gray, gray])), 0.5, atol=1e-6)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_luma_mode_keeps_the_chroma_of_the_coloured_source(channels):
+def test_luma_mode_keeps_the_chroma_of_the_colored_source(channels):
     rgb, gray = random_rgb() * 0.4 + 0.3, random_rgb(seed=1)[..., :1] * 0.1 + 0.45
     fusion = color.fuse_in_color(average, (rgb, gray), mode="luma", channels=channels)
     luma, chroma = color.rgb_to_ycbcr(fusion.image)
@@ -81,5 +81,5 @@ def test_modes_decide_the_channels_that_come_out():
 def test_modes_that_cannot_work_say_so():
     with pytest.raises(ValueError, match="three channels"):
         color.fuse_in_color(average, (random_rgb(),), mode="rgb", channels=1)
-    with pytest.raises(ValueError, match="colour"):
+    with pytest.raises(ValueError, match="color"):
         color.fuse_in_color(average, (random_rgb()[..., :1],), mode="luma", channels=3)

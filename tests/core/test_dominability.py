@@ -33,7 +33,7 @@ def test_dominability_sums_to_one_over_sources(count, form, correlation):
 @pytest.mark.parametrize("form", ["exp", "sigmoid"])
 def test_proportional_dominability_sums_to_one_even_where_the_scores_underflow(form):
     rd = relative_dominability(
-        random_losses(scale=1e4), temperature=50.0, form=form, normalisation="proportional"
+        random_losses(scale=1e4), temperature=50.0, form=form, normalization="proportional"
     )
     np.testing.assert_allclose(rd.sum(axis=0), 1.0, atol=1e-6)
 
@@ -53,25 +53,25 @@ def test_dominability_is_the_formula_of_equation_6():
     np.testing.assert_allclose(relative_dominability(losses, temperature=7.0), expected, rtol=2e-6)
 
 
-def test_other_forms_and_normalisations_are_their_formulas():
+def test_other_forms_and_normalizations_are_their_formulas():
     losses = np.asarray(random_losses(), np.float64)
     linear = np.exp(-losses) / np.exp(-losses).sum(axis=0)
     np.testing.assert_allclose(relative_dominability(losses, form="linear"), linear, rtol=2e-6)
     # Proportional to an exponential is a softmax of its exponent (Tables 4 and 5 agree).
     np.testing.assert_allclose(
-        relative_dominability(losses, normalisation="proportional"), linear, rtol=2e-6
+        relative_dominability(losses, normalization="proportional"), linear, rtol=2e-6
     )
     sigmoid = 1 / (1 + np.exp(losses))
     np.testing.assert_allclose(
-        relative_dominability(losses, form="sigmoid", normalisation="none"), sigmoid, rtol=2e-6
+        relative_dominability(losses, form="sigmoid", normalization="none"), sigmoid, rtol=2e-6
     )
     np.testing.assert_allclose(
-        relative_dominability(losses, form="sigmoid", normalisation="proportional"),
+        relative_dominability(losses, form="sigmoid", normalization="proportional"),
         sigmoid / sigmoid.sum(axis=0),
         rtol=3e-6,
     )
     np.testing.assert_allclose(
-        relative_dominability(losses, normalisation="none"), np.exp(-losses), rtol=2e-6
+        relative_dominability(losses, normalization="none"), np.exp(-losses), rtol=2e-6
     )
 
 
@@ -109,8 +109,8 @@ def test_positive_correlation_swaps_two_sources_and_reverses_many():
 def test_weights_average_one_over_the_sources():
     rd = relative_dominability(random_losses(3))
     np.testing.assert_allclose(fusion_weights(rd).mean(axis=0), 1.0, atol=1e-6)
-    scores = relative_dominability(random_losses(3), normalisation="none")
-    np.testing.assert_array_equal(fusion_weights(scores, normalisation="none"), scores)
+    scores = relative_dominability(random_losses(3), normalization="none")
+    np.testing.assert_array_equal(fusion_weights(scores, normalization="none"), scores)
 
 
 def test_loss_presets_judge_what_they_say():
@@ -127,7 +127,7 @@ def test_loss_presets_judge_what_they_say():
         ("fused", "squared"): ((s - x) ** 2).mean(-1),
     }
     for (preset, norm), value in expected.items():
-        got = loss_maps(components, sources, static, preset=preset, norm=norm)
+        got = loss_maps(components, sources, static, loss=preset, norm=norm)
         np.testing.assert_allclose(got, value, rtol=1e-5, atol=1e-7)
 
 
@@ -135,10 +135,10 @@ def test_loss_presets_judge_what_they_say():
     ("options", "named"),
     [
         ({"form": "cubic"}, "form"),
-        ({"normalisation": "max"}, "normalisation"),
+        ({"normalization": "max"}, "normalization"),
         ({"correlation": "none"}, "correlation"),
         ({"temperature": 0.0}, "temperature"),
-        ({"form": "linear", "normalisation": "proportional"}, "linear"),
+        ({"form": "linear", "normalization": "proportional"}, "linear"),
     ],
 )
 def test_unknown_options_are_named(options, named):
@@ -148,10 +148,10 @@ def test_unknown_options_are_named(options, named):
 
 @pytest.mark.parametrize(
     "options",
-    [{"preset": "x"}, {"norm": "l3"}, {"space": "hsv"}, {"clip": True, "space": "network"}],
+    [{"loss": "x"}, {"norm": "l3"}, {"space": "hsv"}, {"clip": True, "space": "network"}],
 )
 def test_settings_refuse_what_makes_no_sense(options):
-    with pytest.raises(ValueError, match=r"must be one of|clip"):
+    with pytest.raises(ValueError, match=r"must be one of|clip|unknown loss map"):
         DominabilitySettings(**options)
 
 
@@ -168,3 +168,8 @@ def test_settings_pass_through_transformations():
     second = weigh(losses, DominabilitySettings(temperature=2.0))
     np.testing.assert_array_equal(first, second)
     np.testing.assert_allclose(first, relative_dominability(losses, temperature=2.0), rtol=1e-6)
+
+
+def test_shares_count_pixels_and_split_ties():
+    rd = np.array([[[0.6, 0.5], [0.4, 0.7]], [[0.4, 0.5], [0.6, 0.3]]], np.float32)
+    np.testing.assert_allclose(dominance_shares(rd), [(1 + 0.5 + 0 + 1) / 4, (0 + 0.5 + 1 + 0) / 4])

@@ -1,4 +1,4 @@
-"""Static and dynamic fusion, on a real backbone with random weights."""
+"""Static and dynamic fusion, on a real network with random weights."""
 
 import functools
 
@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 import ttd_jax
-from ttd_jax.backbones import REGISTRY, Model
 from ttd_jax.core.dominability import DominabilitySettings
+from ttd_jax.networks import Model, lookup, networks
 
-IFCNN = [name for name in REGISTRY if name.startswith("ifcnn")]
+IFCNN = [name for name in networks() if name.startswith("ifcnn")]
 EVEN, ODD = (16, 24), (15, 23)
 
 
 @functools.cache
 def random_model(name="ifcnn_sum", preset="fused", seed=0):
-    row = REGISTRY[name]
+    row = lookup(name)
     module = row.build()
     variables = module.init(jax.random.key(seed), jnp.zeros((2, 16, 16, row.channels)))
     return Model(variables=variables, module=module, settings=row.presets[preset])
@@ -55,7 +55,7 @@ def test_fusion_has_the_documented_shapes_and_ranges(preset):
 
 @pytest.mark.parametrize("norm", ["squared", "l1"])
 def test_self_dominability_of_two_sources_keeps_its_range(norm):
-    settings = DominabilitySettings(preset="self", norm=norm, temperature=50.0)
+    settings = DominabilitySettings(loss="self", norm=norm, temperature=50.0)
     rd = ttd_jax.dynamic_fuse(random_model(), random_sources(ODD), settings).dominability
     assert float(rd.min()) >= 0.26894
     assert float(rd.max()) <= 0.73106
@@ -74,7 +74,7 @@ def test_permuting_the_sources_permutes_dominability_and_keeps_the_image(preset)
 
 def test_the_space_of_the_loss_matters_and_clipping_only_in_the_image():
     model, sources = random_model(), random_sources(EVEN)
-    make = functools.partial(DominabilitySettings, preset="self", norm="l1")
+    make = functools.partial(DominabilitySettings, loss="self", norm="l1")
     network = ttd_jax.dynamic_fuse(model, sources, make(space="network"))
     image = ttd_jax.dynamic_fuse(model, sources, make(space="image"))
     clipped = ttd_jax.dynamic_fuse(model, sources, make(space="image", clip=True))
@@ -132,7 +132,7 @@ def test_gradients_of_the_image_are_finite(name, preset):
 def test_dynamic_fusion_is_a_flax_module_with_the_same_result():
     model, sources = random_model(), random_sources(ODD)
     layer = ttd_jax.DynamicFusion(model.module, model.settings)
-    variables = {kind: {"backbone": tree} for kind, tree in model.variables.items()}
+    variables = {kind: {"network": tree} for kind, tree in model.variables.items()}
     fused = layer.apply(variables, sources)
     chex.assert_trees_all_close(fused, ttd_jax.dynamic_fuse(model, sources), atol=1e-6)
     fresh = layer.init(jax.random.key(0), sources)

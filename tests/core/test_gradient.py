@@ -10,21 +10,20 @@ import pytest
 from flax import struct, traverse_util
 
 import ttd_jax
-from ttd_jax.backbones import REGISTRY
-from ttd_jax.backbones.registry import variable_shapes
 from ttd_jax.core.dominability import DominabilitySettings, relative_dominability
 from ttd_jax.core.fusion import decompose, measure_losses
 from ttd_jax.core.gradient import gradient_maps, rank_channels, select_channel
+from ttd_jax.networks import lookup
 
 EVEN, ODD = (16, 18), (17, 15)
 
-# What runs once or twice: optimising the compiled code would cost more than it saves.
+# What runs once or twice: optimizing the compiled code would cost more than it saves.
 quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 @struct.dataclass
 class SmallNetwork:
-    """Smooth, not linear, mixing neighbours on both sides; two leaves of features, 3 and 2 wide."""
+    """Smooth, not linear, mixing neighbors on both sides; two leaves of features, 3 and 2 wide."""
 
     encoder: chex.Array  # [C, 5]
     decoder: chex.Array  # [5, C]
@@ -61,7 +60,7 @@ class SmallNetwork:
 class IdentityNetwork:
     """Features are the pictures themselves, so every component is perfect."""
 
-    settings = DominabilitySettings(preset="self", norm="l1")
+    settings = DominabilitySettings(loss="self", norm="l1")
 
     prepare = restore = encode = finish = staticmethod(lambda x: x)
     solo = staticmethod(lambda x, features: features)
@@ -86,7 +85,7 @@ def random_pictures(*shape, seed=0, dtype=np.float32):
 def random_model(name):
     """A backbone with random variables, made without running it."""
     rng, variables = np.random.default_rng(0), {}
-    for path, struct_ in variable_shapes(REGISTRY[name]).items():
+    for path, struct_ in lookup(name).shapes().items():
         if path.endswith("kernel"):
             value = rng.normal(size=struct_.shape) / np.sqrt(np.prod(struct_.shape[:-1]))
         elif path.endswith(("scale", "var", "temperature")):
@@ -94,7 +93,7 @@ def random_model(name):
         else:
             value = 0.1 * rng.normal(size=struct_.shape)
         variables[path] = jnp.asarray(value, struct_.dtype)
-    return REGISTRY[name].bind(traverse_util.unflatten_dict(variables, sep="/"))
+    return lookup(name).bind(traverse_util.unflatten_dict(variables, sep="/"))
 
 
 # What the gradient is -------------------------------------------------------------------------
@@ -107,7 +106,7 @@ def random_model(name):
 def test_maps_agree_with_finite_differences(size, norm, preset):
     """The loss written out once more, moved by every single feature, in float64."""
     with jax.enable_x64(True):
-        settings = {"preset": preset, "norm": norm, "space": "image"}
+        settings = {"loss": preset, "norm": norm, "space": "image"}
         network = small_network(**settings)
         sources = random_pictures(3, *size, 2, dtype=np.float64)
         x = network.prepare(sources)
@@ -146,7 +145,7 @@ def test_maps_agree_with_finite_differences(size, norm, preset):
 
 def test_a_sum_over_sources_would_tell_summed_features_nothing_apart():
     """Why each source answers for its own loss: the total moves alike with either's features."""
-    network = small_network(preset="fused", norm="squared")
+    network = small_network(loss="fused", norm="squared")
     sources = random_pictures(2, 4, 5, 2)
 
     @quick_jit
@@ -164,7 +163,7 @@ def test_a_sum_over_sources_would_tell_summed_features_nothing_apart():
 def test_the_loss_is_a_sum_so_that_gradients_do_not_shrink_with_the_picture():
     sources = random_pictures(2, 4, 6, 1)
     network = IdentityNetwork()
-    settings = DominabilitySettings(preset="fused", norm="squared")
+    settings = DominabilitySettings(loss="fused", norm="squared")
     maps = quick_jit(lambda sources: gradient_maps(network, sources, settings))
     one, tiled = maps(sources), maps(jnp.tile(sources, (1, 3, 2, 1)))
     np.testing.assert_allclose(tiled, jnp.tile(one, (1, 3, 2, 1)), rtol=1e-6)
@@ -179,7 +178,7 @@ def test_the_kink_of_a_perfect_component_has_gradient_zero():
 
 
 def test_a_loss_may_be_any_function_of_the_decomposition():
-    network = small_network(preset="self", norm="squared", space="network")
+    network = small_network(loss="self", norm="squared", space="network")
     sources = random_pictures(2, 5, 4, 2)
 
     def by_hand(parts):
@@ -216,8 +215,8 @@ def test_a_loss_that_ignores_the_features_is_refused():
         ("cddfuse_ivf", "self", (9, 8), 128),
     ],
 )
-def test_maps_of_every_backbone_under_jit_and_vmap(name, preset, size, channels):
-    row, model = REGISTRY[name], random_model(name)
+def test_maps_of_every_network_under_jit_and_vmap(name, preset, size, channels):
+    row, model = lookup(name), random_model(name)
     scenes = random_pictures(2, 2, *size, row.channels)
     settings = row.presets[preset]
     run = quick_jit(jax.vmap(lambda model, s: gradient_maps(model, s, settings), (None, 0)))
@@ -247,7 +246,7 @@ def fuse_by_gradient(model, sources, settings):
 
 def test_dynamic_fusion_takes_the_best_channel_as_its_losses():
     model, scenes = random_model("ifcnn_max"), random_pictures(2, 3, *ODD, 3)
-    settings = DominabilitySettings(preset="self", norm="l1")
+    settings = DominabilitySettings(loss="self", norm="l1")
     maps, ranking, fusion = fuse_by_gradient(model, scenes, settings)
     for index in range(2):
         best = maps[index, ..., ranking[index, 0]]
@@ -278,7 +277,7 @@ def test_features_of_piafusion_are_those_of_each_sources_own_pass():
     model, sources = random_model("piafusion"), random_pictures(2, *ODD, 1)
     maps, components, solo = own_passes(model, sources)
     np.testing.assert_allclose(components, solo, atol=1e-5)
-    settings = REGISTRY["piafusion"].presets["self"]
+    settings = lookup("piafusion").presets["self"]
     found = quick_jit(gradient_maps)(model, sources, settings)
     np.testing.assert_allclose(found, maps, rtol=1e-3, atol=1e-6)
 
@@ -286,6 +285,8 @@ def test_features_of_piafusion_are_those_of_each_sources_own_pass():
 @struct.dataclass
 class CoupledNetwork(SmallNetwork):
     """Each stream sees both sources; a component is the network with one source on both inputs."""
+
+    coupled = True
 
     def encode(self, x):
         return super().encode(x + 0.3 * jnp.roll(x, 1, axis=0) ** 2)
@@ -305,7 +306,7 @@ class Compiled:
     """A network whose methods are compiled: `solo` takes the features in and drops them inside."""
 
     def __init__(self, network):
-        self.network, self.settings = network, network.settings
+        self.network, self.settings, self.coupled = network, network.settings, True
 
     def __getattr__(self, method):
         return jax.jit(getattr(self.network, method))
@@ -315,7 +316,7 @@ class Compiled:
 def test_a_coupled_network_has_a_gradient_for_every_preset_compiled_or_not(preset):
     small = small_network()
     network = CoupledNetwork(
-        small.encoder, small.decoder, DominabilitySettings(preset=preset, norm="l1")
+        small.encoder, small.decoder, DominabilitySettings(loss=preset, norm="l1")
     )
     sources = random_pictures(2, 4, 5, 2)
     maps = quick_jit(gradient_maps)(network, sources)

@@ -21,7 +21,7 @@ DISTRIBUTIONS = {
     ),
 }
 
-# Few pixels: optimising the compiled code would cost more than it saves.
+# Few pixels: optimizing the compiled code would cost more than it saves.
 quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 choose = quick_jit(choose_temperature, static_argnames=("bounds", "points", "steps"))
 
@@ -36,8 +36,8 @@ def objective(t, losses, judged):
     losses, judged = np.float64(losses), np.float64(judged)
     score = np.exp(np.exp(-t * losses))
     rd = score / score.sum(axis=0)
-    centred = judged - judged.mean((1, 2), keepdims=True)
-    return (rd * centred).mean((1, 2)).sum()
+    centerd = judged - judged.mean((1, 2), keepdims=True)
+    return (rd * centerd).mean((1, 2)).sum()
 
 
 def brute_force(losses, judged):

@@ -11,7 +11,7 @@ import pytest
 from ttd_jax.core import theory
 from ttd_jax.core.dominability import relative_dominability
 
-# Few pixels: optimising the compiled code would cost more than it saves.
+# Few pixels: optimizing the compiled code would cost more than it saves.
 quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 bound = quick_jit(theory.bound)
 covariance = quick_jit(theory.covariance)

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import ttd_jax_datasets
 
-from ttd_jax.data.examples import prepared_examples
+from ttd_jax.pictures.prepared import prepared_examples
 
 BUILDERS = pathlib.Path(ttd_jax_datasets.__file__).parent
 

@@ -6,7 +6,7 @@ import pytest
 from ttd_jax_datasets import NAMES, builder_class
 
 from tests.datasets.conftest import BUILDERS
-from ttd_jax.backbones.registry import TASKS
+from ttd_jax.core.tasks import TASKS
 
 SCHEMES = ("https://",)
 

@@ -7,8 +7,8 @@ import pytest
 from ttd_jax_datasets import find_config
 
 from tests.datasets.conftest import BUILDERS
-from ttd_jax.data.images import decode_picture, read_picture
-from ttd_jax.data.scenes import find_scenes
+from ttd_jax.pictures.images import decode_picture, read_picture
+from ttd_jax.pictures.scenes import find_scenes
 
 # What the samples hold of each benchmark: folder, counts.
 SAMPLES = {

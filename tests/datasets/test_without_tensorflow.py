@@ -20,8 +20,8 @@ class NoTensorFlow:
 
 sys.meta_path.insert(0, NoTensorFlow())
 import ttd_jax_datasets
-from ttd_jax.data.examples import folder_examples, prepared_examples
-from ttd_jax.data.scenes import find_scenes
+from ttd_jax.pictures.prepared import prepared_examples
+from ttd_jax.pictures.scenes import find_scenes
 from ttd_jax_datasets.preparing import prepare
 
 root, data_dir = map(pathlib.Path, sys.argv[1:])
@@ -29,7 +29,7 @@ prepare(*ttd_jax_datasets.find_config("msrs/detection_fusion"), root, data_dir)
 prepare(*ttd_jax_datasets.find_config("msrs/fusion"), root, data_dir)
 prepared = prepared_examples("msrs", "test", data_dir=data_dir)
 scenes = find_scenes([str(root / "test/vi"), str(root / "test/ir")])
-assert list(prepared) == list(folder_examples(scenes, prepared.roles))
+assert [example.files for example in prepared] == [scene.files for scene in scenes]
 detection = prepared_examples("msrs/detection_fusion", "test", data_dir=data_dir)
 assert all(example.boxes for example in detection)
 print(len(prepared), len(detection))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ttd_jax.detection.assignment import assign
-from ttd_jax.detection.boxes import Objects, make_anchors, overlap, to_centres, to_corners
+from ttd_jax.detection.boxes import Objects, make_anchors, overlap, to_centers, to_corners
 
 HEIGHT, WIDTH, CLASSES = 64, 96, 3
 ANCHORS = make_anchors(HEIGHT, WIDTH)
@@ -18,7 +18,7 @@ def _case(seed, count, size=8):
     rng = np.random.default_rng(seed)
     spread = ANCHORS.strides * rng.normal(0, 0.7, (COUNT, 2))
     sides = ANCHORS.strides * np.exp(rng.normal(0.8, 0.6, (COUNT, 2)))
-    centres = np.concatenate([ANCHORS.centres + spread, sides], axis=1).astype(np.float32)
+    centers = np.concatenate([ANCHORS.centers + spread, sides], axis=1).astype(np.float32)
     logits = rng.normal(-1, 2, (COUNT, 1 + CLASSES)).astype(np.float32)
     boxes = np.zeros((size, 4), np.float32)
     middles = rng.uniform((0, 0), (WIDTH, HEIGHT), (count, 2))
@@ -26,16 +26,16 @@ def _case(seed, count, size=8):
     boxes[:count] = np.concatenate([middles - halves, middles + halves], axis=1)
     classes = np.zeros(size, np.int32)
     classes[:count] = rng.integers(CLASSES, size=count)
-    return centres, logits, Objects(boxes=boxes, classes=classes, mask=np.arange(size) < count)
+    return centers, logits, Objects(boxes=boxes, classes=classes, mask=np.arange(size) < count)
 
 
-def _expected(centres, logits, objects):
+def _expected(centers, logits, objects):
     """The rule, pair by pair, in float64."""
-    corners = np.asarray(to_corners(centres), np.float64)
+    corners = np.asarray(to_corners(centers), np.float64)
     probabilities = 1 / (1 + np.exp(-logits.astype(np.float64)))
     there = np.flatnonzero(objects.mask)
     distance = np.abs(
-        np.asarray(to_centres(objects.boxes))[there, None, :2] - ANCHORS.centres[None]
+        np.asarray(to_centers(objects.boxes))[there, None, :2] - ANCHORS.centers[None]
     )
     near = (distance < 1.5 * ANCHORS.strides).all(axis=-1)
     candidates = np.flatnonzero(near.any(axis=0))
@@ -69,13 +69,13 @@ def _expected(centres, logits, objects):
 def test_assignment_equals_the_rule_written_out(count):
     contested = 0
     for seed in range(3):
-        centres, logits, objects = _case(seed, count)
-        found = _assign(centres, logits, objects, ANCHORS)
+        centers, logits, objects = _case(seed, count)
+        found = _assign(centers, logits, objects, ANCHORS)
         owner = np.where(found.foreground, found.objects, -1)
-        expected = _expected(centres, logits, objects)
+        expected = _expected(centers, logits, objects)
         np.testing.assert_array_equal(owner, expected, err_msg=str(seed))
         contested += np.sum(owner >= 0)
-        shares = overlap(objects.boxes[found.objects], to_corners(centres))
+        shares = overlap(objects.boxes[found.objects], to_corners(centers))
         np.testing.assert_allclose(
             found.overlaps, np.where(found.foreground, shares, 0), rtol=0, atol=1e-6
         )
@@ -89,11 +89,11 @@ def test_a_picture_without_objects_is_all_background():
 
 
 def test_padding_changes_nothing():
-    centres, logits, objects = _case(3, 4)
+    centers, logits, objects = _case(3, 4)
     shorter = jax.tree.map(lambda leaf: leaf[:4], objects)
     garbage = objects.replace(boxes=np.where(objects.mask[:, None], objects.boxes, 30.0))
     first, *others = (
-        _assign(centres, logits, each, ANCHORS) for each in (objects, shorter, garbage)
+        _assign(centers, logits, each, ANCHORS) for each in (objects, shorter, garbage)
     )
     for other in others:
         jax.tree.map(np.testing.assert_array_equal, first, other)

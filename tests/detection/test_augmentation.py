@@ -10,26 +10,26 @@ SIZE = (64, 96)
 BACKGROUND = 40
 
 
-def scene(colour=200, box=(8, 6, 24, 26), size=(32, 48)):
+def scene(color=200, box=(8, 6, 24, 26), size=(32, 48)):
     """Two sources with one bright rectangle, which is the object."""
     picture = np.full((*size, 3), BACKGROUND, np.uint8)
     left, top, right, bottom = box
-    picture[top:bottom, left:right] = colour
+    picture[top:bottom, left:right] = color
     box = np.array([box], np.float32)
     return make_frame([picture, 255 - picture[..., :1]], box, [0], SIZE)
 
 
-def drawn_where_they_say(frame, colours=(200,)):
-    """Every object's colour fills its box, up to the smoothing of its edge, and nothing near it."""
-    assert len(frame.boxes) == len(colours)
-    for box, colour in zip(frame.boxes, colours, strict=True):
+def drawn_where_they_say(frame, colors=(200,)):
+    """Every object's color fills its box, up to the smoothing of its edge, and nothing near it."""
+    assert len(frame.boxes) == len(colors)
+    for box, color in zip(frame.boxes, colors, strict=True):
         left, top, right, bottom = box.astype(int)
         inside = np.s_[top + 3 : bottom - 2, left + 3 : right - 2]
         around = np.ones(frame.covered.shape, bool)
         around[max(top - 2, 0) : bottom + 3, max(left - 2, 0) : right + 3] = False
         around[: max(top - 6, 0)] = around[bottom + 6 :] = False
         around[:, : max(left - 6, 0)] = around[:, right + 6 :] = False
-        for picture, shown in zip(frame.pictures, (colour, 255 - colour), strict=True):
+        for picture, shown in zip(frame.pictures, (color, 255 - color), strict=True):
             assert picture[inside].size
             assert (np.abs(picture[inside].astype(int) - shown) <= 1).all()
             assert (np.abs(picture[around].astype(int) - shown) > 20).all()
@@ -64,10 +64,10 @@ def test_mirrored_twice_nothing_has_changed():
 
 
 def test_four_scenes_meet_at_the_point_and_keep_their_objects():
-    colours = (150, 180, 210, 240)
-    joined = mosaic([scene(colour) for colour in colours], (90, 60))
+    colors = (150, 180, 210, 240)
+    joined = mosaic([scene(color) for color in colors], (90, 60))
     assert joined.pictures.shape == (2, 128, 192, 3)
-    drawn_where_they_say(joined, colours)
+    drawn_where_they_say(joined, colors)
     assert joined.covered[:120, :186].all()
     assert not joined.covered[124:].any()
 

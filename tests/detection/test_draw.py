@@ -1,9 +1,9 @@
-"""Boxes over a picture: what counts as found, and that each kind is drawn in its colour."""
+"""Boxes over a picture: what counts as found, and that each kind is drawn in its color."""
 
 import numpy as np
 
 from ttd_jax.detection.average_precision import Found, Truth
-from ttd_jax.detection.draw import COLOURS, draw, match
+from ttd_jax.detection.draw import COLORS, draw, match
 
 BOXES = np.array([[20.0, 30.0, 60.0, 90.0], [100.0, 30.0, 140.0, 90.0]])
 TRUTH = Truth(BOXES, np.array([0, 0]))
@@ -14,8 +14,8 @@ def _found(boxes, scores, classes=None):
     return Found(np.array(boxes, float).reshape(-1, 4), classes, np.array(scores))
 
 
-def _has(picture, colour):
-    return (picture == colour).all(axis=-1)
+def _has(picture, color):
+    return (picture == color).all(axis=-1)
 
 
 def test_the_strongest_detection_has_the_object_and_others_are_false_alarms():
@@ -26,7 +26,7 @@ def test_the_strongest_detection_has_the_object_and_others_are_false_alarms():
     np.testing.assert_array_equal(match(nothing, found), [-1, -1, -1])
 
 
-def test_each_kind_is_drawn_where_it_is_in_its_colour():
+def test_each_kind_is_drawn_where_it_is_in_its_color():
     picture = np.full((120, 200, 1), 80, np.uint8)
     found = _found([BOXES[0], [150, 100, 190, 118]], [0.9, 0.4])
     before = picture.copy()
@@ -39,12 +39,12 @@ def test_each_kind_is_drawn_where_it_is_in_its_colour():
         "missed": (100, 60),
         "false alarm": (190, 110),
     }.items():
-        assert _has(drawn, COLOURS[kind])[y, x], kind
-        assert _has(drawn[120:], COLOURS[kind]).any(), kind
+        assert _has(drawn, COLORS[kind])[y, x], kind
+        assert _has(drawn[120:], COLORS[kind]).any(), kind
     assert (drawn[50, 40] == 80).all()  # inside of a box the picture shows
 
 
 def test_boxes_beyond_the_border_are_drawn_as_far_as_they_go():
     picture = np.zeros((64, 96, 3), np.uint8)
     drawn = draw(picture, Truth(np.zeros((0, 4)), []), _found([[-30, -30, 500, 40]], [1.0]))
-    assert _has(drawn[:64], COLOURS["false alarm"])[40].all()
+    assert _has(drawn[:64], COLORS["false alarm"])[40].all()

@@ -13,14 +13,15 @@ import ttd_jax_datasets
 
 from tests.commands.conftest import draw
 from tests.detection.small import BOXES, EMPTY, NAME, SIZE, draw_llvip, random_detector, save, xml
-from ttd_jax.backbones import DETECTORS
-from ttd_jax.checkpoints.convert import convert_checkpoint
-from ttd_jax.checkpoints.store import load_detector
 from ttd_jax.detection import evaluation, tables
 from ttd_jax.detection.average_precision import Found
-from ttd_jax.detection.inputs import find_labelled, truth_of
+from ttd_jax.detection.inputs import find_labeled, truth_of
 from ttd_jax.detection.prediction import DetectionSettings
+from ttd_jax.detectors import DetectorSpec
 from ttd_jax.errors import UserError
+from ttd_jax.networks import lookup
+from ttd_jax.weights.convert import convert_checkpoint
+from ttd_jax.weights.store import load
 
 CONFIG = importlib.import_module("ttd_jax_configs.detect")
 
@@ -90,7 +91,7 @@ def _two_scenes(*, alarm):
 
 
 def test_figures_of_objects_found_missed_and_imagined_by_hand():
-    result = tables.summarise(_two_scenes(alarm=0.7), ("person",), ("static", "ttd"), **SETTINGS)
+    result = tables.summarize(_two_scenes(alarm=0.7), ("person",), ("static", "ttd"), **SETTINGS)
     assert (result["images"], result["empty"], result["objects"]) == (2, 1, 2)
     assert result["per_size"] == {"small": 1, "medium": 0, "large": 1}
     static, ttd = (result["inputs"][name] for name in ("static", "ttd"))
@@ -110,7 +111,7 @@ def test_figures_of_objects_found_missed_and_imagined_by_hand():
 
 
 def test_what_is_found_where_no_object_is_counts_as_a_false_alarm():
-    result = tables.summarise(_two_scenes(alarm=0.95), ("person",), ("static", "ttd"), **SETTINGS)
+    result = tables.summarize(_two_scenes(alarm=0.95), ("person",), ("static", "ttd"), **SETTINGS)
     ttd = result["inputs"]["ttd"]
     assert ttd["best"]["precision"] == pytest.approx(2 / 3)
     assert ttd["figures"]["AP50"] == pytest.approx(2 / 3)
@@ -121,7 +122,7 @@ def test_scenes_count_what_the_figures_count():
     for shown, name in ((0.9, "static"), (0.7, "ttd")):
         options = {**SETTINGS, "shown": shown}
         records = _two_scenes(alarm=0.95)
-        result = tables.summarise(records, ("person",), ("static", "ttd"), **options)
+        result = tables.summarize(records, ("person",), ("static", "ttd"), **options)
         best = result["inputs"][name]["best"]
         hits = sum(len(scene["found"][name]) for scene in result["scenes"])
         alarms = sum(scene["false_alarms"][name] for scene in result["scenes"])
@@ -132,7 +133,7 @@ def test_scenes_count_what_the_figures_count():
 
 
 def test_only_the_data_sets_classes_count_by_their_names(detector_folder):
-    detector = load_detector(detector_folder, precision="highest")  # as `evaluate` does
+    detector = load(detector_folder, precision="highest")  # as `evaluate` does
     settings = DetectionSettings(confidence=0.01, overlap=0.65, limit=300)
     everything = evaluation.Search(
         detector=detector,
@@ -176,6 +177,22 @@ def test_a_stopped_run_ends_with_the_same_bytes(configure, tmp_path):
     assert sheet.shape[1] == 2 * SIZE[1] + 3 * 8
 
 
+@pytest.mark.parametrize("changed", ["picture", "labels", "result"])
+def test_a_run_goes_on_but_for_the_scenes_that_changed(configure, root, tmp_path, changed):
+    shutil.copytree(root / "llvip/visible/test", tmp_path / "mine")
+    config = configure(inputs=("infrared",), results=(f"mine={tmp_path / 'mine'}",), pictures=0)
+    evaluation.evaluate(config, tmp_path / "out")
+    if changed == "labels":
+        (root / "llvip/Annotations/a.xml").write_text(xml([(3, 4, 33, 44)]))
+    else:
+        folder = root / "llvip/infrared/test" if changed == "picture" else tmp_path / "mine"
+        draw(folder / "a.png", SIZE, seed=77)
+    after = evaluation.evaluate(config, tmp_path / "out", resume=True)
+    assert after == evaluation.evaluate(config, tmp_path / "fresh")
+    lines = (tmp_path / "out/records/process-00000.jsonl").read_text().splitlines()
+    assert sorted(json.loads(line)["image"] for line in lines) == sorted([*BOXES, "a"])
+
+
 def test_anybodys_pictures_give_what_the_same_pictures_gave(configure, root, tmp_path):
     (tmp_path / "mine").mkdir()
     for path in (root / "llvip/visible/test").iterdir():
@@ -193,9 +210,9 @@ def test_prepared_boxes_are_those_of_the_label_files(root, tmp_path):
     prepare(cls, chosen, root / "llvip", tmp_path / "prepared")
     config = CONFIG.get_config()
     config.data_dir = str(tmp_path / "prepared")
-    _, prepared = find_labelled(config)
+    _, prepared = find_labeled(config)
     config.root = str(root)
-    _, upstream = find_labelled(config)
+    _, upstream = find_labeled(config)
     assert (prepared.names, prepared.classes) == (upstream.names, upstream.classes)
     for one, other in zip(prepared, upstream, strict=True):
         assert one.files == other.files
@@ -209,12 +226,12 @@ def test_msrs_is_scored_against_the_label_set_of_the_configuration():
     config = CONFIG.get_config("msrs/detection")
     config.root = str(pathlib.Path(ttd_jax_datasets.__file__).parent)
     config.folders = {"msrs": "msrs/dummy_data"}
-    name, examples = find_labelled(config)
+    name, examples = find_labeled(config)
     assert name == "msrs/detection_fusion"
     assert examples.classes == ("person", "bicycle", "car")
     fused = {example.name: truth_of(example, (24, 32)) for example in examples}
     config.label_set = "infrared"
-    name, examples = find_labelled(config)
+    name, examples = find_labeled(config)
     assert name == "msrs/detection_infrared"
     assert len(examples) == 2
     assert list(fused) == ["00004N"]
@@ -237,7 +254,7 @@ def test_damaged_labels_are_named(root, text, named):
     (root / "llvip/Annotations/a.xml").write_text(text)
     config = CONFIG.get_config()
     config.root = str(root)
-    _, examples = find_labelled(config)
+    _, examples = find_labeled(config)
     with pytest.raises(UserError) as error:
         list(examples)
     for word in named:
@@ -307,7 +324,7 @@ def _refuses(config, out, named):
 
 def test_persons_of_llvip_are_found_in_both_sources_the_same_in_every_run(torch, shared, tmp_path):
     checkpoint = shared / "weights/yolox/yolox_nano_coco_fp16rn.pth"
-    coco = convert_checkpoint(DETECTORS[NAME], checkpoint)[0]
+    coco = convert_checkpoint(lookup(NAME, DetectorSpec), checkpoint)[0]
     config = CONFIG.get_config()
     config.root = str(shared / "data")
     config.detector = str(save(tmp_path / "nano", coco))

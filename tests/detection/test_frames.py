@@ -5,9 +5,9 @@ import jax
 import numpy as np
 import pytest
 
-from ttd_jax.data.images import read_picture
 from ttd_jax.detection.frames import letterbox
 from ttd_jax.detection.preparation import prepare
+from ttd_jax.pictures.images import read_picture
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_frame_in_the_domain_of_the_network_equals_the_original(shared, street):
 
 
 @pytest.mark.parametrize(("height", "width"), [(10, 40), (40, 10), (1, 300), (64, 96)])
-def test_picture_is_at_the_top_left_and_grey_is_around_it(height, width):
+def test_picture_is_at_the_top_left_and_gray_is_around_it(height, width):
     framed, ratio = letterbox(np.full((height, width, 1), 7, np.uint8), (64, 96))
     rows, columns = max(1, int(height * ratio)), max(1, int(width * ratio))
     assert framed.shape == (64, 96, 3)
@@ -43,7 +43,7 @@ def test_picture_is_at_the_top_left_and_grey_is_around_it(height, width):
     assert ratio == min(64 / height, 96 / width)
 
 
-def test_legacy_preprocessing_standardises_rgb():
+def test_legacy_preprocessing_standardizes_rgb():
     rgb = np.random.default_rng(0).random((4, 5, 3), dtype=np.float32)
     found = prepare(rgb, "imagenet")
     mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -10,7 +10,6 @@ import pytest
 from flax import linen as nn
 
 import ttd_jax
-from ttd_jax.backbones import REGISTRY, Detector, DetectorSettings
 from ttd_jax.core.color import fuse_in_color
 from ttd_jax.detection.joint import (
     DETECTOR,
@@ -21,13 +20,15 @@ from ttd_jax.detection.joint import (
     split_variables,
 )
 from ttd_jax.detection.losses import make_objective
+from ttd_jax.detectors import Detector, DetectorSettings
+from ttd_jax.networks import lookup
 
 SIZE = (32, 64)
 _jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 class Coarse(nn.Module):
-    """A detector's shape: at every level a linear function of the picture's mean colours."""
+    """A detector's shape: at every level a linear function of the picture's mean colors."""
 
     @nn.compact
     def __call__(self, picture):
@@ -46,7 +47,7 @@ def detector():
 
 @pytest.fixture(scope="module")
 def model():
-    row = REGISTRY["ifcnn_sum"]
+    row = lookup("ifcnn_sum")
     variables = _jit(row.build().init)(jax.random.key(1), jnp.zeros((2, 8, 8, 3)))
     return row.bind(variables)
 
@@ -80,7 +81,7 @@ def test_the_gradient_of_the_fusion_network_goes_through_the_fused_picture(
     detector, model, sample, preset
 ):
     """The detector's gradient at the picture, times how the picture changes, by differences."""
-    settings = preset and REGISTRY["ifcnn_sum"].presets[preset]
+    settings = preset and lookup("ifcnn_sum").presets[preset]
     with jax.enable_x64(True):
         joined = join_variables(detector=detector.variables, fusion=model.variables)
         joined = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), joined)
@@ -123,7 +124,7 @@ def test_a_step_through_dominability_is_another_than_one_through_the_static_fusi
     detector, model, sample
 ):
     joined = join_variables(detector=detector.variables, fusion=model.variables)
-    preset = REGISTRY["ifcnn_sum"].presets["self"]
+    preset = lookup("ifcnn_sum").presets["self"]
     first, second = (
         _jit(make_fusion_objective(detector, model, settings, channels=3))(joined, sample)[0]
         for settings in (None, preset)

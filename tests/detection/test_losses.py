@@ -10,19 +10,19 @@ import pytest
 from flax import linen as nn
 from flax import traverse_util
 
-from ttd_jax.backbones import DETECTORS
-from ttd_jax.backbones.yolox import STRIDES
-from ttd_jax.checkpoints.convert import convert_checkpoint
-from ttd_jax.checkpoints.layouts import LAYOUTS
 from ttd_jax.detection.assignment import assign
 from ttd_jax.detection.boxes import (
     Objects,
-    decode_centres,
+    decode_centers,
     flatten_levels,
     make_anchors,
     to_corners,
 )
 from ttd_jax.detection.losses import L1_WEIGHTS, WEIGHTS, loss_sums, make_objective, weigh
+from ttd_jax.detectors import DetectorSpec
+from ttd_jax.detectors.yolox import STRIDES
+from ttd_jax.networks import lookup
+from ttd_jax.weights.convert import convert_checkpoint
 
 NAMES = {"iou": "iou_loss", "objectness": "conf_loss", "class": "cls_loss", "l1": "l1_loss"}
 # What is differentiated: the end of the network, since compiling the way back costs most.
@@ -39,7 +39,7 @@ def _losses_of_a_batch(raw, objects):
 def _assignments(raw, objects):
     def one(raw, objects):
         flat, anchors = flatten_levels(raw), make_anchors(416, 416)
-        return assign(decode_centres(flat[:, :4], anchors), flat[:, 4:], objects, anchors)
+        return assign(decode_centers(flat[:, :4], anchors), flat[:, 4:], objects, anchors)
 
     return jax.vmap(one)(raw, objects)
 
@@ -73,7 +73,9 @@ def stored(golden):
 @pytest.fixture(scope="module")
 def runs(torch, golden):
     """Of each mode: raw levels, losses, assignments, statistics; gradients of 'bn_eval'."""
-    detector = convert_checkpoint(DETECTORS["yolox_nano"], golden / "yolox_nano_random.pth")[0]
+    detector = convert_checkpoint(
+        lookup("yolox_nano", DetectorSpec), golden / "yolox_nano_random.pth"
+    )[0]
     batch = _read(golden, np.float32)
     flat = traverse_util.flatten_dict(detector.variables, sep="/")
     chosen = tuple(f"params/{part}/" for part in TRAINED)
@@ -126,7 +128,7 @@ def test_assignments_equal_the_original(runs, stored, mode):
 
 
 def test_gradients_equal_the_original(runs, expected, stored):
-    table = LAYOUTS["yolox_nano"].table
+    table = lookup("yolox_nano", DetectorSpec).layout.table
     compared = 0
     for key, norm in expected["bn_eval"]["grad_norms_f64"].items():
         gradient = runs["gradients"].get(table[key].path)
@@ -147,7 +149,7 @@ def test_gradients_equal_the_original(runs, expected, stored):
 
 
 def test_statistics_after_a_batch_equal_the_original(runs, stored):
-    table = LAYOUTS["yolox_nano"].table
+    table = lookup("yolox_nano", DetectorSpec).layout.table
     # Torch keeps the unbiased variance, this network that of the batch: a part in 10^3 or less.
     for key, reference in stored.items():
         if key.startswith("after."):

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from ttd_jax.backbones import DETECTORS, Detector, DetectorSettings
-from ttd_jax.backbones.yolox import STRIDES
-from ttd_jax.checkpoints.convert import convert_checkpoint
-from ttd_jax.data.images import read_picture
 from ttd_jax.detection import Found, detect, letterbox
 from ttd_jax.detection.boxes import overlap
 from ttd_jax.detection.prediction import DetectionSettings, decode, select, suppress
 from ttd_jax.detection.preparation import prepare
+from ttd_jax.detectors import Detector, DetectorSettings, DetectorSpec
+from ttd_jax.detectors.yolox import STRIDES
+from ttd_jax.networks import lookup
+from ttd_jax.pictures.images import read_picture
+from ttd_jax.weights.convert import convert_checkpoint
 
 _select = jax.jit(select, static_argnums=1)
 _suppress = jax.jit(suppress, static_argnames="threshold")
@@ -29,7 +30,7 @@ def stored(shared):
 @pytest.fixture(scope="module")
 def coco(torch, shared):
     path = shared / "weights/yolox/yolox_nano_coco_fp16rn.pth"
-    return convert_checkpoint(DETECTORS["yolox_nano_legacy"], path)[0]
+    return convert_checkpoint(lookup("yolox_nano_legacy", DetectorSpec), path)[0]
 
 
 def _kept(detections):
@@ -64,7 +65,7 @@ def test_decoded_boxes_equal_the_original(stored):
 
 def test_boxes_and_detections_equal_the_original_in_float64(torch, shared, stored):
     path = shared / "golden/yolox/yolox_nano_random.pth"
-    detector = convert_checkpoint(DETECTORS["yolox_nano"], path)[0]
+    detector = convert_checkpoint(lookup("yolox_nano", DetectorSpec), path)[0]
     settings = DetectionSettings(confidence=0.01, overlap=0.65, limit=200)
     with jax.enable_x64(True):
         variables = jax.tree.map(np.float64, detector.variables)
@@ -177,7 +178,7 @@ def test_a_chain_of_overlaps_is_followed_to_its_end():
 
 
 def _decoded(*rows, classes=2):
-    """Predictions (centre x, y, width, height, score, class)."""
+    """Predictions (center x, y, width, height, score, class)."""
     decoded = np.zeros((len(rows), 5 + classes), np.float32)
     for row, (*box, score, kind) in zip(decoded, rows, strict=True):
         row[:4], row[4], row[5 + kind] = box, 1, score

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 from flax import traverse_util
 
-from ttd_jax.backbones import DETECTORS, variable_shapes
-from ttd_jax.backbones.yolox import Head
-from ttd_jax.backbones.yolox_blocks import ConvSettings
 from ttd_jax.detection import replace_classes
+from ttd_jax.detectors import DetectorSpec
+from ttd_jax.detectors.yolox import Head
+from ttd_jax.detectors.yolox_blocks import ConvSettings
+from ttd_jax.networks import lookup
 
-ROW = DETECTORS["yolox_nano"]
+ROW = lookup("yolox_nano", DetectorSpec)
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +19,7 @@ def detector():
     rng = np.random.default_rng(0)
     flat = {
         path: rng.uniform(0.5, 1, leaf.shape).astype(np.float32)
-        for path, leaf in variable_shapes(ROW).items()
+        for path, leaf in ROW.shapes().items()
     }
     return ROW.bind(traverse_util.unflatten_dict(flat, sep="/"))
 
@@ -45,7 +46,7 @@ def test_shapes_fit_the_network_with_as_many_classes(detector):
     )
     assert three.settings.classes == ("People", "Lamp", "Car")
     row = ROW.with_settings(three.settings)
-    shapes = {path: leaf.shape for path, leaf in variable_shapes(row).items()}
+    shapes = {path: leaf.shape for path, leaf in row.shapes().items()}
     flat = traverse_util.flatten_dict(three.variables, sep="/")
     assert {path: leaf.shape for path, leaf in flat.items()} == shapes
     old = traverse_util.flatten_dict(detector.variables, sep="/")

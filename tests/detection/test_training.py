@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from tests.detection.small import BOXES, EMPTY, NAME, SIZE, draw_llvip, random_detector, save, xml
-from ttd_jax.backbones import Detector
-from ttd_jax.checkpoints.store import load_detector, load_model, read_manifest
 from ttd_jax.detection.augmentation import Augmentation
 from ttd_jax.detection.evaluation import evaluate
-from ttd_jax.detection.inputs import find_inputs, find_labelled
+from ttd_jax.detection.inputs import find_inputs, find_labeled
 from ttd_jax.detection.joint import join_variables
-from ttd_jax.detection.samples import LabelledSampler
+from ttd_jax.detection.samples import LabeledSampler
 from ttd_jax.detection.training import _phases, _start, train_detector
+from ttd_jax.detectors import Detector
 from ttd_jax.errors import UserError
 from ttd_jax.files import read_json_lines
 from ttd_jax.training.checkpointing import Checkpoints
-from ttd_jax.training.optimiser import make_optimiser
+from ttd_jax.training.optimizer import make_optimizer
 from ttd_jax.training.run import as_plain
+from ttd_jax.weights.store import load, read_manifest
 
 CONFIG = importlib.import_module("ttd_jax_configs.detect")
 # Compiling the way back through a whole detector takes a minute: its classes alone are trained.
@@ -29,7 +29,7 @@ FROZEN = ("detector/backbone", "detector/neck", "detector/heads_1", "detector/he
 
 @pytest.fixture(scope="module", autouse=True)
 def compile_quickly():
-    """Nothing here runs long enough to be worth optimising."""
+    """Nothing here runs long enough to be worth optimizing."""
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
@@ -57,7 +57,7 @@ def configure(root, detector_folder, random_weights):
         config.train.update({"batch_size": 2, "log_every": 1, "checkpoint_every": 1, **fields})
         for phase in config.train.phases:
             phase.steps = 3
-            phase.optimiser.update({"frozen": FROZEN, "learning_rate": 1e-2, "warmup_steps": 0})
+            phase.optimizer.update({"frozen": FROZEN, "learning_rate": 1e-2, "warmup_steps": 0})
             phase.augmentation.update({"mosaic": 0.5, "mirror": True})
         return config
 
@@ -74,7 +74,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights_which_eval_takes(configure, r
     assert {"AP50", "recall"} < [r for r in records if r["kind"] == "validation"][-1].keys()
     assert (tmp_path / "run/sheets/step-00000003.png").is_file()
 
-    start, trained = random_detector(), load_detector(outcome.weights)
+    start, trained = random_detector(), load(outcome.weights)
     assert (trained.settings.classes, trained.settings.size) == (("person",), (32, 32))
     person = start.settings.classes.index("person")
     for level, moved in ((0, True), (1, False)):
@@ -105,22 +105,19 @@ def test_joint_training_changes_the_fusion_network_as_well(configure, random_wei
     (phase,) = config.train.phases
     phase.steps, phase.joint = 1, True
     train_detector(config, tmp_path / "run")
-    before, after = (
-        load_model("ifcnn_sum", path).params
-        for path in (random_weights, tmp_path / "run/ifcnn_sum")
-    )
+    before, after = (load(path).params for path in (random_weights, tmp_path / "run/ifcnn_sum"))
     changed = jax.tree.map(lambda a, b: bool((a != b).any()), before, after)
     assert all(jax.tree.leaves(changed))
 
 
 def test_without_joint_the_fusion_network_is_frozen(configure, detector_folder):
     inputs = find_inputs(("ttd",), ("visible", "infrared"), configure(), fold=False)
-    detector = load_detector(detector_folder)
+    detector = load(detector_folder)
     variables = join_variables(detector=detector.variables, fusion=inputs.model.variables)
     for joint in (True, False):
         config = as_plain(configure().train.phases)[0] | {"joint": joint}
         (phase,) = _phases([config], detector, inputs, variables)
-        trained = make_optimiser(phase.optimiser, variables["params"]).trainable
+        trained = make_optimizer(phase.optimizer, variables["params"]).trainable
         assert all(jax.tree.leaves(trained["fusion"])) == joint
         assert any(jax.tree.leaves(trained["fusion"])) == joint
         assert any(jax.tree.leaves(trained["detector"]))
@@ -132,7 +129,7 @@ def test_classes_that_the_detector_knows_stay_and_others_begin_anew(configure, d
     detector, names = _start(config, ("People", "Lamp"))
     assert isinstance(detector, Detector)
     assert names == {"People": "person", "Lamp": None}
-    start = load_detector(detector_folder)
+    start = load(detector_folder)
     kernels = [d.variables["params"]["heads_0"]["class"]["kernel"] for d in (start, detector)]
     np.testing.assert_array_equal(
         kernels[0][:, start.settings.classes.index("person")], kernels[1][:, 0]
@@ -142,10 +139,10 @@ def test_classes_that_the_detector_knows_stay_and_others_begin_anew(configure, d
 def test_samples_are_of_one_shape_and_depend_on_the_seed_alone(root):
     config = CONFIG.get_config()
     config.root = str(root)
-    _, examples = find_labelled(config, split="train")
+    _, examples = find_labeled(config, split="train")
 
     def sampler(**changes):
-        return LabelledSampler(
+        return LabeledSampler(
             examples,
             (0, 1, 2),
             roles=("visible", "infrared"),
@@ -184,7 +181,7 @@ def test_samples_are_of_one_shape_and_depend_on_the_seed_alone(root):
         ({}, {"joint": True}, ("config.train.phases[0]", "joint", "ttd")),
         ({}, {"steps": 0}, ("config.train.phases[0]", "steps=0")),
         ({}, {"augmentation.zoom": (2.0, 1.0)}, ("config.train.phases[0]", "zoom")),
-        ({}, {"optimiser.frozen": ("nothing",)}, ("config.train.phases[0]", "nothing")),
+        ({}, {"optimizer.frozen": ("nothing",)}, ("config.train.phases[0]", "nothing")),
     ],
 )
 def test_mistakes_in_the_configuration_are_named(configure, tmp_path, fields, phase, named):

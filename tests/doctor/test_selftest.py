@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from flax import traverse_util
 
-from ttd_jax.backbones import ifcnn
-from ttd_jax.checkpoints import layouts
+from ttd_jax.core import color
 from ttd_jax.doctor import selftest
+from ttd_jax.networks import layout as layouts
+from ttd_jax.networks import lookup
 
 torch = pytest.importorskip("torch")
 from tests.twins import ifcnn as twin
@@ -17,7 +18,7 @@ from tests.twins import ifcnn as twin
 def _torch_state():
     flat = traverse_util.flatten_dict(selftest.fixed_model().variables, sep="/")
     state = {}
-    for key, target in layouts.LAYOUTS["ifcnn"].table.items():
+    for key, target in lookup("ifcnn_sum").layout.table.items():
         array = flat[target.path].astype(np.float64)
         if target.transform == layouts.CONV:
             array = array.transpose(3, 2, 0, 1)
@@ -30,7 +31,8 @@ def _torch_state():
 def test_what_is_expected_is_what_pytorch_computes_in_float64():
     state = _torch_state()
     mean, std = (
-        torch.tensor(s, dtype=torch.float64)[:, None, None] for s in (ifcnn.MEAN, ifcnn.STD)
+        torch.tensor(s, dtype=torch.float64)[:, None, None]
+        for s in (color.IMAGENET_MEAN, color.IMAGENET_STD)
     )
     x = (torch.from_numpy(selftest.fixed_pair()).double().permute(0, 3, 1, 2) - mean) / std
     features = twin.encode(state, x)

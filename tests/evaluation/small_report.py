@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ttd_jax.backbones import REGISTRY, Model
-from ttd_jax.data.examples import Example
-from ttd_jax.data.images import encode_picture
 from ttd_jax.evaluation import comparison, report
 from ttd_jax.evaluation.gallery import Gallery
 from ttd_jax.evaluation.loop import Evaluation
+from ttd_jax.networks import lookup
+from ttd_jax.pictures.examples import Example
+from ttd_jax.pictures.images import encode_picture
 
 NAMES = ("EN", "SD", "CE", "MSE")
 HOSTILE = "<b>x</b>"
@@ -21,7 +21,7 @@ SHA256 = "ab" * 32
 
 
 def examples():
-    """Scenes of one shape: a coloured and a grey picture."""
+    """Scenes of one shape: a colored and a gray picture."""
     return [
         Example(name, ("visible", "infrared"), (_picture(i, 3), _picture(100 + i, 1)))
         for i, name in enumerate(SCENES)
@@ -31,13 +31,12 @@ def examples():
 @functools.cache
 def small_job(strategies=("static", "ttd", "self")):
     """IFCNN of random weights."""
-    row = REGISTRY["ifcnn_sum"]
+    row = lookup("ifcnn_sum")
     module = row.build()
     variables = module.init(jax.random.key(0), jnp.zeros((2, 8, 8, 3)))
     presets = {"static": None, "ttd": row.presets[row.default_preset], "self": row.presets["self"]}
     return Evaluation(
-        model=Model(variables=variables, module=module, settings=presets["ttd"]),
-        row=row,
+        model=row.bind(variables),
         strategies={name: presets[name] for name in strategies},
         color="auto",
         protocol="paper",

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 
 from tests.commands.conftest import draw
-from ttd_jax.backbones import REGISTRY
-from ttd_jax.data.examples import folder_examples
-from ttd_jax.data.scenes import find_scenes
 from ttd_jax.evaluation import program
 from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
-from ttd_jax.evaluation.records import Records
-from ttd_jax.evaluation.units import plan_units
+from ttd_jax.networks import lookup
+from ttd_jax.pictures.checking import check
+from ttd_jax.pictures.records import Records
+from ttd_jax.pictures.scenes import find_scenes
 
 
 @pytest.fixture
@@ -23,15 +22,14 @@ def examples(tmp_path):
         size = (24, 32) if i % 2 else (17, 23)
         draw(tmp_path / "v" / f"{i}.png", size, seed=i)
         draw(tmp_path / "i" / f"{i}.png", size, seed=10 + i)
-    return folder_examples(find_scenes([tmp_path / "v", tmp_path / "i"]), ("v", "i"))
+    return find_scenes([tmp_path / "v", tmp_path / "i"], ("v", "i"))
 
 
 def job():
-    row = REGISTRY["ifcnn_sum"]
+    row = lookup("ifcnn_sum")
     variables = row.build().init(jax.random.key(0), jnp.zeros(row.input_shape))
     return Evaluation(
         model=row.bind(variables),
-        row=row,
         strategies={"static": None, "ttd": row.presets["fused"]},
         color="network",
         protocol="paper",
@@ -46,58 +44,43 @@ def test_a_shape_is_compiled_once_and_means_are_those_of_the_records(
     chex.clear_trace_counter()
     counted = chex.assert_max_traces(program.score_scene, n=2)  # one for each of the two shapes
     monkeypatch.setattr(program, "score_scene", counted)
-    records = Records(tmp_path / "out", 0)
-    records.start({}, resume=False, first=True)
-    result = evaluate_dataset(job(), "x", examples, records)
+    records = Records(tmp_path / "out")
+    records.start({}, resume=False)
+    result = evaluate_dataset(job(), "x", check(examples, gray=True), records)
     assert (result["scored"], result["reused"]) == (7, 0)
     found = records.finished()
-    assert sorted(image for _, image in found) == [str(i) for i in range(7)]
+    assert sorted(image for _, image, *_ in found) == [str(i) for i in range(7)]
     for strategy in ("static", "ttd"):
         for name in ("SD", "MSE"):
             mean = np.mean([r["scores"][strategy][name] for r in found.values()])
             assert result["means"][strategy][name] == pytest.approx(mean, rel=1e-5)
 
 
-def test_processes_share_the_units_and_none_is_left_out(examples, tmp_path):
-    units = plan_units(examples, gray=True, batch_size=2)
-    assert sorted(i for unit in units for i in unit.indices) == list(range(7))
-    assert all(len({examples[i].name for i in u.indices}) <= u.capacity for u in units)
+def test_processes_share_the_batches_and_none_is_left_out(examples, tmp_path):
+    scenes = check(examples, gray=True)
     for process in range(2):
-        records = Records(tmp_path / "out", process)
+        records = Records(tmp_path / "out", process=process)
         records.start({}, resume=False, first=process == 0)
-        evaluate_dataset(job(), "x", examples, records, process=process, processes=2)
+        evaluate_dataset(job(), "x", scenes, records, process=process, processes=2)
     assert len(records.finished()) == 7
-    lines = [p.read_text().count("\n") for p in (tmp_path / "out" / "records").iterdir()]
+    lines = [p.read_text().count("\n") for p in (tmp_path / "out" / "records").glob("*.jsonl")]
     assert sorted(lines) == [3, 4]
 
 
-def test_processes_that_can_add_decode_only_their_part(examples):
-    class Counted:
-        def __init__(self):
-            self.read = []
-            self.names = examples.names
-
-        def __len__(self):
-            return len(examples)
-
-        def __getitem__(self, index):
-            self.read.append(index)
-            return examples[index]
-
-    tables, counted = [], Counted()
-
-    class PassedOn(Exception):  # noqa: N818
-        pass
-
-    def hand_over(table):
-        tables.append(table)
-        raise PassedOn
-
-    for process in range(2):
-        with pytest.raises(PassedOn):
-            plan_units(counted, gray=True, share=(process, 2, hand_over))
-    assert sorted(counted.read) == sorted([*range(7), 0, 0])  # the first also tells the roles
-    expected = plan_units(examples, gray=True)
-    assert (
-        plan_units(examples, gray=True, share=(0, 2, lambda t: tables[0] + tables[1])) == expected
-    )
+def test_a_changed_picture_is_scored_again_and_the_others_are_not(examples, tmp_path):
+    first = Records(tmp_path / "out")
+    first.start({}, resume=False)
+    evaluate_dataset(job(), "x", check(examples, gray=True), first)
+    before = first.finished()
+    draw(tmp_path / "i" / "3.png", (24, 32), seed=77)
+    scenes = check(examples, gray=True)
+    again = Records(tmp_path / "out")
+    again.start({}, resume=True)
+    result = evaluate_dataset(job(), "x", scenes, again)
+    assert (result["scored"], result["reused"]) == (1, 6)
+    fresh = Records(tmp_path / "fresh")
+    fresh.start({}, resume=False)
+    evaluate_dataset(job(), "x", scenes, fresh)
+    found, keys = again.finished(), [("x", *key) for key in scenes.keys]
+    assert [found[key] for key in keys] == [fresh.finished()[key] for key in keys]
+    assert [key in before for key in keys] == [index != 3 for index in range(7)]

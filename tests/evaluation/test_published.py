@@ -1,15 +1,15 @@
 """The paper's figures as data."""
 
 from ttd_jax import metrics
-from ttd_jax.backbones import REGISTRY
 from ttd_jax.evaluation import published
+from ttd_jax.networks import lookup, networks
 
 
 def test_every_table_has_known_metrics_and_the_papers_methods():
-    methods = {row.published_as for row in REGISTRY.values()} - {None}
+    methods = {lookup(name).published_as for name in networks()} - {None}
     assert methods == {"IFCNN", "CDDFuse", "PIAFusion"}
     for name, table in published.BENCHMARKS.items():
-        assert set(table.columns) <= set(metrics.REGISTRY), name
+        assert set(table.columns) <= set(metrics.METRICS), name
     for name in ("llvip/ttd_subset", "msrs/fusion", "harvard_medical/mri_ct"):
         for method in methods:
             assert published.BENCHMARKS[name].figure(f"{method}+TTD", "AG") > 0

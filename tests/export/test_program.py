@@ -9,9 +9,11 @@ import pytest
 from jax import export
 
 import ttd_jax
-from ttd_jax.backbones import cddfuse, lookup, tiles
-from ttd_jax.benchmarks.weights import random_variables
 from ttd_jax.export import program as exporting
+from ttd_jax.networks import lookup
+from ttd_jax.networks.cddfuse import network as cddfuse
+from ttd_jax.networks.random_variables import random_variables
+from ttd_jax.parts import tiles
 
 ATOL = 1e-6
 # Batch, sources, height, width: even and odd, the least that a network takes, more than a tile.
@@ -41,11 +43,11 @@ def _model(name):
 
 
 @functools.cache
-def _program(name, **options):
+def _program(name, strategy="ttd", **options):
     """Written to bytes and read back, as its user has it."""
-    return export.deserialize(
-        bytearray(exporting.export_fusion(*_model(name), **options).serialize())
-    )
+    _, model = _model(name)
+    program = exporting.export_fusion(model, model.strategy(strategy), **options)
+    return export.deserialize(bytearray(program.serialize()))
 
 
 def _sources(shape, channels, seed=0):
@@ -114,11 +116,13 @@ def test_what_does_not_fit_is_refused_by_the_program_itself(name, shape):
 
 
 def test_equal_programs_are_equal_bytes_without_names_of_source_files():
+    _, model = _model("ifcnn_sum")
+
     def nested():
-        return exporting.export_fusion(*_model("ifcnn_sum")).serialize()
+        return exporting.export_fusion(model, model.settings).serialize()
 
     data = bytes(nested())
-    assert data == bytes(exporting.export_fusion(*_model("ifcnn_sum")).serialize())
+    assert data == bytes(exporting.export_fusion(model, model.settings).serialize())
     assert b".py" not in data
     assert jax.config.jax_traceback_in_locations_limit > 0
 

@@ -21,7 +21,7 @@ def measure(scenes):
     for _, fused, sources in scenes:
         for protocol in metrics.PROTOCOLS:
             every = protocol == "paper"
-            names = [name for name, row in metrics.REGISTRY.items() if every or row.variants]
+            names = [name for name, row in metrics.METRICS.items() if every or row.variants]
             figures = metrics.evaluate(fused, sources, protocol=protocol, names=names)
             expected = reference.evaluate(fused, sources, protocol, names)
             for name in names:
@@ -45,7 +45,7 @@ def markdown(worst, count):
         "| metric | better | `paper` | `vifb` | tolerance | reference |",
         "|---|---|---|---|---|---|",
     ]
-    for name, row in metrics.REGISTRY.items():
+    for name, row in metrics.METRICS.items():
         variant = f"{worst['vifb', name]:.1e}" if row.variants else "the same"
         lines.append(
             f"| {name} | {row.better} | {worst['paper', name]:.1e} | {variant} "

@@ -8,7 +8,7 @@ SHAPE = (48, 56)
 
 
 def draw(height=SHAPE[0], width=SHAPE[1], *, count=2, seed=0):
-    """A fused image f64[H, W] and `count` sources: texture, edges, flat regions; whole greys."""
+    """A fused image f64[H, W] and `count` sources: texture, edges, flat regions; whole grays."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
     sources = []
@@ -45,7 +45,7 @@ def _pairs(data):
     for name in ("00004N.png", "00012N.png", "00020N.png", "00032N.png"):
         yield f"MSRS {name}", *_cut(*_read(msrs / "vi", msrs / "ir", name))
     for name in ("01", "04", "08", "11"):
-        pair = (_grey(data / "lytro" / f"lytro-{name}-{side}.jpg") for side in "AB")
+        pair = (_gray(data / "lytro" / f"lytro-{name}-{side}.jpg") for side in "AB")
         yield f"Lytro {name}", *_cut(*pair)
     for name in ("190001.jpg", "190003.jpg", "190006.jpg"):
         pair = _read(llvip / "visible/test", llvip / "infrared/test", name)
@@ -57,10 +57,10 @@ def _pairs(data):
 
 
 def _read(first, second, name):
-    return _grey(first / name), _grey(second / name)
+    return _gray(first / name), _gray(second / name)
 
 
-def _grey(path):
+def _gray(path):
     image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     assert image is not None, path
     return image

@@ -21,13 +21,13 @@ COLUMNS = [[0, 255], [0, 255]]
 DIAGONAL = [[0, 255], [255, 0]]
 
 
-def test_entropy_of_k_equally_frequent_greys_is_log2_k():
+def test_entropy_of_k_equally_frequent_grays_is_log2_k():
     assert measure("EN", HALVES) == pytest.approx(1)
     assert measure("EN", [[1, 2], [3, 4]]) == pytest.approx(2)
     assert measure("EN", np.arange(256).reshape(16, 16)) == pytest.approx(8)
 
 
-def test_entropy_of_unequal_greys():
+def test_entropy_of_unequal_grays():
     assert measure("EN", [[7, 7], [7, 9]]) == pytest.approx(2 - 0.75 * math.log2(3))
 
 
@@ -85,7 +85,7 @@ def test_correlations_of_differences_take_off_the_mean_of_the_other_sources():
 
 
 def test_cross_entropy_is_the_root_mean_square_over_the_sources():
-    # p_F = 1/2 at 0 and 255. A has the same greys: 1 bit. B is all 0: 1 bit as well. C has no grey
+    # p_F = 1/2 at 0 and 255. A has the same grays: 1 bit. B is all 0: 1 bit as well. C has no gray
     # in common: -log2 1e-7
     far = -math.log2(1e-7)
     assert measure("CE", HALVES, COLUMNS, [[0, 0], [0, 0]]) == pytest.approx(1, abs=1e-6)
@@ -94,7 +94,7 @@ def test_cross_entropy_is_the_root_mean_square_over_the_sources():
     )
 
 
-def test_vifb_cross_entropy_counts_common_greys_only():
+def test_vifb_cross_entropy_counts_common_grays_only():
     # A: 3/4 zeros, 1/4 at 255 against 1/2, 1/2; B shares nothing
     divergence = 0.75 * math.log2(1.5) + 0.25 * math.log2(0.5)
     figure = measure("CE", HALVES, [[0, 0], [0, 255]], np.full((2, 2), 9), protocol="vifb")
@@ -128,8 +128,8 @@ def test_mutual_information_of_independent_images_is_zero():
     assert measure("NMI", HALVES, COLUMNS) == pytest.approx(0, abs=1e-7)
 
 
-def test_normalised_mutual_information_divides_by_the_mean_entropy():
-    # F tells halves; X is four greys of which the halves are a function: I = ln 2, H(X) = ln 4
+def test_normalized_mutual_information_divides_by_the_mean_entropy():
+    # F tells halves; X is four grays of which the halves are a function: I = ln 2, H(X) = ln 4
     assert measure("NMI", HALVES, [[1, 2], [3, 4]]) == pytest.approx(2 * 1 / (1 + 2))
 
 

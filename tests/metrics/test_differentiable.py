@@ -56,7 +56,7 @@ def test_gradient_of_two_equal_constants_is_zero():
 @pytest.mark.parametrize("name", SMOOTH)
 def test_smooth_metrics_have_finite_gradients_on_flat_images(name, images):
     fused, sources = (255 * image for image in images)
-    gradient = jax.jit(jax.grad(metrics.REGISTRY[name].function))(fused, sources)
+    gradient = jax.jit(jax.grad(metrics.METRICS[name].function))(fused, sources)
     assert jnp.all(jnp.isfinite(gradient))
 
 
@@ -82,7 +82,7 @@ def test_descent_on_ssim_recovers_the_source(scene):
 def test_ssim_loss_is_one_minus_the_metric(scene):
     fused, sources = (255 * image for image in scene)
     for protocol, window in (("paper", "uniform"), ("vifb", "gaussian")):
-        figure = metrics.REGISTRY["SSIM"].function(fused, sources, protocol=protocol)
+        figure = metrics.METRICS["SSIM"].function(fused, sources, protocol=protocol)
         loss = losses.ssim_loss(fused, sources, data_range=255.0, window=window)
         assert loss == pytest.approx(1 - float(figure) / 2, rel=1e-4)
 

@@ -11,8 +11,8 @@ from ttd_jax import metrics
 QABF_MOST = 0.9994 / (1 + np.exp(-7.5)) * 0.9879 / (1 + np.exp(-4.4))
 
 
-def constant(grey, shape=SHAPE):
-    return np.full(shape, float(grey))
+def constant(gray, shape=SHAPE):
+    return np.full(shape, float(gray))
 
 
 def noise(seed, shape=SHAPE):
@@ -70,7 +70,7 @@ def figures():
 @pytest.mark.parametrize("case", CASES)
 def test_hard_case_agrees_with_float64(figures, case, protocol):
     expected = reference.evaluate(*CASES[case], protocol)
-    for name, row in metrics.REGISTRY.items():
+    for name, row in metrics.METRICS.items():
         # 1e-5: correlations and information of noise and of flat images are sums that cancel
         assert float(figures[case][protocol][name]) == pytest.approx(
             expected[name], rel=row.tolerance, abs=1e-5
@@ -79,7 +79,7 @@ def test_hard_case_agrees_with_float64(figures, case, protocol):
 
 @pytest.mark.parametrize("case", CASES)
 def test_hard_case_is_finite_and_within_the_registered_limits(figures, case):
-    for name, row in metrics.REGISTRY.items():
+    for name, row in metrics.METRICS.items():
         scale = 2 if row.per_source else 1
         figure = float(figures[case]["paper"][name])
         assert np.isfinite(figure), name
@@ -130,10 +130,10 @@ def test_psnr_is_held_at_its_limit():
 
 def test_metrics_of_random_small_images_stay_within_their_limits():
     rng = np.random.default_rng(0)
-    for _ in range(40):  # few greys, so that flat patches and equal images are common
+    for _ in range(40):  # few grays, so that flat patches and equal images are common
         images = rng.choice([0, 1, 128, 255], (3, 8, 8), p=rng.dirichlet(np.full(4, 0.3)))
         for name, figure in metrics.evaluate(images[0], images[1:]).items():
-            row = metrics.REGISTRY[name]
+            row = metrics.METRICS[name]
             scale = 2 if row.per_source else 1
             assert row.low * scale - 1e-5 <= figure <= row.high * scale + 1e-5, (name, images)
 

@@ -1,4 +1,4 @@
-"""Both ways of counting greys."""
+"""Both ways of counting grays."""
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +37,6 @@ def test_joint_histogram_has_the_first_image_in_its_rows():
     assert jnp.sum(joint) == 1
 
 
-def test_fractions_count_for_the_nearest_grey_and_outliers_for_the_ends():
+def test_fractions_count_for_the_nearest_gray_and_outliers_for_the_ends():
     counts = 5 * histogram.histogram(jnp.array([[-3.0, 0.4, 1.5, 254.6, 300.0]]))
     np.testing.assert_allclose(counts[jnp.array([0, 2, 255])], [2, 1, 2], rtol=1e-6)

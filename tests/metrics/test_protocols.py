@@ -1,4 +1,4 @@
-"""Where the two protocols differ, their grey conversions, and the registry."""
+"""Where the two protocols differ, their gray conversions, and the registry."""
 
 import cv2
 import jax.numpy as jnp
@@ -7,6 +7,7 @@ import pytest
 
 from tests.metrics import pictures, reference
 from ttd_jax import metrics
+from ttd_jax.report.listing import list_metrics
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def test_protocols_differ_exactly_where_the_registry_says(figures):
         for name, figure in figures["paper"].items()
         if abs(float(figure) - float(figures["vifb"][name])) > 1e-4 * abs(float(figure))
     }
-    assert differ == {name for name, row in metrics.REGISTRY.items() if row.variants}
+    assert differ == {name for name, row in metrics.METRICS.items() if row.variants}
     assert differ == {"AG", "EI", "SF", "CE", "SSIM"}
 
 
@@ -36,7 +37,7 @@ def test_vifb_average_gradient_only_changes_the_count(figures):
 
 def test_metrics_without_sources_are_marked_so():
     fused, sources = pictures.draw()
-    alone = {name for name, row in metrics.REGISTRY.items() if not row.needs_sources}
+    alone = {name for name, row in metrics.METRICS.items() if not row.needs_sources}
     assert alone == {"EN", "SD", "AG", "EI", "SF"}
     figures = metrics.evaluate(fused, None, names=alone)
     other = metrics.evaluate(fused, 255 - sources, names=alone)
@@ -52,19 +53,19 @@ def test_marked_direction_is_that_of_a_better_image():
     names = ["SCD", "SSIM", "MI", "NMI", "VIF", "Qabf", "CC", "MSE", "PSNR"]
     good, bad = (metrics.evaluate(image, sources) for image in (fused, worse))
     for name in names:
-        sign = 1 if metrics.REGISTRY[name].better == "up" else -1
+        sign = 1 if metrics.METRICS[name].better == "up" else -1
         assert sign * float(good[name]) > sign * float(bad[name]), name
 
 
 def test_reference_covers_the_whole_registry():
-    assert list(reference.METRICS) == list(metrics.REGISTRY)
+    assert list(reference.METRICS) == list(metrics.METRICS)
 
 
 def test_listing_tells_every_metric_its_direction_and_variants():
-    text = metrics.listing()
+    text = list_metrics()
     lines = text.splitlines()
     assert max(map(len, lines)) <= 132
-    for name, row in metrics.REGISTRY.items():
+    for name, row in metrics.METRICS.items():
         first = next(line for line in lines if line.split()[:1] == [name])
         assert first.split()[1] == row.better
         assert row.description in first
@@ -79,55 +80,55 @@ def test_lookup_takes_any_case_and_suggests():
         metrics.lookup("psn")
 
 
-# Grey conversions -----------------------------------------------------------------------------
+# Gray conversions -----------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def colours():
+def colors():
     return np.random.default_rng(0).integers(0, 256, (300, 400, 3)).astype(np.uint8)
 
 
-def test_source_grey_is_opencvs_to_the_integer(colours):
-    expected = cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY)
-    np.testing.assert_array_equal(metrics.source_grey(colours), expected)
-    np.testing.assert_array_equal(metrics.fused_grey(colours, protocol="vifb"), expected)
+def test_source_gray_is_opencvs_to_the_integer(colors):
+    expected = cv2.cvtColor(colors, cv2.COLOR_RGB2GRAY)
+    np.testing.assert_array_equal(metrics.source_gray(colors), expected)
+    np.testing.assert_array_equal(metrics.fused_gray(colors, protocol="vifb"), expected)
 
 
-def test_fused_grey_of_the_paper_exchanges_red_and_blue(colours):
-    red, green, blue = (colours[..., channel].astype(np.float64) for channel in range(3))
+def test_fused_gray_of_the_paper_exchanges_red_and_blue(colors):
+    red, green, blue = (colors[..., channel].astype(np.float64) for channel in range(3))
     exact = 0.114 * red + 0.587 * green + 0.299 * blue
-    grey = metrics.fused_grey(colours)
-    assert grey.dtype == np.float32
-    np.testing.assert_array_equal(grey, np.round(grey))
-    assert np.abs(grey - exact).max() <= 0.5 + 1e-9
-    exchanged = cv2.cvtColor(colours[..., ::-1].copy(), cv2.COLOR_RGB2GRAY)
-    assert np.abs(grey - exchanged).max() <= 1
-    assert np.mean(grey != exchanged) < 0.01
-    assert np.mean(grey != metrics.source_grey(colours)) > 0.9
+    gray = metrics.fused_gray(colors)
+    assert gray.dtype == np.float32
+    np.testing.assert_array_equal(gray, np.round(gray))
+    assert np.abs(gray - exact).max() <= 0.5 + 1e-9
+    exchanged = cv2.cvtColor(colors[..., ::-1].copy(), cv2.COLOR_RGB2GRAY)
+    assert np.abs(gray - exchanged).max() <= 1
+    assert np.mean(gray != exchanged) < 0.01
+    assert np.mean(gray != metrics.source_gray(colors)) > 0.9
 
 
-def test_one_channel_is_its_own_grey_in_every_protocol(colours):
+def test_one_channel_is_its_own_gray_in_every_protocol(colors):
     for protocol in metrics.PROTOCOLS:
-        for image in (colours[..., 0], colours[..., :1]):
-            grey = metrics.fused_grey(image, protocol=protocol)
-            np.testing.assert_array_equal(grey, colours[..., 0])
+        for image in (colors[..., 0], colors[..., :1]):
+            gray = metrics.fused_gray(image, protocol=protocol)
+            np.testing.assert_array_equal(gray, colors[..., 0])
 
 
-def test_equal_channels_are_their_own_grey_in_every_protocol():
+def test_equal_channels_are_their_own_gray_in_every_protocol():
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=-1)
     for protocol in metrics.PROTOCOLS:
-        np.testing.assert_array_equal(metrics.fused_grey(ramp, protocol=protocol), ramp[..., 0])
+        np.testing.assert_array_equal(metrics.fused_gray(ramp, protocol=protocol), ramp[..., 0])
 
 
-def test_grey_conversion_is_the_same_for_jax_arrays(colours):
+def test_gray_conversion_is_the_same_for_jax_arrays(colors):
     for protocol in metrics.PROTOCOLS:
-        grey = metrics.fused_grey(jnp.asarray(colours), protocol=protocol)
-        assert grey.dtype == jnp.float32
-        np.testing.assert_array_equal(grey, metrics.fused_grey(colours, protocol=protocol))
+        gray = metrics.fused_gray(jnp.asarray(colors), protocol=protocol)
+        assert gray.dtype == jnp.float32
+        np.testing.assert_array_equal(gray, metrics.fused_gray(colors, protocol=protocol))
 
 
-def test_grey_conversion_refuses_floats_and_odd_shapes(colours):
+def test_gray_conversion_refuses_floats_and_odd_shapes(colors):
     with pytest.raises(ValueError, match="takes uint8 pictures, got float32"):
-        metrics.fused_grey(colours.astype(np.float32))
+        metrics.fused_gray(colors.astype(np.float32))
     with pytest.raises(ValueError, match=r"expected \[H, W\]"):
-        metrics.source_grey(colours[..., :2])
+        metrics.source_gray(colors[..., :2])

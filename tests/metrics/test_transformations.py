@@ -24,7 +24,7 @@ def batch():
 @pytest.mark.parametrize("protocol", metrics.PROTOCOLS)
 def test_vmap_over_eight_images_equals_a_loop(batch, protocol):
     fused, sources = batch
-    names = [name for name, row in metrics.REGISTRY.items() if protocol == "paper" or row.variants]
+    names = [name for name, row in metrics.METRICS.items() if protocol == "paper" or row.variants]
     evaluate = functools.partial(metrics.evaluate, protocol=protocol, names=names)
     together = jax.vmap(evaluate)(fused, sources)
     for index in range(8):
@@ -36,7 +36,7 @@ def test_vmap_over_eight_images_equals_a_loop(batch, protocol):
 def test_each_metric_alone_is_a_float32_scalar_and_equals_the_whole_set(batch):
     fused, sources = batch[0][0], batch[1][0]
     figures = metrics.evaluate(fused, sources)
-    for name, row in metrics.REGISTRY.items():
+    for name, row in metrics.METRICS.items():
         figure = jax.jit(row.function)(fused, sources)
         assert figure.shape == ()
         assert figure.dtype == jnp.float32

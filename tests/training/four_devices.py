@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from tests.training.shallow import make_shallow
-from ttd_jax.backbones import lookup
+from ttd_jax.networks import lookup
 from ttd_jax.training.objectives import make_objective
-from ttd_jax.training.optimiser import OptimiserOptions, make_optimiser
+from ttd_jax.training.optimizer import OptimizerOptions, make_optimizer
 from ttd_jax.training.state import TrainState
 from ttd_jax.training.step import make_step
 
@@ -33,13 +33,13 @@ def compare(network, objective, preset):
     scenes = np.asarray(jax.random.uniform(jax.random.key(1), (8, 2, 12, 12, row.channels)))
 
     def one_step(method, devices, accumulate):
-        options = OptimiserOptions(
+        options = OptimizerOptions(
             method=method, learning_rate=RATE, momentum=0.9, betas=(0.5, 0.999), epsilon=EPSILON
         )
-        optimiser = make_optimiser(options, variables["params"])
-        step = make_step(objective, optimiser, devices=jax.devices()[:devices])
+        optimizer = make_optimizer(options, variables["params"])
+        step = make_step(objective, optimizer, devices=jax.devices()[:devices])
         shape = (devices, accumulate, 8 // devices // accumulate, *scenes.shape[1:])
-        state = TrainState.create(variables, optimiser)
+        state = TrainState.create(variables, optimizer)
         state, metrics = step(state, {"sources": scenes.reshape(shape)})
         assert metrics["finite"]
         assert len(metrics["loss"].sharding.device_set) == devices
@@ -81,7 +81,7 @@ def _excess(measured, expected):
 
 
 def _moment(state, name):
-    """What the optimiser remembers of the gradient after one step."""
+    """What the optimizer remembers of the gradient after one step."""
     leaves = jax.tree_util.tree_leaves_with_path(state.opt_state)
     named = jax.tree_util.GetAttrKey(name)
     return [leaf for path, leaf in leaves if named in path]

@@ -1,6 +1,7 @@
 """A CDDFuse of all its parts and little depth: the whole one takes long to compile."""
 
-from ttd_jax.backbones import cddfuse, cddfuse_blocks
+from ttd_jax.networks.cddfuse import blocks as cddfuse_blocks
+from ttd_jax.networks.cddfuse import network as cddfuse
 
 
 def make_shallow(setattr_=setattr):

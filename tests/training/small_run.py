@@ -36,9 +36,9 @@ def small_config(pairs, start, **changes):
     first, second = config.phases[0], config.phases[0].copy_and_resolve_references()
     for phase, count in zip((first, second), STEPS, strict=True):
         phase.steps = count
-        phase.optimiser.learning_rate = 1e-3
+        phase.optimizer.learning_rate = 1e-3
     second.fusion = "ttd"
-    second.optimiser.frozen = ("conv1",)
+    second.optimizer.frozen = ("conv1",)
     config.phases = (first, second)
     return config
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import ttd_jax
-from ttd_jax.backbones import REGISTRY
-from ttd_jax.data.public import public_picture
-from ttd_jax.data.synthetic import multi_focus_pair
+from ttd_jax.networks import lookup
+from ttd_jax.pictures.public import public_picture
+from ttd_jax.pictures.synthetic import multi_focus_pair
 from ttd_jax.training.initial import INITIAL
 
 
 def _model(name):
-    row = REGISTRY[name]
+    row = lookup(name)
     module = row.build()
     variables = jax.jit(module.init)(jax.random.key(0), jnp.zeros(row.input_shape))
     return row.bind(INITIAL["bands"](variables, module))
@@ -42,4 +42,4 @@ def test_it_beats_the_average_of_a_multi_focus_pair():
 
 def test_other_networks_cannot_begin_so():
     with pytest.raises(ValueError, match="IFCNN"):
-        INITIAL["bands"]({}, REGISTRY["piafusion"].build())
+        INITIAL["bands"]({}, lookup("piafusion").build())

@@ -12,13 +12,13 @@ from tensorboardX.proto.event_pb2 import Event
 from ttd_jax_configs import finetune as configs
 
 from tests.training.small_run import STEPS, draw_pairs, records, small_config
-from ttd_jax.backbones import REGISTRY
-from ttd_jax.checkpoints.store import load_model, read_manifest
 from ttd_jax.errors import UserError
+from ttd_jax.networks import lookup, networks
 from ttd_jax.training import finetune as finetune_lib
 from ttd_jax.training import stopping
 from ttd_jax.training.checkpointing import Checkpoints
 from ttd_jax.training.pipeline import Pipeline
+from ttd_jax.weights.store import load, read_manifest
 
 ALL = sum(STEPS)
 
@@ -77,8 +77,8 @@ def test_the_event_files_hold_the_same_figures(whole):
 
 
 def test_the_weights_are_a_model_that_tells_how_it_was_trained(whole, config, random_weights):
-    model = load_model("ifcnn_sum", whole / "ifcnn_sum")
-    start = load_model("ifcnn_sum", random_weights)
+    model = load(whole / "ifcnn_sum")
+    start = load(random_weights)
     changed = jax.tree.map(lambda a, b: bool((a != b).any()), model.params, start.params)
     assert all(jax.tree.leaves(changed))
     same = jax.tree.map(
@@ -87,9 +87,9 @@ def test_the_weights_are_a_model_that_tells_how_it_was_trained(whole, config, ra
         start.variables["batch_stats"],
     )
     assert all(jax.tree.leaves(same))
-    assert model.settings == REGISTRY["ifcnn_sum"].presets["fused"]
+    assert model.settings == lookup("ifcnn_sum").presets["fused"]
     source = read_manifest(whole / "ifcnn_sum")["source"]
-    assert source["licence"] == "random"  # that of the weights it began with
+    assert source["license"] == "random"  # that of the weights it began with
     assert source["training"]["step"] == ALL
     assert source["training"]["start"]["sha256"] == read_manifest(random_weights)["sha256"]
     assert source["training"]["config"]["phases"][1]["fusion"] == "ttd"
@@ -136,7 +136,7 @@ def test_a_step_that_is_not_finite_stops_the_run_and_keeps_the_state_before_it(
     _at_batch(monkeypatch, 4, poison)
     with pytest.raises(UserError, match=r"step 4: .*loss nan.*learning_rate"):
         finetune_lib.finetune(config(), workdir)
-    load_model("ifcnn_sum", workdir / "ifcnn_sum")  # refuses NaN
+    load(workdir / "ifcnn_sum")  # refuses NaN
     assert read_manifest(workdir / "ifcnn_sum")["source"]["training"]["step"] == 3
     monkeypatch.undo()
     finetune_lib.finetune(config(), workdir, resume=True)  # what was kept is good
@@ -159,9 +159,9 @@ def test_a_run_is_not_overwritten_and_keeps_its_settings(whole, config):
     with pytest.raises(UserError, match="--resume"):
         finetune_lib.finetune(config(), whole)
     changed = config(seed=1)
-    changed.phases[1].optimiser.learning_rate = 0.5
+    changed.phases[1].optimizer.learning_rate = 0.5
     with pytest.raises(
-        UserError, match=r"config\.phases\[1\]\.optimiser\.learning_rate, config\.seed"
+        UserError, match=r"config\.phases\[1\]\.optimizer\.learning_rate, config\.seed"
     ):
         finetune_lib.finetune(changed, whole, resume=True)
     again = finetune_lib.finetune(config(), whole, resume=True)
@@ -178,7 +178,7 @@ def test_training_begins_from_random_weights_and_the_best_checkpoint_can_be_fina
     del validated[0]
     manifest = read_manifest(outcome.weights)
     assert manifest["source"]["training"]["step"] == max(validated, key=validated.get)
-    assert "random" in manifest["source"]["licence"]
+    assert "random" in manifest["source"]["license"]
 
 
 MISTAKES = {
@@ -215,8 +215,8 @@ def test_a_mistake_is_named_before_anything_is_written(name, config, tmp_path):
         ("objective", "ifcnn", "multi_focus"),
         ("steps", 0, "steps=0"),
         ("fusion", "dynamic", "static, ttd"),
-        ("optimiser.frozen", ("conv9",), "conv9.*conv4"),
-        ("optimiser.method", "adamm", "adamw"),
+        ("optimizer.frozen", ("conv9",), "conv9.*conv4"),
+        ("optimizer.method", "adamm", "adamw"),
     ],
 )
 def test_a_mistake_in_a_phase_is_named_with_its_number(field, value, named, config, tmp_path):
@@ -240,5 +240,5 @@ def test_the_configs_of_all_models_fit_them():
     }.items():
         made = configs.get_config(argument)
         assert [phase.objective for phase in made.phases] == objectives
-        assert made.model in REGISTRY
-        assert json.loads(made.to_json())["phases"][0]["optimiser"]["learning_rate"] == 1e-5
+        assert made.model in networks()
+        assert json.loads(made.to_json())["phases"][0]["optimizer"]["learning_rate"] == 1e-5

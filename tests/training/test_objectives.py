@@ -11,9 +11,9 @@ import pytest
 
 import ttd_jax
 from tests.training.shallow import make_shallow
-from ttd_jax.backbones import CLASSIFIERS, lookup
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.errors import UserError
+from ttd_jax.networks import ClassifierSpec, lookup
 from ttd_jax.training import losses
 from ttd_jax.training import unsupervised as unsupervised_losses
 from ttd_jax.training.objectives import (
@@ -24,7 +24,7 @@ from ttd_jax.training.objectives import (
     needed_keys,
 )
 
-# What runs once, on few pixels: optimising the compiled code would cost more than it saves.
+# What runs once, on few pixels: optimizing the compiled code would cost more than it saves.
 quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 SIZE = (16, 17)
 
@@ -44,7 +44,7 @@ def random_model(name):
 
 @functools.cache
 def classifier():
-    row = CLASSIFIERS["piafusion_classifier"]
+    row = lookup("piafusion_classifier", ClassifierSpec)
     module = row.build()
     return row.bind(quick_jit(module.init)(jax.random.key(1), jnp.zeros(row.input_shape)))
 
@@ -87,7 +87,7 @@ def test_gradients_are_finite_and_reach_all_that_is_not_frozen(name):
     batch = {key: batch[key] for key in needed_keys(name)}
     gradient = quick_jit(jax.value_and_grad(objective, has_aux=True))
     (loss, terms), grads = gradient(variables, batch)
-    weights = OBJECTIVES[name].weights
+    weights = OBJECTIVES[name].weights(ObjectiveOptions())
     np.testing.assert_allclose(loss, losses.weigh(terms, weights), rtol=1e-5)
     chex.assert_shape([loss, *terms.values()], ())
     chex.assert_tree_all_finite(grads)
@@ -123,7 +123,7 @@ class Static:
 
 def test_stopping_the_gradient_at_the_weights_changes_it_and_not_the_loss():
     model = random_model("ifcnn_sum")
-    settings = DominabilitySettings(preset="fused", norm="squared", temperature=5.0)
+    settings = DominabilitySettings(loss="fused", norm="squared", temperature=5.0)
     results = []
     for stop in (False, True):
         options = ObjectiveOptions(fusion="ttd", stop_gradient_at_weights=stop)

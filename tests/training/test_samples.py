@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from tests.commands.conftest import draw
-from ttd_jax.data.crops import central_crop, is_low_contrast, random_crop, random_flip
-from ttd_jax.data.examples import folder_examples
-from ttd_jax.data.scenes import find_scenes
 from ttd_jax.errors import UserError
+from ttd_jax.pictures.checking import check
+from ttd_jax.pictures.crops import central_crop, is_low_contrast, random_crop, random_flip
+from ttd_jax.pictures.scenes import find_scenes
 from ttd_jax.training.samples import SampleOptions, Sampler
-from ttd_jax.training.scenes import check_examples, held_back, join_examples
+from ttd_jax.training.scenes import held_back, join_examples
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def pairs(tmp_path):
         visible = draw(tmp_path / "v" / f"{i}.png", (40, 48), channels=3, seed=i)
         (tmp_path / "i").mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / "i" / f"{i}.png"), 255 - cv2.imread(str(visible))[..., 2])
-    return folder_examples(find_scenes([tmp_path / "v", tmp_path / "i"]), ("v", "i"))
+    return find_scenes([tmp_path / "v", tmp_path / "i"], ("v", "i"))
 
 
 def sampler(examples, **options):
@@ -51,10 +51,10 @@ def test_crops_reach_every_place_and_flips_every_way():
 
 def test_channels_are_those_of_the_network(pairs):
     generator = np.random.default_rng(0)
-    grey = sampler(pairs, visible_rgb=True, flips=False, least_contrast=0.0)(1, generator)
-    assert grey["sources"].shape == (2, 16, 16, 1)
-    luma = grey["visible_rgb"] @ np.array([0.299, 0.587, 0.114], np.float32)
-    np.testing.assert_allclose(grey["sources"][0, ..., 0], luma, atol=1e-6)
+    gray = sampler(pairs, visible_rgb=True, flips=False, least_contrast=0.0)(1, generator)
+    assert gray["sources"].shape == (2, 16, 16, 1)
+    luma = gray["visible_rgb"] @ np.array([0.299, 0.587, 0.114], np.float32)
+    np.testing.assert_allclose(gray["sources"][0, ..., 0], luma, atol=1e-6)
     repeated = sampler(pairs, channels=3)(1, generator)["sources"]
     assert (repeated == repeated[..., :1]).all()
     assert (repeated >= 0).all()
@@ -64,7 +64,7 @@ def test_channels_are_those_of_the_network(pairs):
 @pytest.mark.parametrize("name", ["multi_focus", "multi_exposure"])
 def test_synthetic_pairs_know_their_truth(tmp_path, name):
     draw(tmp_path / "a.png", (40, 40), channels=3)
-    examples = folder_examples(find_scenes([tmp_path], least=1), ("picture",))
+    examples = find_scenes([tmp_path], ("picture",), least=1)
     draws = sampler(examples, channels=3, color="rgb", crop=24, synthetic=(name,))
     sample = draws(0, np.random.default_rng(1))
     truth, (first, second) = sample["truth"], sample["sources"]
@@ -81,7 +81,7 @@ def test_synthetic_pairs_know_their_truth(tmp_path, name):
 
 def test_several_kinds_of_synthetic_pairs_take_turns_by_chance(tmp_path):
     draw(tmp_path / "a.png", (40, 40), channels=3)
-    examples = folder_examples(find_scenes([tmp_path], least=1), ("picture",))
+    examples = find_scenes([tmp_path], ("picture",), least=1)
     kinds = ("multi_focus", "multi_exposure")
     draws = sampler(examples, channels=3, color="rgb", crop=24, synthetic=kinds)
     assert draws.roles == ("source1", "source2")
@@ -110,7 +110,7 @@ def test_crops_without_contrast_are_left_out(tmp_path):
         (tmp_path / folder).mkdir()
         cv2.imwrite(str(tmp_path / folder / "a.png"), flat)
         cv2.imwrite(str(tmp_path / folder / "b.png"), lively)
-    examples = folder_examples(find_scenes([tmp_path / "v", tmp_path / "i"]), ("v", "i"))
+    examples = find_scenes([tmp_path / "v", tmp_path / "i"], ("v", "i"))
     draws = sampler(examples)
     generator = np.random.default_rng(0)
     for number in (0, 1) * 10:  # in place of the flat scene comes one of the other
@@ -136,20 +136,9 @@ def test_sets_are_joined_and_their_fingerprint_tells_every_file(pairs, tmp_path)
     assert [joined[i].name for i in range(6)] == [*joined.names]
     assert joined[4].name == "y/1"
     assert joined[4].files == pairs[1].files
-    before = check_examples(joined, 16)
-    tables = []
-
-    def collect(table):
-        tables.append(table)
-        return table
-
-    for process in range(2):
-        check_examples(joined, 16, (process, 2, collect))
-    assert check_examples(joined, 16, (0, 2, lambda _: sum(tables))) == before
-    with pytest.raises(UserError, match=r"config\.crop"):
-        check_examples(joined, 41)
+    before = check(joined).sha256
     draw(tmp_path / "i" / "2.png", (40, 48), seed=77)
-    assert check_examples(joined, 16) != before
-    single = folder_examples(find_scenes([tmp_path / "v"], least=1), ("picture",))
+    assert check(joined).sha256 != before
+    single = find_scenes([tmp_path / "v"], ("picture",), least=1)
     with pytest.raises(UserError, match="numbers of sources"):
         join_examples({"x": pairs, "y": single})

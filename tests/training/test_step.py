@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ttd_jax.training.optimiser import OptimiserOptions, make_optimiser
+from ttd_jax.training.optimizer import OptimizerOptions, make_optimizer
 from ttd_jax.training.state import TrainState
 from ttd_jax.training.step import make_step
 
@@ -20,7 +20,7 @@ def start(request, module, *words, devices):
     environment = os.environ | {
         "JAX_NUM_CPU_DEVICES": str(devices),
         "JAX_PLATFORMS": "cpu",
-        # Optimising the compiled code would cost more than it saves.
+        # Optimizing the compiled code would cost more than it saves.
         "XLA_FLAGS": "--xla_backend_optimization_level=0",
     }
     return subprocess.Popen(
@@ -94,9 +94,9 @@ VARIABLES = {
 
 
 def prepare(**options):
-    optimiser = make_optimiser(OptimiserOptions(learning_rate=0.01, **options), VARIABLES["params"])
-    step = make_step(objective, optimiser, devices=jax.devices()[:1])
-    return TrainState.create(VARIABLES, optimiser), step
+    optimizer = make_optimizer(OptimizerOptions(learning_rate=0.01, **options), VARIABLES["params"])
+    step = make_step(objective, optimizer, devices=jax.devices()[:1])
+    return TrainState.create(VARIABLES, optimizer), step
 
 
 def batch(accumulate, samples, seed=0):
@@ -165,9 +165,9 @@ def test_a_state_from_anywhere_is_compiled_for_once():
         traces.append(1)
         return objective(variables, sample)
 
-    optimiser = make_optimiser(OptimiserOptions(), VARIABLES["params"])
-    step = make_step(counted, optimiser)
-    state = TrainState.create(VARIABLES, optimiser)
+    optimizer = make_optimizer(OptimizerOptions(), VARIABLES["params"])
+    step = make_step(counted, optimizer)
+    state = TrainState.create(VARIABLES, optimizer)
     samples = {"sources": np.ones((jax.local_device_count(), 1, 1, 2, 4, 4, 3), np.float32)}
     for _ in range(2):
         state, _ = step(state, samples)
@@ -177,8 +177,8 @@ def test_a_state_from_anywhere_is_compiled_for_once():
 
 def test_the_state_is_float32_and_does_not_share_memory_with_what_it_was_made_of():
     variables = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), VARIABLES)
-    optimiser = make_optimiser(OptimiserOptions(), VARIABLES["params"])
-    state = TrainState.create(variables, optimiser)
+    optimizer = make_optimizer(OptimizerOptions(), VARIABLES["params"])
+    state = TrainState.create(variables, optimizer)
     variables["params"]["w"][:] = 7
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(state.variables))
     np.testing.assert_array_equal(state.params["w"], 2)

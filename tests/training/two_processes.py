@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ttd_jax.training.optimiser import OptimiserOptions, make_optimiser
+from ttd_jax.training.optimizer import OptimizerOptions, make_optimizer
 from ttd_jax.training.state import TrainState
 from ttd_jax.training.step import make_step
 
@@ -25,11 +25,11 @@ def main(address, index):
     """Trains on samples 4 INDEX to 4 INDEX + 3."""
     jax.distributed.initialize(address, num_processes=2, process_id=index)
     variables = {"params": {"w": np.float32(2)}}
-    optimiser = make_optimiser(
-        OptimiserOptions(method="sgd", learning_rate=0.01), variables["params"]
+    optimizer = make_optimizer(
+        OptimizerOptions(method="sgd", learning_rate=0.01), variables["params"]
     )
-    step = make_step(objective, optimiser)
-    state = TrainState.create(variables, optimiser)
+    step = make_step(objective, optimizer)
+    state = TrainState.create(variables, optimizer)
     samples = np.arange(4 * index, 4 * index + 4, dtype=np.float32).reshape(2, 2, 1, 1)
     for _ in range(2):
         state, metrics = step(state, {"sources": samples})

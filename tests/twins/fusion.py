@@ -124,11 +124,11 @@ def static_fuse(network, sources):
 
 
 @torch.inference_mode()
-def dynamic_fuse(network, sources, *, preset, norm, space, temperature, clip=False):
+def dynamic_fuse(network, sources, *, loss, norm, space, temperature, clip=False):
     """The fused pictures [B, C, H, W] in [0, 1] and RD [B, M, H, W]; options as of ours."""
     x = network.prepare(sources)
     features = network.encode(x)
-    if preset == "fused":
+    if loss == "fused":
         judged = network.decode(network.merge(features), x).unsqueeze(1)
     else:
         judged = network.solo(x, features)
@@ -137,7 +137,7 @@ def dynamic_fuse(network, sources, *, preset, norm, space, temperature, clip=Fal
         judged = judged.clamp(0, 1) if clip else judged
     else:
         x_judged = x
-    target = x_judged.amax(1, keepdim=True) if preset == "intensity" else x_judged
+    target = x_judged.amax(1, keepdim=True) if loss == "intensity" else x_judged
     difference = judged - target
     losses = (difference.abs() if norm == "l1" else difference.square()).mean(2)
     rd = torch.softmax(torch.exp(-temperature * losses), dim=1)

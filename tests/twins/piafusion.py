@@ -79,7 +79,7 @@ class IlluminationClassifier(nn.Module):
 
 
 @torch.no_grad()
-def randomise(twin, seed):
+def randomize(twin, seed):
     """The twin with random weights that keep the size and the contrast of the signal."""
     generator = torch.Generator().manual_seed(seed)
     for parameter in twin.parameters():

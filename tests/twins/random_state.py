@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from flax import traverse_util
 
-from ttd_jax.benchmarks.weights import random_variables
-from ttd_jax.checkpoints import layouts
+from ttd_jax.networks import layout as layouts
+from ttd_jax.networks.random_variables import random_variables
 
 _TO_TORCH = {
     layouts.AS_IS: lambda array: array,
@@ -20,7 +20,7 @@ def as_state(row, variables):
     flat = traverse_util.flatten_dict(variables, sep="/")
     return {
         key: torch.tensor(np.ascontiguousarray(_TO_TORCH[to.transform](np.asarray(flat[to.path]))))
-        for key, to in layouts.LAYOUTS[row.layout].table.items()
+        for key, to in row.layout.table.items()
     }
 
 

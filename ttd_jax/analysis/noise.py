@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from ttd_jax.backbones import Model
+from ttd_jax.networks import Model
 
 
 def perturb(model: Model, level: float, seed: int = 0) -> Model:

@@ -10,20 +10,21 @@ import numpy as np
 from ttd_jax.analysis import probing
 from ttd_jax.analysis.scenes import load_scene
 from ttd_jax.analysis.studies import Study
-from ttd_jax.data.images import encode_picture, quantise
+from ttd_jax.core.quantization import quantize
 from ttd_jax.files import write_whole
-from ttd_jax.fusing.sheet import contact_sheet
+from ttd_jax.pictures.images import encode_picture
+from ttd_jax.report.sheet import contact_sheet
 
 
-def draw_probes(study: Study, datasets, model, row, config, out: pathlib.Path):
+def draw_probes(study: Study, datasets, model, config, out: pathlib.Path):
     """A contact sheet for each data set's first scene: `<data set>.png` in `out`.
 
     RD is that of the study's first preset, on one scale over the whole sheet.
     """
     preset = study.passes[0].weighings[0].curve
-    for name, examples in datasets.items():
-        scene = load_scene(examples[0], crop=config.crop)
-        sources = jnp.broadcast_to(scene.pictures, (*scene.pictures.shape[:3], row.channels))
+    for name, scenes in datasets.items():
+        scene = load_scene(scenes, 0, crop=config.crop)
+        sources = jnp.broadcast_to(scene.pictures, (*scene.pictures.shape[:3], model.spec.channels))
         shown = [_damaged(study, one, model, sources, config, preset) for one in study.passes]
         low = min(float(rd.min()) for _, _, rd in shown)
         high = max(float(rd.max()) for _, _, rd in shown)
@@ -32,7 +33,7 @@ def draw_probes(study: Study, datasets, model, row, config, out: pathlib.Path):
             role = scene.roles[config.damaged]
             rows.append(
                 [
-                    (f"{role}, {one.name} {s:.0%}", quantise(picture[..., :1], np.uint8))
+                    (f"{role}, {one.name} {s:.0%}", quantize(picture[..., :1], np.uint8))
                     for s, picture in zip(severities, pictures, strict=True)
                 ]
             )
@@ -40,7 +41,7 @@ def draw_probes(study: Study, datasets, model, row, config, out: pathlib.Path):
                 [
                     (
                         f"RD by {preset}, {low:.2f} blue to {high:.2f}",
-                        _coloured(one_rd, low, high),
+                        _colored(one_rd, low, high),
                     )
                     for one_rd in rd
                 ]
@@ -61,6 +62,6 @@ def _damaged(study, one, model, sources, config, preset):
     return [w.coordinate for w in weighings], np.asarray(pictures), np.asarray(rd)
 
 
-def _coloured(rd, low, high):
+def _colored(rd, low, high):
     scaled = (255 * (rd - low) / max(high - low, 1e-6)).astype(np.uint8)
     return cv2.cvtColor(cv2.applyColorMap(scaled, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)

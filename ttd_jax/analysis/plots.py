@@ -1,32 +1,27 @@
 """The plot of a study, with Matplotlib."""
 
-import io
 import math
 import pathlib
 
-import matplotlib
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ttd_jax import metrics
 from ttd_jax.analysis.studies import STATIC, Study
 from ttd_jax.files import write_whole
+from ttd_jax.report import plot
+from ttd_jax.report.palette import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY_BLUE, VERMILION
+from ttd_jax.report.scores import heading
 
-# Colour-blind safe (Okabe and Ito).
-_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#000000")
+_COLORS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY_BLUE, BLACK)
 _MARKERS = "osD^vPX"
-_STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 _COLUMNS = 3  # of panels
 
 
 def draw(result: dict, study: Study, path: pathlib.Path):
     """Draws a summary (see `analysis.summary`) as a PNG file, written whole."""
-    with matplotlib.rc_context(_STYLE):
-        figure = _curves(result, study) if study.axis else _changes(result)
-        buffer = io.BytesIO()
-        FigureCanvasAgg(figure)
-        figure.savefig(buffer, dpi=110, format="png", metadata={"Software": None})
-    write_whole(path, buffer.getvalue())
+    with plot.styled():
+        png = plot.as_png(_curves(result, study) if study.axis else _changes(result))
+    write_whole(path, png)
 
 
 def _changes(result):
@@ -34,7 +29,7 @@ def _changes(result):
     rows = [row for row in result["rows"] if row["weighing"] != STATIC.name]
     datasets = list(dict.fromkeys(row["dataset"] for row in rows))
     weighings = list(dict.fromkeys(row["weighing"] for row in rows))
-    names = [m for m in metrics.REGISTRY if m in rows[0]["measures"]]
+    names = [m for m in metrics.METRICS if m in rows[0]["measures"]]
     static = {r["dataset"]: r for r in result["rows"] if r["weighing"] == STATIC.name}
     figure, panels = _panels(len(datasets), result)
     for panel, dataset in zip(panels, datasets, strict=True):
@@ -42,13 +37,19 @@ def _changes(result):
         panel.axhline(0, color="0.6", linewidth=0.8)
         for index, weighing in enumerate(weighings):
             row = next(r for r in rows if (r["dataset"], r["weighing"]) == (dataset, weighing))
-            style = {"color": _COLOURS[index % 7], "marker": _MARKERS[index % 7], "ls": "none"}
+            style = {"color": _COLORS[index % 7], "marker": _MARKERS[index % 7], "ls": "none"}
             at = [x + 0.6 * ((index + 0.5) / len(weighings) - 0.5) for x in range(len(names))]
-            panel.plot(at, _percent(row, base, names), label=weighing, markersize=4, **style)
+            panel.plot(
+                at,
+                _percent(_means(row), _means(base), names),
+                label=weighing,
+                markersize=4,
+                **style,
+            )
             if "published" in row and "published" in base:
-                theirs = _published_percent(row["published"], base["published"], names)
+                theirs = _percent(row["published"], base["published"], names)
                 panel.plot(at, theirs, markersize=8, fillstyle="none", **style)
-        panel.set_xticks(range(len(names)), [_arrow(n) for n in names])
+        panel.set_xticks(range(len(names)), [heading(n) for n in names])
         panel.set_title(f"{dataset}, {base['count']} images")
         panel.set_ylabel("change from static, %")
         _limit(panel)
@@ -89,20 +90,20 @@ def _curves(result, study):
 def _curve(panel, rows, measure, index, label):
     if not rows or measure not in rows[0]["measures"]:
         return
-    colour, values = _COLOURS[index % 7], [row["measures"][measure]["mean"] for row in rows]
+    color, values = _COLORS[index % 7], [row["measures"][measure]["mean"] for row in rows]
     if rows[0]["coordinate"] is None:  # static fusion has no temperature
         panel.axhline(values[0], color="0.4", linestyle="--", linewidth=1, label=label)
         return
-    dashes = "-" if index < len(_COLOURS) else "--"
+    dashes = "-" if index < len(_COLORS) else "--"
     at = [row["coordinate"] for row in rows]
-    panel.plot(at, values, dashes, color=colour, marker="o", markersize=3, label=label)
+    panel.plot(at, values, dashes, color=color, marker="o", markersize=3, label=label)
     theirs = [
         (row["coordinate"], row["published"][measure])
         for row in rows
         if measure in row.get("published", {})
     ]
     if theirs:
-        panel.plot(*zip(*theirs, strict=True), ":", color=colour, marker="o", fillstyle="none")
+        panel.plot(*zip(*theirs, strict=True), ":", color=color, marker="o", fillstyle="none")
 
 
 def _panels(count, result):
@@ -116,20 +117,15 @@ def _panels(count, result):
     return figure, grid[:count]
 
 
-def _percent(row, base, names):
-    return [
-        100 * (row["measures"][n]["mean"] / base["measures"][n]["mean"] - 1)
-        if base["measures"][n]["mean"]
-        else math.nan
-        for n in names
-    ]
-
-
-def _published_percent(figures, base, names):
+def _percent(figures, base, names):
     return [
         100 * (figures[n] / base[n] - 1) if n in figures and base.get(n) else math.nan
         for n in names
     ]
+
+
+def _means(row):
+    return {name: measure["mean"] for name, measure in row["measures"].items()}
 
 
 def _limit(panel):
@@ -144,17 +140,5 @@ def _legend(figure, panels, *, published):
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
     title = "hollow: published, IFCNN on LLVIP" if published else None
-    figure.legend(
-        found.values(),
-        found.keys(),
-        loc="outside lower center",
-        ncols=min(len(found), 6),
-        frameon=False,
-        title=title,
-        fontsize=8,
-        title_fontsize=8,
-    )
-
-
-def _arrow(name):
-    return f"{name} {'↑' if metrics.REGISTRY[name].better == 'up' else '↓'}"
+    entries = found.values(), found.keys()
+    plot.legend_below(figure, *entries, columns=min(len(found), 6), title=title)

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 
 from ttd_jax.analysis.corruptions import central_region, damage
 from ttd_jax.analysis.weighing import Weighing, weigh
-from ttd_jax.backbones import Model
 from ttd_jax.core.fusion import decompose
+from ttd_jax.networks import Model
 
 
 def damaged_dominability(

@@ -9,16 +9,16 @@ import jax.numpy as jnp
 
 from ttd_jax import metrics
 from ttd_jax.analysis.weighing import Weighing, weigh
-from ttd_jax.backbones import Model
 from ttd_jax.core.fusion import decompose
+from ttd_jax.core.quantization import quantize
 from ttd_jax.core.theory import bound, bound_from_moments, covariance, measure_moments
-from ttd_jax.evaluation.program import quantised
+from ttd_jax.networks import Model
 
 
 def measure_scene(
     model: Model,
     sources,
-    greys,
+    grays,
     *,
     weighings: Sequence[Weighing],
     how: str,
@@ -34,7 +34,7 @@ def measure_scene(
     Args:
       model: the network.
       sources: f32[M, H, W, C] in [0, 1].
-      greys: f32[M, H, W], the sources' greys in 0..255, for the metrics.
+      grays: f32[M, H, W], the sources' grays in 0..255, for the metrics.
       weighings: V of them.
       how: 'round' or 'truncate', to 8 bits before scoring, as a saved picture would be.
       protocol: of the metrics.
@@ -56,9 +56,9 @@ def measure_scene(
 
     def measure(one):
         raw = model.decode(model.merge(parts.features, one.weights), parts.x)
-        grey = metrics.fused_grey(quantised(model.finish(raw), how=how), protocol=protocol)
-        measures = dict(metrics.evaluate(grey, greys, protocol=protocol, names=names))
-        # The theorem's weights sum to one, also where scores are not normalised.
+        gray = metrics.fused_gray(quantize(model.finish(raw), how=how), protocol=protocol)
+        measures = dict(metrics.evaluate(gray, grays, protocol=protocol, names=names))
+        # The theorem's weights sum to one, also where scores are not normalized.
         total = jnp.sum(one.dominability, axis=0, keepdims=True)
         rd = one.dominability / jnp.where(total > 0, total, 1.0)
         measures |= {

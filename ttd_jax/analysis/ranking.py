@@ -7,7 +7,7 @@ from ttd_jax.analysis.studies import STATIC
 from ttd_jax.evaluation import published
 
 
-def rank(rows: Sequence[Mapping], row) -> list[dict]:
+def rank(rows: Sequence[Mapping], spec) -> list[dict]:
     """Weighings by their distance from the published gains, the nearest first.
 
     A gain is the logarithm of a metric's ratio, TTD over static fusion: it can be compared although
@@ -16,8 +16,8 @@ def rank(rows: Sequence[Mapping], row) -> list[dict]:
     ones.
 
     Args:
-      rows: see `summary.summarise`.
-      row: of the network.
+      rows: see `summary.summarize`.
+      spec: of the network.
 
     Returns:
       A list of `{'weighing', 'distance', 'signs', 'datasets': {data set: {'distance', 'signs',
@@ -27,7 +27,7 @@ def rank(rows: Sequence[Mapping], row) -> list[dict]:
     """
     tables = {}
     for dataset in dict.fromkeys(r["dataset"] for r in rows):
-        gains = _published_gains(dataset, row)
+        gains = _published_gains(dataset, spec)
         if gains:
             tables[dataset] = gains
     static = {r["dataset"]: r["measures"] for r in rows if r["weighing"] == STATIC.name}
@@ -57,16 +57,16 @@ def table_of(dataset: str) -> str | None:
     return same[0] if len(same) == 1 else None
 
 
-def _published_gains(dataset, row):
+def _published_gains(dataset, spec):
     """Metric -> (log ratio, whether its sign survives rounding)."""
     name = table_of(dataset)
-    if name is None or row.published_as is None:
+    if name is None or spec.published_as is None:
         return {}
     table = published.BENCHMARKS[name]
     gains = {}
     for metric in table.columns:
-        before = table.figure(row.published_as, metric)
-        after = table.figure(f"{row.published_as}+TTD", metric)
+        before = table.figure(spec.published_as, metric)
+        after = table.figure(f"{spec.published_as}+TTD", metric)
         if before and after:
             gains[metric] = (math.log(after / before), abs(after - before) > 10**-published.DIGITS)
     return gains

@@ -1,8 +1,6 @@
 """A study from its configuration to its records, table and plot."""
 
-import concurrent.futures
 import dataclasses
-import itertools
 import pathlib
 
 import jax
@@ -13,15 +11,15 @@ from tqdm import tqdm
 from ttd_jax import metrics
 from ttd_jax.analysis import pictures, plots, probing, program, summary, tables
 from ttd_jax.analysis.noise import perturb
-from ttd_jax.analysis.scenes import find_examples, load_scene
+from ttd_jax.analysis.scenes import find_examples, load_scene, spread
 from ttd_jax.analysis.studies import STUDIES, Pass, Study
-from ttd_jax.backbones import lookup
-from ttd_jax.checkpoints import store
 from ttd_jax.errors import UserError, explain_os_errors
-from ttd_jax.evaluation.records import Records
 from ttd_jax.files import dumps, write_whole
-
-_AHEAD = 2  # decoded scenes that wait
+from ttd_jax.networks import lookup
+from ttd_jax.pictures.ahead import ahead
+from ttd_jax.pictures.checking import check
+from ttd_jax.pictures.records import Records
+from ttd_jax.weights import store
 
 
 def analyze(config, out: pathlib.Path, *, resume=False) -> list[dict]:
@@ -38,83 +36,75 @@ def analyze(config, out: pathlib.Path, *, resume=False) -> list[dict]:
     Raises:
       UserError: unknown names, missing weights or data, other settings in `out`, no space.
     """
-    row, studies = plan(config)
-    weights = pathlib.Path(config.weights_dir) / row.name
-    model = store.load_model(row.name, weights, fold=True, precision=config.precision)
+    spec, studies = plan(config)
+    weights = pathlib.Path(config.weights_dir) / spec.name
+    model = store.load(weights, name=spec.name, fold=True, precision=config.precision)
     sha256 = store.read_manifest(weights)["sha256"]
+    every = {name: found for _, datasets in studies for name, found in datasets.items()}
+    scenes = {
+        name: check(found, gray=True, count=config.images or None, least=spec.min_size)
+        for name, found in every.items()
+    }
     results = []
     for study, datasets in studies:
-        results.append(
-            _run_study(study, datasets, model, row, config, out / study.name, sha256, resume)
-        )
+        own = {name: scenes[name] for name in datasets}
+        results.append(_run_study(study, own, model, config, out / study.name, sha256, resume))
     return results
 
 
 def plan(config):
-    """The model's row and `[(study, {data set: examples})]`; every name is checked.
+    """The network's spec and `[(study, {data set: examples})]`; every name is checked.
 
     Raises:
       UserError: for an unknown name, or data that is not there.
     """
-    try:
-        row = lookup(config.model)
-        metrics.protocol.check(config.protocol)
-        for name in config.metrics:
-            metrics.lookup(name)
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    spec = lookup(config.model)
+    metrics.protocol.check(config.protocol)
+    for name in config.metrics:
+        metrics.lookup(name)
     studies = []
     for name in config.studies:
         if name not in STUDIES:
             raise UserError(f"unknown study {name!r}: known studies: {', '.join(STUDIES)}")
         try:
-            study = STUDIES[name](row, config)
+            study = STUDIES[name](spec, config)
         except (TypeError, ValueError) as error:
             raise UserError(f"{name}: {error}: mend the --config field") from error
         names = config.datasets or study.datasets or config.all_datasets
         datasets = {n: find_examples(n, config) for n in names}
         for dataset, examples in datasets.items():
-            _check_sources(study, dataset, len(examples.roles), row, config)
+            _check_sources(study, dataset, len(examples.roles), spec, config)
         studies.append((study, datasets))
-    return row, studies
+    return spec, studies
 
 
-def _check_sources(study, dataset, count, row, config):
+def _check_sources(study, dataset, count, spec, config):
     least = max(one.sources for one in study.passes)
-    if row.source_count and max(least, count) != row.source_count:
+    if spec.source_count and max(least, count) != spec.source_count:
         raise UserError(
-            f"{dataset}: has {count} sources, {row.name} takes {row.source_count}: choose another "
-            "data set or --config.model"
+            f"{dataset}: has {count} sources, {spec.name} takes {spec.source_count}: choose "
+            "another data set or --config.model"
         )
     if study.probing and not 0 <= config.damaged < count:
         raise UserError(f"config.damaged={config.damaged}: {dataset} has {count} sources")
 
 
-def _run_study(study, datasets, model, row, config, out, sha256, resume):
-    scenes = {
-        name: [(index, image) for index, image in enumerate(found.names)][: config.images or None]
-        for name, found in datasets.items()
-    }
-    total = sum(map(len, scenes.values())) * len(study.passes)
+def _run_study(study, datasets, model, config, out, sha256, resume):
+    total = sum(map(len, datasets.values())) * len(study.passes)
     finished = {}
     with tqdm(total=total, desc=study.name, unit="scene", delay=1, disable=None) as bar:
         for one in study.passes:
-            records = Records(out / "passes" / one.name.replace(" ", "_"), 0)
-            records.start(_settings(study, one, config, sha256), resume=resume, first=True)
-            measure = _measurer(study, one, model, row, config)
-            _run_pass(one, datasets, scenes, records, measure, row, config, bar)
-            found = records.finished()
-            finished[one.name] = {
-                name: [found[name, image] for _, image in listed if (name, image) in found]
-                for name, listed in scenes.items()
-            }
-    result = summary.summarise(study, finished, row)
+            records = Records(out / "passes" / one.name.replace(" ", "_"))
+            records.start(_settings(study, one, config, sha256), resume=resume)
+            measure = _measurer(study, one, model, config)
+            finished[one.name] = _run_pass(one, datasets, records, measure, config, bar)
+    result = summary.summarize(study, finished, model.spec)
     with explain_os_errors(out):
         write_whole(out / "results.json", dumps(result))
         write_whole(out / "results.md", tables.markdown(result))
         plots.draw(result, study, out / "plot.png")
         if study.probing:
-            pictures.draw_probes(study, datasets, model, row, config, out)
+            pictures.draw_probes(study, datasets, model, config, out)
     return result
 
 
@@ -129,7 +119,7 @@ def _settings(study, one, config, sha256):
     }
 
 
-def _measurer(study: Study, one: Pass, model, row, config):
+def _measurer(study: Study, one: Pass, model, config):
     """Function: a scene's inputs -> what `program.measure_scene` returns."""
     model = perturb(model, one.noise, config.seed) if one.noise else model
     if one.corruption:
@@ -137,47 +127,51 @@ def _measurer(study: Study, one: Pass, model, row, config):
             weighings=one.weighings, corruption=one.corruption, damaged=config.damaged
         )
         key = jax.random.key(config.seed)
-        return lambda scene: probe(model, _sources(scene, row), key)
+        return lambda scene: probe(model, _sources(scene, model.spec), key)
     measure = program.compiled(
         weighings=one.weighings,
-        how=row.quantise,
+        how=model.spec.quantize,
         protocol=config.protocol,
         names=tuple(metrics.lookup(name).name for name in config.metrics),
         theory=study.theory,
     )
-    return lambda scene: measure(model, _sources(scene, row), scene.greys)
+    return lambda scene: measure(model, _sources(scene, model.spec), scene.grays)
 
 
-def _sources(scene, row):
-    return jnp.broadcast_to(scene.pictures, (*scene.pictures.shape[:3], row.channels))
+def _sources(scene, spec):
+    return jnp.broadcast_to(scene.pictures, (*scene.pictures.shape[:3], spec.channels))
 
 
-def _run_pass(one, datasets, scenes, records, measure, row, config, bar):
-    done = records.finished()
-    todo = []
-    for name, listed in scenes.items():
-        for index, image in listed:
-            if len(datasets[name].roles) < one.sources or (name, image) in done:
-                bar.update()
-            else:
-                todo.append((name, index))
-    with concurrent.futures.ThreadPoolExecutor(_AHEAD) as pool:
+def _run_pass(one, datasets, records, measure, config, bar):
+    """Measures what is not finished; data set -> records of its scenes."""
+    known = records.finished()
+    keys = {
+        (name, index): (name, scenes.examples.names[index], *_hashes(scenes[index], one.sources))
+        for name, scenes in datasets.items()
+        if len(scenes.examples.roles) >= one.sources
+        for index in range(len(scenes))
+    }
+    todo = [place for place, key in keys.items() if key not in known]
+    bar.update(sum(map(len, datasets.values())) - len(todo))
 
-        def load(name, index):
-            scene = load_scene(datasets[name][index], crop=config.crop)
-            return scene.take(one.sources) if one.sources else scene
+    def load(place):
+        name, index = place
+        return load_scene(datasets[name], index, crop=config.crop, sources=one.sources)
 
-        waiting = (pool.submit(load, *place) for place in todo)
-        loaded = list(itertools.islice(waiting, _AHEAD))
-        for name, _ in todo:
-            scene = loaded.pop(0).result()
-            loaded += itertools.islice(waiting, 1)
-            measures, moments = jax.tree.map(np.asarray, measure(scene))
-            record = {"dataset": name, "image": scene.name, "sha256": list(scene.sha256)}
-            for kind, values in (("measures", measures), ("moments", moments)):
-                record[kind] = {
-                    weighing.name: {k: v[index].tolist() for k, v in values.items()}
-                    for index, weighing in enumerate(one.weighings)
-                }
-            records.append(record)
-            bar.update()
+    for (name, _), scene in ahead(load, todo):
+        measures, moments = jax.tree.map(np.asarray, measure(scene))
+        record = {"dataset": name, "image": scene.name, "sha256": list(scene.sha256)}
+        for kind, values in (("measures", measures), ("moments", moments)):
+            record[kind] = {
+                weighing.name: {k: v[index].tolist() for k, v in values.items()}
+                for index, weighing in enumerate(one.weighings)
+            }
+        records.append(record)
+        bar.update()
+    known = records.finished()
+    return {name: [known[key] for key in keys.values() if key[0] == name] for name in datasets}
+
+
+def _hashes(checked, sources):
+    """Of the sources that a pass takes, as its records have them."""
+    return [checked.sha256[m] for m in spread(len(checked.colored), sources)]

@@ -1,16 +1,18 @@
-"""The scenes of a study: grey sources as the published protocol decodes them, cropped."""
+"""The scenes of a study: gray sources as the published protocol decodes them, cropped."""
 
 import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+from ttd_jax_datasets.reading import find_benchmark
 
-from ttd_jax.data.crops import central_crop
-from ttd_jax.data.examples import Example, find_benchmark
-from ttd_jax.data.images import encode_picture, quantise
-from ttd_jax.data.public import public_picture
-from ttd_jax.data.synthetic import exposure_stack, focus_stack
-from ttd_jax.evaluation.units import load_inputs
+from ttd_jax import metrics
+from ttd_jax.pictures.checking import Scenes
+from ttd_jax.pictures.crops import central_crop
+from ttd_jax.pictures.examples import Example
+from ttd_jax.pictures.images import encode_picture, quantize
+from ttd_jax.pictures.public import public_picture
+from ttd_jax.pictures.synthetic import exposure_stack, focus_stack
 
 # Stacks of five sources, made from openly licensed pictures; any number of them can be taken.
 GENERATED = {"generated/exposures": exposure_stack, "generated/focus": focus_stack}
@@ -25,43 +27,42 @@ class SceneInputs:
     Attributes:
       name: of the scene.
       roles: of its sources.
-      pictures: f32[M, H, W, 1], grey in [0, 1].
-      greys: f32[M, H, W], the same in 0..255, for the metrics.
+      pictures: f32[M, H, W, 1], gray in [0, 1].
+      grays: f32[M, H, W], the same in 0..255, for the metrics.
       sha256: of the sources' files.
     """
 
     name: str
     roles: tuple[str, ...]
     pictures: np.ndarray
-    greys: np.ndarray
+    grays: np.ndarray
     sha256: tuple[str, ...]
 
-    def take(self, count: int) -> "SceneInputs":
-        """The scene with `count` of its sources, evenly spread, the first and last among them."""
-        kept = np.linspace(0, len(self.roles) - 1, count).round().astype(int)
-        return dataclasses.replace(
-            self,
-            roles=tuple(self.roles[k] for k in kept),
-            pictures=self.pictures[kept],
-            greys=self.greys[kept],
-            sha256=tuple(self.sha256[k] for k in kept),
-        )
+
+def spread(sources: int, count: int) -> list[int]:
+    """`count` of the indices of sources, evenly spread, with the first and last; 0 for all."""
+    return np.linspace(0, sources - 1, count or sources).round().astype(int).tolist()
 
 
-def load_scene(example: Example, *, crop: int) -> SceneInputs:
-    """Decodes an example to grey.
+def load_scene(scenes: Scenes, index: int, *, crop: int, sources: int = 0) -> SceneInputs:
+    """A scene's inputs.
 
     Args:
-      example: the scene.
+      scenes: checked, gray.
+      index: of the scene.
       crop: keep the middle of sides longer than this; 0 keeps everything.
+      sources: how many of them; see `spread`.
     """
-    inputs = load_inputs(example, gray=True)
+    example, pictures = scenes.load(index)
+    taken = spread(len(pictures), sources)
+    pictures = [pictures[m] for m in taken]
+    grays = [metrics.source_gray(picture.as_bytes()) for picture in pictures]
     return SceneInputs(
         name=example.name,
-        roles=example.roles,
-        pictures=np.stack(central_crop(inputs.pictures, crop)),
-        greys=np.stack(central_crop(inputs.greys, crop)),
-        sha256=inputs.sha256,
+        roles=tuple(example.roles[m] for m in taken),
+        pictures=np.stack(central_crop([picture.as_float() for picture in pictures], crop)),
+        grays=np.stack(central_crop(grays, crop)),
+        sha256=tuple(scenes[index].sha256[m] for m in taken),
     )
 
 
@@ -79,7 +80,7 @@ class GeneratedExamples(Sequence):
     def __getitem__(self, index):
         picture = public_picture(self.names[index], longest=_LONGEST)
         stack = GENERATED[self.kind](picture, count=_STACK)
-        files = tuple(encode_picture(quantise(image, np.uint8), ".png") for image in stack)
+        files = tuple(encode_picture(quantize(image, np.uint8), ".png") for image in stack)
         return Example(self.names[index], self.roles, files)
 
 

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 
 from ttd_jax.analysis.corruptions import CORRUPTIONS
 from ttd_jax.analysis.weighing import Weighing
-from ttd_jax.backbones import BackboneRow
-from ttd_jax.core.dominability import LOSS_PRESETS, NORMS, DominabilitySettings
+from ttd_jax.core.dominability import LOSS_MAPS, NORMS, DominabilitySettings
 from ttd_jax.evaluation import published
+from ttd_jax.networks import FusionSpec
 
 STATIC = Weighing(name="static")
 
@@ -68,9 +68,9 @@ class Study:
         return bool(self.passes[0].corruption)
 
 
-def _theory(row, config):
+def _theory(spec, config):
     weighings = [STATIC]
-    for preset, chosen in _presets(row, config).items():
+    for preset, chosen in _presets(spec, config).items():
         opposite = dataclasses.replace(chosen, correlation="positive")
         weighings.append(Weighing(name=preset, settings=chosen))
         weighings.append(Weighing(name=f"{preset}, positive", settings=opposite))
@@ -83,8 +83,8 @@ def _theory(row, config):
     )
 
 
-def _form(row, config):
-    base = _default(row)
+def _form(spec, config):
+    base = _default(spec)
     forms = {"softmax(-l)": "linear", "softmax(sigmoid(-l))": "sigmoid", "softmax(exp(-l))": "exp"}
     weighings = [
         Weighing(name=name, settings=dataclasses.replace(base, form=form))
@@ -95,34 +95,34 @@ def _form(row, config):
         name="form",
         question="Which form of weight (Table 4)?",
         passes=(Pass(name="all", weighings=(STATIC, *weighings)),),
-        published=_figures(row, published.FORM_OF_WEIGHT, rows),
+        published=_figures(spec, published.FORM_OF_WEIGHT, rows),
     )
 
 
-def _normalisation(row, config):
-    base = _default(row)
+def _normalization(spec, config):
+    base = _default(spec)
     weighings = [
-        Weighing(name=name, settings=dataclasses.replace(base, normalisation=name))
+        Weighing(name=name, settings=dataclasses.replace(base, normalization=name))
         for name in ("none", "proportional", "softmax")
     ]
-    figures = _figures(row, published.NORMALISATION, {n: n for n in published.NORMALISATION.rows})
+    figures = _figures(spec, published.NORMALIZATION, {n: n for n in published.NORMALIZATION.rows})
     return Study(
-        name="normalisation",
-        question="Which normalisation over the sources (Table 5)?",
+        name="normalization",
+        question="Which normalization over the sources (Table 5)?",
         passes=(Pass(name="all", weighings=(STATIC, *weighings)),),
-        published=figures | _figures(row, published.FORM_OF_WEIGHT, {"static": "w=0.5"}),
+        published=figures | _figures(spec, published.FORM_OF_WEIGHT, {"static": "w=0.5"}),
     )
 
 
-def _correlation(row, config):
-    base = _default(row)
+def _correlation(spec, config):
+    base = _default(spec)
     weighings = [
         Weighing(name=name, settings=dataclasses.replace(base, correlation=name))
         for name in ("negative", "positive")
     ]
-    figures = _figures(row, published.CORRELATION, {"positive": "positive"})
-    figures |= _figures(row, published.FORM_OF_WEIGHT, {"static": "w=0.5"})
-    figures |= _figures(row, published.FORM_OF_WEIGHT, {"negative": "softmax(exp(-l))"})
+    figures = _figures(spec, published.CORRELATION, {"positive": "positive"})
+    figures |= _figures(spec, published.FORM_OF_WEIGHT, {"static": "w=0.5"})
+    figures |= _figures(spec, published.FORM_OF_WEIGHT, {"negative": "softmax(exp(-l))"})
     return Study(
         name="correlation",
         question="Weights that fall with the loss against weights that rise with it (Fig. 5b)?",
@@ -131,15 +131,15 @@ def _correlation(row, config):
     )
 
 
-def _grid(row, config):
+def _grid(spec, config):
     weighings = [STATIC]
-    for preset in LOSS_PRESETS:
+    for loss in LOSS_MAPS:
         for norm in NORMS:
             for t in config.temperatures:
                 settings = DominabilitySettings(
-                    preset=preset, norm=norm, space="network", temperature=t
+                    loss=loss, norm=norm, space="network", temperature=t
                 )
-                curve = f"{preset} {norm}"
+                curve = f"{loss} {norm}"
                 weighings.append(
                     Weighing(name=f"{curve} t={t:g}", settings=settings, coordinate=t, curve=curve)
                 )
@@ -152,13 +152,13 @@ def _grid(row, config):
     )
 
 
-def _noise(row, config):
-    ttd = Weighing(name="ttd", settings=_default(row))
+def _noise(spec, config):
+    ttd = Weighing(name="ttd", settings=_default(spec))
     levels = (0.0, *published.PARAMETER_NOISE)
     figures = {}
     for level, table in published.PARAMETER_NOISE.items():
-        names = {"static": row.published_as, "ttd": f"{row.published_as}+TTD"}
-        figures |= _figures(row, table, names, f"noise {level:g}")
+        names = {"static": spec.published_as, "ttd": f"{spec.published_as}+TTD"}
+        figures |= _figures(spec, table, names, f"noise {level:g}")
     return Study(
         name="noise",
         question="Does TTD still help a network whose parameters are noisy (Table 8)?",
@@ -176,8 +176,8 @@ def _noise(row, config):
     )
 
 
-def _sources(row, config):
-    ttd = Weighing(name="ttd", settings=_default(row))
+def _sources(spec, config):
+    ttd = Weighing(name="ttd", settings=_default(spec))
     return Study(
         name="sources",
         question="How many sources: from 2 to 5?",
@@ -195,20 +195,22 @@ def _sources(row, config):
     )
 
 
-def _gradient(row, config):
-    base = dataclasses.replace(_default(row), **dict(config.gradient))
-    count = _feature_channels(row)
+def _gradient(spec, config):
+    base = dataclasses.replace(_default(spec), **dict(config.gradient))
+    count = _feature_channels(spec)
     if not 0 <= config.channel < count:
-        raise ValueError(f"config.channel={config.channel}: {row.name} has channels 0..{count - 1}")
+        raise ValueError(
+            f"config.channel={config.channel}: {spec.name} has channels 0..{count - 1}"
+        )
     channels = {"all channels": "all", f"channel {config.channel}": config.channel, "auto": "auto"}
     weighings = [
         Weighing(name=f"gradient, {name}", settings=base, channel=channel)
         for name, channel in channels.items()
     ]
-    plain = Weighing(name=f"loss map, {_default(row).preset}", settings=_default(row))
-    figures = _figures(row, published.FORM_OF_WEIGHT, {"static": "w=0.5"})
+    plain = Weighing(name=f"loss map, {_default(spec).loss}", settings=_default(spec))
+    figures = _figures(spec, published.FORM_OF_WEIGHT, {"static": "w=0.5"})
     figures |= _figures(
-        row, published.GRADIENT, {f"gradient, channel {config.channel}": "best channel"}
+        spec, published.GRADIENT, {f"gradient, channel {config.channel}": "best channel"}
     )
     return Study(
         name="gradient",
@@ -219,9 +221,9 @@ def _gradient(row, config):
     )
 
 
-def _temperature(row, config):
+def _temperature(spec, config):
     weighings = [STATIC]
-    for preset, settings in _presets(row, config).items():
+    for preset, settings in _presets(spec, config).items():
         weighings.append(Weighing(name=f"{preset} t={settings.temperature:g}", settings=settings))
         weighings.append(Weighing(name=f"{preset}, t chosen", settings=settings, adaptive=True))
     return Study(
@@ -232,7 +234,7 @@ def _temperature(row, config):
     )
 
 
-def _probes(row, config):
+def _probes(spec, config):
     weighings = tuple(
         Weighing(
             name=f"{preset}, severity {severity:g}",
@@ -240,7 +242,7 @@ def _probes(row, config):
             coordinate=severity,
             curve=preset,
         )
-        for preset, settings in _presets(row, config).items()
+        for preset, settings in _presets(spec, config).items()
         for severity in config.severities
     )
     return Study(
@@ -255,8 +257,8 @@ def _probes(row, config):
     )
 
 
-def _presets(row, config):
-    return {name: row.presets[name] for name in _known("presets", config.presets, row.presets)}
+def _presets(spec, config):
+    return {name: spec.presets[name] for name in _known("presets", config.presets, spec.presets)}
 
 
 def _known(field, chosen, known):
@@ -267,23 +269,23 @@ def _known(field, chosen, known):
     return tuple(chosen) or tuple(known)
 
 
-def _feature_channels(row):
+def _feature_channels(spec):
     """How many channels the features of a network have, all leaves together."""
 
     def encode():
-        shape = jnp.zeros(row.input_shape)
-        return row.build().init_with_output(jax.random.key(0), shape, method="encode")[0]
+        shape = jnp.zeros(spec.input_shape)
+        return spec.build().init_with_output(jax.random.key(0), shape, method="encode")[0]
 
     return sum(leaf.shape[-1] for leaf in jax.tree.leaves(jax.eval_shape(encode)))
 
 
-def _default(row):
-    return row.presets[row.default_preset]
+def _default(spec):
+    return spec.presets[spec.default_preset]
 
 
-def _figures(row, table, names, pass_name="all"):
+def _figures(spec, table, names, pass_name="all"):
     """(pass, weighing) -> figures of a published table that is about IFCNN."""
-    if row.published_as != "IFCNN":
+    if spec.published_as != "IFCNN":
         return {}
     return {
         (pass_name, weighing): dict(zip(table.columns, table.rows[method], strict=True))
@@ -291,11 +293,11 @@ def _figures(row, table, names, pass_name="all"):
     }
 
 
-# name -> function (row of the registry, configuration) -> Study.
-STUDIES: Mapping[str, Callable[[BackboneRow, object], Study]] = {
+# name -> function (spec of the network, configuration) -> Study.
+STUDIES: Mapping[str, Callable[[FusionSpec, object], Study]] = {
     "theory": _theory,
     "form": _form,
-    "normalisation": _normalisation,
+    "normalization": _normalization,
     "correlation": _correlation,
     "grid": _grid,
     "noise": _noise,

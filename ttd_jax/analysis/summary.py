@@ -13,13 +13,13 @@ from ttd_jax.core.theory import Moments, bound_from_moments, pool_moments
 from ttd_jax.evaluation.intervals import estimate, paired_difference
 
 
-def summarise(study: Study, records: Mapping[str, Mapping[str, Sequence[dict]]], row) -> dict:
+def summarize(study: Study, records: Mapping[str, Mapping[str, Sequence[dict]]], spec) -> dict:
     """The results of a study.
 
     Args:
       study: which.
       records: pass -> data set -> records of `analysis.run`, in the order of the images.
-      row: of the network.
+      spec: of the network.
 
     Returns:
       JSON-able: `study`, `question`, `model`; `rows`, one a pass, data set and weighing, with
@@ -34,9 +34,9 @@ def summarise(study: Study, records: Mapping[str, Mapping[str, Sequence[dict]]],
         for dataset, found in records[one.name].items():
             if found:
                 rows += _rows(study, one, dataset, found)
-    result = {"study": study.name, "question": study.question, "model": row.name, "rows": rows}
+    result = {"study": study.name, "question": study.question, "model": spec.name, "rows": rows}
     if study.name == "grid":
-        result["nearest"] = ranking.rank(rows, row)
+        result["nearest"] = ranking.rank(rows, spec)
     return result
 
 
@@ -74,10 +74,10 @@ def _rows(study, one, dataset, records):
         if baseline is not None and weighing.name != STATIC.name:
             row["gains"] = {
                 name: paired_difference(
-                    column[name], baseline[name], better=metrics.REGISTRY[name].better
+                    column[name], baseline[name], better=metrics.METRICS[name].better
                 )
                 for name in column
-                if name in metrics.REGISTRY
+                if name in metrics.METRICS
             }
         figures = study.published.get((one.name, weighing.name))
         if figures is not None:

@@ -12,7 +12,7 @@ from ttd_jax.core.gradient import gradient_maps, select_channel
 from ttd_jax.core.temperature import choose_temperature
 
 # l_m = |D(E_m x_m) - x_m| of Theorem 3.1, in the images' domain.
-THEOREM = dom.DominabilitySettings(preset="self", norm="l1", space="image")
+THEOREM = dom.DominabilitySettings(loss="self", norm="l1", space="image")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

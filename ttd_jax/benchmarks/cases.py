@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from ttd_jax.backbones import BackboneRow, lookup
+from ttd_jax.networks import FusionSpec, lookup
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,8 +28,8 @@ class Case:
     settings: dict
 
     @property
-    def row(self) -> BackboneRow:
-        """The network's row of the registry."""
+    def spec(self) -> FusionSpec:
+        """What is known of the network."""
         return lookup(self.model)
 
     @property
@@ -43,7 +43,7 @@ class Case:
 def make_scenes(case: Case, *, seed: int = 0) -> np.ndarray:
     """Random scenes f32[B, M, H, W, C] in [0, 1] of two sources: blocks of 8 pixels, fine noise."""
     rng = np.random.default_rng(seed)
-    lead, channels = (case.batch, case.row.source_count or 2), case.row.channels
+    lead, channels = (case.batch, case.spec.source_count or 2), case.spec.channels
     coarse = rng.random((*lead, *(-(-side // 8) for side in case.size), channels))
     height, width = case.size
     blocks = coarse.repeat(8, axis=2).repeat(8, axis=3)[:, :, :height, :width]

@@ -9,13 +9,13 @@ from statistics import median
 
 import numpy as np
 from flax import traverse_util
-from tqdm import tqdm
 
 from ttd_jax.benchmarks import programs, roofs
 from ttd_jax.benchmarks.cases import Case
 from ttd_jax.benchmarks.memory import measure_apart
-from ttd_jax.benchmarks.timing import Rounds, median_ratio, summarise, time_rounds
+from ttd_jax.benchmarks.timing import Rounds, median_ratio, summarize, time_rounds
 from ttd_jax.errors import UserError
+from ttd_jax.report.progress import progress
 
 TOLERANCE = 1e-3  # of the peer's fused images: beyond it the two do not do the same
 
@@ -51,7 +51,7 @@ def benchmark_fusion(
     functions = roofs.roof_functions(cases[0].precision)
     found = []
     with (
-        tqdm(total=steps + runs, desc="benchmark", unit="step", delay=1, disable=None) as bar,
+        progress(total=steps + runs, description="benchmark", unit="step") as bar,
         tempfile.TemporaryDirectory(prefix="ttd_jax-") as folder,
     ):
         files = _write_weights(variables, folder)
@@ -113,7 +113,7 @@ def _describe(case, program):
     """What is known of a case before it is timed.
 
     `flops` are those of the fusion itself, however it is computed; `intensity`, operations a byte,
-    is XLA's own count for the program as it was optimised, the body of a loop once; `memory` is its
+    is XLA's own count for the program as it was optimized, the body of a loop once; `memory` is its
     plan: bytes of arguments (weights included), outputs and temporaries. None where the platform
     does not tell.
     """
@@ -151,7 +151,7 @@ def compare(case, ours, theirs):
 
 
 def _roofs(rounds):
-    matmul, stream = summarise(rounds["matmul"]), summarise(rounds["stream"])
+    matmul, stream = summarize(rounds["matmul"]), summarize(rounds["stream"])
     return {
         "matmul": {
             "side": roofs.SIDE,
@@ -185,7 +185,7 @@ def _with_times(record, rounds):
 def _rates(record, name, rounds):
     """Seconds and what follows from them; the operations are the same on both sides."""
     times, flops = rounds.wall[name], record["flops"]
-    seconds = summarise(times)
+    seconds = summarize(times)
     pixels = record["batch"] * record["size"][0] * record["size"][1]
     share = None
     if flops:

@@ -23,7 +23,7 @@ def benchmark_metrics(*, size, repeats, checkout):
     """
     reference = import_peer(checkout, "tests.metrics.reference")
     generator = np.random.default_rng(0)
-    # Smooth noise in whole greys: histograms and edges as full as a photograph's.
+    # Smooth noise in whole grays: histograms and edges as full as a photograph's.
     noise = generator.normal(size=(2, *size)).cumsum(axis=1).cumsum(axis=2)
     low = noise.min(axis=(1, 2), keepdims=True)
     sources = np.rint(255 * (noise - low) / np.ptp(noise, axis=(1, 2), keepdims=True))

@@ -8,8 +8,8 @@ import numpy as np
 from flax import linen as nn
 from flax import traverse_util
 
-from ttd_jax.backbones import Model
 from ttd_jax.core import fusion
+from ttd_jax.networks import Model
 
 # Products of these layers are what accelerators compute with fewer bits.
 _LAYERS = (nn.Conv, nn.Dense)

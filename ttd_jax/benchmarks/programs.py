@@ -7,14 +7,14 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from ttd_jax.backbones import folding
 from ttd_jax.benchmarks.cases import Case, make_scenes
 from ttd_jax.benchmarks.peers import import_peer
 from ttd_jax.core import fusion
 from ttd_jax.core.dominability import DominabilitySettings
+from ttd_jax.networks import folding
 
 PEERS = ("fusion", "random_state")  # modules below tests/twins
-PEER_SETTINGS = ("preset", "norm", "space", "clip", "temperature")  # which RD settings it knows
+PEER_SETTINGS = ("loss", "norm", "space", "clip", "temperature")  # which RD settings it knows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,12 +41,12 @@ def compile_case(case: Case, variables) -> Program:
       case: what to fuse, and how.
       variables: of the network, not folded.
     """
-    model = case.row.bind(jax.tree.map(jax.numpy.asarray, variables), precision=case.precision)
+    model = case.spec.bind(jax.tree.map(jax.numpy.asarray, variables), precision=case.precision)
     model = folding.fold(model.replace(settings=DominabilitySettings(**case.settings)))
     scenes = jax.device_put(make_scenes(case))
 
     def fuse(model, sources):
-        result = fusion.FUSE[case.strategy](model, sources)
+        result = fusion.fuse(model, sources, model.strategy(case.strategy))
         return result.image, result.dominability
 
     if case.batch == 1:
@@ -90,7 +90,7 @@ def torch_case(case: Case, variables, *, checkout, threads: int) -> Callable[[],
     import torch
 
     torch.set_num_threads(threads)
-    network = peer.build(case.model, states.as_state(case.row, variables))
+    network = peer.build(case.model, states.as_state(case.spec, variables))
     scenes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(make_scenes(case), -1, 2)))
     if case.strategy == "static":
         return lambda: (peer.static_fuse(network, scenes), None)

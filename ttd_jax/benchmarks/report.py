@@ -1,5 +1,7 @@
 """A benchmark of the fusion networks as text: Markdown tables."""
 
+from ttd_jax.report.markdown import padded_table
+
 _TIME = ("case", "seconds", "least to most", "scenes/s", "MP/s")
 _PEER_TIME = ("torch, s", "least to most", "time / torch", "CPU / torch", "pictures differ by")
 _COST = ("case", "trace, s", "XLA, s", "GFLOP", "GFLOP/s", "of peak", "planned, MB", "peak, MB")
@@ -36,16 +38,16 @@ def markdown(result: dict) -> str:
         f"{result['repeats']} interleaved rounds, precision {result['precision']}, "
         f"weights: {result['weights']}; {_versions(result['versions'])}.",
         "",
-        *_table(_TIME + (_PEER_TIME if peer else ()), times),
+        *padded_table(_TIME + (_PEER_TIME if peer else ()), times),
         "",
-        *_table(_COST + (_PEER_COST if peer else ()), costs),
+        *padded_table(_COST + (_PEER_COST if peer else ()), costs),
         "",
         notes.rstrip(),
     ]
     if (result["load"] or 0) > 1.5 * result["cpus"]:
         lines += ["", _BUSY.format(load=result["load"], cpus=result["cpus"]).rstrip()]
     if result["dynamic_over_static"]:
-        lines += ["", *_table(*_overheads(result["dynamic_over_static"], peer))]
+        lines += ["", *padded_table(*_overheads(result["dynamic_over_static"], peer))]
     return "\n".join(lines) + "\n"
 
 
@@ -108,20 +110,6 @@ def _overheads(ratios, peer):
         for r in ratios
     ]
     return header, rows
-
-
-def _table(header, rows):
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-
-    def line(cells):
-        padded = (
-            cell.ljust(width) if index == 0 else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
-        )
-        return f"| {' | '.join(padded)} |"
-
-    rule = ("-" * width if i == 0 else "-" * (width - 1) + ":" for i, width in enumerate(widths))
-    return [line(header), f"| {' | '.join(rule)} |", *map(line, rows)]
 
 
 def _versions(versions):

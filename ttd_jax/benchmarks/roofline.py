@@ -1,16 +1,14 @@
 """The roofline of a benchmark, with Matplotlib."""
 
-import io
-
-import matplotlib
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, FuncFormatter
 
-# Colour-blind safe (Okabe and Ito): one a model and size. Markers: one a strategy.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+from ttd_jax.report import plot
+from ttd_jax.report.palette import BLUE, GREEN, ORANGE, PURPLE, SKY_BLUE, VERMILION
+
+# One a model and size. Markers: one a strategy.
+_COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY_BLUE)
 _MARKERS = {"static": "s", "ttd": "o"}
-_STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 
 
 def roofline(result: dict) -> bytes:
@@ -19,13 +17,10 @@ def roofline(result: dict) -> bytes:
     Each case is one point (hollow: torch, drawn at the operations a byte of our program); cases
     without a count are left out.
     """
-    with matplotlib.rc_context(_STYLE):
+    with plot.styled():
         figure = Figure(figsize=(7.2, 4.6), layout="constrained")
-        FigureCanvasAgg(figure)
         _draw(figure.subplots(), result)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, dpi=110, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+        return plot.as_png(figure)
 
 
 def _draw(axes, result):
@@ -38,7 +33,7 @@ def _draw(axes, result):
         intensity = case["intensity"]
         place = places.index((case["model"], *case["size"]))
         style = {
-            "color": _COLOURS[place % len(_COLOURS)],
+            "color": _COLORS[place % len(_COLORS)],
             "marker": _MARKERS[case["strategy"]],
             "linestyle": "none",
             "markersize": 7,
@@ -53,14 +48,8 @@ def _draw(axes, result):
     axes.set_ylabel("GFLOP/s")
     axes.set_title(f"Fusion on {result['device']}, {result['cpus']} CPUs")
     peer = any("torch" in case for case in cases)
-    axes.figure.legend(
-        loc="outside lower center",
-        ncols=2,
-        frameon=False,
-        fontsize=8,
-        title="hollow: torch, drawn at the operations a byte of our program" if peer else None,
-        title_fontsize=8,
-    )
+    title = "hollow: torch, drawn at the operations a byte of our program" if peer else None
+    plot.legend_below(axes.figure, columns=2, title=title)
 
 
 def _draw_roof(axes, roofs, intensities, rates):

@@ -57,7 +57,7 @@ def time_rounds(
     return rounds
 
 
-def summarise(seconds: Sequence[float]) -> dict:
+def summarize(seconds: Sequence[float]) -> dict:
     """The fields of `Timing`."""
     timing = Timing(statistics.median(seconds), min(seconds), max(seconds))
     return dataclasses.asdict(timing)
@@ -78,6 +78,6 @@ def interleave(functions: Mapping[str, Callable[[], object]], *, repeats: int) -
     rounds = time_rounds(functions, repeats=repeats).wall
     *_, last = rounds
     return {
-        "seconds": {name: summarise(times) for name, times in rounds.items()},
+        "seconds": {name: summarize(times) for name, times in rounds.items()},
         "ratios": {name: median_ratio(times, rounds[last]) for name, times in rounds.items()},
     }

@@ -4,7 +4,7 @@
     ttd-jax analyze --out=analysis --config=configs/analyze.py:grid+noise --config.root=benchmarks
 
 STUDY+STUDY,DATASET+DATASET after the colon; without data sets, all that the configuration names.
-Studies: theory (both sides of Theorem 3.1), form (Table 4), normalisation (Table 5), correlation
+Studies: theory (both sides of Theorem 3.1), form (Table 4), normalization (Table 5), correlation
 (Fig. 5b), grid (loss map, norm and temperature, ranked by the published gains), noise (Table 8),
 sources (2 to 5 of them), gradient (eq. 7), temperature (chosen for every scene), probes (Figs. 6
 to 8). Data sets are prepared ones, or with --config.root a folder of benchmarks as their authors

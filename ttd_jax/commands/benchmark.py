@@ -32,7 +32,7 @@ from absl import flags
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.files import dumps, write_whole
-from ttd_jax.fusing.options import STRATEGIES
+from ttd_jax.networks import lookup, networks
 
 _FILES = ("benchmark.json", "benchmark.md", "roofline.png")
 _NOT_OF_METRICS = ("model", "weights", "sources", "dominability", "peer", "out")
@@ -40,10 +40,8 @@ _NOT_OF_METRICS = ("model", "weights", "sources", "dominability", "peer", "out")
 
 def define_flags(values):
     """The flags of this command."""
-    from ttd_jax.backbones import REGISTRY
-
     flags.DEFINE_enum("what", "metrics", list(_WHAT), "what to time", flag_values=values)
-    flags.DEFINE_list("model", None, f"one or more of: {', '.join(REGISTRY)}", flag_values=values)
+    flags.DEFINE_list("model", None, f"one or more of: {', '.join(networks())}", flag_values=values)
     flags.DEFINE_string(
         "weights", None, "what `ttd-jax convert` made; default: random", flag_values=values
     )
@@ -56,15 +54,10 @@ def define_flags(values):
     flags.DEFINE_list(
         "strategy",
         ["static", "ttd"],
-        f"one or more of: {', '.join(STRATEGIES)}",
+        f"one or more of: {', '.join(common.STRATEGIES)}",
         flag_values=values,
     )
-    flags.DEFINE_string(
-        "dominability",
-        None,
-        "loss preset that RD is made from: fused, intensity, self; default: the model's",
-        flag_values=values,
-    )
+    common.define_dominability(values)
     flags.DEFINE_list("sources", None, "precision: folders of the scenes", flag_values=values)
     common.define_precision(values)
     flags.DEFINE_integer("batch", 1, "scenes fused at once", lower_bound=1, flag_values=values)
@@ -158,18 +151,18 @@ def _fusion(values):
 
 def _precision(values):
     from ttd_jax.benchmarks.precision import markdown, measure_precision
-    from ttd_jax.checkpoints import store
+    from ttd_jax.weights import store
 
     common.require(values, "model", "weights", "sources")
     if len(values.model) != 1:
         raise UserError("--what=precision takes one --model")
-    row = common.row_of(values.model[0])
-    model = store.load_model(row.name, values.weights, dominability=values.dominability)
-    scenes = _scenes(values, row)
+    spec = lookup(values.model[0])
+    model = store.load(values.weights, name=spec.name, dominability=values.dominability)
+    scenes = _scenes(values, spec)
     found = measure_precision(model, scenes)
     result = {
         "what": "precision",
-        "model": row.name,
+        "model": spec.name,
         "settings": dataclasses.asdict(model.settings),
         "scenes": len(scenes),
         "differences": found,
@@ -177,23 +170,22 @@ def _precision(values):
     print(dumps(result) if values.json else markdown(found), end="")
 
 
-def _scenes(values, row):
-    """The middles of real scenes, f32[M, H, W, C] each, grey."""
+def _scenes(values, spec):
+    """The middles of real scenes, f32[M, H, W, C] each, gray."""
     import numpy as np
 
-    from ttd_jax.data.crops import central_crop
-    from ttd_jax.data.examples import folder_examples
-    from ttd_jax.data.scenes import find_scenes, source_labels
-    from ttd_jax.evaluation.units import decode_example
+    from ttd_jax.pictures.crops import central_crop
+    from ttd_jax.pictures.decode import decode_example
+    from ttd_jax.pictures.scenes import find_scenes
 
     sizes = _sizes(values.size) if values.size else [0]
     if len(sizes) > 1:
         raise UserError(f"--size={','.join(values.size)}: --what=precision takes one size")
     stacks = []
-    for example in folder_examples(find_scenes(values.sources), source_labels(values.sources)):
+    for example in find_scenes(values.sources):
         pictures = [picture.as_float() for picture in decode_example(example, gray=True)]
         stack = np.stack(central_crop(pictures, sizes[0]))
-        stacks.append(np.repeat(stack, row.channels, axis=-1))
+        stacks.append(np.repeat(stack, spec.channels, axis=-1))
     return stacks
 
 
@@ -204,24 +196,24 @@ def _cases(values):
     """What to time, and the variables of every model."""
     from ttd_jax.benchmarks.cases import Case
 
-    rows = [common.row_of(name) for name in dict.fromkeys(values.model)]
-    if not rows:
+    specs = [lookup(name) for name in dict.fromkeys(values.model)]
+    if not specs:
         raise UserError(f"--model is empty: {values['model'].help}")
-    if values.weights and len(rows) > 1:
+    if values.weights and len(specs) > 1:
         raise UserError(f"--weights={values.weights}: is of one model: time the others apart")
     strategies = tuple(dict.fromkeys(values.strategy))
     for strategy in strategies:
-        if strategy not in STRATEGIES:
-            raise UserError(f"--strategy={strategy}: choose from {', '.join(STRATEGIES)}")
+        if strategy not in common.STRATEGIES:
+            raise UserError(f"--strategy={strategy}: choose from {', '.join(common.STRATEGIES)}")
     sizes = _sizes(values.size or ["256x256"])
-    for row in rows:
+    for spec in specs:
         for height, width in sizes:
-            if min(height, width) < row.min_size:
+            if min(height, width) < spec.min_size:
                 raise UserError(
-                    f"--size={height}x{width}: {row.name} takes pictures of at least "
-                    f"{row.min_size}x{row.min_size} pixels"
+                    f"--size={height}x{width}: {spec.name} takes pictures of at least "
+                    f"{spec.min_size}x{spec.min_size} pixels"
                 )
-    models = {row.name: _load(row, values) for row in rows}
+    models = {spec.name: _load(spec, values) for spec in specs}
     cases = [
         Case(
             model=name,
@@ -238,20 +230,16 @@ def _cases(values):
     return cases, {name: variables for name, (variables, _) in models.items()}
 
 
-def _load(row, values):
-    """Variables and RD settings: of the weights on disk, or random ones of the row's."""
-    from ttd_jax.benchmarks.weights import random_variables
-    from ttd_jax.checkpoints import store
+def _load(spec, values):
+    """Variables and RD settings: of the weights on disk, or random ones of the spec's."""
+    from ttd_jax.networks.random_variables import random_variables
+    from ttd_jax.weights import store
 
     if values.weights:
-        model = store.load_model(row.name, values.weights, dominability=values.dominability)
+        model = store.load(values.weights, name=spec.name, dominability=values.dominability)
         return model.variables, model.settings
-    preset = values.dominability or row.default_preset
-    if preset not in row.presets:
-        raise UserError(
-            f"unknown dominability preset {preset!r}: {row.name} knows {', '.join(row.presets)}"
-        )
-    return random_variables(row), row.presets[preset]
+    settings = spec.dominability(values.dominability or spec.default_preset)
+    return random_variables(spec), settings
 
 
 def _sizes(words):

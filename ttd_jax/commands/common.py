@@ -5,13 +5,39 @@ import pathlib
 
 from absl import flags
 
-from ttd_jax.backbones import PRECISIONS, REGISTRY, NetworkRow, lookup
+from ttd_jax.core.dominability import LOSS_MAPS
 from ttd_jax.errors import UserError
+from ttd_jax.networks import PRECISIONS, FusionSpec, networks
+from ttd_jax.registry import nearest
+
+STRATEGIES = ("ttd", "static")
 
 
-def define_model(values, rows=REGISTRY):
-    """--model, one of the fusion networks unless other rows are given."""
-    flags.DEFINE_string("model", None, f"one of: {', '.join(rows)}", flag_values=values)
+def define_model(values, kind=FusionSpec, *, meaning="one of"):
+    """--model, one of the fusion networks unless another kind is given."""
+    known = ", ".join(networks(kind))
+    flags.DEFINE_string("model", None, f"{meaning}: {known}", flag_values=values)
+
+
+def define_dominability(values):
+    """--dominability, what RD is made from."""
+    flags.DEFINE_string(
+        "dominability",
+        None,
+        f"what RD is made from: a preset of the model, or a loss map: {', '.join(LOSS_MAPS)}; "
+        "default: the model's",
+        flag_values=values,
+    )
+
+
+def define_fold(values):
+    """--fold."""
+    flags.DEFINE_bool(
+        "fold",
+        True,
+        "merge neighboring linear layers: the same up to rounding",
+        flag_values=values,
+    )
 
 
 def define_config(values, file: str, meaning: str):
@@ -47,18 +73,36 @@ def require(values, *names):
             raise UserError(f"--{name} is missing: {values[name].help}")
 
 
-def row_of(name: str, rows=REGISTRY) -> NetworkRow:
-    """The row of `rows`; `UserError` with the nearest name for an unknown one."""
-    try:
-        return lookup(name, rows)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-
-
 def reject_arguments(arguments):
     """Raises `UserError` if the command got arguments that it does not take."""
     if arguments:
         raise UserError(f"unexpected argument {arguments[0]!r}: this command takes only flags")
+
+
+def choose(arguments, actions, usage: str):
+    """The action that the first argument names, and the other arguments.
+
+    Args:
+      arguments: of the command.
+      actions: name -> action.
+      usage: of the command: 'weights list | fetch NAME'.
+
+    Raises:
+      UserError: there is none of that name; the nearest is suggested.
+    """
+    name, *rest = arguments or [""]
+    if name not in actions:
+        near = nearest(name, actions)
+        hint = f"did you mean {near!r}? " if near else ""
+        raise UserError(f"{hint}usage: `ttd-jax {usage}`")
+    return actions[name], rest
+
+
+def only_argument(arguments, usage: str) -> str:
+    """The one argument of an action; raises `UserError` if there are none or more."""
+    if len(arguments) != 1:
+        raise UserError(f"usage: `ttd-jax {usage}`, got {len(arguments)} names")
+    return arguments[0]
 
 
 def use_compilation_cache():

@@ -10,16 +10,16 @@ import pathlib
 
 from absl import flags
 
-from ttd_jax.backbones import NETWORKS
-from ttd_jax.checkpoints import store
-from ttd_jax.checkpoints.convert import convert_checkpoint
 from ttd_jax.commands import common
 from ttd_jax.files import dumps
+from ttd_jax.networks import NetworkSpec, lookup
+from ttd_jax.weights import store
+from ttd_jax.weights.convert import convert_checkpoint
 
 
 def define_flags(values):
     """The flags of this command."""
-    common.define_model(values, NETWORKS)
+    common.define_model(values, NetworkSpec)
     flags.DEFINE_string("checkpoint", None, "the .pth file", flag_values=values)
     flags.DEFINE_string("out", None, "the directory to make", flag_values=values)
     flags.DEFINE_bool("overwrite", False, "replace weights at --out", flag_values=values)
@@ -30,16 +30,14 @@ def run(values, arguments):
     """Converts and says what was made."""
     common.reject_arguments(arguments)
     common.require(values, "model", "checkpoint", "out")
-    row = common.row_of(values.model, NETWORKS)
-    model, source, remarks = convert_checkpoint(row, pathlib.Path(values.checkpoint))
-    manifest = store.save_model(
-        values.out, row.name, model, source=source, overwrite=values.overwrite
-    )
+    spec = lookup(values.model, NetworkSpec)
+    model, source, remarks = convert_checkpoint(spec, pathlib.Path(values.checkpoint))
+    manifest = store.save(values.out, model, source=source, overwrite=values.overwrite)
     if values.json:
         print(dumps({**manifest, "out": values.out, "remarks": remarks}), end="")
         return
-    print(f"{values.out}: {row.name}, {manifest['parameters']:,} numbers")
-    print(f"licence of the weights: {source['licence']}")
+    print(f"{values.out}: {spec.name}, {manifest['parameters']:,} numbers")
+    print(f"license of the weights: {source['license']}")
     print(f"sha256 {manifest['sha256']}")
     for remark in remarks:
         print(f"note: {remark}")

@@ -4,20 +4,20 @@
     ttd-jax datasets prepare NAME[/CONFIG] --manual_dir=FOLDER
     ttd-jax datasets verify NAME[/CONFIG]
 
-No benchmark's licence lets its pictures be passed on: download them yourself, then `prepare` writes
+No benchmark's license lets its pictures be passed on: download them yourself, then `prepare` writes
 them, byte for byte, to --data_dir, where every other command finds them. `verify` ends with status
 0 only if all official examples are there and every picture can be decoded.
 """
 
-import difflib
 import pathlib
 
 from absl import flags
 
 from ttd_jax.commands import common
-from ttd_jax.data.examples import default_data_dir, import_tfds
 from ttd_jax.errors import UserError
 from ttd_jax.files import dumps
+from ttd_jax.pictures.prepared import default_data_dir, import_tfds
+from ttd_jax.report.columns import aligned
 
 
 def define_flags(values):
@@ -37,22 +37,18 @@ def define_flags(values):
 
 def run(values, arguments):
     """Runs the action that the first argument names."""
-    action, *rest = arguments or [""]
-    if action not in _ACTIONS:
-        near = difflib.get_close_matches(action, _ACTIONS, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        usage = "list | prepare NAME[/CONFIG] | verify NAME[/CONFIG]"
-        raise UserError(f"{hint}usage: `ttd-jax datasets {usage}`")
+    usage = "datasets list | prepare NAME[/CONFIG] | verify NAME[/CONFIG]"
+    action, rest = common.choose(arguments, _ACTIONS, usage)
     import_tfds()
     root = pathlib.Path(values.data_dir).expanduser() if values.data_dir else default_data_dir()
-    _ACTIONS[action](values, rest, root.absolute())
+    action(values, rest, root.absolute())
 
 
 def _list(values, arguments, root):
     from ttd_jax_datasets import NAMES, builder_class
 
     if arguments:
-        cls = builder_class(_only(arguments, "list [NAME]"))
+        cls = builder_class(common.only_argument(arguments, "datasets list [NAME]"))
         rows = [_row(cls, config, root) for config in cls.BUILDER_CONFIGS]
     else:
         rows = [
@@ -65,9 +61,7 @@ def _list(values, arguments, root):
     for row in rows:
         splits = _counts(row["splits"])
         table.append((row["name"], ", ".join(row["roles"]), splits, _prepared(row), row["terms"]))
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for line in table:
-        print("  ".join(f"{cell:<{w}}" for cell, w in zip(line, widths, strict=True)).rstrip())
+    print("\n".join(aligned(table)))
     if arguments:
         print(f"\n{rows[0]['instructions']}\n\ncite:\n{rows[0]['citation']}")
 
@@ -109,7 +103,8 @@ def _prepare(values, arguments, root):
     from ttd_jax_datasets import find_config
     from ttd_jax_datasets.preparing import prepare
 
-    cls, config = find_config(_only(arguments, "prepare NAME[/CONFIG] --manual_dir=FOLDER"))
+    usage = "datasets prepare NAME[/CONFIG] --manual_dir=FOLDER"
+    cls, config = find_config(common.only_argument(arguments, usage))
     if values.manual_dir is None:
         raise UserError(f"--manual_dir is missing: {cls.MANUAL_DOWNLOAD_INSTRUCTIONS}")
     manual_dir = pathlib.Path(values.manual_dir).expanduser().absolute()
@@ -131,19 +126,13 @@ def _verify(values, arguments, root):
     from ttd_jax_datasets import find_config
     from ttd_jax_datasets.verifying import verify
 
-    cls, config = find_config(_only(arguments, "verify NAME[/CONFIG]"))
+    cls, config = find_config(common.only_argument(arguments, "datasets verify NAME[/CONFIG]"))
     counts = verify(cls, config, root)
     row = _row(cls, config, root)
     if values.json:
         print(dumps({"name": row["name"], "path": row["path"], "examples": counts}), end="")
         return
     print(f"{row['path']}: {row['name']}: all {_counts(counts)} examples are there and decode")
-
-
-def _only(arguments, usage):
-    if len(arguments) != 1:
-        raise UserError(f"usage: `ttd-jax datasets {usage}`, got {len(arguments)} names")
-    return arguments[0]
 
 
 _ACTIONS = {"list": _list, "prepare": _prepare, "verify": _verify}

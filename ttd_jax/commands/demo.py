@@ -15,18 +15,17 @@ import pathlib
 import numpy as np
 from absl import flags
 
-from ttd_jax.backbones import REGISTRY
-from ttd_jax.checkpoints import store
 from ttd_jax.commands import common
-from ttd_jax.data import synthetic
-from ttd_jax.data.images import encode_picture, quantise, read_picture
-from ttd_jax.data.public import public_picture
-from ttd_jax.data.scenes import Scene
 from ttd_jax.errors import explain_os_errors
 from ttd_jax.files import write_whole
 from ttd_jax.fusing.options import FuseOptions
 from ttd_jax.fusing.run import plan_job, run_job
-from ttd_jax.fusing.sheet import contact_sheet
+from ttd_jax.pictures import synthetic
+from ttd_jax.pictures.examples import Example, FolderExamples
+from ttd_jax.pictures.images import encode_picture, quantize, read_picture
+from ttd_jax.pictures.public import public_picture
+from ttd_jax.report.sheet import contact_sheet
+from ttd_jax.weights import store
 
 _MODEL = "ifcnn_sum"
 # set -> roles, pictures, and how a pair is made of one. The shipped weights have not seen them.
@@ -59,33 +58,32 @@ def run(values, arguments):
     """Makes pairs, fuses them, and draws the sheets and the page."""
     common.reject_arguments(arguments)
     out = pathlib.Path(values.out)
-    row = REGISTRY[_MODEL]
     common.use_compilation_cache()
-    model = store.load_model(_MODEL, values.weights)
+    model = store.load(values.weights, name=_MODEL)
     manifest = store.read_manifest(values.weights)
     sets = _write_pairs(out / "sources")
-    for name, (roles, scenes) in sets.items():
+    for name, scenes in sets.items():
         results = {
-            strategy: _fuse(out / name / strategy, scenes, roles, row, model, manifest, strategy)
+            strategy: _fuse(out / name / strategy, scenes, model, manifest, strategy)
             for strategy in ("static", "ttd")
         }
-        rows = [_sheet_row(scene, roles, results) for scene in scenes]
+        rows = [_sheet_row(scene, results) for scene in scenes]
         with explain_os_errors(out):
             write_whole(out / f"{name}.png", encode_picture(contact_sheet(rows), ".png"))
-        print(f"{out / name}.png: {', '.join(roles)}, fused statically and with TTD")
+        print(f"{out / name}.png: {', '.join(scenes.roles)}, fused statically and with TTD")
     print(f"{_page(out, sets, values.weights)}: scores, and a slider between static and TTD")
     print(f"weights: {manifest['source'].get('note') or values.weights}")
 
 
-def _fuse(out, scenes, roles, row, model, manifest, strategy):
+def _fuse(out, scenes, model, manifest, strategy):
     options = FuseOptions(
-        model=row.name,
+        model=model.spec.name,
         weights_sha256=manifest["sha256"],
         strategy=strategy,
         dominability=dataclasses.asdict(model.settings) if strategy == "ttd" else None,
         save=("fused", "dominability"),
     )
-    run_job(plan_job(scenes, roles, row, options, out), model, row)
+    run_job(plan_job(scenes, model, options, out), model)
     return out
 
 
@@ -100,16 +98,16 @@ def _page(out, sets, weights):
     config.color = "auto"
     config.metrics = ("EN", "SD", "AG", "SF", "SSIM", "Qabf")
     config.sources = tuple(
-        tuple(str(path.parent) for path in scenes[0].sources) for _, scenes in sets.values()
+        tuple(str(path.parent) for path in scenes[0].sources) for scenes in sets.values()
     )
     with explain_os_errors(out):
         evaluate(config, out / "evaluation", resume=True)
     return out / "evaluation" / "report.html"
 
 
-def _sheet_row(scene, roles, results):
+def _sheet_row(scene, results):
     file = f"{scene.name}.png"
-    pictures = [*zip(roles, scene.sources, strict=True)]
+    pictures = [*zip(scene.roles, scene.sources, strict=True)]
     pictures.append(("static fusion", results["static"] / file))
     pictures.append(("TTD fusion", results["ttd"] / file))
     overlay = results["ttd"] / "dominability" / f"{scene.name}_overlay.png"
@@ -118,7 +116,7 @@ def _sheet_row(scene, roles, results):
 
 
 def _write_pairs(folder):
-    """Set -> (roles, scenes), whose pictures are written below a folder."""
+    """Set -> scenes, whose pictures are written below a folder."""
     sets = {}
     for name, (roles, names, make) in _SETS.items():
         scenes = []
@@ -127,7 +125,7 @@ def _write_pairs(folder):
             for path, picture in zip(paths, make(public_picture(stem)), strict=True):
                 with explain_os_errors(folder):
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    write_whole(path, encode_picture(quantise(picture, np.uint8), ".png"))
-            scenes.append(Scene(stem, paths))
-        sets[name] = roles, scenes
+                    write_whole(path, encode_picture(quantize(picture, np.uint8), ".png"))
+            scenes.append(Example(stem, roles, paths))
+        sets[name] = FolderExamples(scenes)
     return sets

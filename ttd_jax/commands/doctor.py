@@ -15,9 +15,9 @@ import sys
 from absl import flags
 
 from ttd_jax.commands import common
-from ttd_jax.data.examples import default_data_dir
 from ttd_jax.doctor.report import make_report
 from ttd_jax.files import dumps
+from ttd_jax.pictures.prepared import default_data_dir
 
 
 def define_flags(values):

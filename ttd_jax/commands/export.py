@@ -3,10 +3,10 @@
     ttd-jax export --model=ifcnn_sum --weights=weights/ifcnn_sum --out=x.stablehlo
     python -m ttd_jax.export.runner x.stablehlo sources.npy fused.npz
 
-The program is StableHLO as `jax.export` serialises it, lowered once for every batch and size, for
+The program is StableHLO as `jax.export` serializes it, lowered once for every batch and size, for
 every platform of --platforms: f32[B, M, H, W, C] in [0, 1] to the fused image and RD. x.json tells
 its inputs, outputs, limits and origin; ttd_jax/export/runner.py shows how to call it with jax
-alone. JAX reads what releases of the last six months wrote: export again for later ones. Colour is
+alone. JAX reads what releases of the last six months wrote: export again for later ones. Color is
 the caller's: networks with one channel take luma.
 
 ONNX is not written. Converters such as jax2onnx translate a function operation by operation, and
@@ -15,35 +15,34 @@ one at unseen sizes, as they are through StableHLO, and a program for one fixed 
 """
 
 import dataclasses
-import difflib
 import pathlib
 
 from absl import flags
 
-from ttd_jax.checkpoints import store
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError
 from ttd_jax.export import program as exporting
 from ttd_jax.files import dumps
-from ttd_jax.fusing.options import STRATEGIES
+from ttd_jax.networks import FusionSpec
+from ttd_jax.registry import unknown
+from ttd_jax.weights import store
 
 
 def define_flags(values):
     """The flags of this command."""
-    common.define_model(values)
+    common.define_model(values, meaning="refuse weights of another network than this")
     flags.DEFINE_string("weights", None, "what `ttd-jax convert` made", flag_values=values)
     flags.DEFINE_string(
         "out", None, f"the program, NAME{exporting.SUFFIX}; NAME.json beside it", flag_values=values
     )
     flags.DEFINE_enum(
-        "strategy", "ttd", STRATEGIES, "test-time dynamic or static weights", flag_values=values
-    )
-    flags.DEFINE_string(
-        "dominability",
-        None,
-        "loss preset that RD is made from: fused, intensity, self; default: the model's",
+        "strategy",
+        "ttd",
+        common.STRATEGIES,
+        "test-time dynamic or static weights",
         flag_values=values,
     )
+    common.define_dominability(values)
     flags.DEFINE_list(
         "platforms",
         list(exporting.PLATFORMS),
@@ -58,12 +57,7 @@ def define_flags(values):
         flag_values=values,
     )
     common.define_precision(values)
-    flags.DEFINE_bool(
-        "fold",
-        True,
-        "merge neighbouring linear layers: the same up to rounding",
-        flag_values=values,
-    )
+    common.define_fold(values)
     flags.DEFINE_bool("overwrite", False, "replace the files at --out", flag_values=values)
     common.define_json(values)
 
@@ -71,14 +65,14 @@ def define_flags(values):
 def run(values, arguments):
     """Exports and says what was made."""
     common.reject_arguments(arguments)
-    common.require(values, "model", "weights", "out")
-    row = common.row_of(values.model)
+    common.require(values, "weights", "out")
     platforms = _platforms(values.platforms)
     beside = values.params == "beside"
     out = _vacant(pathlib.Path(values.out), beside, values.overwrite)
-    model = store.load_model(
-        row.name,
+    model = store.load(
         values.weights,
+        name=values.model,
+        kind=FusionSpec,
         dominability=values.dominability,
         fold=values.fold,
         precision=values.precision,
@@ -86,18 +80,18 @@ def run(values, arguments):
     manifest = store.read_manifest(values.weights)
     source = manifest.get("source")
     program = exporting.export_fusion(
-        row, model, strategy=values.strategy, platforms=platforms, parameters=values.params
+        model, model.strategy(values.strategy), platforms=platforms, parameters=values.params
     )
     record = {
-        **exporting.describe(row, program),
-        "model": row.name,
+        **exporting.describe(model.spec, program),
+        "model": model.spec.name,
         "strategy": values.strategy,
         "settings": dataclasses.asdict(model.settings) if values.strategy == "ttd" else None,
         "precision": values.precision,
         "folded": values.fold,
         "weights": {
             "sha256": manifest["sha256"],
-            "licence": source.get("licence") if isinstance(source, dict) else None,
+            "license": source.get("license") if isinstance(source, dict) else None,
         },
     }
     flat = exporting.flat_parameters(model) if beside else None
@@ -105,22 +99,17 @@ def run(values, arguments):
     if values.json:
         print(dumps({**record, "out": values.out}), end="")
         return
-    print(f"{out}: {row.name}, {values.strategy}, for {', '.join(platforms)}")
+    print(f"{out}: {model.spec.name}, {values.strategy}, for {', '.join(platforms)}")
     for name, array in {**record["inputs"], **record["outputs"]}.items():
         print(f"{name}: {array['dtype']}[{', '.join(map(str, array['shape']))}]")
     print(f"limits: {', '.join(record['inputs']['sources']['constraints'])}")
-    print(f"licence of the weights: {record['weights']['licence']}")
+    print(f"license of the weights: {record['weights']['license']}")
 
 
 def _platforms(names):
     for name in names:
         if name not in exporting.PLATFORMS:
-            near = difflib.get_close_matches(name.lower(), exporting.PLATFORMS, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise UserError(
-                f"--platforms: unknown platform {name!r}: {hint}choose from "
-                f"{', '.join(exporting.PLATFORMS)}"
-            )
+            raise unknown(name, exporting.PLATFORMS, kind="platform")
     if not names:
         raise UserError(f"--platforms is empty: choose from {', '.join(exporting.PLATFORMS)}")
     return tuple(dict.fromkeys(names))

@@ -16,37 +16,39 @@ import sys
 
 from absl import flags
 
-from ttd_jax.checkpoints import store
 from ttd_jax.commands import common
-from ttd_jax.data.images import FORMATS
-from ttd_jax.data.scenes import find_scenes, source_labels
+from ttd_jax.core.color import COLORS
 from ttd_jax.errors import UserError
 from ttd_jax.files import dumps
 from ttd_jax.fusing import options as opt
 from ttd_jax.fusing.run import plan_job, run_job
-from ttd_jax.tiling import parse_size
+from ttd_jax.networks import ClassifierSpec, FusionSpec
+from ttd_jax.networks.cddfuse import RESIDUALS
+from ttd_jax.parts import parse_size
+from ttd_jax.pictures.images import FORMATS
+from ttd_jax.pictures.scenes import find_scenes
+from ttd_jax.weights import store
 
 
 def define_flags(values):
     """The flags of this command."""
-    common.define_model(values)
+    common.define_model(values, meaning="refuse weights of another network than this")
     flags.DEFINE_string("weights", None, "what `ttd-jax convert` made", flag_values=values)
     flags.DEFINE_string("out", None, "folder for the results", flag_values=values)
     flags.DEFINE_enum(
-        "strategy", "ttd", opt.STRATEGIES, "test-time dynamic or static weights", flag_values=values
-    )
-    flags.DEFINE_string(
-        "dominability",
-        None,
-        "loss preset that RD is made from: fused, intensity, self; default: the model's",
+        "strategy",
+        "ttd",
+        common.STRATEGIES,
+        "test-time dynamic or static weights",
         flag_values=values,
     )
+    common.define_dominability(values)
     flags.DEFINE_enum(
         "color",
         "auto",
-        opt.COLORS,
-        "auto: colour where a source has any; luma: fuse luma, put chroma back; rgb: fuse RGB; "
-        "gray; network: grey in, the network's own channels out, as the published protocol does",
+        COLORS,
+        "auto: color where a source has any; luma: fuse luma, put chroma back; rgb: fuse RGB; "
+        "gray; network: gray in, the network's own channels out, as the published protocol does",
         flag_values=values,
     )
     flags.DEFINE_enum("format", "png", FORMATS, "of the fused pictures", flag_values=values)
@@ -66,16 +68,11 @@ def define_flags(values):
         flag_values=values,
     )
     common.define_precision(values)
-    flags.DEFINE_bool(
-        "fold",
-        True,
-        "merge neighbouring linear layers: the same up to rounding",
-        flag_values=values,
-    )
+    common.define_fold(values)
     flags.DEFINE_enum(
         "residual",
         None,
-        opt.RESIDUALS,
+        RESIDUALS,
         "what CDDFuse adds to its output: the first source, the sum of all, none; default: the "
         "model's own",
         flag_values=values,
@@ -102,27 +99,25 @@ def define_flags(values):
 
 def run(values, arguments):
     """Plans, fuses and says what was made."""
-    common.require(values, "model", "weights", "out")
-    row = common.row_of(values.model)
+    common.require(values, "weights", "out")
     unknown = [name for name in values.save if name not in opt.SAVES]
     if unknown or not values.save:
         raise UserError(f"--save={','.join(unknown)}: choose from {', '.join(opt.SAVES)}")
-    if values.color == "rgb" and row.channels != 3:
-        raise UserError(f"--color=rgb: {row.name} has one channel: use --color=luma")
     max_memory = _max_memory(values)
     scenes = find_scenes(arguments)
     common.use_compilation_cache()
-    model = store.load_model(
-        row.name,
+    model = store.load(
         values.weights,
+        name=values.model,
+        kind=FusionSpec,
         dominability=values.dominability,
         fold=values.fold,
         precision=values.precision,
-        **_residual(values, row),
+        **({} if values.residual is None else {"residual": values.residual}),
     )
-    classifier = store.load_classifier(values.classifier) if values.classifier else None
+    classifier = store.load(values.classifier, kind=ClassifierSpec) if values.classifier else None
     options = opt.FuseOptions(
-        model=row.name,
+        model=model.spec.name,
         weights_sha256=store.read_manifest(values.weights)["sha256"],
         strategy=values.strategy,
         dominability=dataclasses.asdict(model.settings) if values.strategy == "ttd" else None,
@@ -141,8 +136,7 @@ def run(values, arguments):
     out = pathlib.Path(values.out)
     job = plan_job(
         scenes,
-        source_labels(arguments),
-        row,
+        model,
         options,
         out,
         resume=values.resume,
@@ -152,7 +146,7 @@ def run(values, arguments):
         _print_plan(job, values.json)
         return
     try:
-        result = run_job(job, model, row, classifier, max_memory=max_memory)
+        result = run_job(job, model, classifier)
     except KeyboardInterrupt:
         raise UserError("interrupted: finished scenes are kept: run again with --resume") from None
     if values.json:
@@ -170,27 +164,20 @@ def _max_memory(values):
         raise UserError(f"--max_memory: {error}") from error
 
 
-def _residual(values, row):
-    if values.residual is None:
-        return {}
-    if not hasattr(row.build(), "residual"):
-        raise UserError(f"--residual={values.residual}: {row.name} has no residual: leave it out")
-    return {"residual": values.residual}
-
-
 def _print_plan(job, as_json):
+    names, roles = job.scenes.examples.names, job.scenes.examples.roles
     plan = [
         {
-            "size": list(batch.slots[0].size),
-            "scenes": [c.scene.name for c in batch.slots if c.scene.name not in job.finished],
-            "color": job.options.resolve_color(batch.slots[0].coloured),
+            "size": list(batch.size),
+            "scenes": [names[index] for index in batch.missing(job.finished).values()],
+            "color": job.options.resolve_color(batch.colored),
         }
         for batch in job.batches
     ]
     if as_json:
-        print(dumps({"out": str(job.out), "sources": job.labels, "batches": plan}), end="")
+        print(dumps({"out": str(job.out), "sources": roles, "batches": plan}), end="")
         return
-    print(f"sources: {', '.join(job.labels)}; {len(job.finished)} scenes are finished already")
+    print(f"sources: {', '.join(roles)}; {len(job.finished)} scenes are finished already")
     for batch in plan:
         height, width = batch["size"]
         names = ", ".join(batch["scenes"]) or "nothing to do"

@@ -7,7 +7,8 @@ import dataclasses
 
 from ttd_jax.commands import common
 from ttd_jax.files import dumps
-from ttd_jax.metrics import PROTOCOLS, REGISTRY, listing
+from ttd_jax.metrics import METRICS, PROTOCOLS
+from ttd_jax.report.listing import list_metrics
 
 
 def define_flags(values):
@@ -19,11 +20,11 @@ def run(values, arguments):
     """Prints the registry."""
     common.reject_arguments(arguments)
     if not values.json:
-        print(listing())
+        print(list_metrics())
         return
-    rows = {}
-    for row in REGISTRY.values():
-        fields = {f.name: getattr(row, f.name) for f in dataclasses.fields(row)}
+    found = {}
+    for metric in METRICS.values():
+        fields = {f.name: getattr(metric, f.name) for f in dataclasses.fields(metric)}
         del fields["function"]
-        rows[row.name] = {**fields, "variants": dict(row.variants), "range": row.range}
-    print(dumps({"protocols": PROTOCOLS, "metrics": rows}), end="")
+        found[metric.name] = {**fields, "variants": dict(metric.variants), "range": metric.range}
+    print(dumps({"protocols": PROTOCOLS, "metrics": found}), end="")

@@ -14,11 +14,11 @@ import pathlib
 from absl import flags
 
 from ttd_jax.commands import common
-from ttd_jax.data.scenes import find_scenes, source_labels
 from ttd_jax.errors import UserError
 from ttd_jax.evaluation import tables
 from ttd_jax.evaluation.score import plan_score, run_score
-from ttd_jax.metrics import PROTOCOLS, REGISTRY, lookup
+from ttd_jax.metrics import METRICS, PROTOCOLS, lookup
+from ttd_jax.pictures.scenes import find_scenes, source_labels
 
 
 def define_flags(values):
@@ -27,7 +27,7 @@ def define_flags(values):
     flags.DEFINE_list("sources", None, "folders of sources, by role", flag_values=values)
     flags.DEFINE_string("out", None, "folder for the tables", flag_values=values)
     flags.DEFINE_enum("protocol", "paper", list(PROTOCOLS), "of the metrics", flag_values=values)
-    flags.DEFINE_list("metrics", list(REGISTRY), "which; see `ttd-jax metrics`", flag_values=values)
+    flags.DEFINE_list("metrics", list(METRICS), "which; see `ttd-jax metrics`", flag_values=values)
     flags.DEFINE_bool("resume", False, "keep the finished scores of --out", flag_values=values)
     common.define_json(values)
 
@@ -60,4 +60,4 @@ def run(values, arguments):
     if values.json:
         print((job.out / "scores.json").read_text(), end="")
         return
-    print(tables.markdown(tables.summarise(records, names), values.protocol, names), end="")
+    print(tables.markdown(tables.summarize(records, names), values.protocol, names), end="")

@@ -9,19 +9,18 @@ puts it into --out and converts it to --out/MODEL. A stopped download is gone on
 proxy, set https_proxy. `verify` ends with status 0 only if PATH is proven to be what it should be.
 """
 
-import difflib
 import os
 import pathlib
 
 from absl import flags
 
-from ttd_jax.backbones import CLASSIFIERS, DETECTORS, REGISTRY
-from ttd_jax.checkpoints import catalogue, store
-from ttd_jax.checkpoints.download import GITHUB, Transfer
-from ttd_jax.checkpoints.fetch import fetch, part_of
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError
 from ttd_jax.files import dumps
+from ttd_jax.report.columns import aligned
+from ttd_jax.weights import catalog, store
+from ttd_jax.weights.download import GITHUB, Transfer
+from ttd_jax.weights.fetch import fetch, part_of
 
 
 def define_flags(values):
@@ -45,22 +44,18 @@ def define_flags(values):
 
 def run(values, arguments):
     """Runs the action that the first argument names."""
-    action, *rest = arguments or [""]
-    if action not in _ACTIONS:
-        near = difflib.get_close_matches(action, _ACTIONS, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise UserError(f"{hint}usage: `ttd-jax weights list | fetch NAME | verify PATH`")
-    _ACTIONS[action](values, rest)
+    action, rest = common.choose(arguments, _ACTIONS, "weights list | fetch NAME | verify PATH")
+    action(values, rest)
 
 
 def _list(values, arguments):
     common.reject_arguments(arguments)
     out = pathlib.Path(values.out)
-    rows = [_row(known, out, _base_url(values)) for known in catalogue.known_files()]
+    rows = [_row(known, out, _base_url(values)) for known in catalog.known_files()]
     if values.json:
         print(dumps(rows), end="")
         return
-    table = [("file", "model", "project", "bytes", "hash", "licence", "fetched", "converted")]
+    table = [("file", "model", "project", "bytes", "hash", "license", "fetched", "converted")]
     for row in rows:
         table.append(
             (
@@ -69,18 +64,16 @@ def _list(values, arguments):
                 row["project"],
                 "?" if row["size"] is None else f"{row['size']:,}",
                 "sha256" if row["sha256"] else "git blob",
-                row["licence"],
+                row["license"],
                 row["fetched"],
                 "yes" if row["converted"] else "no",
             )
         )
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for line in table:
-        print("  ".join(f"{cell:<{w}}" for cell, w in zip(line, widths, strict=True)).rstrip())
+    print("\n".join(aligned(table)))
 
 
 def _row(known, out, base_url):
-    names = ("file", "model", "project", "size", "sha256", "git_blob", "licence", "citation")
+    names = ("file", "model", "project", "size", "sha256", "git_blob", "license", "citation")
     return {
         **{name: getattr(known, name) for name in names},
         "url": known.url(base_url),
@@ -92,12 +85,12 @@ def _row(known, out, base_url):
 def _state(known, out):
     path = out / known.file
     if path.is_file():
-        return "WRONG HASH" if known.difference(catalogue.digests_of(path)) else "yes"
+        return "WRONG HASH" if known.difference(catalog.digests_of(path)) else "yes"
     return "in part" if part_of(known, out).is_file() else "no"
 
 
 def _fetch(values, arguments):
-    known = catalogue.find(_only(arguments, "fetch NAME"))
+    known = catalog.find(common.only_argument(arguments, "weights fetch NAME"))
     transfer = Transfer(base_url=_base_url(values), timeout=values.timeout, retries=values.retries)
     got = fetch(known, pathlib.Path(values.out), transfer, overwrite=values.overwrite)
     if values.json:
@@ -106,7 +99,7 @@ def _fetch(values, arguments):
             "received": got.received,
             "weights": str(got.weights) if got.weights else None,
             "remarks": got.remarks,
-            "licence": known.licence,
+            "license": known.license,
             "citation": known.citation,
         }
         print(dumps(record), end="")
@@ -117,12 +110,12 @@ def _fetch(values, arguments):
         print(f"{got.weights}: weights of {known.model}")
     for remark in got.remarks:
         print(f"note: {remark}")
-    print(f"licence of the weights: {known.licence}")
+    print(f"license of the weights: {known.license}")
     print(f"cite: {known.citation}")
 
 
 def _verify(values, arguments):
-    path = pathlib.Path(_only(arguments, "verify PATH"))
+    path = pathlib.Path(common.only_argument(arguments, "weights verify PATH"))
     if not path.exists():
         raise UserError(f"{path}: no such file or folder: pass a .pth file or a model directory")
     record = _verify_directory(path) if path.is_dir() else _verify_file(path)
@@ -133,15 +126,15 @@ def _verify(values, arguments):
 
 
 def _verify_file(path):
-    found = catalogue.digests_of(path)
-    known = catalogue.recognise(found)
+    found = catalog.digests_of(path)
+    known = catalog.recognize(found)
     if known:
         return {
             "is": f"{known.file} of {known.project}, weights of {known.model}",
             "model": known.model,
             "proof": known.proof,
         }
-    for known in catalogue.known_files():
+    for known in catalog.known_files():
         if known.file == path.name:
             raise UserError(
                 f"{path}: is not {known.file} of {known.project}: {known.difference(found)}: "
@@ -155,17 +148,7 @@ def _verify_file(path):
 def _verify_directory(path):
     manifest = store.read_manifest(path)
     name = manifest["model"]
-    try:
-        if name in REGISTRY:
-            store.load_model(name, path)
-        elif name in CLASSIFIERS:
-            store.load_classifier(path)
-        elif name in DETECTORS:
-            store.load_detector(path)
-        else:
-            raise UserError(f"{path}: holds weights of {name!r}, which this version does not know")
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{path}: its manifest has unusable settings: convert again") from error
+    store.load(path)
     source = manifest.get("source")
     origin = source.get("known_as") if isinstance(source, dict) else None
     return {
@@ -177,12 +160,6 @@ def _verify_directory(path):
 
 def _base_url(values):
     return values.base_url or os.environ.get("TTD_JAX_WEIGHTS_URL") or GITHUB
-
-
-def _only(arguments, usage):
-    if len(arguments) != 1:
-        raise UserError(f"usage: `ttd-jax weights {usage}`, got {len(arguments)} names")
-    return arguments[0]
 
 
 _ACTIONS = {"list": _list, "fetch": _fetch, "verify": _verify}

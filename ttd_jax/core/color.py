@@ -1,4 +1,4 @@
-"""BT.601 full-range luma and chroma, and what becomes of the sources' colour.
+"""BT.601 full-range luma and chroma, and what becomes of the sources' color.
 
 Source: ITU-R BT.601-7 with the JFIF full-range offsets; merging of two chroma planes as in
 Prabhakar et al., "DeepFuse", ICCV 2017, eq. 5 (there tau = 128, here C = 0.5).
@@ -7,6 +7,11 @@ Prabhakar et al., "DeepFuse", ICCV 2017, eq. 5 (there tau = 128, here C = 0.5).
 import jax.numpy as jnp
 
 LUMA = (0.299, 0.587, 0.114)
+# Mean and standard deviation of ImageNet's RGB in [0, 1], which networks are standardized by.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+# What users choose: a mode of `fuse_in_color`, or the one that keeps color where there is any.
+COLORS = ("auto", "luma", "rgb", "gray", "network")
 
 
 def rgb_to_luma(rgb):
@@ -16,7 +21,7 @@ def rgb_to_luma(rgb):
 
 
 def rgb_to_ycbcr(rgb):
-    """Luma f32[..., 1] and chroma f32[..., 2] = (Cb, Cr), all in [0, 1], grey at Cb = Cr = 0.5.
+    """Luma f32[..., 1] and chroma f32[..., 2] = (Cb, Cr), all in [0, 1], gray at Cb = Cr = 0.5.
 
     Args:
       rgb: f32[..., 3] in [0, 1].
@@ -42,16 +47,16 @@ def ycbcr_to_rgb(luma, chroma):
 
 
 def merge_chroma(chroma):
-    """One chroma plane from those of the sources that have colour.
+    """One chroma plane from those of the sources that have color.
 
-    A single one is kept as it is; several are averaged with weights |C - 0.5|, so that a colourful
-    source outweighs a dull one and grey sources count for nothing.
+    A single one is kept as it is; several are averaged with weights |C - 0.5|, so that a colorful
+    source outweighs a dull one and gray sources count for nothing.
 
     Args:
       chroma: f32[N, ..., 2] in [0, 1], N >= 1.
 
     Returns:
-      f32[..., 2] in [0, 1]; 0.5 where every source is grey.
+      f32[..., 2] in [0, 1]; 0.5 where every source is gray.
     """
     if chroma.shape[0] == 1:
         return chroma[0]
@@ -63,13 +68,13 @@ def merge_chroma(chroma):
 
 
 def fuse_in_color(fuse, pictures, *, mode, channels):
-    """Fuses pictures of which some have colour.
+    """Fuses pictures of which some have color.
 
     Args:
       fuse: function f32[M, H, W, channels] -> `Fusion`.
-      pictures: M arrays f32[H, W, 1 or 3] in [0, 1]; three channels mean colour.
-      mode: 'luma': fuse luma and put the chroma of the coloured sources back; 'gray': fuse luma
-        and stay grey; 'rgb': fuse RGB directly; 'network': fuse grey pictures, repeated to the
+      pictures: M arrays f32[H, W, 1 or 3] in [0, 1]; three channels mean color.
+      mode: 'luma': fuse luma and put the chroma of the colored sources back; 'gray': fuse luma
+        and stay gray; 'rgb': fuse RGB directly; 'network': fuse gray pictures, repeated to the
         network's channels, and keep all the channels that come out.
       channels: of the network's input and output, 1 or 3.
 
@@ -78,7 +83,7 @@ def fuse_in_color(fuse, pictures, *, mode, channels):
       one; `components` are luma in 'luma' and 'gray'.
 
     Raises:
-      ValueError: 'rgb' with a network of one channel, or 'luma' without a coloured picture.
+      ValueError: 'rgb' with a network of one channel, or 'luma' without a colored picture.
     """
     if mode == "rgb" and channels != 3:
         raise ValueError("mode 'rgb' needs a network of three channels")
@@ -91,15 +96,31 @@ def fuse_in_color(fuse, pictures, *, mode, channels):
         )
     if mode == "gray":
         return fusion
-    coloured = [picture for picture in pictures if picture.shape[-1] == 3]
-    if not coloured:
-        raise ValueError("mode 'luma' needs a picture with colour")
-    chroma = jnp.stack([rgb_to_ycbcr(picture)[1] for picture in coloured])
+    colored = [picture for picture in pictures if picture.shape[-1] == 3]
+    if not colored:
+        raise ValueError("mode 'luma' needs a picture with color")
+    chroma = jnp.stack([rgb_to_ycbcr(picture)[1] for picture in colored])
     return fusion.replace(image=ycbcr_to_rgb(fusion.image, merge_chroma(chroma)))
 
 
+def resolve_color(color, colored):
+    """The mode of `fuse_in_color` for a scene: color comes out where a source has any.
+
+    Args:
+      color: one of `COLORS`.
+      colored: whether each source has color.
+
+    Example:
+      >>> resolve_color("auto", (True, False)), resolve_color("luma", (False, False))
+      ('luma', 'gray')
+    """
+    if color == "auto" or (color == "luma" and not any(colored)):
+        return "luma" if any(colored) else "gray"
+    return color
+
+
 def network_sources(pictures, *, mode, channels):
-    """What a network is given of pictures of which some have colour.
+    """What a network is given of pictures of which some have color.
 
     Args:
       pictures: see `fuse_in_color`, and so `mode` and `channels`.

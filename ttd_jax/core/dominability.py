@@ -4,13 +4,18 @@ Source: Cao et al., "Test-Time Dynamic Image Fusion", NeurIPS 2024, eq. 6, Table
 """
 
 import dataclasses
+from collections.abc import Callable, Iterable
 
 import chex
 import jax
 import jax.numpy as jnp
 
+from ttd_jax.core.subgradients import absolute
+from ttd_jax.errors import UserError
+from ttd_jax.registry import Registry, unknown
+
 FORMS = ("exp", "linear", "sigmoid")
-NORMALISATIONS = ("softmax", "proportional", "none")
+NORMALIZATIONS = ("softmax", "proportional", "none")
 CORRELATIONS = ("negative", "positive")
 NORMS = ("squared", "l1")
 SPACES = ("network", "image")
@@ -22,67 +27,117 @@ class DominabilitySettings:
     """How losses are measured and turned into weights.
 
     Attributes:
-      preset: which loss map: a key of `LOSS_PRESETS`.
+      loss: which loss map: a key of `LOSS_MAPS`.
       norm: 'squared' or 'l1' difference, averaged over the channels.
-      space: 'network' (the network's own, possibly standardised domain) or 'image' ([0, 1]).
+      space: 'network' (the network's own, possibly standardized domain) or 'image' ([0, 1]).
       clip: clip the network's outputs to [0, 1] before the loss; image space only.
       temperature: t in exp(-t * l); positive.
       form: 'exp' (eq. 6), 'linear' or 'sigmoid' (Table 4).
-      normalisation: over the sources: 'softmax' (eq. 6), 'proportional' or 'none' (Table 5).
+      normalization: over the sources: 'softmax' (eq. 6), 'proportional' or 'none' (Table 5).
       correlation: 'negative' (weights fall with the loss, as TTD demands) or 'positive' (Fig. 5b).
     """
 
-    preset: str = "self"
+    loss: str = "self"
     norm: str = "squared"
     space: str = "image"
     clip: bool = False
     temperature: float = 1.0
     form: str = "exp"
-    normalisation: str = "softmax"
+    normalization: str = "softmax"
     correlation: str = "negative"
 
     def __post_init__(self):
         for field, allowed in (
-            ("preset", tuple(LOSS_PRESETS)),
             ("norm", NORMS),
             ("space", SPACES),
             ("form", FORMS),
-            ("normalisation", NORMALISATIONS),
+            ("normalization", NORMALIZATIONS),
             ("correlation", CORRELATIONS),
         ):
             if getattr(self, field) not in allowed:
                 raise ValueError(f"{field} must be one of {allowed}, got {getattr(self, field)!r}")
+        if self.loss not in LOSS_MAPS:
+            raise unknown(self.loss, LOSS_MAPS, kind="loss map")
         if not self.temperature > 0:
             raise ValueError(f"temperature must be positive, got {self.temperature}")
-        if self.form == "linear" and self.normalisation != "softmax":
+        if self.form == "linear" and self.normalization != "softmax":
             raise ValueError(
-                "form 'linear' gives negative scores: only 'softmax' can normalise them"
+                "form 'linear' gives negative scores: only 'softmax' can normalize them"
             )
         if self.clip and self.space != "image":
             raise ValueError("clip=True needs space='image': the network's domain has no [0, 1]")
 
 
-# Loss presets ---------------------------------------------------------------------------------
-# name -> function (components, sources, static) -> difference f32[M, H, W, C].
-
-LOSS_PRESETS = {
-    # eq. 6 read literally: how badly each source alone rebuilds itself.
-    "self": lambda components, sources, static: components - sources,
-    # each source alone against the brightest. Chosen by measurement, not stated in the paper.
-    "intensity": lambda components, sources, static: components - jnp.max(sources, axis=0),
-    # the static fusion against each source (eq. 2, pixel-wise). By measurement as well.
-    "fused": lambda components, sources, static: static - sources,
-}
+# Loss maps ------------------------------------------------------------------------------------
 
 
-def loss_maps(components, sources, static, *, preset="self", norm="squared"):
+@dataclasses.dataclass(frozen=True)
+class LossMap:
+    """One way to say how badly a source is served at each pixel.
+
+    Attributes:
+      difference: `(components, sources, static) -> f32[M, H, W, C]`, in one domain: each source
+        decoded alone, f32[M, H, W, C]; the sources, f32[M, H, W, C]; the static fusion,
+        f32[H, W, C]. Pixel by pixel: it sees no neighbors.
+      reads: which of 'components' and 'static' it looks at; the other may be zeros.
+    """
+
+    difference: Callable[[chex.Array, chex.Array, chex.Array], chex.Array]
+    reads: frozenset[str]
+
+
+LOSS_MAPS: Registry[LossMap] = Registry("loss map")
+
+
+def register_loss(
+    name: str,
+    difference: Callable[[chex.Array, chex.Array, chex.Array], chex.Array],
+    *,
+    reads: Iterable[str] = ("components", "static"),
+):
+    """Makes a loss map known by its name, wherever one is chosen: `--dominability=NAME`.
+
+    Args:
+      name: its name.
+      difference: see `LossMap`.
+      reads: see `LossMap`; what is not read need not be computed.
+
+    Raises:
+      UserError: the name is taken, or `reads` names something else.
+
+    Example:
+      >>> register_loss("median", lambda c, s, static: c - jnp.median(s, axis=0))
+      >>> DominabilitySettings(loss="median").loss
+      'median'
+    """
+    reads = frozenset(reads)
+    if not reads <= {"components", "static"}:
+        raise UserError(f"loss map {name!r}: reads must be of 'components', 'static': got {reads}")
+    LOSS_MAPS.register(name, LossMap(difference, reads))
+
+
+# eq. 6 read literally: how badly each source alone rebuilds itself.
+register_loss(
+    "self", lambda components, sources, static: components - sources, reads=("components",)
+)
+# each source alone against the brightest. Chosen by measurement, not stated in the paper.
+register_loss(
+    "intensity",
+    lambda components, sources, static: components - jnp.max(sources, axis=0),
+    reads=("components",),
+)
+# the static fusion against each source (eq. 2, pixel-wise). By measurement as well.
+register_loss("fused", lambda components, sources, static: static - sources, reads=("static",))
+
+
+def loss_maps(components, sources, static, *, loss="self", norm="squared"):
     """Per-pixel loss of every source, averaged over the channels.
 
     Args:
       components: f32[M, H, W, C], each source decoded alone.
       sources: f32[M, H, W, C], the sources in the same domain as `components`.
       static: f32[H, W, C], the static fusion in the same domain.
-      preset: a key of `LOSS_PRESETS`.
+      loss: a key of `LOSS_MAPS`.
       norm: 'squared' or 'l1'.
 
     Returns:
@@ -90,10 +145,9 @@ def loss_maps(components, sources, static, *, preset="self", norm="squared"):
 
     Reference: the paper's eq. 6 (`self`) and eq. 2 (`fused`).
     """
-    difference = LOSS_PRESETS[preset](components, sources, static)
-    # The absolute value with gradient 0 where it is zero: that of `jnp.abs` is 1 there.
-    factor = jax.lax.stop_gradient(jnp.sign(difference)) if norm == "l1" else difference
-    return jnp.mean(difference * factor, axis=-1)
+    difference = LOSS_MAPS[loss].difference(components, sources, static)
+    measure = absolute if norm == "l1" else jnp.square
+    return jnp.mean(measure(difference), axis=-1)
 
 
 # Weights --------------------------------------------------------------------------------------
@@ -104,7 +158,7 @@ def relative_dominability(
     *,
     temperature=1.0,
     form="exp",
-    normalisation="softmax",
+    normalization="softmax",
     correlation="negative",
 ):
     """Relative Dominability of every source at every pixel.
@@ -120,7 +174,7 @@ def relative_dominability(
       losses: f32[M, ...], any loss maps, sources first.
       temperature: t, positive.
       form: 'exp': exp(-t l); 'linear': -t l; 'sigmoid': sigmoid(-t l).
-      normalisation: 'softmax' and 'proportional' (score / sum of scores) sum to one over the
+      normalization: 'softmax' and 'proportional' (score / sum of scores) sum to one over the
         sources; 'none' returns the scores.
       correlation: 'negative' or 'positive'.
 
@@ -135,10 +189,10 @@ def relative_dominability(
       >>> [round(float(r), 3) for r in rd[:, 0]]
       [0.731, 0.269]
 
-    Reference: the paper's eq. 6, Table 4 (form), Table 5 (normalisation), Fig. 5b (correlation).
+    Reference: the paper's eq. 6, Table 4 (form), Table 5 (normalization), Fig. 5b (correlation).
     """
     DominabilitySettings(  # one home for the checks
-        temperature=temperature, form=form, normalisation=normalisation, correlation=correlation
+        temperature=temperature, form=form, normalization=normalization, correlation=correlation
     )
     losses = jnp.asarray(losses)
     if correlation == "positive":
@@ -146,32 +200,32 @@ def relative_dominability(
     exponent = -temperature * losses
     if form == "exp":
         # exp(-t l) itself; proportional to it is a softmax of the exponent, which cannot be 0 / 0.
-        if normalisation == "proportional":
+        if normalization == "proportional":
             return jax.nn.softmax(exponent, axis=0)
         score = jnp.exp(exponent)
     elif form == "sigmoid":
-        if normalisation == "proportional":
+        if normalization == "proportional":
             return jax.nn.softmax(jax.nn.log_sigmoid(exponent), axis=0)
         score = jax.nn.sigmoid(exponent)
     else:
         score = exponent
-    return jax.nn.softmax(score, axis=0) if normalisation == "softmax" else score
+    return jax.nn.softmax(score, axis=0) if normalization == "softmax" else score
 
 
-def fusion_weights(dominability, *, normalisation="softmax"):
+def fusion_weights(dominability, *, normalization="softmax"):
     """Feature weights from RD: M * RD, so that their mean over the sources is one.
 
-    Unnormalised scores are already relative to the static weight of one and pass through.
+    Unnormalized scores are already relative to the static weight of one and pass through.
 
     Args:
       dominability: f32[M, H, W].
-      normalisation: the one RD was made with.
+      normalization: the one RD was made with.
 
     Returns:
       f32[M, H, W].
     """
     chex.assert_rank(dominability, 3)
-    return dominability if normalisation == "none" else dominability.shape[0] * dominability
+    return dominability if normalization == "none" else dominability.shape[0] * dominability
 
 
 def weigh_losses(losses, settings: DominabilitySettings):
@@ -179,7 +233,7 @@ def weigh_losses(losses, settings: DominabilitySettings):
 
     Args:
       losses: f32[M, H, W], any loss maps, sources first.
-      settings: temperature, form, normalisation and correlation are used.
+      settings: temperature, form, normalization and correlation are used.
 
     Returns:
       `(dominability, weights)`, f32[M, H, W] both; see `relative_dominability`, `fusion_weights`.
@@ -188,7 +242,26 @@ def weigh_losses(losses, settings: DominabilitySettings):
         losses,
         temperature=settings.temperature,
         form=settings.form,
-        normalisation=settings.normalisation,
+        normalization=settings.normalization,
         correlation=settings.correlation,
     )
-    return dominability, fusion_weights(dominability, normalisation=settings.normalisation)
+    return dominability, fusion_weights(dominability, normalization=settings.normalization)
+
+
+def leading(dominability):
+    """Which source leads at each pixel, f32[M, H, W]: one, or equal parts where several do.
+
+    Args:
+      dominability: f32[M, H, W].
+    """
+    leads = (dominability == jnp.max(dominability, axis=0)).astype(dominability.dtype)
+    return leads / jnp.sum(leads, axis=0)
+
+
+def dominance_shares(dominability):
+    """Share of the pixels that each source dominates, f32[M] in [0, 1]; ties are split evenly.
+
+    Args:
+      dominability: f32[M, H, W].
+    """
+    return jnp.mean(leading(dominability), axis=(1, 2))

@@ -15,6 +15,8 @@ from ttd_jax.core import dominability as dom
 class FusionNetwork(Protocol):
     """What fusion asks of a network; `f32[...]` arrays are channels last, `M` sources first."""
 
+    coupled: bool = False  # whether a source's features depend on the others: see `gradient`
+
     def prepare(self, sources: chex.Array) -> chex.Array:
         """Images in [0, 1], f32[M, H, W, C], to the network's own domain."""
 
@@ -104,7 +106,7 @@ def measure_losses(
         )
         restored = bound(network.restore(parts.components)), bound(network.restore(parts.static))
         judged = restored[0], sources, restored[1]
-    return dom.loss_maps(*judged, preset=settings.preset, norm=settings.norm)
+    return dom.loss_maps(*judged, loss=settings.loss, norm=settings.norm)
 
 
 def recompose(network: FusionNetwork, parts: Decomposition, weights: chex.Array) -> chex.Array:
@@ -135,7 +137,9 @@ def static_fuse(
       A `Fusion` whose `dominability` is 1 / M. Under `jax.jit` unused fields cost nothing.
 
     Example:
-      >>> fusion = jax.jit(ttd_jax.static_fuse)(model, sources)  # doctest: +SKIP
+      >>> fusion = jax.jit(ttd_jax.static_fuse)(model, sources)
+      >>> float(fusion.dominability.max())
+      0.5
     """
     settings = network.settings if settings is None else settings
     parts = decompose(network, sources)
@@ -164,7 +168,7 @@ def dynamic_fuse(
       network: a `Model`, a bound Flax backbone, or anything with its methods.
       sources: f32[M, H, W, C] in [0, 1], M >= 1, in the order of their roles.
       settings: how losses become weights; the network's own by default.
-      losses: f32[M, H, W], loss maps to use in place of the preset's.
+      losses: f32[M, H, W], loss maps to use in place of the settings'.
 
     Returns:
       A `Fusion`. With equal losses everywhere it equals `static_fuse`.
@@ -173,8 +177,12 @@ def dynamic_fuse(
       AssertionError: if `losses` does not fit the sources.
 
     Example:
-      >>> fusion = jax.jit(ttd_jax.dynamic_fuse)(model, sources)  # doctest: +SKIP
-      >>> batch = jax.vmap(ttd_jax.dynamic_fuse, in_axes=(None, 0))(model, scenes)  # doctest: +SKIP
+      >>> fusion = jax.jit(ttd_jax.dynamic_fuse)(model, sources)
+      >>> fusion.image.shape, fusion.dominability.shape
+      ((16, 16, 3), (2, 16, 16))
+      >>> batch = jax.vmap(ttd_jax.dynamic_fuse, in_axes=(None, 0))(model, scenes)
+      >>> batch.image.shape
+      (2, 16, 16, 3)
 
     Reference: the paper's section 4 and eq. 6.
     """
@@ -192,5 +200,17 @@ def dynamic_fuse(
     )
 
 
-# strategy -> function (network, sources, settings) -> `Fusion`.
-FUSE = {"static": static_fuse, "ttd": dynamic_fuse}
+def fuse(
+    network: FusionNetwork, sources: chex.Array, settings: dom.DominabilitySettings | None
+) -> Fusion:
+    """Fuses by a strategy: dynamically with its settings, or statically for None.
+
+    Args:
+      network: see `dynamic_fuse`.
+      sources: f32[M, H, W, C] in [0, 1], M >= 1, in the order of their roles.
+      settings: how losses become weights; None for the static fusion, which reports the losses of
+        the network's own settings.
+    """
+    if settings is None:
+        return static_fuse(network, sources)
+    return dynamic_fuse(network, sources, settings)

@@ -58,7 +58,7 @@ def gradient_maps(
     Args:
       network: a `Model`, a bound Flax backbone, or anything with its methods.
       sources: f32[M, H, W, C] in [0, 1], M >= 1, in the order of their roles.
-      loss: settings whose preset, norm, space and clip define the loss maps, the network's own by
+      loss: settings whose loss, norm, space and clip define the loss maps, the network's own by
         default: each source by its own map. Or a function from a `Decomposition` to maps or
         numbers: all sources by the sum of them all.
       parts: the scene taken apart, to save the encoder; see `decompose`.
@@ -71,7 +71,8 @@ def gradient_maps(
       ValueError: if a loss given as a function does not depend on the features.
 
     Example:
-      >>> maps = jax.jit(gradient_maps)(model, sources)  # doctest: +SKIP
+      >>> jax.jit(gradient_maps)(model, sources).shape
+      (2, 16, 16, 64)
 
     Reference: the paper's eq. 7.
     """
@@ -79,8 +80,8 @@ def gradient_maps(
     x = network.prepare(sources) if parts is None else parts.x
     features = network.encode(x) if parts is None else parts.features
     chex.assert_shape(jax.tree.leaves(features), (*sources.shape[:3], None))
-    reads = _what_it_reads(loss, x)
-    passes = _component_passes(network, x, features) if "components" in reads else None
+    reads = {"components", "static"} if callable(loss) else dom.LOSS_MAPS[loss.loss].reads
+    passes = _component_passes(network, x) if "components" in reads else None
 
     def measure(features, passes):
         rebuilt = _rebuild(network, x, features, passes, reads=reads)
@@ -125,9 +126,11 @@ def select_channel(
       ValueError: for a channel that is not there, or 'auto' without losses.
 
     Example:
-      >>> settings = DominabilitySettings(preset="self", norm="l1")  # doctest: +SKIP
-      >>> losses = measure_losses(model, sources, parts, settings)  # doctest: +SKIP
-      >>> chosen, ranking = select_channel(maps, "auto", losses=losses)  # doctest: +SKIP
+      >>> maps = jax.jit(gradient_maps)(model, sources)
+      >>> losses = ttd_jax.dynamic_fuse(model, sources).losses
+      >>> chosen, ranking = select_channel(maps, "auto", losses=losses)
+      >>> chosen.shape, ranking.shape
+      ((2, 16, 16), (64,))
     """
     chex.assert_rank(maps, 4)
     count = maps.shape[-1]
@@ -174,21 +177,6 @@ def rank_channels(
     return jnp.argsort(scores, stable=True), scores
 
 
-def _what_it_reads(loss, x):
-    """Which of the pictures a loss reads; what it does not need not be made."""
-    pictures = {"components": x, "static": x[0]}
-    if callable(loss):
-        return set(pictures)
-    preset = dom.LOSS_PRESETS[loss.preset]
-    return {
-        name
-        for name, picture in pictures.items()
-        if _depends(
-            lambda picture, name=name: preset(sources=x, **{**pictures, name: picture}), picture
-        )
-    }
-
-
 def _rebuild(network, x, features, passes, *, reads):
     """The decomposition as a function of its features, and of those of the components' passes.
 
@@ -207,12 +195,12 @@ def _rebuild(network, x, features, passes, *, reads):
     return Decomposition(x=x, features=features, components=components, static=static)
 
 
-def _component_passes(network, x, features):
-    """Features [M passes, M streams, H, W, K] behind the components, None if `features` are.
+def _component_passes(network, x):
+    """Features [M passes, M streams, H, W, K] behind the components; None if the own ones are.
 
     Pass m has source m on every input: what a coupled network calls its component.
     """
-    if _depends(lambda features: network.solo(x, features), features):
+    if not getattr(network, "coupled", False):
         return None
     repeated = jnp.broadcast_to(x[:, None], (x.shape[0], *x.shape))
     return jax.vmap(network.encode)(repeated)

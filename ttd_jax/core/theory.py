@@ -114,7 +114,7 @@ def covariance(weights: chex.Array, losses: chex.Array) -> chex.Array:
       f32[M].
     """
     chex.assert_equal_shape([weights, losses])
-    return jnp.mean(_centred(weights) * _centred(losses), axis=_pixel_axes(weights))
+    return jnp.mean(_centerd(weights) * _centerd(losses), axis=_pixel_axes(weights))
 
 
 def measure_moments(
@@ -214,8 +214,10 @@ def bound(
       AssertionError: if the shapes do not fit.
 
     Example:
-      >>> fusion = ttd_jax.dynamic_fuse(model, sources)  # doctest: +SKIP
-      >>> bound(fusion.image, fusion.components, sources, fusion.dominability)  # doctest: +SKIP
+      >>> fusion = ttd_jax.dynamic_fuse(model, sources)
+      >>> found = bound(fusion.image, fusion.components, sources, fusion.dominability)
+      >>> bool(found.holds)
+      True
 
     Reference: the paper's Theorem 3.1; the module's docstring for what each part rests on.
     """
@@ -226,5 +228,5 @@ def _pixel_axes(maps):
     return tuple(range(1, maps.ndim))
 
 
-def _centred(maps):
+def _centerd(maps):
     return maps - jnp.mean(maps, axis=_pixel_axes(maps), keepdims=True)

@@ -1,6 +1,6 @@
 """The downstream task: are objects found better in a fused picture?
 
-    detector = ttd_jax.load_detector("weights/yolox_nano")
+    detector = ttd_jax.load("weights/yolox_nano")
     framed, ratio = letterbox(picture, detector.settings.size)      # u8, OpenCV
     found = jax.jit(detect)(detector, framed / np.float32(255))     # fixed shapes
     measure([Truth(boxes, classes)], [Found.of(found, ratio)], detector.settings.classes)

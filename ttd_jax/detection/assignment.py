@@ -12,7 +12,7 @@ from flax import struct
 
 from ttd_jax.detection.boxes import Anchors, Objects, overlap, to_corners
 
-_RADIUS = 1.5  # cells around an object's centre whose predictions may answer for it
+_RADIUS = 1.5  # cells around an object's center whose predictions may answer for it
 _MOST = 10  # predictions an object
 _OVERLAP_WEIGHT = 3.0
 _FAR = 1e6  # what a prediction costs that is near another object but not near this one
@@ -34,16 +34,16 @@ class Assignment:
     overlaps: chex.Array
 
 
-def assign(centres, logits, objects: Objects, anchors: Anchors) -> Assignment:
+def assign(centers, logits, objects: Objects, anchors: Anchors) -> Assignment:
     """Gives each object the predictions that fit it best, at most one object to each prediction.
 
     The cost of a pair is the cross entropy of the class probabilities against the object's class,
     plus 3 times -log(IoU). An object takes as many of the cheapest candidates, predictions within
-    1.5 cells of an object's centre, as the sum of its ten largest IoU (rounded down, at least
+    1.5 cells of an object's center, as the sum of its ten largest IoU (rounded down, at least
     one); a prediction that several objects take stays with the one to which it is cheapest.
 
     Args:
-      centres: f32[A, 4], decoded boxes.
+      centers: f32[A, 4], decoded boxes.
       logits: f32[A, 1 + C], of being an object and of each class.
       objects: what there is to be found, G of them.
       anchors: where the predictions stand.
@@ -51,11 +51,11 @@ def assign(centres, logits, objects: Objects, anchors: Anchors) -> Assignment:
     Returns:
       An `Assignment`. No gradient flows through it.
     """
-    centres, logits = jax.lax.stop_gradient((centres, logits))
+    centers, logits = jax.lax.stop_gradient((centers, logits))
     near = _near(objects, anchors)
     candidates = jnp.any(near, axis=0)
     allowed = candidates & objects.mask[:, None]
-    overlaps = overlap(objects.boxes[:, None], to_corners(centres)[None])
+    overlaps = overlap(objects.boxes[:, None], to_corners(centers)[None])
     overlaps = jnp.where(allowed, overlaps, 0.0)
     cost = (
         _class_cost(logits, objects.classes)
@@ -77,9 +77,9 @@ def assign(centres, logits, objects: Objects, anchors: Anchors) -> Assignment:
 
 
 def _near(objects, anchors):
-    """bool[G, A]: the middle of the cell is within the radius of the object's centre, both ways."""
+    """bool[G, A]: the middle of the cell is within the radius of the object's center, both ways."""
     middles = (objects.boxes[:, :2] + objects.boxes[:, 2:]) / 2
-    distance = jnp.abs(middles[:, None] - anchors.centres[None])
+    distance = jnp.abs(middles[:, None] - anchors.centers[None])
     near = jnp.all(distance < _RADIUS * anchors.strides, axis=-1)
     return near & objects.mask[:, None]
 

@@ -1,4 +1,4 @@
-"""Labelled pictures in a detector's frame, and how they are varied: zoom, shift, mirror, mosaic."""
+"""Labeled pictures in a detector's frame, and how they are varied: zoom, shift, mirror, mosaic."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ class Frame:
     """The sources of a scene in one frame, with its objects.
 
     Attributes:
-      pictures: u8[M, H, W, 3], grey 114 where no picture is.
+      pictures: u8[M, H, W, 3], gray 114 where no picture is.
       covered: bool[H, W], where there is one.
       boxes: f32[N, 4], corners in pixels of the frame.
       classes: i32[N].
@@ -113,14 +113,14 @@ def mirror(frame: Frame) -> Frame:
     )
 
 
-def mosaic(frames: Sequence[Frame], centre: tuple[int, int]) -> Frame:
+def mosaic(frames: Sequence[Frame], center: tuple[int, int]) -> Frame:
     """Four frames of one size around a point of a frame twice as high and wide.
 
     Each lies with a corner of its picture at the point, and is cut where it leaves the frame.
 
     Args:
       frames: top left, top right, bottom left, bottom right.
-      centre: x and y of the point.
+      center: x and y of the point.
     """
     sources, (height, width) = len(frames[0].pictures), frames[0].covered.shape
     pictures = np.full((sources, 2 * height, 2 * width, 3), PADDING, np.uint8)
@@ -128,8 +128,8 @@ def mosaic(frames: Sequence[Frame], centre: tuple[int, int]) -> Frame:
     boxes, classes = [], []
     for index, frame in enumerate(frames):
         rows, columns = (int(frame.covered.any(axis=axis).sum()) for axis in (1, 0))
-        left = centre[0] - (columns if index % 2 == 0 else 0)
-        top = centre[1] - (rows if index < 2 else 0)
+        left = center[0] - (columns if index % 2 == 0 else 0)
+        top = center[1] - (rows if index < 2 else 0)
         x0, y0 = max(left, 0), max(top, 0)
         x1, y1 = min(left + columns, 2 * width), min(top + rows, 2 * height)
         there, here = np.s_[y0:y1, x0:x1], np.s_[y0 - top : y1 - top, x0 - left : x1 - left]

@@ -1,7 +1,7 @@
 """Boxes of objects, their overlap, and where a detector's predictions stand in the picture.
 
 Boxes are corners f32[..., 4]: left, top, right, bottom in pixels. The detector itself thinks in
-centres f32[..., 4]: x and y of the middle, width, height.
+centers f32[..., 4]: x and y of the middle, width, height.
 """
 
 import chex
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from ttd_jax.backbones.yolox import STRIDES
+from ttd_jax.detectors.yolox import STRIDES
 
 
 @struct.dataclass
@@ -40,7 +40,7 @@ class Anchors:
     strides: chex.Array
 
     @property
-    def centres(self):
+    def centers(self):
         """f32[A, 2], x and y of the middle of each cell, in pixels."""
         return (self.cells + 0.5) * self.strides
 
@@ -58,15 +58,15 @@ def make_anchors(height: int, width: int) -> Anchors:
     )
 
 
-def to_centres(corners):
-    """Corners f32[..., 4] to centres."""
+def to_centers(corners):
+    """Corners f32[..., 4] to centers."""
     low, high = corners[..., :2], corners[..., 2:]
     return jnp.concatenate([(low + high) / 2, high - low], axis=-1)
 
 
-def to_corners(centres):
-    """Centres f32[..., 4] to corners."""
-    middle, half = centres[..., :2], centres[..., 2:] / 2
+def to_corners(centers):
+    """Centers f32[..., 4] to corners."""
+    middle, half = centers[..., :2], centers[..., 2:] / 2
     return jnp.concatenate([middle - half, middle + half], axis=-1)
 
 
@@ -102,8 +102,8 @@ def flatten_levels(raw):
     )
 
 
-def decode_centres(offsets, anchors: Anchors):
-    """Raw offsets and logarithmic sizes f32[..., A, 4] as centres in pixels."""
+def decode_centers(offsets, anchors: Anchors):
+    """Raw offsets and logarithmic sizes f32[..., A, 4] as centers in pixels."""
     middle = (offsets[..., :2] + anchors.cells) * anchors.strides
     sides = jnp.exp(offsets[..., 2:]) * anchors.strides
     return jnp.concatenate([middle, sides], axis=-1)

@@ -4,12 +4,11 @@ import cv2
 import numpy as np
 
 from ttd_jax.detection.average_precision import Found, Truth
+from ttd_jax.report.caption import legend, write
+from ttd_jax.report.palette import GREEN, SKY_BLUE, VERMILION, rgb
 
-# Colour-blind safe (Okabe and Ito), RGB.
-COLOURS = {"found": (0, 158, 115), "missed": (213, 94, 0), "false alarm": (86, 180, 233)}
+COLORS = {"found": rgb(GREEN), "missed": rgb(VERMILION), "false alarm": rgb(SKY_BLUE)}
 _TEXT = 13  # pixels
-_ROW = 22
-_MARGIN = 8
 
 
 def match(truth: Truth, found: Found, *, overlap: float = 0.5) -> np.ndarray:
@@ -38,7 +37,7 @@ def draw(picture: np.ndarray, truth: Truth, found: Found, *, overlap: float = 0.
     """Draws detections and missed objects over a picture, with a legend that counts them.
 
     Args:
-      picture: u8[H, W, 1 or 3], RGB or grey.
+      picture: u8[H, W, 1 or 3], RGB or gray.
       truth: its objects.
       found: what was found in it; scores are written beside the boxes.
       overlap: the least IoU of a detection with the object that it is.
@@ -56,10 +55,15 @@ def draw(picture: np.ndarray, truth: Truth, found: Found, *, overlap: float = 0.
         _outline(canvas, box, kind)
         left, top = (round(float(side)) for side in box[:2])
         place = (max(left, 0), max(top - 4, _TEXT))
-        _write(canvas, f"{score:.2f}", place, COLOURS[kind])
+        write(canvas, f"{score:.2f}", place, size=_TEXT, color=COLORS[kind])
     hits = int(np.sum(owners >= 0))
     counts = {"found": hits, "missed": len(missed), "false alarm": len(owners) - hits}
-    return np.concatenate([canvas, _legend(counts, canvas.shape[1])])
+    lines = [
+        (np.full((12, 24, 3), COLORS[kind], np.uint8), f"{kind}: {count}")
+        for kind, count in counts.items()
+    ]
+    strip = legend(lines, canvas.shape[1], line=22, size=_TEXT, left=8, top=9)
+    return np.concatenate([canvas, strip])
 
 
 def _overlaps(box, boxes):
@@ -71,17 +75,4 @@ def _overlaps(box, boxes):
 
 def _outline(canvas, box, kind):
     left, top, right, bottom = (round(float(side)) for side in box)
-    cv2.rectangle(canvas, (left, top), (right, bottom), COLOURS[kind], 2)
-
-
-def _legend(counts, width):
-    strip = np.full((_ROW * len(counts) + _MARGIN, width, 3), 255, np.uint8)
-    for row, (kind, count) in enumerate(counts.items()):
-        top = _MARGIN // 2 + row * _ROW
-        strip[top + 5 : top + 17, _MARGIN : _MARGIN + 24] = COLOURS[kind]
-        _write(strip, f"{kind}: {count}", (_MARGIN + 32, top + 16), (20, 20, 20))
-    return strip
-
-
-def _write(image, text, position, colour):
-    cv2.putText(image, text, position, colour, cv2.FontFace("sans"), _TEXT)
+    cv2.rectangle(canvas, (left, top), (right, bottom), COLORS[kind], 2)

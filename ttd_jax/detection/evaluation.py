@@ -1,28 +1,27 @@
 """How well objects are found in the sources, in their fusions and in anybody's results."""
 
-import concurrent.futures
 import dataclasses
 import functools
-import itertools
 import pathlib
 
 import jax
 import numpy as np
 from tqdm import tqdm
 
-from ttd_jax.backbones import Detector
-from ttd_jax.checkpoints import store
 from ttd_jax.detection import tables
 from ttd_jax.detection.average_precision import Found
 from ttd_jax.detection.frames import letterbox
-from ttd_jax.detection.inputs import Inputs, find_labelled, plan_inputs, truth_of
+from ttd_jax.detection.inputs import Inputs, WithResults, find_labeled, plan_inputs, truth_of
 from ttd_jax.detection.prediction import DetectionSettings, detect
 from ttd_jax.detection.sheets import draw_scenes
+from ttd_jax.detectors import Detector, DetectorSpec
 from ttd_jax.errors import UserError, explain_os_errors
-from ttd_jax.evaluation.records import Records
 from ttd_jax.files import dumps, write_whole
+from ttd_jax.pictures.ahead import ahead
+from ttd_jax.pictures.checking import check
+from ttd_jax.pictures.records import Records
+from ttd_jax.weights import store
 
-_AHEAD = 2  # scenes that are decoded and fused while another is searched
 # With every class of the detector; those that the data set has not are left out afterwards.
 _LIMIT = 300
 
@@ -77,7 +76,7 @@ def evaluate(config, out: pathlib.Path, *, resume=False) -> dict:
       resume: keep finished scenes.
 
     Returns:
-      The results; see `tables.summarise`.
+      The results; see `tables.summarize`.
 
     Raises:
       UserError: unknown names, missing weights or data, label files or pictures that are damaged,
@@ -88,25 +87,27 @@ def evaluate(config, out: pathlib.Path, *, resume=False) -> dict:
             raise UserError(f"config.{name}={config[name]}: must be 0 or more")
     if not 0 <= config.shown <= 1:
         raise UserError(f"config.shown={config.shown}: must be a score in 0..1")
-    dataset, examples = find_labelled(config)
-    scenes = examples.names[: config.images or None]
-    inputs = plan_inputs(config, examples.roles, scenes)
+    dataset, examples = find_labeled(config)
+    count = config.images or None
+    inputs = plan_inputs(config, examples.roles, examples.names[:count])
+    shown = WithResults(examples, inputs.results)
     search = _search(config, examples.classes)
     settings = _settings(config, dataset, inputs, search)
-    _check(examples, len(scenes))
-    records = Records(out, 0)
-    records.start(settings, resume=resume, first=True)
-    _run(dataset, examples, len(scenes), inputs, search, records)
-    finished = records.finished()
-    kept = [finished[dataset, image] for image in scenes]
-    result = tables.summarise(
+    records = Records(out)
+    records.find(settings, resume=resume)
+    scenes = check(shown, count=count)
+    if not any(scene.objects for scene in scenes):
+        raise UserError("the scenes have no objects at all: there is nothing to be found")
+    records.start(settings, resume=resume)
+    kept = _run(dataset, scenes, inputs, search, records)
+    result = tables.summarize(
         kept, search.classes, inputs.names, shown=config.shown, settings=settings
     )
     with explain_os_errors(out):
         write_whole(out / "results.json", dumps(result))
         write_whole(out / "results.md", tables.markdown(result))
         # Pictures come last: they take a while, and by then the tables are safe.
-        draw_scenes(result, kept, examples, inputs, out / "pictures", limit=config.pictures)
+        draw_scenes(result, kept, shown, inputs, out / "pictures", limit=config.pictures)
     return result
 
 
@@ -128,7 +129,7 @@ def detection_settings(config) -> DetectionSettings:
 
 def _search(config, classes):
     size, settings = find_size(config), detection_settings(config)
-    detector = store.load_detector(config.detector, precision=config.precision)
+    detector = store.load(config.detector, kind=DetectorSpec, precision=config.precision)
     known = detector.settings.classes
     own = []
     for name in classes:
@@ -151,9 +152,9 @@ def _search(config, classes):
 def _settings(config, dataset, inputs: Inputs, search):
     fused = None
     if inputs.model is not None:
-        manifest = store.read_manifest(pathlib.Path(config.weights_dir) / inputs.row.name)
+        manifest = store.read_manifest(pathlib.Path(config.weights_dir) / inputs.model.spec.name)
         fused = {
-            "model": inputs.row.name,
+            "model": inputs.model.spec.name,
             "weights_sha256": manifest["sha256"],
             "strategies": {
                 name: chosen and dataclasses.asdict(chosen)
@@ -179,50 +180,35 @@ def _settings(config, dataset, inputs: Inputs, search):
     }
 
 
-def _check(examples, count):
-    """Reads every label once, so that a damaged one is told before anything is computed."""
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        labels = pool.map(lambda index: len(examples[index].boxes), range(count))
-        total = sum(tqdm(labels, "checking", count, unit="scene", delay=1, disable=None))
-    if not total:
-        raise UserError("the scenes have no objects at all: there is nothing to be found")
-
-
-def _run(dataset, examples, count, inputs, search, records):
-    done = {image for known, image in records.finished() if known == dataset}
-    todo = [index for index in range(count) if examples.names[index] not in done]
+def _run(dataset, scenes, inputs, search, records):
+    """Searches what is not finished; the records of all scenes."""
+    finished, keys = records.finished(), [(dataset, *key) for key in scenes.keys]
+    todo = [index for index, key in enumerate(keys) if key not in finished]
 
     def load(index):
-        example = examples[index]
-        return example, inputs.pictures(example)
+        example, decoded = scenes.load(index)
+        return example, inputs.pictures(example, decoded)
 
-    with (
-        concurrent.futures.ThreadPoolExecutor(1) as pool,
-        tqdm(total=len(todo), desc=dataset, unit="scene", delay=1, disable=None) as bar,
-    ):
-        waiting = (pool.submit(load, index) for index in todo)
-        loaded = list(itertools.islice(waiting, _AHEAD))
-        while loaded:
-            example, pictures = loaded.pop(0).result()
-            loaded += itertools.islice(waiting, 1)
-            size = next(iter(pictures.values())).shape[:2]
-            truth = truth_of(example, size)
-            records.append(
-                {
-                    "dataset": dataset,
-                    "image": example.name,
-                    "size": list(size),
-                    "objects": {
-                        "boxes": truth.boxes.tolist(),
-                        "classes": truth.classes.tolist(),
-                    },
-                    "found": {
-                        name: {k: v.tolist() for k, v in dataclasses.asdict(found).items()}
-                        for name, found in search.find(pictures).items()
-                    },
-                }
-            )
-            bar.update()
+    loaded = ahead(load, todo, threads=1)  # they are fused as well
+    bar = tqdm(loaded, dataset, len(todo), unit="scene", delay=1, disable=None)
+    for index, (example, pictures) in bar:
+        size = scenes[index].size
+        truth = truth_of(example, size)
+        records.append(
+            {
+                "dataset": dataset,
+                "image": example.name,
+                "sha256": list(scenes[index].sha256),
+                "size": list(size),
+                "objects": {"boxes": truth.boxes.tolist(), "classes": truth.classes.tolist()},
+                "found": {
+                    name: {k: v.tolist() for k, v in dataclasses.asdict(found).items()}
+                    for name, found in search.find(pictures).items()
+                },
+            }
+        )
+    finished = records.finished()
+    return [finished[key] for key in keys]
 
 
 @functools.partial(jax.jit, static_argnames="settings")

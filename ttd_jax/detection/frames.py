@@ -3,18 +3,18 @@
 import cv2
 import numpy as np
 
-PADDING = 114  # grey of what a picture does not cover
+PADDING = 114  # gray of what a picture does not cover
 
 
 def letterbox(picture: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, float]:
     """Scales a picture into a frame, its proportions kept, at the top left.
 
     Args:
-      picture: u8[h, w, 3] or u8[h, w, 1]; grey becomes three equal channels.
+      picture: u8[h, w, 3] or u8[h, w, 1]; gray becomes three equal channels.
       size: (H, W) of the frame.
 
     Returns:
-      `(framed, ratio)`: u8[H, W, 3], grey 114 where nothing is, and pixels of the frame a pixel of
+      `(framed, ratio)`: u8[H, W, 3], gray 114 where nothing is, and pixels of the frame a pixel of
       the picture: boxes found in the frame belong to the picture when divided by it.
     """
     if picture.shape[-1] == 1:

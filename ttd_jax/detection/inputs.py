@@ -7,21 +7,19 @@ from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
+from ttd_jax_datasets.reading import find_benchmark
 
-from ttd_jax.backbones import BackboneRow, Model, lookup
-from ttd_jax.checkpoints import store
-from ttd_jax.core import color as color_lib
-from ttd_jax.core import fusion as fusion_lib
+from ttd_jax.core.color import resolve_color
 from ttd_jax.core.dominability import DominabilitySettings
-from ttd_jax.data.examples import find_benchmark
-from ttd_jax.data.images import read_picture
-from ttd_jax.data.scenes import folder_images
+from ttd_jax.core.quantization import quantize
 from ttd_jax.detection.average_precision import Truth
-from ttd_jax.errors import UserError
-from ttd_jax.evaluation.program import quantised
-from ttd_jax.evaluation.tables import some
-from ttd_jax.evaluation.units import decode_example
-from ttd_jax.fusing.options import resolve_color
+from ttd_jax.errors import UserError, some
+from ttd_jax.networks import Model, fuse_pictures, lookup
+from ttd_jax.pictures.decode import decode_example
+from ttd_jax.pictures.examples import Example
+from ttd_jax.pictures.images import Picture
+from ttd_jax.pictures.scenes import folder_images
+from ttd_jax.weights import store
 
 _LABEL_SETS = {"msrs/detection": ("visible", "infrared", "fusion")}
 
@@ -34,58 +32,80 @@ class Inputs:
       names: of all inputs, in the order of the tables.
       strategies: name -> RD settings, None for the static fusion.
       results: name -> scene -> file.
-      row: the fusion network's row of the registry.
       model: the fusion network; None where nothing is fused.
     """
 
     names: tuple[str, ...]
     strategies: Mapping[str, DominabilitySettings | None]
     results: Mapping[str, Mapping[str, pathlib.Path]]
-    row: BackboneRow
     model: Model | None
 
-    def pictures(self, example) -> dict[str, np.ndarray]:
+    def pictures(
+        self, example: Example, decoded: Sequence[Picture] | None = None
+    ) -> dict[str, np.ndarray]:
         """Every input of one scene.
 
         Args:
-          example: the scene.
+          example: the scene; where there are results, one of `WithResults`.
+          decoded: its pictures, where they are at hand.
 
         Returns:
-          Name -> u8[H, W, 1 or 3], RGB or grey, of one size. Fusions have the sources' colour and
+          Name -> u8[H, W, 1 or 3], RGB or gray, of one size. Fusions have the sources' color and
           are rounded to 8 bits, as saved ones are.
 
         Raises:
           UserError: an unreadable picture, or pictures of different sizes.
         """
-        sources = decode_example(example, gray=False)
+        pictures = decode_example(example) if decoded is None else decoded
         shown = {
             role: picture.as_bytes()
-            for role, picture in zip(example.roles, sources, strict=True)
+            for role, picture in zip(example.roles, pictures, strict=True)
             if role in self.names
         }
+        sources = pictures[: len(pictures) - len(self.results)]
         if self.strategies:
             fused = _fuse(
                 self.model,
                 tuple(picture.as_float() for picture in sources),
                 strategies=tuple(self.strategies.values()),
-                mode=resolve_color("luma", tuple(picture.coloured for picture in sources)),
-                channels=self.row.channels,
+                mode=resolve_color("luma", tuple(picture.colored for picture in sources)),
             )
             shown |= zip(self.strategies, map(np.asarray, fused), strict=True)
-        for name, files in self.results.items():
-            path = files[example.name]
-            result = read_picture(path)
-            if result.size != sources[0].size:
-                sizes = [f"{p.size[1]}x{p.size[0]}" for p in (result, sources[0])]
-                raise UserError(
-                    f"{path} is {sizes[0]} but scene {example.name} is {sizes[1]}: results must "
-                    "have the size of their sources"
-                )
-            shown[name] = result.as_bytes()
         return {name: shown[name] for name in self.names}
 
 
-def find_labelled(config, *, split: str | None = None):
+@dataclasses.dataclass(frozen=True)
+class WithResults(Sequence):
+    """Examples with anybody's results as further sources.
+
+    Attributes:
+      examples: without them.
+      results: see `Inputs`.
+    """
+
+    examples: Sequence[Example]
+    results: Mapping[str, Mapping[str, pathlib.Path]]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the scenes."""
+        return self.examples.names
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles of the sources, then names of the results."""
+        return (*self.examples.roles, *self.results)
+
+    def __len__(self):
+        return len(self.examples)
+
+    def __getitem__(self, index):
+        example = self.examples[index]
+        files = (result[example.name] for result in self.results.values())
+        return dataclasses.replace(example, roles=self.roles, sources=(*example.sources, *files))
+
+
+def find_labeled(config, *, split: str | None = None):
     """The examples of a configuration's data set, which has boxes.
 
     Args:
@@ -145,30 +165,28 @@ def find_inputs(names: Sequence[str], roles: Sequence[str], config, *, fold=True
     Raises:
       UserError: an unknown input, or missing weights.
     """
-    try:
-        row = lookup(config.model)
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    fusions = [name for name in names if name not in roles]
+    if not fusions:
+        return Inputs(names=tuple(names), strategies={}, results={}, model=None)
+    spec = lookup(config.model)
+    path = pathlib.Path(config.weights_dir) / spec.name
+    model = store.load(path, name=spec.name, fold=fold, precision=config.precision)
     strategies = {}
-    for name in names:
-        if name in roles:
-            continue
-        preset = row.default_preset if name == "ttd" else name
-        if name != "static" and preset not in row.presets:
-            known = ", ".join((*roles, "static", "ttd", *row.presets))
-            raise UserError(f"unknown input {name!r}: {row.name} on these sources knows {known}")
-        strategies[name] = row.presets.get(preset)
-    if strategies and row.source_count not in (None, len(roles)):
-        raise UserError(f"{row.name} fuses {row.source_count} sources, the set has {len(roles)}")
-    model = None
-    if strategies:
-        path = pathlib.Path(config.weights_dir) / row.name
-        model = store.load_model(row.name, path, fold=fold, precision=config.precision)
-    return Inputs(names=tuple(names), strategies=strategies, results={}, row=row, model=model)
+    for name in fusions:
+        try:
+            strategies[name] = model.strategy(name)
+        except UserError as error:
+            raise UserError(
+                f"unknown input {name!r}: these sources are {', '.join(roles)}, and "
+                f"{spec.name} fuses them as static, ttd or by a preset: {error}"
+            ) from error
+    if spec.source_count not in (None, len(roles)):
+        raise UserError(f"{spec.name} fuses {spec.source_count} sources, the set has {len(roles)}")
+    return Inputs(names=tuple(names), strategies=strategies, results={}, model=model)
 
 
 def truth_of(example, size: tuple[int, int]) -> Truth:
-    """The objects of a labelled example in pixels of its pictures of `size` (H, W)."""
+    """The objects of a labeled example in pixels of its pictures of `size` (H, W)."""
     height, width = size
     boxes = np.array(example.boxes, float).reshape(-1, 4)[:, [1, 0, 3, 2]]
     return Truth(boxes * [width, height, width, height], np.array(example.labels, int))
@@ -191,15 +209,10 @@ def _result(words, scenes):
     return name, files
 
 
-@functools.partial(jax.jit, static_argnames=("strategies", "mode", "channels"))
-def _fuse(model, pictures, *, strategies, mode, channels):
+@functools.partial(jax.jit, static_argnames=("strategies", "mode"))
+def _fuse(model, pictures, *, strategies, mode):
     """Fusions u8[H, W, 1 or 3] of one scene by every strategy, which share one encoder pass."""
-    images = []
-    for settings in strategies:
-        if settings is None:
-            fuse = functools.partial(fusion_lib.static_fuse, model)
-        else:
-            fuse = functools.partial(fusion_lib.dynamic_fuse, model, settings=settings)
-        fusion = color_lib.fuse_in_color(fuse, pictures, mode=mode, channels=channels)
-        images.append(quantised(fusion.image, how="round"))
-    return images
+    return [
+        quantize(fuse_pictures(model, pictures, settings, mode=mode).image)
+        for settings in strategies
+    ]

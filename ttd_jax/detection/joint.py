@@ -4,14 +4,12 @@ A fusion is made inside the objective, so that the detector's loss reaches the f
 through the RD weights, where that is trained as well.
 """
 
-import functools
-
 import jax.numpy as jnp
 
-from ttd_jax.core import color as color_lib
-from ttd_jax.core import fusion as fusion_lib
+from ttd_jax.core import color
 from ttd_jax.detection.frames import PADDING
 from ttd_jax.detection.losses import make_objective
+from ttd_jax.networks import fuse_pictures
 
 DETECTOR, FUSION = "detector", "fusion"
 
@@ -43,7 +41,7 @@ def make_source_objective(detector, **options):
 
     Returns:
       `objective(variables, sample) -> (loss, terms)`. `variables` are joined ones, see
-      `join_variables`; `sample` as from `LabelledSampler`, of one role.
+      `join_variables`; `sample` as from `LabeledSampler`, of one role.
     """
     detect = make_objective(detector.module, detector.settings.inputs, **options)
 
@@ -60,7 +58,6 @@ def make_fusion_objective(
     model,
     settings,
     *,
-    channels: int,
     keep_fusing=None,
     keep_weight: float = 0.0,
     **options,
@@ -71,7 +68,6 @@ def make_fusion_objective(
       detector: a `Detector` with any variables.
       model: the fusion network, a `Model` with any variables.
       settings: of the RD, None for the static fusion.
-      channels: of the fusion network's sources.
       keep_fusing: an objective of the fusion network itself, `(variables, sample) -> (loss, terms)`
         of a sample with luma `sources`; see `ttd_jax.training.objectives.make_objective`.
       keep_weight: of that one.
@@ -79,25 +75,22 @@ def make_fusion_objective(
 
     Returns:
       `objective(variables, sample) -> (loss, terms)`. `variables` are joined ones; `sample` as from
-      `LabelledSampler`, all roles. Fusions keep the sources' colour, as `fuse` saves them, but are
-      not rounded to 8 bits; outside of the scenes the frame stays grey.
+      `LabeledSampler`, all roles. Fusions keep the sources' color, as `fuse` saves them, but are
+      not rounded to 8 bits; outside of the scenes the frame stays gray.
     """
     detect = make_objective(detector.module, detector.settings.inputs, **options)
 
     def objective(variables, sample):
         network = model.replace(variables=split_variables(variables, FUSION))
-        fuse = functools.partial(fusion_lib.static_fuse, network)
-        if settings is not None:
-            fuse = functools.partial(fusion_lib.dynamic_fuse, network, settings=settings)
         sources = sample["sources"]
-        fused = color_lib.fuse_in_color(fuse, tuple(sources), mode="luma", channels=channels).image
+        fused = fuse_pictures(network, tuple(sources), settings, mode="luma").image
         image = jnp.where(sample["covered"][..., None], fused, PADDING / 255)
         loss, terms = detect(split_variables(variables, DETECTOR), {**sample, "image": image})
         if not keep_weight:
             return loss, terms
-        luma = color_lib.rgb_to_luma(sources)
-        grey = jnp.broadcast_to(luma, (*luma.shape[:-1], channels))
-        kept, _ = keep_fusing(network.variables, {"sources": grey})
+        luma = color.rgb_to_luma(sources)
+        gray = jnp.broadcast_to(luma, (*luma.shape[:-1], model.spec.channels))
+        kept, _ = keep_fusing(network.variables, {"sources": gray})
         return loss + keep_weight * kept, {**terms, "fusion": keep_weight * kept}
 
     return objective

@@ -10,14 +10,15 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from ttd_jax.core.subgradients import absolute
 from ttd_jax.detection.assignment import assign
 from ttd_jax.detection.boxes import (
     Objects,
-    decode_centres,
+    decode_centers,
     flatten_levels,
     make_anchors,
     overlap,
-    to_centres,
+    to_centers,
     to_corners,
 )
 from ttd_jax.detection.preparation import prepare
@@ -45,13 +46,13 @@ def loss_sums(raw, objects: Objects):
     anchors, flat = make_anchors(height, width), flatten_levels(raw)
     chex.assert_rank(flat, 2)
     offsets, logits = flat[:, :4], flat[:, 4:]
-    centres = decode_centres(offsets, anchors)
-    found = assign(centres, logits, objects, anchors)
+    centers = decode_centers(offsets, anchors)
+    found = assign(centers, logits, objects, anchors)
     truth = objects.boxes[found.objects]
     # The background is compared as one cell with itself: what it predicts, however large, could
     # give NaN times zero in the gradient.
     yes = found.foreground[:, None]
-    mine = to_corners(decode_centres(jnp.where(yes, offsets, 0.0), anchors))
+    mine = to_corners(decode_centers(jnp.where(yes, offsets, 0.0), anchors))
     truth = jnp.where(yes, truth, mine)
     classes = jax.nn.one_hot(objects.classes[found.objects], logits.shape[-1] - 1, dtype=flat.dtype)
     class_loss = _cross_entropy(logits[:, 1:], classes * found.overlaps[:, None])
@@ -60,7 +61,7 @@ def loss_sums(raw, objects: Objects):
         "iou": _sum(1 - jnp.square(overlap(mine, truth, epsilon=1e-16)), found.foreground),
         "objectness": jnp.sum(_cross_entropy(logits[:, 0], found.foreground.astype(flat.dtype))),
         "class": _sum(class_loss, yes),
-        "l1": _sum(_distance(offsets, target), yes),
+        "l1": _sum(absolute(offsets - target), yes),
     }, jnp.sum(found.foreground, dtype=flat.dtype)
 
 
@@ -111,12 +112,6 @@ def _cross_entropy(logits, targets):
 
 def _raw_boxes(corners, anchors):
     """What a prediction would have to be for its box to be `corners`: the inverse of decoding."""
-    centres = to_centres(corners)
-    middle = centres[..., :2] / anchors.strides - anchors.cells
-    return jnp.concatenate([middle, jnp.log(centres[..., 2:] / anchors.strides + 1e-8)], axis=-1)
-
-
-def _distance(first, second):
-    """|first - second| with slope 0 where they agree (`jnp.abs` has 1 there)."""
-    difference = first - second
-    return difference * jax.lax.stop_gradient(jnp.sign(difference))
+    centers = to_centers(corners)
+    middle = centers[..., :2] / anchors.strides - anchors.cells
+    return jnp.concatenate([middle, jnp.log(centers[..., 2:] / anchors.strides + 1e-8)], axis=-1)

@@ -7,15 +7,15 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from ttd_jax.backbones.detector import Detector
 from ttd_jax.detection.boxes import (
-    decode_centres,
+    decode_centers,
     flatten_levels,
     make_anchors,
     overlap,
     to_corners,
 )
 from ttd_jax.detection.preparation import prepare
+from ttd_jax.detectors.detector import Detector
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ def detect(
     """Finds the objects in one picture.
 
     Args:
-      detector: see `ttd_jax.load_detector`.
+      detector: see `ttd_jax.load`.
       picture: f32[H, W, 3], RGB in [0, 1], H and W multiples of 32; see `letterbox` for others.
       settings: what counts as found.
 
@@ -78,8 +78,10 @@ def detect(
       ValueError: for a picture of another shape.
 
     Example:
-      >>> found = jax.jit(detect)(detector, picture)  # doctest: +SKIP
-      >>> batch = jax.vmap(detect, in_axes=(None, 0))(detector, pictures)  # doctest: +SKIP
+      >>> detector = random_model("yolox_nano")  # or ttd_jax.load("weights/yolox_nano")
+      >>> found = jax.jit(detect)(detector, jnp.zeros((64, 96, 3)))
+      >>> found.boxes.shape[-1]
+      4
 
     Reference: Ge et al., YOLOX, arXiv:2107.08430, 2021.
     """
@@ -96,13 +98,13 @@ def decode(raw) -> chex.Array:
       raw: three of f32[..., h, w, 5 + C]; see `YOLOX`.
 
     Returns:
-      f32[..., A, 5 + C]: centre x and y, width, height in pixels, and the probabilities of being
+      f32[..., A, 5 + C]: center x and y, width, height in pixels, and the probabilities of being
       an object and, if one, of each class. A = 21 H W / 1024.
     """
     height, width = (side * 8 for side in raw[0].shape[-3:-1])
     flat = flatten_levels(raw)
-    centres = decode_centres(flat[..., :4], make_anchors(height, width))
-    return jnp.concatenate([centres, jax.nn.sigmoid(flat[..., 4:])], axis=-1)
+    centers = decode_centers(flat[..., :4], make_anchors(height, width))
+    return jnp.concatenate([centers, jax.nn.sigmoid(flat[..., 4:])], axis=-1)
 
 
 def select(decoded, settings: DetectionSettings) -> Detections:

@@ -2,8 +2,8 @@
 
 import jax.numpy as jnp
 
-from ttd_jax.backbones.detector import INPUTS
-from ttd_jax.backbones.ifcnn import MEAN, STD
+from ttd_jax.core.color import IMAGENET_MEAN, IMAGENET_STD
+from ttd_jax.detectors.detector import INPUTS
 
 
 def prepare(picture, inputs: str):
@@ -11,7 +11,7 @@ def prepare(picture, inputs: str):
 
     Args:
       picture: f32[..., H, W, 3], RGB in [0, 1].
-      inputs: 'bgr' (BGR in 0..255) or 'imagenet' (RGB standardised with ImageNet's statistics, the
+      inputs: 'bgr' (BGR in 0..255) or 'imagenet' (RGB standardized with ImageNet's statistics, the
         legacy of YOLOX 0.1.0).
 
     Returns:
@@ -23,5 +23,7 @@ def prepare(picture, inputs: str):
     if inputs == "bgr":
         return picture[..., ::-1] * 255
     if inputs == "imagenet":
-        return (picture - jnp.array(MEAN, picture.dtype)) / jnp.array(STD, picture.dtype)
+        return (picture - jnp.array(IMAGENET_MEAN, picture.dtype)) / jnp.array(
+            IMAGENET_STD, picture.dtype
+        )
     raise ValueError(f"inputs must be one of {INPUTS}, got {inputs!r}")

@@ -1,4 +1,4 @@
-"""A detector's training sample: the frame of one labelled scene, its objects padded."""
+"""A detector's training sample: the frame of one labeled scene, its objects padded."""
 
 import dataclasses
 import functools
@@ -8,13 +8,13 @@ import numpy as np
 
 from ttd_jax.detection.augmentation import Augmentation, augment, make_frame
 from ttd_jax.detection.inputs import truth_of
-from ttd_jax.evaluation.units import decode_example
+from ttd_jax.pictures.decode import decode_example
 
 _CACHED = 256  # frames kept in memory, at most
 
 
-class LabelledSampler:
-    """Draws samples from labelled scenes; `sampler(number, generator)` for one of scene `number`.
+class LabeledSampler:
+    """Draws samples from labeled scenes; `sampler(number, generator)` for one of scene `number`.
 
     A sample is a dict of `sources` f32[M, H, W, 3], RGB in [0, 1], of the chosen roles; `covered`
     bool[H, W], where the frame shows the scene; and `boxes` f32[G, 4] in pixels, `classes` i32[G]
@@ -34,7 +34,7 @@ class LabelledSampler:
         """Reads nothing yet.
 
         Args:
-          examples: labelled ones.
+          examples: labeled ones.
           numbers: which of them to draw from.
           roles: of the sources that a sample shows.
           size: (H, W) of its frame, multiples of 32.
@@ -77,8 +77,8 @@ class LabelledSampler:
         example = self._examples[self._numbers[number]]
         own = [example.roles.index(role) for role in self._roles]
         shown = dataclasses.replace(
-            example, roles=self._roles, files=tuple(example.files[index] for index in own)
+            example, roles=self._roles, sources=tuple(example.sources[m] for m in own)
         )
-        pictures = decode_example(shown, gray=False)
+        pictures = decode_example(shown)
         truth = truth_of(example, pictures[0].size)
         return make_frame([p.as_bytes() for p in pictures], truth.boxes, truth.classes, self._size)

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax import traverse_util
 
-from ttd_jax.backbones.detector import Detector
-from ttd_jax.backbones.yolox import PRIOR, STRIDES
+from ttd_jax.detectors.detector import Detector
+from ttd_jax.detectors.yolox import PRIOR, STRIDES
 
 
 def replace_classes(

@@ -7,6 +7,7 @@ import numpy as np
 
 from ttd_jax.detection.average_precision import Found, Truth, measure
 from ttd_jax.detection.draw import match
+from ttd_jax.report.markdown import table
 
 # Side of a square, in pixels, below which an object is small and above which it is large.
 _SMALL, _LARGE = 32, 96
@@ -27,7 +28,7 @@ def found_in(record: Mapping, name: str, threshold: float = 0.0) -> Found:
     return Found(boxes, classes, scores).above(threshold)
 
 
-def summarise(
+def summarize(
     records: Sequence[Mapping],
     classes: Sequence[str],
     names: Sequence[str],
@@ -92,7 +93,7 @@ def markdown(result: Mapping) -> str:
         f"objects; {settings['detector']['model']} at {width}x{height}. Precision and recall are "
         "those where F1 is largest, at IoU 0.5, at a threshold of each input's own.",
         "",
-        *_table(
+        *table(
             ("input", "AP50", "AP50:95", "AP75", "precision", "recall", "F1", "threshold"),
             (
                 (
@@ -106,7 +107,7 @@ def markdown(result: Mapping) -> str:
         "",
         "## By class",
         "",
-        *_table(
+        *table(
             ("input", "class", "objects", "AP50", "AP50:95", "precision", "recall"),
             (
                 (
@@ -123,7 +124,7 @@ def markdown(result: Mapping) -> str:
         "",
         "## AP50:95 by size",
         "",
-        *_table(
+        *table(
             ("input", *(f"{size} ({count})" for size, count in result["per_size"].items())),
             (
                 (name, *(_figure(one["figures"][f"AP_{size}"]) for size in result["per_size"]))
@@ -175,21 +176,13 @@ def _changes(result):
         return lines
     kinds = ("found", "false alarms")
     head = ("image", "objects", *(f"{kind}, {name}" for kind in kinds for name in (first, second)))
-    return [*lines, "", *_table(head, (_counts(one, first, second) for one in changed[:_SHOWN]))]
+    return [*lines, "", *table(head, (_counts(one, first, second) for one in changed[:_SHOWN]))]
 
 
 def _counts(scene, first, second):
     found = (len(scene["found"][name]) for name in (first, second))
     false_alarms = (scene["false_alarms"][name] for name in (first, second))
     return scene["image"], scene["objects"], *found, *false_alarms
-
-
-def _table(head, rows):
-    return [_row(head), _row(["---"] * len(head)), *map(_row, rows)]
-
-
-def _row(cells):
-    return f"| {' | '.join(map(str, cells))} |"
 
 
 def _figure(value):

@@ -5,11 +5,9 @@ import pathlib
 
 import jax
 
-from ttd_jax.backbones import Detector
-from ttd_jax.checkpoints import store
 from ttd_jax.detection.augmentation import Augmentation
 from ttd_jax.detection.evaluation import Search, detection_settings, find_size
-from ttd_jax.detection.inputs import Inputs, find_inputs, find_labelled
+from ttd_jax.detection.inputs import Inputs, find_inputs, find_labeled
 from ttd_jax.detection.joint import (
     DETECTOR,
     FUSION,
@@ -18,13 +16,14 @@ from ttd_jax.detection.joint import (
     make_source_objective,
     split_variables,
 )
-from ttd_jax.detection.samples import LabelledSampler
+from ttd_jax.detection.samples import LabeledSampler
 from ttd_jax.detection.surgery import replace_classes
 from ttd_jax.detection.validation import FIGURES, Validation
+from ttd_jax.detectors import Detector, DetectorSpec
 from ttd_jax.errors import UserError
-from ttd_jax.training import processes as processes_lib
+from ttd_jax.pictures.checking import check
 from ttd_jax.training.objectives import make_objective
-from ttd_jax.training.phases import Phase, chain_phases, fill_options, optimiser_options
+from ttd_jax.training.phases import Phase, chain_phases, fill_options, optimizer_options
 from ttd_jax.training.run import (
     Outcome,
     as_plain,
@@ -34,13 +33,14 @@ from ttd_jax.training.run import (
     settings_of,
     train,
 )
-from ttd_jax.training.scenes import check_examples, held_back
+from ttd_jax.training.scenes import held_back
 from ttd_jax.training.settings import keep_settings
+from ttd_jax.weights import store
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PhaseOptions:
-    """What a phase trains, beside its steps, optimiser and augmentation.
+    """What a phase trains, beside its steps, optimizer and augmentation.
 
     Attributes:
       l1: add the distance of the raw boxes to the losses.
@@ -75,36 +75,36 @@ def train_detector(
     begun = find_run(workdir, resume=resume)
     chosen = config.train
     check_numbers(chosen, FIGURES, name="config.train")
-    dataset, examples = find_labelled(config, split=chosen.split)
+    dataset, examples = find_labeled(config, split=chosen.split)
     inputs = find_inputs((chosen.input,), examples.roles, config, fold=False)
     detector, names = _start(config, examples.classes)
     variables = _variables(detector, inputs)
     augmentations = _phases(as_plain(chosen.phases), detector, inputs, variables)
     kept, out = held_back(chosen.held_back, len(examples), name="config.train.held_back")
-    share = (process, processes, processes_lib.add_up) if processes > 1 else None
-    checked = check_examples(examples, share=share)
-    if not checked.objects:
+    scenes = check(examples, share=(process, processes))
+    objects = max(scene.objects for scene in scenes)
+    if not objects:
         raise UserError(f"{dataset}, {chosen.split}: no scene has an object to learn from")
     manifest, fusion = store.read_manifest(config.detector), None
     if inputs.model is not None:
-        fusion = store.read_manifest(pathlib.Path(config.weights_dir) / inputs.row.name)
+        fusion = store.read_manifest(pathlib.Path(config.weights_dir) / inputs.model.spec.name)
     settings = {
         "config": settings_of(chosen),
         "precision": config.precision,
-        "start": {"sha256": manifest["sha256"], "licence": _licence(manifest)},
+        "start": {"sha256": manifest["sha256"], "license": _license(manifest)},
         "classes": names,
         "size": list(detector.settings.size),
-        "fusion": fusion and {"model": inputs.row.name, "sha256": fusion["sha256"]},
-        "data": {"name": dataset, "sha256": checked.sha256},
+        "fusion": fusion and {"model": inputs.model.spec.name, "sha256": fusion["sha256"]},
+        "data": {"name": dataset, "sha256": scenes.sha256},
     }
     keep_settings(workdir, settings, begun=begun, writes=process == 0)
     samplers = {
-        phase: LabelledSampler(
+        phase: LabeledSampler(
             examples,
             kept,
             roles=examples.roles if inputs.strategies else inputs.names,
             size=detector.settings.size,
-            objects=checked.objects,
+            objects=objects,
             augmentation=augmentation,
         )
         for phase, augmentation in augmentations.items()
@@ -138,7 +138,7 @@ def train_detector(
         inputs=inputs,
         joint=any(phase["joint"] for phase in as_plain(chosen.phases)),
         settings=settings,
-        licences=(_licence(manifest), fusion and _licence(fusion)),
+        licenses=(_license(manifest), fusion and _license(fusion)),
         writes=process == 0,
     )
     return train(training, variables, export, final=chosen.final)
@@ -153,7 +153,7 @@ class _Export:
     inputs: Inputs
     joint: bool
     settings: dict
-    licences: tuple[str, str | None]
+    licenses: tuple[str, str | None]
     writes: bool
 
     @property
@@ -165,18 +165,17 @@ class _Export:
             return
         variables = jax.device_get(checkpoint.state.variables)
         training = {**self.settings, "step": checkpoint.step}
-        detectors, fusions = ({"licence": one, "training": training} for one in self.licences)
+        detectors, fusions = ({"license": one, "training": training} for one in self.licenses)
         if self.joint:
-            name, model = self.inputs.row.name, self.inputs.model
-            model = model.replace(variables=split_variables(variables, FUSION))
-            store.save_model(self.path.parent / name, name, model, source=fusions, overwrite=True)
+            model = self.inputs.model.replace(variables=split_variables(variables, FUSION))
+            store.save(self.path.parent / model.spec.name, model, source=fusions, overwrite=True)
         detector = self.detector.replace(variables=split_variables(variables, DETECTOR))
-        store.save_model(self.path, self.path.name, detector, source=detectors, overwrite=True)
+        store.save(self.path, detector, source=detectors, overwrite=True)
 
 
 def _start(config, classes):
     """`(detector, names)`: the one to begin with, and what it called each class, None for new."""
-    detector = store.load_detector(config.detector, precision=config.precision)
+    detector = store.load(config.detector, kind=DetectorSpec, precision=config.precision)
     known = detector.settings.classes
     names = {}
     for name in classes:
@@ -215,7 +214,7 @@ def _phases(configs, detector, inputs, variables):
 
 
 def _phase(config, detector, inputs, steps, start):
-    optimiser = config.pop("optimiser")
+    optimizer = config.pop("optimizer")
     options = fill_options(PhaseOptions, config)
     losses = {"l1": options.l1, "foreground": options.foreground}
     if not inputs.strategies:
@@ -230,7 +229,7 @@ def _phase(config, detector, inputs, steps, start):
         steps=steps,
         needs=(),
         objective=objective,
-        optimiser=optimiser_options(optimiser, steps, frozen=_frozen(inputs, options)),
+        optimizer=optimizer_options(optimizer, steps, frozen=_frozen(inputs, options)),
     )
 
 
@@ -243,7 +242,6 @@ def _fusion_objective(detector, inputs, options, losses):
         detector,
         inputs.model,
         settings,
-        channels=inputs.row.channels,
         keep_fusing=keep,
         keep_weight=options.keep_fusing,
         **losses,
@@ -254,5 +252,5 @@ def _frozen(inputs, options):
     return (FUSION,) if inputs.strategies and not options.joint else ()
 
 
-def _licence(manifest):
-    return manifest["source"].get("licence", "unknown")
+def _license(manifest):
+    return manifest["source"].get("license", "unknown")

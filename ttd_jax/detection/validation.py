@@ -11,8 +11,8 @@ from ttd_jax.detection.draw import draw
 from ttd_jax.detection.evaluation import Search
 from ttd_jax.detection.inputs import Inputs, truth_of
 from ttd_jax.detection.joint import DETECTOR, FUSION, split_variables
-from ttd_jax.fusing.sheet import contact_sheet
-from ttd_jax.training.processes import add_up
+from ttd_jax.processes import add_up
+from ttd_jax.report.sheet import contact_sheet
 
 # Every figure of a validation that a checkpoint can be chosen by: larger is better.
 FIGURES = ("AP50", "AP", "precision", "recall", "F1")
@@ -25,7 +25,7 @@ class Validation:
     """Where to look, and how.
 
     Attributes:
-      examples: labelled ones.
+      examples: labeled ones.
       numbers: those of them that are held back.
       inputs: the one input that the detector is trained on.
       search: the detector with any variables, and how it looks.

@@ -8,10 +8,9 @@ import platform
 import re
 from importlib import metadata
 
-from ttd_jax.backbones import CLASSIFIERS, DETECTORS, REGISTRY
-from ttd_jax.checkpoints import store
 from ttd_jax.doctor import selftest
 from ttd_jax.errors import UserError
+from ttd_jax.weights import store
 
 PACKAGE = "ttd-jax"
 # Read from their metadata: importing TensorFlow or torch takes seconds and gigabytes.
@@ -160,13 +159,13 @@ def find_extras() -> list[dict]:
 
 
 def _weights(folder):
-    row = {"path": str(folder), "model": None, "sha256": None, "licence": None, "problem": None}
+    row = {"path": str(folder), "model": None, "sha256": None, "license": None, "problem": None}
     try:
         manifest = store.read_manifest(folder)
         row.update(model=manifest["model"], sha256=manifest["sha256"])
         source = manifest.get("source")
-        row["licence"] = source.get("licence") if isinstance(source, dict) else None
-        _load(folder, manifest["model"])
+        row["license"] = source.get("license") if isinstance(source, dict) else None
+        store.load(folder)
     except UserError as error:
         row["problem"] = _one_line(error)
     except RuntimeError as error:  # no device to put them on
@@ -174,17 +173,6 @@ def _weights(folder):
     except (TypeError, ValueError, OSError) as error:
         row["problem"] = f"{folder}: unusable ({_one_line(error)}): convert the weights again"
     return row
-
-
-def _load(folder, name):
-    if name in REGISTRY:
-        store.load_model(name, folder)
-    elif name in CLASSIFIERS:
-        store.load_classifier(folder)
-    elif name in DETECTORS:
-        store.load_detector(folder)
-    else:
-        raise UserError(f"{folder}: holds weights of {name!r}, which this version does not know")
 
 
 def _selftest():

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from ttd_jax.backbones import Model, lookup, variable_shapes
 from ttd_jax.core import fusion
+from ttd_jax.networks import Model, lookup
 
 MODEL = "ifcnn_sum"
 SIZE = (12, 16)
@@ -86,10 +86,10 @@ def fixed_pair() -> np.ndarray:
 
 def fixed_model() -> Model:
     """IFCNN-SUM with weights that follow from each variable's place and shape."""
-    row = lookup(MODEL)
-    shapes = sorted(variable_shapes(row).items())
+    spec = lookup(MODEL)
+    shapes = sorted(spec.shapes().items())
     flat = {path: _fill(path, leaf.shape, 1 + place) for place, (path, leaf) in enumerate(shapes)}
-    return row.bind(traverse_util.unflatten_dict(flat, sep="/"))
+    return spec.bind(traverse_util.unflatten_dict(flat, sep="/"))
 
 
 def _fill(path, shape, place):

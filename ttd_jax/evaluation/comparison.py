@@ -1,15 +1,18 @@
 """Evaluations beside the published figures, and TTD beside static fusion."""
 
-import csv
-import dataclasses
-import io
 from collections.abc import Mapping, Sequence
 
-from ttd_jax import metrics
-from ttd_jax.backbones import REGISTRY
 from ttd_jax.evaluation import published
-from ttd_jax.evaluation.intervals import estimate, paired_difference
+from ttd_jax.evaluation.intervals import estimates, paired_differences
+from ttd_jax.metrics import METRICS
+from ttd_jax.networks import lookup
+from ttd_jax.report.csv_text import csv_text
+from ttd_jax.report.latex import booktabs, escape
+from ttd_jax.report.markdown import table
+from ttd_jax.report.scores import arrow, heading, interval
 
+_ARROWS = {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
+_FIELDS = ("mean", "std", "low", "high", "count", "published", "difference", "agrees")
 STATIC = "static"
 
 
@@ -38,35 +41,24 @@ def compare(model: str, dataset: str, records: Sequence[Mapping], names: Sequenc
         "count": len(records),
         "strategies": {
             strategy: {
-                n: {
-                    **dataclasses.asdict(estimate(values)),
-                    **_beside(model, dataset, strategy, n, sum(values) / len(values)),
-                }
-                for n, values in column.items()
+                name: {**cell, **_beside(model, dataset, strategy, name, columns[strategy][name])}
+                for name, cell in column.items()
             }
-            for strategy, column in columns.items()
+            for strategy, column in estimates(columns).items()
         },
-        "gains": {
-            strategy: {
-                n: paired_difference(
-                    column[n], columns[STATIC][n], better=metrics.REGISTRY[n].better
-                )
-                for n in names
-            }
-            for strategy, column in columns.items()
-            if STATIC in columns and strategy != STATIC
-        },
+        "gains": paired_differences(columns, STATIC) if STATIC in columns else {},
     }
 
 
-def _beside(model, dataset, strategy, metric, mean):
+def _beside(model, dataset, strategy, metric, scores):
     table = published.BENCHMARKS.get(dataset)
-    method = REGISTRY[model].published_as
+    method = lookup(model).published_as
     if table is None or method is None:
         return {}
     figure = table.figure(method + ("" if strategy == STATIC else "+TTD"), metric)
     if figure is None:
         return {}
+    mean = sum(scores) / len(scores)
     return {
         "published": figure,
         "difference": mean - figure,
@@ -81,24 +73,21 @@ def markdown(comparisons: Sequence[Mapping], protocol: str) -> str:
         lines += [f"## {c['model']} on {c['dataset']}, {c['count']} images", ""]
         lines += [_note(c)] if _note(c) else []
         strategies = c["strategies"]
-        header = ["metric"]
+        head = ["metric"]
         for strategy in strategies:
-            header += [strategy, "published", "difference", "rounds to it"]
-        lines += [_row(header), _row(["---"] * len(header))]
-        for name in next(iter(strategies.values())):
-            cells = [f"{name} {_arrow(name)}"]
-            for column in strategies.values():
-                cells += _cells(column[name])
-            lines.append(_row(cells))
-        lines.append("")
+            head += [strategy, "published", "difference", "rounds to it"]
+        rows = [
+            [heading(name), *(cell for s in strategies.values() for cell in _cells(s[name]))]
+            for name in next(iter(strategies.values()))
+        ]
+        lines += [*table(head, rows), ""]
         for strategy, gains in c["gains"].items():
+            rows = [
+                (heading(n), f"{g['mean']:+.4f}", interval(g, "+"), f"{g['improved']:.0%}")
+                for n, g in gains.items()
+            ]
             lines += [f"{strategy} - {STATIC}, paired, 95 % bootstrap interval:", ""]
-            lines += [_row(["metric", "gain", "interval", "images improved"]), _row(["---"] * 4)]
-            for name, g in gains.items():
-                interval = f"[{g['low']:+.4f}, {g['high']:+.4f}]"
-                share = f"{g['improved']:.0%}"
-                lines.append(_row([f"{name} {_arrow(name)}", f"{g['mean']:+.4f}", interval, share]))
-            lines.append("")
+            lines += [*table(["metric", "gain", "interval", "images improved"], rows), ""]
     return "\n".join(lines)
 
 
@@ -106,78 +95,49 @@ def latex(comparisons: Sequence[Mapping], protocol: str) -> str:
     """A booktabs table for each data set, models and strategies as rows; best figures bold."""
     blocks = [f"% protocol: {protocol}"]
     for dataset in dict.fromkeys(c["dataset"] for c in comparisons):
-        rows = [
-            (f"{c['model']}, {strategy}".replace("_", r"\_"), column)
+        columns = [
+            (f"{c['model']}, {strategy}", column)
             for c in comparisons
             if c["dataset"] == dataset
             for strategy, column in c["strategies"].items()
         ]
-        names = list(rows[0][1])
+        names = list(columns[0][1])
         best = {
-            n: (max if metrics.REGISTRY[n].better == "up" else min)(r[n]["mean"] for _, r in rows)
+            n: (max if METRICS[n].better == "up" else min)(c[n]["mean"] for _, c in columns)
             for n in names
         }
-        arrows = {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
-        head = " & ".join(["Method", *(f"{n} {arrows[_arrow(n)]}" for n in names)])
-        body = []
-        for label, column in rows:
-            cells = [
-                rf"\textbf{{{column[n]['mean']:.2f}}}"
-                if column[n]["mean"] == best[n]
-                else f"{column[n]['mean']:.2f}"
-                for n in names
-            ]
-            body.append(" & ".join([label, *cells]) + r" \\")
-        caption = dataset.replace("_", r"\_")
-        blocks.append(
-            "\n".join(
-                [
-                    r"\begin{table}",
-                    rf"\caption{{{caption}}}",
-                    rf"\begin{{tabular}}{{l{'c' * len(names)}}}",
-                    r"\toprule",
-                    head + r" \\",
-                    r"\midrule",
-                    *body,
-                    r"\bottomrule",
-                    r"\end{tabular}",
-                    r"\end{table}",
-                ]
-            )
-        )
+        rows = [
+            [escape(label), *(_bold_if(column[n]["mean"], best[n]) for n in names)]
+            for label, column in columns
+        ]
+        head = ["Method", *(f"{n} {_ARROWS[arrow(n)]}" for n in names)]
+        blocks.append(booktabs(dataset, head, rows))
     return "\n\n".join(blocks) + "\n"
 
 
 def csv_table(comparisons: Sequence[Mapping], protocol: str) -> str:
     """A row for each model, data set, strategy and metric."""
-    fields = ("mean", "std", "low", "high", "count", "published", "difference", "agrees")
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["model", "dataset", "strategy", "metric", "protocol", *fields])
-    for c in comparisons:
-        for strategy, column in c["strategies"].items():
-            for name, cell in column.items():
-                values = (cell.get(field, "") for field in fields)
-                writer.writerow([c["model"], c["dataset"], strategy, name, protocol, *values])
-    return buffer.getvalue()
+    rows = (
+        [c["model"], c["dataset"], strategy, name, protocol, *(cell.get(f, "") for f in _FIELDS)]
+        for c in comparisons
+        for strategy, column in c["strategies"].items()
+        for name, cell in column.items()
+    )
+    return csv_text([["model", "dataset", "strategy", "metric", "protocol", *_FIELDS], *rows])
+
+
+def _bold_if(mean, best):
+    return rf"\textbf{{{mean:.2f}}}" if mean == best else f"{mean:.2f}"
 
 
 def _cells(cell):
-    interval = f"{cell['mean']:.4f} [{cell['low']:.4f}, {cell['high']:.4f}]"
+    mean = f"{cell['mean']:.4f} {interval(cell)}"
     if "published" not in cell:
-        return [interval, "", "", ""]
+        return [mean, "", "", ""]
     agrees = "yes" if cell["agrees"] else "no"
-    return [interval, f"{cell['published']:.2f}", f"{cell['difference']:+.4f}", agrees]
+    return [mean, f"{cell['published']:.2f}", f"{cell['difference']:+.4f}", agrees]
 
 
 def _note(comparison):
-    note = REGISTRY[comparison["model"]].note
+    note = lookup(comparison["model"]).note
     return f"{note[0].upper()}{note[1:]}.\n" if note else ""
-
-
-def _arrow(name):
-    return "↑" if metrics.REGISTRY[name].better == "up" else "↓"
-
-
-def _row(cells):
-    return f"| {' | '.join(cells)} |"

@@ -4,16 +4,18 @@ import dataclasses
 import pathlib
 
 from ttd_jax import metrics
-from ttd_jax.backbones import lookup
-from ttd_jax.checkpoints import store
-from ttd_jax.data import examples as examples_lib
-from ttd_jax.data.scenes import find_scenes, source_labels
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.evaluation import comparison, report
 from ttd_jax.evaluation.gallery import Gallery
 from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
-from ttd_jax.evaluation.records import Records
 from ttd_jax.files import dumps, write_whole
+from ttd_jax.networks import FusionSpec
+from ttd_jax.pictures.checking import check
+from ttd_jax.pictures.prepared import prepared_examples
+from ttd_jax.pictures.records import Records
+from ttd_jax.pictures.scenes import find_scenes
+from ttd_jax.processes import wait_for_all
+from ttd_jax.weights import store
 
 
 def evaluate(config, out: pathlib.Path, *, resume=False, process=0, processes=1):
@@ -37,31 +39,33 @@ def evaluate(config, out: pathlib.Path, *, resume=False, process=0, processes=1)
         raise UserError("the config names no data set: pass FILE:MODEL,DATASET")
     if config.gallery < 0:
         raise UserError(f"config.gallery={config.gallery}: must be a number of scenes, 0 for none")
-    datasets = {name: _examples(config, name) for name in config.datasets}
     stores = []
+    found = {name: _examples(config, name) for name in config.datasets}
     for job in jobs:
-        records = Records(out / job.row.name, process)
-        settings = _settings(config, job)
-        records.start(settings, resume=resume, first=process == 0)
+        records = Records(out / job.model.spec.name, process=process)
+        records.find(_settings(config, job), resume=resume)
         stores.append(records)
-        for name, examples in datasets.items():
-            evaluate_dataset(
-                job,
-                name,
-                examples,
-                records,
-                process=process,
-                processes=processes,
-                add=_sum_over_processes if processes > 1 else None,
-            )
+    datasets = {
+        name: check(
+            examples,
+            gray=config.color == "network",
+            least=max(job.model.spec.min_size for job in jobs),
+            share=(process, processes),
+        )
+        for name, examples in found.items()
+    }
+    for job, records in zip(jobs, stores, strict=True):
+        records.start(_settings(config, job), resume=resume, first=process == 0)
+        for name, scenes in datasets.items():
+            evaluate_dataset(job, name, scenes, records, process=process, processes=processes)
     if processes > 1:
-        _wait_for_all()
+        wait_for_all()
     if process:
         return None
     sections = [
-        _section(config, job, name, _merged(records, name, examples))
+        _section(config, job, name, _merged(records, name, scenes))
         for job, records in zip(jobs, stores, strict=True)
-        for name, examples in datasets.items()
+        for name, scenes in datasets.items()
     ]
     comparisons = [section.comparison for section in sections]
     _write(out, _tables(comparisons, config.protocol))
@@ -72,39 +76,27 @@ def evaluate(config, out: pathlib.Path, *, resume=False, process=0, processes=1)
 
 
 def _job(config, name):
-    try:
-        row = lookup(name)
-        names = tuple(metrics.lookup(n).name for n in config.metrics or metrics.REGISTRY)
-        metrics.protocol.check(config.protocol)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    strategies = {}
-    for strategy in config.strategies:
-        preset = row.default_preset if strategy == "ttd" else strategy
-        if strategy != comparison.STATIC and preset not in row.presets:
-            known = ", ".join((comparison.STATIC, "ttd", *row.presets))
-            raise UserError(f"unknown strategy {strategy!r}: {row.name} knows {known}")
-        strategies[strategy] = row.presets.get(preset)
-    model = store.load_model(
-        row.name,
-        pathlib.Path(config.weights_dir) / row.name,
+    metrics.protocol.check(config.protocol)
+    model = store.load(
+        pathlib.Path(config.weights_dir) / name,
+        name=name,
+        kind=FusionSpec,
         fold=True,
         precision=config.precision,
     )
     return Evaluation(
         model=model,
-        row=row,
-        strategies=strategies,
+        strategies={strategy: model.strategy(strategy) for strategy in config.strategies},
         color=config.color,
         protocol=config.protocol,
-        names=names,
+        names=tuple(metrics.lookup(n).name for n in config.metrics or metrics.METRICS),
         batch_size=config.batch_size,
     )
 
 
 def _examples(config, name):
     if not config.sources:
-        return examples_lib.prepared_examples(name, config.split, config.data_dir or None)
+        return prepared_examples(name, config.split, config.data_dir or None)
     sources = config.sources
     if not isinstance(sources[0], str):
         if len(sources) != len(config.datasets):
@@ -113,13 +105,13 @@ def _examples(config, name):
                 f"{len(config.datasets)}"
             )
         sources = sources[config.datasets.index(name)]
-    return examples_lib.folder_examples(find_scenes(sources), source_labels(sources))
+    return find_scenes(sources)
 
 
 def _settings(config, job):
-    weights = pathlib.Path(config.weights_dir) / job.row.name
+    weights = pathlib.Path(config.weights_dir) / job.model.spec.name
     return {
-        "model": job.row.name,
+        "model": job.model.spec.name,
         "weights_sha256": store.read_manifest(weights)["sha256"],
         "strategies": {
             name: settings and dataclasses.asdict(settings)
@@ -133,27 +125,15 @@ def _settings(config, job):
     }
 
 
-def _sum_over_processes(table):
-    from jax.experimental import multihost_utils
-
-    return multihost_utils.process_allgather(table).sum(axis=0)
-
-
-def _wait_for_all():
-    from jax.experimental import multihost_utils
-
-    multihost_utils.sync_global_devices("every process has finished its share")
-
-
-def _merged(records, name, examples):
-    found = records.finished()
-    missing = [e for e in examples.names if (name, e) not in found]
+def _merged(records, name, scenes):
+    found, keys = records.finished(), [(name, *key) for key in scenes.keys]
+    missing = sum(key not in found for key in keys)
     if missing:
         raise UserError(
-            f"{name}: {len(missing)} images have no scores although every process ended: is --out "
+            f"{name}: {missing} images have no scores although every process ended: is --out "
             "shared by all of them?"
         )
-    return [found[name, image] for image in examples.names]
+    return [found[key] for key in keys]
 
 
 def _tables(comparisons, protocol):
@@ -167,7 +147,7 @@ def _tables(comparisons, protocol):
 
 def _section(config, job, name, records):
     return report.Section(
-        comparison=comparison.compare(job.row.name, name, records, job.names),
+        comparison=comparison.compare(job.model.spec.name, name, records, job.names),
         records=records,
         settings=_settings(config, job),
     )
@@ -177,8 +157,8 @@ def _with_cards(sections, config, jobs, datasets):
     remaining = iter(sections)
     for job in jobs:
         gallery = Gallery(job)
-        for examples in datasets.values():
-            cards = gallery.cards(examples, config.gallery)
+        for scenes in datasets.values():
+            cards = gallery.cards(scenes.examples, config.gallery)
             yield dataclasses.replace(next(remaining), cards=cards)
 
 

@@ -2,23 +2,21 @@
 
 import base64
 import dataclasses
-import functools
 from collections.abc import Mapping
 
 import cv2
 import jax
 import numpy as np
-from tqdm import tqdm
 
-from ttd_jax.core import color as color_lib
-from ttd_jax.core import fusion as fusion_lib
-from ttd_jax.data.images import decode_picture, quantise
+from ttd_jax.core.color import resolve_color
+from ttd_jax.core.dominability import dominance_shares
+from ttd_jax.core.quantization import quantize
 from ttd_jax.evaluation.loop import Evaluation
-from ttd_jax.evaluation.program import quantised
-from ttd_jax.evaluation.units import load_inputs
-from ttd_jax.fusing import overlay
-from ttd_jax.fusing.compute import dominance_shares
-from ttd_jax.fusing.options import resolve_color
+from ttd_jax.networks import fuse_pictures
+from ttd_jax.pictures.decode import decode_example
+from ttd_jax.report.overlay import dominability_overlay, tint
+from ttd_jax.report.progress import progress
+from ttd_jax.report.sheet import resize
 
 _WIDTH = 360  # pixels
 _QUALITY = 82  # of WebP, 1 to 100
@@ -70,17 +68,19 @@ class Gallery:
 
     def cards(self, examples, count: int) -> list[Card]:
         """Cards of up to `count` scenes, evenly spread over a sequence of `Example`."""
-        bar = tqdm(spread(len(examples), count), "gallery", unit="scene", delay=1, disable=None)
+        bar = progress(spread(len(examples), count), "gallery")
         return [self._card(examples[index]) for index in bar]
 
     def _card(self, example):
-        inputs = load_inputs(example, gray=self._gray)
-        sources = {  # in their colours, also where the network was given greys
-            role: thumbnail(quantise(decode_picture(data, role).as_float(), np.uint8))
-            for role, data in zip(example.roles, example.files, strict=True)
+        shown = decode_example(example)  # in color, also where the network is given grays
+        given = decode_example(example, gray=True) if self._gray else shown
+        sources = {
+            role: thumbnail(picture.as_bytes())
+            for role, picture in zip(example.roles, shown, strict=True)
         }
+        pictures = tuple(picture.as_float() for picture in given)
         fused, maps = {}, {}
-        results = self._program(self._job.model, inputs.pictures)
+        results = self._program(self._job.model, pictures)
         for strategy, (image, *dominability) in jax.tree.map(np.asarray, results).items():
             fused[strategy] = thumbnail(image)
             if dominability:
@@ -93,17 +93,11 @@ class Gallery:
         A static fusion's RD is a constant: XLA would reduce it while it compiles, very slowly.
         """
         mode = resolve_color(self._job.color, tuple(p.shape[-1] == 3 for p in pictures))
-        how = self._job.row.quantise if self._gray else "round"
+        how = model.spec.quantize if self._gray else "round"
         results = {}
         for strategy, settings in self._job.strategies.items():
-            if settings is None:
-                fuse = functools.partial(fusion_lib.static_fuse, model)
-            else:
-                fuse = functools.partial(fusion_lib.dynamic_fuse, model, settings=settings)
-            fusion = color_lib.fuse_in_color(
-                fuse, pictures, mode=mode, channels=self._job.row.channels
-            )
-            results[strategy] = (quantised(fusion.image, how=how),)
+            fusion = fuse_pictures(model, pictures, settings, mode=mode)
+            results[strategy] = (quantize(fusion.image, how=how),)
             if settings is not None:
                 rd = fusion.dominability
                 results[strategy] += rd, dominance_shares(rd)
@@ -127,12 +121,11 @@ def dominance_map(image, rd, shares, roles):
     Returns:
       `(Thumbnail, M Dominance)`.
     """
-    drawn = overlay.dominability_overlay(image / np.float32(255), rd, roles)
+    drawn = dominability_overlay(image / np.float32(255), rd, roles)
     # The legend below the picture would be too small to read: the page has its own.
     height = image.shape[0] * drawn.shape[1] // image.shape[1]
-    tints = overlay.COLOURS.astype(int)
     return thumbnail(drawn[:height]), tuple(
-        Dominance(role, "#{:02x}{:02x}{:02x}".format(*tints[m % len(tints)]), share, mean)
+        Dominance(role, tint(m), share, mean)
         for m, (role, share, mean) in enumerate(
             zip(roles, map(float, shares), map(float, rd.mean(axis=(1, 2))), strict=True)
         )
@@ -141,12 +134,9 @@ def dominance_map(image, rd, shares, roles):
 
 def thumbnail(pixels) -> Thumbnail:
     """A picture u8[H, W, 1 or 3], no wider than a card; never enlarged."""
+    if pixels.shape[1] > _WIDTH:
+        pixels = resize(pixels, _WIDTH)
     height, width = pixels.shape[:2]
-    if width > _WIDTH:
-        height = max(1, round(height * _WIDTH / width))
-        width = _WIDTH
-        pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
-        pixels = pixels.reshape(height, width, -1)
     rgb = np.broadcast_to(pixels, (height, width, 3))
     options = [cv2.IMWRITE_WEBP_QUALITY, _QUALITY]
     data = cv2.imencode(".webp", np.ascontiguousarray(rgb[..., ::-1]), options)[1].tobytes()

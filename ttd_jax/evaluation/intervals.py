@@ -1,8 +1,11 @@
 """Means over images with their uncertainty. Float64, on the host."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from ttd_jax.metrics import METRICS
 
 _RESAMPLES = 2000
 _SEED = 20241210
@@ -55,3 +58,32 @@ def paired_difference(values, baseline, *, better: str) -> dict:
     difference = np.asarray(values, np.float64) - np.asarray(baseline, np.float64)
     gain = difference if better == "up" else -difference
     return {**dataclasses.asdict(estimate(difference)), "improved": float(np.mean(gain > 0))}
+
+
+def estimates(columns: Mapping[str, Mapping[str, Sequence[float]]]) -> dict:
+    """The fields of an `Estimate` for each result and metric.
+
+    Args:
+      columns: result (a strategy, a method) -> metric -> a score an image.
+    """
+    return {
+        result: {name: dataclasses.asdict(estimate(scores)) for name, scores in column.items()}
+        for result, column in columns.items()
+    }
+
+
+def paired_differences(columns: Mapping[str, Mapping[str, Sequence[float]]], baseline: str) -> dict:
+    """Every other result's paired difference from one of them: result -> metric -> difference.
+
+    Args:
+      columns: see `estimates`; the images are in one order everywhere.
+      baseline: the result to compare with.
+    """
+    return {
+        result: {
+            name: paired_difference(scores, columns[baseline][name], better=METRICS[name].better)
+            for name, scores in column.items()
+        }
+        for result, column in columns.items()
+        if result != baseline
+    }

@@ -1,6 +1,5 @@
 """Evaluates one model on data sets, on all local devices, process by process."""
 
-import concurrent.futures
 import dataclasses
 import itertools
 import time
@@ -10,15 +9,16 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from ttd_jax.backbones import BackboneRow, Model
+from ttd_jax import metrics
+from ttd_jax.core.color import resolve_color
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.evaluation.program import device_program
-from ttd_jax.evaluation.records import Records
-from ttd_jax.evaluation.units import load_inputs, plan_units, stack
-from ttd_jax.fusing.options import resolve_color
-
-# Decoded batches that wait for a device, and threads that decode.
-_AHEAD = 2
+from ttd_jax.networks import Model
+from ttd_jax.pictures.ahead import ahead
+from ttd_jax.pictures.batches import plan_batches, stack
+from ttd_jax.pictures.checking import Scenes
+from ttd_jax.pictures.decode import decode_example
+from ttd_jax.pictures.records import Records
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,16 +27,14 @@ class Evaluation:
 
     Attributes:
       model: the network.
-      row: its row of the registry.
       strategies: name -> RD settings, None for the static fusion.
-      color: how colour is treated, one of `ttd_jax.fusing.options.COLORS`.
+      color: how color is treated, one of `ttd_jax.core.color.COLORS`.
       protocol: of the metrics.
       names: of the metrics.
       batch_size: scenes a device takes at once; 0 chooses by size.
     """
 
     model: Model
-    row: BackboneRow
     strategies: Mapping[str, DominabilitySettings | None]
     color: str
     protocol: str
@@ -47,28 +45,25 @@ class Evaluation:
 def evaluate_dataset(
     job: Evaluation,
     dataset: str,
-    examples,
+    scenes: Scenes,
     records: Records,
     *,
     process: int = 0,
     processes: int = 1,
-    add=None,
     devices: Sequence | None = None,
 ) -> dict:
     """Scores this process's share of a data set and appends a record for each image.
 
-    Units of scenes are dealt to the processes in turn; every unit computes the same bits wherever
-    it runs. Decoding, the devices and writing overlap.
+    Batches of scenes are given to the processes in turn; every batch computes the same bits
+    wherever it runs. Decoding, the devices and writing overlap.
 
     Args:
       job: what to evaluate.
       dataset: its name, for the records.
-      examples: a sequence of `Example`.
+      scenes: checked; gray where the job's color is 'network'.
       records: where to append; finished images are skipped.
       process: this process's index.
       processes: how many there are.
-      add: sums an integer array over the processes; without it every process decodes every
-        example to learn its shape.
       devices: local devices to use; all by default.
 
     Returns:
@@ -77,87 +72,85 @@ def evaluate_dataset(
     """
     start = time.perf_counter()
     devices = jax.local_devices() if devices is None else devices
-    gray = job.color == "network"
-    share = (process, processes, add) if add else None
-    units = plan_units(examples, gray=gray, batch_size=job.batch_size, share=share)
-    units = units[process::processes]
-    finished = records.finished()
-    done = {image for known, image in finished if known == dataset}
-    todo = [(unit, [i for i in unit.indices if examples[i].name not in done]) for unit in units]
-    reused = sum(len(unit.indices) - len(missing) for unit, missing in todo)
-    groups = list(_same_shape([t for t in todo if t[1]], len(devices)))
+    known = records.finished()
+    finished = {i for i, key in enumerate(scenes.keys) if (dataset, *key) in known}
+    batches = plan_batches(scenes, job.batch_size)[process::processes]
+    todo = [(batch, batch.missing(finished)) for batch in batches]
+    todo = [(batch, slots) for batch, slots in todo if slots]
+    scored = sum(len(slots) for _, slots in todo)
     program = device_program(
         devices,
         strategies=dict(job.strategies),
-        resolve_mode=lambda coloured: resolve_color(job.color, coloured),
-        channels=job.row.channels,
-        how=job.row.quantise if gray else "round",
+        resolve_mode=lambda colored: resolve_color(job.color, colored),
+        how=job.model.spec.quantize if scenes.gray else "round",
         protocol=job.protocol,
         names=job.names,
     )
-    total, count = 0.0, 0.0
-    scored = sum(len(missing) for _, missing in todo)
-    with (
-        concurrent.futures.ThreadPoolExecutor(_AHEAD) as pool,
-        tqdm(total=scored, desc=dataset, unit="scene", delay=1, disable=None) as bar,
-    ):
 
-        def load(group):
-            scenes = [
-                {unit.indices.index(i): load_inputs(examples[i], gray=gray) for i in missing}
-                for unit, missing in group
-            ]
-            return scenes, stack([unit for unit, _ in group], scenes, len(devices))
+    def load(group):
+        given = {
+            device: stack(batch.capacity, {slot: _inputs(scenes, i) for slot, i in slots.items()})
+            for device, (batch, slots) in enumerate(group)
+        }
+        return stack(len(devices), given)
 
-        waiting = (pool.submit(load, group) for group in groups)
-        loaded = list(itertools.islice(waiting, _AHEAD))
-        running = None
-        for group in [*groups, None]:
-            if group is not None:
-                scenes, arrays = loaded.pop(0).result()
-                loaded += itertools.islice(waiting, 1)
-                dispatched = group, scenes, program(job.model, *arrays)  # returns at once
+    total, count, running = 0.0, 0.0, None
+    groups = ahead(load, _same_shape(todo, len(devices)))
+    with tqdm(total=scored, desc=dataset, unit="scene", delay=1, disable=None) as bar:
+        for group, arrays in itertools.chain(groups, [(None, None)]):
+            dispatched = group and (group, program(job.model, *arrays))  # returns at once
             if running is not None:
-                sums = _collect(job, dataset, examples, records, *running)
+                sums = _collect(job, dataset, scenes, records, *running)
                 total, count = total + sums[0], count + sums[1]
-                bar.update(sum(len(missing) for _, missing in running[0]))
-            running = dispatched if group is not None else None
+                bar.update(sum(len(slots) for _, slots in running[0]))
+            running = dispatched
     means = total / max(count, 1.0) * np.ones((len(job.strategies), len(job.names)))
     return {
         "scored": scored,
-        "reused": reused,
+        "reused": sum(len(batch.indices) for batch in batches) - scored,
         "seconds": time.perf_counter() - start,
-        "means": {
-            strategy: dict(zip(job.names, map(float, row), strict=True))
-            for strategy, row in zip(job.strategies, means, strict=True)
-        },
+        "means": _table(job, means),
     }
 
 
 def _same_shape(todo, size):
-    """Groups of up to `size` units of one shape, in order."""
-    for _, same in itertools.groupby(todo, key=lambda t: (t[0].shape, t[0].capacity)):
+    """Groups of up to `size` batches of one shape, in order."""
+    for _, same in itertools.groupby(todo, key=lambda t: (t[0].shapes, t[0].capacity)):
         same = list(same)
         for begin in range(0, len(same), size):
             yield same[begin : begin + size]
 
 
-def _collect(job, dataset, examples, records, group, scenes, results):
+def _inputs(scenes, index):
+    """Pictures f32[H, W, 1 or 3], grays f32[M, H, W] for the metrics, and that it is no padding."""
+    example, pictures = scenes.load(index)
+    grays = pictures if scenes.gray else decode_example(example, gray=True)
+    return (
+        tuple(picture.as_float() for picture in pictures),
+        np.stack([metrics.source_gray(picture.as_bytes()) for picture in grays]),
+        True,
+    )
+
+
+def _collect(job, dataset, scenes, records, group, results):
     """Waits for a group's scores, writes its records; the devices' sums in float64."""
     scores, total, count = (np.asarray(array) for array in results)
-    for device, (unit, missing) in enumerate(group):
-        for index in missing:
-            slot = unit.indices.index(index)
-            table = scores[device, slot]
+    for device, (_, slots) in enumerate(group):
+        for slot, index in slots.items():
             records.append(
                 {
                     "dataset": dataset,
-                    "image": examples[index].name,
-                    "sha256": list(scenes[device][slot].sha256),
-                    "scores": {
-                        strategy: dict(zip(job.names, map(float, row), strict=True))
-                        for strategy, row in zip(job.strategies, table, strict=True)
-                    },
+                    "image": scenes.examples.names[index],
+                    "sha256": list(scenes[index].sha256),
+                    "scores": _table(job, scores[device, slot]),
                 }
             )
     return total.sum(axis=0, dtype=np.float64), count.sum(dtype=np.float64)
+
+
+def _table(job, figures):
+    """Strategy -> metric -> figure of f[strategies, metrics]."""
+    return {
+        strategy: dict(zip(job.names, map(float, row), strict=True))
+        for strategy, row in zip(job.strategies, figures, strict=True)
+    }

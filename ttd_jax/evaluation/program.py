@@ -7,26 +7,18 @@ import jax
 import jax.numpy as jnp
 
 from ttd_jax import metrics
-from ttd_jax.backbones import Model
-from ttd_jax.core import color as color_lib
-from ttd_jax.core import fusion as fusion_lib
 from ttd_jax.core.dominability import DominabilitySettings
-
-
-def quantised(image, *, how):
-    """An image f32 in [0, 1] as the u8 picture that would be saved; 'round' or 'truncate'."""
-    scaled = jnp.clip(image, 0.0, 1.0) * 255.0
-    return (jnp.round(scaled) if how == "round" else jnp.floor(scaled)).astype(jnp.uint8)
+from ttd_jax.core.quantization import quantize
+from ttd_jax.networks import Model, fuse_pictures
 
 
 def score_scene(
     model: Model,
     pictures,
-    greys,
+    grays,
     *,
     strategies: Mapping[str, DominabilitySettings | None],
     mode: str,
-    channels: int,
     how: str,
     protocol: str,
     names: Sequence[str],
@@ -36,10 +28,9 @@ def score_scene(
     Args:
       model: the network.
       pictures: M arrays f32[H, W, 1 or 3] in [0, 1].
-      greys: f32[M, H, W], the sources' greys in 0..255, for the metrics.
+      grays: f32[M, H, W], the sources' grays in 0..255, for the metrics.
       strategies: name -> RD settings, None for the static fusion.
       mode: of `fuse_in_color`.
-      channels: of the network.
       how: 'round' or 'truncate', to 8 bits before scoring, as a saved picture would be.
       protocol: of the metrics.
       names: of the metrics.
@@ -49,13 +40,9 @@ def score_scene(
     """
     rows = []
     for settings in strategies.values():
-        if settings is None:
-            fuse = functools.partial(fusion_lib.static_fuse, model)
-        else:
-            fuse = functools.partial(fusion_lib.dynamic_fuse, model, settings=settings)
-        fusion = color_lib.fuse_in_color(fuse, pictures, mode=mode, channels=channels)
-        grey = metrics.fused_grey(quantised(fusion.image, how=how), protocol=protocol)
-        scores = metrics.evaluate(grey, greys, protocol=protocol, names=names)
+        fusion = fuse_pictures(model, pictures, settings, mode=mode)
+        gray = metrics.fused_gray(quantize(fusion.image, how=how), protocol=protocol)
+        scores = metrics.evaluate(gray, grays, protocol=protocol, names=names)
         rows.append(jnp.stack([scores[name] for name in names]))
     return jnp.stack(rows)
 
@@ -66,20 +53,20 @@ def device_program(devices, **options):
     Args:
       devices: the local devices to use.
       **options: static options of `score_scene`; `resolve_mode` in place of `mode`: function of
-        the tuple of which sources have colour.
+        the tuple of which sources have color.
 
     Returns:
-      Function `(model, pictures, greys, mask) -> (scores, total, count)`: arrays with the leading
+      Function `(model, pictures, grays, mask) -> (scores, total, count)`: arrays with the leading
       axes [device, batch]; `mask` bool[device, batch] is False in padding; scores f32[device,
       batch, strategies, metrics]; total f32[device, strategies, metrics] and count f32[device]
       sum what is not masked.
     """
     resolve_mode = options.pop("resolve_mode")
 
-    def one_device(model, pictures, greys, mask):
+    def one_device(model, pictures, grays, mask):
         mode = resolve_mode(tuple(picture.shape[-1] == 3 for picture in pictures))
         one = functools.partial(score_scene, mode=mode, **options)
-        scores = jax.vmap(one, in_axes=(None, 0, 0))(model, pictures, greys)
+        scores = jax.vmap(one, in_axes=(None, 0, 0))(model, pictures, grays)
         kept = jnp.where(mask[:, None, None], scores, 0.0)
         return scores, jnp.sum(kept, axis=0), jnp.sum(mask.astype(jnp.float32))
 

@@ -144,8 +144,6 @@ BENCHMARKS: Mapping[str, Table] = {
     "m3fd/fusion": _table("EI", "TTD: 12.88", "a public leaderboard, not the paper"),
 }
 
-DETECTION = _table("mAP50", "TTD: 0.952", "LLVIP; a public leaderboard, not the paper")
-
 # Ablations, all on LLVIP with IFCNN.
 FORM_OF_WEIGHT = _table(
     _SCENES,
@@ -157,7 +155,7 @@ FORM_OF_WEIGHT = _table(
     """,
     _SIXTH,
 )
-NORMALISATION = _table(
+NORMALIZATION = _table(
     _SCENES,
     """
     none: 6.57 29.84 4.60 11.56 16.56 0.95 8.80
@@ -179,8 +177,6 @@ PARAMETER_NOISE: Mapping[float, Table] = {
         (0.5, "4.49 30.38 3.72 9.33 16.03 0.75 8.99", "4.53 35.32 4.31 10.82 18.71 0.82 8.82"),
     )
 }
-# Seconds for an LLVIP image on the authors' machine.
-COST = _table("static TTD", "CDDFuse: 1.10 1.77\nPIAFusion: 2.05 4.02\nIFCNN: 0.006 0.013")
 
 
 def agrees(measured: float, published: float, digits: int = DIGITS) -> bool:

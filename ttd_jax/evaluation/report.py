@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 import jinja2
 
 from ttd_jax import metrics
-from ttd_jax.backbones import REGISTRY
 from ttd_jax.evaluation import plots
 from ttd_jax.evaluation.comparison import STATIC
 from ttd_jax.evaluation.gallery import Card
 from ttd_jax.metrics.protocol import PROTOCOLS
+from ttd_jax.networks import lookup
+from ttd_jax.report.scores import arrow
 from ttd_jax.version import __version__
 
 _MINUS = "\N{MINUS SIGN}"
@@ -39,7 +40,7 @@ class Section:
 
     @property
     def note(self) -> str:
-        return REGISTRY[self.comparison["model"]].note
+        return lookup(self.comparison["model"]).note
 
     @property
     def strategies(self) -> dict:
@@ -84,7 +85,7 @@ class Section:
             )
             finite = {image: value for image, value in pairs if math.isfinite(value)}
             if finite:
-                better = metrics.REGISTRY[name].better
+                better = metrics.METRICS[name].better
                 found[name] = plots.plot_differences(finite, better=better)
         return found
 
@@ -104,7 +105,7 @@ def render(sections: Sequence[Section], protocol: str) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "signed": signed, "verdict": verdict}
-    environment.globals |= {"metrics": metrics.REGISTRY, "plot": plots}
+    environment.globals |= {"metrics": metrics.METRICS, "plot": plots, "arrow": arrow}
     page = environment.get_template("report.html")
     return page.render(
         sections=sections, protocol=protocol, source=PROTOCOLS[protocol], version=__version__

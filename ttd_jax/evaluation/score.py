@@ -1,8 +1,6 @@
 """Scores saved pictures of any method against their sources."""
 
-import concurrent.futures
 import dataclasses
-import hashlib
 import pathlib
 import time
 from collections.abc import Sequence
@@ -12,11 +10,13 @@ import numpy as np
 from tqdm import tqdm
 
 from ttd_jax import metrics
-from ttd_jax.data.images import quantise, read_bytes, read_picture
-from ttd_jax.data.journal import Journal
-from ttd_jax.data.scenes import Scene, folder_images
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, some
 from ttd_jax.evaluation import tables
+from ttd_jax.pictures.ahead import ahead
+from ttd_jax.pictures.decode import decode_example
+from ttd_jax.pictures.examples import Example, FolderExamples
+from ttd_jax.pictures.records import UNFINISHED, Records
+from ttd_jax.pictures.scenes import folder_images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,29 +24,22 @@ class ScoreJob:
     """What to score.
 
     Attributes:
-      methods: label of each set of results -> scene name -> its picture.
-      scenes: the sources, by scene name.
+      pictures: every saved picture and its sources: the method is the first role.
       protocol: a key of `metrics.PROTOCOLS`.
       names: the metrics.
       out: the output folder.
     """
 
-    methods: dict[str, dict[str, pathlib.Path]]
-    scenes: dict[str, Scene]
+    pictures: tuple[Example, ...]
     protocol: str
     names: tuple[str, ...]
     out: pathlib.Path
-
-    @property
-    def settings(self) -> dict:
-        """What must be the same for a resumed run."""
-        return {"protocol": self.protocol, "metrics": list(self.names)}
 
 
 def plan_score(
     fused: Sequence[pathlib.Path],
     labels: Sequence[str],
-    scenes: Sequence[Scene],
+    scenes: FolderExamples,
     **options,
 ) -> ScoreJob:
     """Matches result folders with scenes by stem.
@@ -62,7 +55,7 @@ def plan_score(
         if strange:
             raise UserError(
                 f"{folder}: {len(strange)} of {len(pictures)} pictures have no sources "
-                f"({tables.some(strange)}): pass the sources they were fused from"
+                f"({some(strange)}): pass the sources they were fused from"
             )
         methods[label] = pictures
     first, *others = methods.items()
@@ -71,10 +64,14 @@ def plan_score(
         if different:
             raise UserError(
                 f"{label} and {first[0]} differ in {len(different)} pictures "
-                f"({tables.some(different)}): compare results for the same scenes"
+                f"({some(different)}): compare results for the same scenes"
             )
-    wanted = {name: by_name[name] for name in sorted(first[1])}
-    return ScoreJob(methods=methods, scenes=wanted, **options)
+    found = tuple(
+        Example(name, (label, *scenes.roles), (pictures[name], *by_name[name].sources))
+        for label, pictures in methods.items()
+        for name in sorted(pictures)
+    )
+    return ScoreJob(found, **options)
 
 
 def run_score(job: ScoreJob, *, resume: bool = False) -> list[dict]:
@@ -87,80 +84,54 @@ def run_score(job: ScoreJob, *, resume: bool = False) -> list[dict]:
       UserError: an unreadable picture, sizes that differ, or an output that cannot be written.
     """
     start = time.perf_counter()
-    journal = Journal(job.out)
-    finished = journal.finished(job.settings) if resume else {}
-    tasks = [(m, name) for m, pictures in job.methods.items() for name in sorted(pictures)]
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        loads = (pool.submit(_load, job, *task) for task in tasks)
-        records, reused = _score_all(job, tasks, loads, finished, journal)
-    files = tables.score_files(records, job.protocol, job.names)
-    timings = {
-        "seconds": time.perf_counter() - start,
-        "scored": len(records) - reused,
-        "reused": reused,
-    }
-    journal.close(records, timings, files)
-    return records
-
-
-def _score_all(job, tasks, loads, finished, journal):
-    records, reused = [], 0
-    opened = False
+    settings = {"protocol": job.protocol, "metrics": list(job.names)}
+    store = Records(job.out, folder=UNFINISHED, key=_key)
+    finished = store.find(settings) if resume else {}
     evaluate = jax.jit(
         lambda fused, sources: metrics.evaluate(
             fused, sources, protocol=job.protocol, names=job.names
         )
     )
-    pending = [next(loads, None), next(loads, None)]  # decode ahead of the device
-    bar = tqdm(tasks, "scoring", unit="image", delay=1, disable=None)
+
+    def load(example):
+        """A picture's record, if it has one, and else the arguments of `evaluate`."""
+        record = {
+            "method": example.roles[0],
+            "image": example.name,
+            "sha256": list(example.sha256),
+        }
+        known = finished.get(_key(record))
+        return (known, None) if known else (record, _grays(example, job.protocol))
+
+    records, scored = [], 0
+    store.open(settings, finished.values())
     try:
-        for method, name in bar:
-            hashes, arrays = pending.pop(0).result()
-            pending.append(next(loads, None))
-            if not opened:
-                journal.open(finished)
-                opened = True
-            scene = f"{method}/{name}"
-            known = finished.get(scene)
-            if known and known["sha256"] == hashes:
-                records.append(known)
-                reused += 1
-                continue
-            scores = {k: float(v) for k, v in evaluate(*arrays).items()}
-            record = {
-                "scene": scene,
-                "method": method,
-                "image": name,
-                "files": [],
-                "settings": job.settings,
-                "sha256": hashes,
-                "scores": scores,
-            }
-            journal.write_scene(record, [])
-            records.append(record)
+        bar = tqdm(total=len(job.pictures), desc="scoring", unit="image", delay=1, disable=None)
+        with bar:
+            for _, (record, arrays) in ahead(load, job.pictures):
+                if arrays is not None:
+                    record["scores"] = {k: float(v) for k, v in evaluate(*arrays).items()}
+                    store.append(record)
+                    scored += 1
+                records.append(record)
+                bar.update()
     except BaseException:
-        journal.abandon()
+        store.abandon()
         raise
-    return records, reused
+    counts = {"scored": scored, "reused": len(records) - scored}
+    timings = {"seconds": time.perf_counter() - start, **counts}
+    files = tables.score_files(records, job.protocol, job.names)
+    store.close(settings, records, timings, files)
+    return records
 
 
-def _load(job, method, name):
-    """Hashes and greys of one picture and its sources."""
-    path, sources = job.methods[method][name], job.scenes[name].sources
-    fused = metrics.fused_grey(_bytes(read_picture(path)), protocol=job.protocol)
-    greys = [metrics.source_grey(_bytes(read_picture(p, gray=True))) for p in sources]
-    for source, grey in zip(sources, greys, strict=True):
-        if grey.shape != fused.shape:
-            raise UserError(
-                f"{path} is {fused.shape[1]}x{fused.shape[0]} but {source} is "
-                f"{grey.shape[1]}x{grey.shape[0]}: results must have the size of their sources"
-            )
-    hashes = [hashlib.sha256(read_bytes(p)).hexdigest() for p in (path, *sources)]
-    return hashes, (fused, np.stack(greys))
+def _key(record):
+    return record["method"], record["image"], *record["sha256"]
 
 
-def _bytes(picture):
-    """The protocols judge 8-bit pictures; 16-bit ones are rounded to that."""
-    if picture.pixels.dtype == np.uint8:
-        return picture.pixels
-    return quantise(picture.as_float(), np.uint8)
+def _grays(example, protocol):
+    """A fused picture f32[H, W] and its sources f32[M, H, W]; 16 bits are rounded to 8."""
+    sources = len(example.roles) - 1
+    fused, *pictures = decode_example(example, gray=(False, *[True] * sources))
+    grays = [metrics.source_gray(picture.as_bytes()) for picture in pictures]
+    return metrics.fused_gray(fused.as_bytes(), protocol=protocol), np.stack(grays)

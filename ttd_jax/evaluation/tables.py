@@ -1,18 +1,12 @@
 """Scores as CSV, JSON and Markdown."""
 
-import csv
-import dataclasses
-import io
 import json
 from collections.abc import Sequence
 
-from ttd_jax import metrics
-from ttd_jax.evaluation.intervals import estimate, paired_difference
-
-
-def some(names: Sequence[str], limit: int = 5) -> str:
-    """Up to `limit` names for a message."""
-    return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")
+from ttd_jax.evaluation.intervals import estimates, paired_differences
+from ttd_jax.report.csv_text import csv_text
+from ttd_jax.report.markdown import table
+from ttd_jax.report.scores import heading, interval
 
 
 def score_files(records, protocol: str, names: Sequence[str]):
@@ -26,7 +20,7 @@ def score_files(records, protocol: str, names: Sequence[str]):
     Returns:
       List of `(file name, bytes)`: scores.csv, scores.json, scores.md.
     """
-    summary = summarise(records, names)
+    summary = summarize(records, names)
     content = {"protocol": protocol, "metrics": list(names), **summary}
     return [
         ("scores.csv", _csv(records, protocol, names).encode()),
@@ -35,7 +29,7 @@ def score_files(records, protocol: str, names: Sequence[str]):
     ]
 
 
-def summarise(records, names: Sequence[str]) -> dict:
+def summarize(records, names: Sequence[str]) -> dict:
     """Means with intervals, and paired differences from the first method.
 
     Returns:
@@ -44,63 +38,49 @@ def summarise(records, names: Sequence[str]) -> dict:
     """
     columns = {}
     for record in records:
+        column = columns.setdefault(record["method"], {name: [] for name in names})
         for name in names:
-            column = columns.setdefault(record["method"], {}).setdefault(name, [])
-            column.append(record["scores"][name])
-    baseline, *others = columns
+            column[name].append(record["scores"][name])
+    baseline = next(iter(columns))
     return {
-        "methods": {
-            method: {n: dataclasses.asdict(estimate(v)) for n, v in column.items()}
-            for method, column in columns.items()
-        },
+        "methods": estimates(columns),
         "baseline": baseline,
-        "differences": {
-            method: {
-                n: paired_difference(
-                    columns[method][n], columns[baseline][n], better=metrics.REGISTRY[n].better
-                )
-                for n in names
-            }
-            for method in others
-        },
+        "differences": paired_differences(columns, baseline),
     }
 
 
 def markdown(summary, protocol: str, names: Sequence[str]) -> str:
     """One row a metric: mean, std and interval for each method, then the paired differences."""
     methods, baseline = summary["methods"], summary["baseline"]
+    differences = summary["differences"]
     count = next(iter(methods[baseline].values()))["count"]
+    rows = [
+        (
+            heading(name),
+            *(_mean(scores[name]) for scores in methods.values()),
+            *(_difference(scores[name]) for scores in differences.values()),
+        )
+        for name in names
+    ]
     lines = [
         f"Protocol `{protocol}`, {count} images; mean ± std [95 % bootstrap interval of the mean].",
         "",
-        _row(["metric", *methods, *(f"{m} - {baseline}" for m in summary["differences"])]),
-        _row(["---"] * (1 + len(methods) + len(summary["differences"]))),
+        *table(["metric", *methods, *(f"{m} - {baseline}" for m in differences)], rows),
     ]
-    for name in names:
-        arrow = "↑" if metrics.REGISTRY[name].better == "up" else "↓"
-        cells = [f"{name} {arrow}"]
-        for scores in methods.values():
-            e = scores[name]
-            cells.append(f"{e['mean']:.4f} ± {e['std']:.4f} [{e['low']:.4f}, {e['high']:.4f}]")
-        for differences in summary["differences"].values():
-            d = differences[name]
-            cells.append(
-                f"{d['mean']:+.4f} [{d['low']:+.4f}, {d['high']:+.4f}], "
-                f"better on {d['improved']:.0%}"
-            )
-        lines.append(_row(cells))
     return "\n".join(lines) + "\n"
 
 
-def _row(cells):
-    return f"| {' | '.join(cells)} |"
+def _mean(estimate):
+    return f"{estimate['mean']:.4f} ± {estimate['std']:.4f} {interval(estimate)}"
+
+
+def _difference(one):
+    return f"{one['mean']:+.4f} {interval(one, '+')}, better on {one['improved']:.0%}"
 
 
 def _csv(records, protocol, names):
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["method", "image", "protocol", *names])
-    for record in records:
-        scores = (repr(record["scores"][name]) for name in names)
-        writer.writerow([record["method"], record["image"], protocol, *scores])
-    return buffer.getvalue()
+    rows = (
+        [record["method"], record["image"], protocol, *map(record["scores"].get, names)]
+        for record in records
+    )
+    return csv_text([["method", "image", "protocol", *names], *rows])

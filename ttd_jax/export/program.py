@@ -1,4 +1,4 @@
-"""A fusion network with its strategy as one serialised program for any size of picture."""
+"""A fusion network with its strategy as one serialized program for any size of picture."""
 
 import hashlib
 import io
@@ -13,10 +13,12 @@ from flax import traverse_util
 from jax import export
 
 import ttd_jax.version
-from ttd_jax.backbones import TASKS, BackboneRow, Model
 from ttd_jax.core import fusion
+from ttd_jax.core.dominability import DominabilitySettings
+from ttd_jax.core.tasks import TASKS
 from ttd_jax.errors import explain_os_errors
 from ttd_jax.files import dumps, write_whole
+from ttd_jax.networks import FusionSpec, Model
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 PARAMETERS = ("inside", "beside")
@@ -24,18 +26,20 @@ SUFFIX = ".stablehlo"
 FORMAT = 1
 
 
-def fuse_batch(model: Model, sources: chex.Array, *, strategy: str) -> dict[str, chex.Array]:
+def fuse_batch(
+    model: Model, sources: chex.Array, settings: DominabilitySettings | None
+) -> dict[str, chex.Array]:
     """What an exported program computes.
 
     Args:
       model: the network.
       sources: f32[B, M, H, W, C] in [0, 1].
-      strategy: 'ttd' or 'static'.
+      settings: how losses become weights; None for the static fusion.
 
     Returns:
       `{'image': f32[B, H, W, C] in [0, 1], 'dominability': f32[B, M, H, W]}`.
     """
-    result = jax.vmap(fusion.FUSE[strategy], in_axes=(None, 0))(model, sources)
+    result = jax.vmap(lambda scene: fusion.fuse(model, scene, settings))(sources)
     return {"image": result.image, "dominability": result.dominability}
 
 
@@ -46,10 +50,9 @@ def flat_parameters(model: Model) -> dict[str, np.ndarray]:
 
 
 def export_fusion(
-    row: BackboneRow,
     model: Model,
+    settings: DominabilitySettings | None,
     *,
-    strategy: str = "ttd",
     platforms: Sequence[str] = PLATFORMS,
     parameters: str = "inside",
 ) -> export.Exported:
@@ -59,9 +62,8 @@ def export_fusion(
     any. The program checks them when it is called.
 
     Args:
-      row: of the network.
-      model: the network.
-      strategy: 'ttd' or 'static'.
+      model: the network, with its spec.
+      settings: how losses become weights; None for the static fusion.
       platforms: some of `PLATFORMS`.
       parameters: 'inside': constants of the program, called as `program(sources)`; 'beside': its
         first argument, `program(flat_parameters(model), sources)`.
@@ -70,21 +72,23 @@ def export_fusion(
       The program; `serialize()` gives its bytes.
 
     Example:
-      >>> program = export_fusion(row, model)  # doctest: +SKIP
-      >>> image = jax.jit(program.call)(scenes)["image"]  # doctest: +SKIP
+      >>> program = export_fusion(model, model.settings, platforms=("cpu",))
+      >>> jax.jit(program.call)(scenes)["image"].shape
+      (2, 16, 16, 3)
     """
+    spec = model.spec
     shape = export.symbolic_shape(
-        f"batch, {row.source_count or 'sources'}, height, width, {row.channels}",
-        constraints=_constraints(row),
+        f"batch, {spec.source_count or 'sources'}, height, width, {spec.channels}",
+        constraints=_constraints(spec),
     )
     sources = jax.ShapeDtypeStruct(shape, jnp.float32)
     if parameters == "inside":
-        inside = jax.jit(lambda sources: fuse_batch(model, sources, strategy=strategy))
+        inside = jax.jit(lambda sources: fuse_batch(model, sources, settings))
         return _lower(inside, platforms, sources)
 
     def beside(flat, sources):
         variables = traverse_util.unflatten_dict(flat, sep="/")
-        return fuse_batch(model.replace(variables=variables), sources, strategy=strategy)
+        return fuse_batch(model.replace(variables=variables), sources, settings)
 
     flat = {
         path: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
@@ -93,7 +97,7 @@ def export_fusion(
     return _lower(jax.jit(beside), platforms, flat, sources)
 
 
-def describe(row: BackboneRow, program: export.Exported) -> dict:
+def describe(spec: FusionSpec, program: export.Exported) -> dict:
     """What a program takes and gives, JSON-able: names, shapes, dtypes, ranges and limits."""
     arguments, _ = jax.tree.unflatten(program.in_tree, program.in_avals)
     outputs = jax.tree.unflatten(program.out_tree, program.out_avals)
@@ -103,10 +107,10 @@ def describe(row: BackboneRow, program: export.Exported) -> dict:
             "sources": {
                 **_shape(arguments[-1]),
                 "range": "[0, 1]",
-                "least": [1, row.source_count or 1, row.min_size, row.min_size, row.channels],
-                "constraints": _constraints(row),
-                "channels": "RGB" if row.channels == 3 else "luma or grey",
-                "roles": {task: TASKS[task] for task in row.tasks},
+                "least": [1, spec.source_count or 1, spec.min_size, spec.min_size, spec.channels],
+                "constraints": _constraints(spec),
+                "channels": "RGB" if spec.channels == 3 else "luma or gray",
+                "roles": {task: TASKS[task] for task in spec.tasks},
             }
         },
         "outputs": {name: {**_shape(outputs[name]), "range": ranges[name]} for name in ranges},
@@ -157,8 +161,8 @@ def _lower(function, platforms, *arguments):
         jax.config.update(limit, before)
 
 
-def _constraints(row):
-    return [f"{side} >= {row.min_size}" for side in ("height", "width")]
+def _constraints(spec):
+    return [f"{side} >= {spec.min_size}" for side in ("height", "width")]
 
 
 def _shape(aval):

@@ -3,29 +3,29 @@
 import functools
 import math
 import time
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-from ttd_jax.backbones import BackboneRow, Model
-from ttd_jax.backbones.illumination import Classifier, illumination
-from ttd_jax.core import color as color_lib
-from ttd_jax.core import fusion as fusion_lib
-from ttd_jax.data.images import read_picture
-from ttd_jax.fusing.options import FuseOptions
-from ttd_jax.fusing.plan import Batch
+from ttd_jax.core.color import resolve_color
+from ttd_jax.core.dominability import DominabilitySettings, dominance_shares
+from ttd_jax.core.quantization import as_float
 from ttd_jax.fusing.programs import compile_kept
-from ttd_jax.tiling import (
+from ttd_jax.networks import Model, fuse_pictures
+from ttd_jax.networks.illumination import Classifier, illumination
+from ttd_jax.parts import (
     SceneOptions,
     WindowFuser,
     empty_maps,
-    leading,
     map_shapes,
     overhead,
     program_bytes,
 )
+from ttd_jax.pictures.batches import Batch, stack
+from ttd_jax.pictures.images import Picture
 
 # A program of a whole network compiles as so many of a few layers each do.
 _WHOLE = 4
@@ -36,35 +36,45 @@ class BatchFuser:
     """Fuses batches; keeps its compiled programs.
 
     A batch is one vmap over its scenes, compiled once per shape, if it fits in memory. If not, its
-    scenes are fused one after the other, in strips that fit; so they are in windows of the shape
-    that the options ask for.
+    scenes are fused one after the other, in strips that fit; so they are in windows of a given
+    shape.
 
     Args:
       model: the network.
-      row: its row.
-      options: the run's.
-      memory: bytes that fusing may take: see `ttd_jax.tiling.WindowFuser.plan`.
+      settings: how losses become weights; None for the static fusion.
+      color: one of `ttd_jax.core.color.COLORS`.
+      save: which of `ttd_jax.fusing.options.SAVES` are kept.
+      window: rows and columns that are computed at once; 0 for the whole picture.
+      memory: bytes that fusing may take: see `ttd_jax.parts.WindowFuser.plan`.
 
     Attributes:
       memory: as given.
       compile_seconds: spent on compiling and on planning windows, so far.
     """
 
-    def __init__(self, model: Model, row: BackboneRow, options: FuseOptions, memory: int):
-        self._model = model
-        self._row = row
-        self._options = options
+    def __init__(
+        self,
+        model: Model,
+        settings: DominabilitySettings | None,
+        *,
+        color: str,
+        save: Sequence[str],
+        window: int,
+        memory: int,
+    ):
+        self._model, self._settings = model, settings
+        self._color, self._save, self._window = color, tuple(save), window
         self.memory = memory
         self._programs = {}
         self._fusers = {}
         self.compile_seconds = 0.0
 
-    def __call__(self, batch: Batch, pictures):
-        """Fuses the scenes of a batch whose pictures are given.
+    def __call__(self, batch: Batch, scenes):
+        """Fuses the scenes of a batch that are given.
 
         Args:
           batch: the batch.
-          pictures: slot -> the scene's M `Picture`s.
+          scenes: slot -> what to call the scene, and its M `Picture`s.
 
         Yields:
           `(slot, result)`: a dict of numpy arrays, `dominates` and `mean_dominability` [M] and
@@ -73,48 +83,49 @@ class BatchFuser:
           scene in several windows are integers of the first source's type already.
         """
         start = time.perf_counter()
-        program = None if self._options.window else self._whole(batch)
+        program = None if self._window else self._whole(batch)
         self.compile_seconds += time.perf_counter() - start
         if program is None:
-            for slot, own in pictures.items():
-                yield slot, self._fuse_in_windows(batch.slots[slot], own)
+            for slot, (name, pictures) in scenes.items():
+                yield slot, self._fuse_in_windows(batch, name, pictures)
             return
-        results = program(*jax.tree.leaves((self._model, _stack(batch, pictures))))
+        pixels = {slot: [p.pixels for p in pictures] for slot, (_, pictures) in scenes.items()}
+        sources = stack(batch.capacity, pixels, as_float)
+        results = program(*jax.tree.leaves((self._model, sources)))
         results = {name: np.asarray(array) for name, array in results.items()}
-        windows = {"count": 1, "size": list(batch.slots[0].size)}
-        for slot in pictures:
+        windows = {"count": 1, "size": list(batch.size)}
+        for slot in scenes:
             own = {name: array[slot] for name, array in results.items()}
             yield slot, own | {"windows": windows}
 
     @property
-    def quantisation(self) -> str:
+    def quantization(self) -> str:
         """How pictures become integers: as the network's authors do where they are compared."""
-        return self._row.quantise if self._options.color == "network" else "round"
+        return self._model.spec.quantize if self._color == "network" else "round"
 
     def _whole(self, batch):
         """The program of a whole batch, None if it takes too much memory."""
-        shapes = tuple((batch.capacity, *shape) for shape in _shapes(batch.slots[0]))
+        shapes = tuple((batch.capacity, *shape) for shape in batch.shapes)
         if shapes not in self._programs:
-            self._programs[shapes] = self._compile(batch.slots[0].coloured, shapes)
+            self._programs[shapes] = self._compile(batch.colored, shapes)
         return self._programs[shapes]
 
-    def _compile(self, coloured, shapes):
+    def _compile(self, colored, shapes):
         pictures = tuple(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
         taken = overhead(_WHOLE) if jax.default_backend() == "cpu" else 0
         # A batch whose features alone are too much need not be compiled to be called too large.
         features = self._feature_bytes(shapes)
         if taken + features > self.memory:
             return None
-        mode = self._options.resolve_color(coloured)
+        mode = resolve_color(self._color, colored)
         one = functools.partial(
             fuse_scene,
-            strategy=self._options.strategy,
+            settings=self._settings,
             mode=mode,
-            channels=self._row.channels,
-            save=self._options.save,
+            save=self._save,
         )
         batched = _batch_of_one(one) if shapes[0][0] == 1 else jax.vmap(one, in_axes=(None, 0))
-        name = f"{self._options.strategy} {mode} {self._options.save}"
+        name = f"{self._settings} {mode} {self._save}"
         cache = jax.config.jax_compilation_cache_dir
         program = compile_kept(batched, (self._model, pictures), name=name, cache=cache)
         if jax.default_backend() == "cpu":  # as pictures in integers and floats, these and the next
@@ -123,29 +134,31 @@ class BatchFuser:
 
     def _feature_bytes(self, shapes):
         # They have as many for every pixel, and a small picture's program is told soonest.
-        small = max(self._row.min_size, _SMALL)
-        sources = jax.ShapeDtypeStruct((len(shapes), small, small, self._row.channels), jnp.float32)
+        small = max(self._model.spec.min_size, _SMALL)
+        sources = jax.ShapeDtypeStruct(
+            (len(shapes), small, small, self._model.spec.channels), jnp.float32
+        )
         features = jax.eval_shape(lambda model, x: model.encode(x), self._model, sources)
         a_pixel = sum(leaf.size * 4 for leaf in jax.tree.leaves(features)) / small**2
         return a_pixel * math.prod(shapes[0][:3])
 
-    def _fuse_in_windows(self, checked, pictures):
+    def _fuse_in_windows(self, batch, name, pictures):
         start = time.perf_counter()
-        mode = self._options.resolve_color(checked.coloured)
+        mode = resolve_color(self._color, batch.colored)
         options = SceneOptions(
-            strategy=self._options.strategy,
+            settings=self._settings,
             mode=mode,
-            channels=self._row.channels,
-            save=saved_maps(self._options.save),
+            channels=self._model.spec.channels,
+            save=saved_maps(self._save),
         )
         if mode not in self._fusers:
             self._fusers[mode] = WindowFuser(self._model, options, jax.local_devices())
         fuser, dtype = self._fusers[mode], pictures[0].pixels.dtype
-        count, size = len(pictures), checked.size
+        count, size = len(pictures), batch.size
         beside = _host_bytes(pictures, map_shapes(options, count, size), dtype)
-        shapes, bounds = _shapes(checked), {"memory": self.memory, "beside": beside}
-        if self._options.window:
-            plan = fuser.plan_window(shapes, (self._options.window,) * 2, **bounds)
+        shapes, bounds = list(batch.shapes), {"memory": self.memory, "beside": beside}
+        if self._window:
+            plan = fuser.plan_window(shapes, (self._window,) * 2, **bounds)
         else:
             plan = fuser.plan(shapes, **bounds)
         self.compile_seconds += time.perf_counter() - start
@@ -153,13 +166,13 @@ class BatchFuser:
         arrays = [picture.pixels for picture in pictures]
         with tqdm(
             total=plan.steps,
-            desc=checked.scene.name,
+            desc=name,
             unit="window",
             leave=False,
             delay=1,
             disable=None,
         ) as bar:
-            shares = fuser(arrays, maps, plan, how=self.quantisation, advance=bar.update)
+            shares = fuser(arrays, maps, plan, how=self.quantization, advance=bar.update)
         planes = {name: maps[name][..., 0] for name in ("dominability", "losses") if name in maps}
         return (
             maps | planes | shares | {"windows": {"count": plan.windows, "size": list(plan.window)}}
@@ -181,11 +194,9 @@ def saved_maps(save):
     return tuple(dict.fromkeys((*save, *(("fused",) if "dominability" in save else ()))))
 
 
-def fuse_scene(model, pictures, *, strategy, mode, channels, save):
+def fuse_scene(model, pictures, *, settings, mode, save):
     """One scene: what its record and its files need; see `BatchFuser`."""
-    fusion = color_lib.fuse_in_color(
-        functools.partial(fusion_lib.FUSE[strategy], model), pictures, mode=mode, channels=channels
-    )
+    fusion = fuse_pictures(model, pictures, settings, mode=mode)
     kept = {
         "fused": fusion.image,
         "dominability": fusion.dominability,
@@ -193,7 +204,7 @@ def fuse_scene(model, pictures, *, strategy, mode, channels, save):
         "losses": fusion.losses,
     }
     even = jnp.full(len(pictures), 1.0 / len(pictures))
-    dynamic = strategy == "ttd"  # a static fusion's RD is a constant: nothing to measure
+    dynamic = settings is not None  # a static fusion's RD is a constant: nothing to measure
     return {
         "dominates": dominance_shares(fusion.dominability) if dynamic else even,
         "mean_dominability": jnp.mean(fusion.dominability, axis=(1, 2)) if dynamic else even,
@@ -201,33 +212,9 @@ def fuse_scene(model, pictures, *, strategy, mode, channels, save):
     }
 
 
-def dominance_shares(dominability):
-    """Share of the pixels that each source dominates, f32[M] in [0, 1]; ties are split evenly.
-
-    Args:
-      dominability: f32[M, H, W].
-    """
-    return jnp.mean(leading(dominability), axis=(1, 2))
-
-
-def _shapes(checked):
-    return [(*checked.size, 3 if coloured else 1) for coloured in checked.coloured]
-
-
-def _stack(batch, pictures):
-    """The pictures of a batch: M of f32[B, H, W, 1 or 3]; slots without any hold zeros."""
-    arrays = tuple(
-        np.zeros((batch.capacity, *shape), np.float32) for shape in _shapes(batch.slots[0])
-    )
-    for slot, own in pictures.items():
-        for array, picture in zip(arrays, own, strict=True):
-            array[slot] = picture.as_float()
-    return arrays
-
-
 def _host_bytes(pictures, shapes, dtype):
     """What a scene takes beside its windows: its pictures and its maps."""
-    sources = sum(p.pixels.nbytes + (0 if p.alpha is None else p.alpha.nbytes) for p in pictures)
+    sources = sum(picture.nbytes for picture in pictures)
     integers = {"fused", "components"}
     return sources + sum(
         int(np.prod(shape)) * (np.dtype(dtype).itemsize if name in integers else 4)
@@ -235,12 +222,11 @@ def _host_bytes(pictures, shapes, dtype):
     )
 
 
-def day_probability(classifier: Classifier, path) -> float | None:
-    """P(day) of a visible picture on disk; None if it is too small for the classifier."""
-    picture = read_picture(path)
-    if min(picture.size) < classifier.module.min_size:
+def day_probability(classifier: Classifier, visible: Picture) -> float | None:
+    """P(day) of a visible picture; None if it is too small for the classifier."""
+    if min(visible.size) < classifier.module.min_size:
         return None
-    rgb = np.broadcast_to(picture.as_float(), (*picture.size, 3))
+    rgb = np.broadcast_to(visible.as_float(), (*visible.size, 3))
     return round(float(_illumination(classifier, rgb)), 6)
 
 

@@ -2,10 +2,12 @@
 
 import dataclasses
 
-STRATEGIES = ("ttd", "static")
-COLORS = ("auto", "luma", "rgb", "gray", "network")
+from ttd_jax.core.color import COLORS, resolve_color
+from ttd_jax.errors import UserError
+from ttd_jax.networks import FusionSpec
+from ttd_jax.registry import unknown
+
 SAVES = ("fused", "dominability", "components", "losses")
-RESIDUALS = ("first", "sum", "none")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -15,15 +17,15 @@ class FuseOptions:
     Attributes:
       model: name in the registry.
       weights_sha256: of the loaded weights, from their manifest.
-      strategy: one of `STRATEGIES`.
+      strategy: 'ttd' or 'static'.
       dominability: the RD settings as a dict, None for the static strategy.
-      color: one of `COLORS`.
+      color: one of `ttd_jax.core.color.COLORS`.
       format: 'png' or 'tiff'.
       save: which of `SAVES` to write.
       batch_size: scenes in one batch; 0 chooses by size.
       window: rows and columns that are computed at once; 0 for the whole picture.
-      precision: of the layers, one of `ttd_jax.backbones.PRECISIONS`.
-      fold: whether neighbouring linear layers were merged.
+      precision: of the layers, one of `ttd_jax.networks.PRECISIONS`.
+      fold: whether neighboring linear layers were merged.
       residual: CDDFuse's, where it differs from the model's own.
       classifier_sha256: of the illumination classifier's weights, None without one.
     """
@@ -48,21 +50,31 @@ class FuseOptions:
 
     @property
     def decode_gray(self) -> bool:
-        """Whether sources are decoded to OpenCV's grey."""
+        """Whether sources are decoded to OpenCV's gray."""
         return self.color == "network"
 
-    def resolve_color(self, coloured: tuple[bool, ...]) -> str:
+    def resolve_color(self, colored: tuple[bool, ...]) -> str:
         """The mode for a scene of these options."""
-        return resolve_color(self.color, coloured)
+        return resolve_color(self.color, colored)
 
 
-def resolve_color(color: str, coloured: tuple[bool, ...]) -> str:
-    """The mode of `fuse_in_color` for a scene: colour comes out where a source has any.
+def check_network(spec: FusionSpec, sources: int, color: str):
+    """Refuses what a network cannot fuse.
 
     Args:
-      color: one of `COLORS`.
-      coloured: whether each source has colour.
+      spec: of the network.
+      sources: how many there are.
+      color: one of `ttd_jax.core.color.COLORS`.
+
+    Raises:
+      UserError: another number of sources, RGB for a network of one channel, or another color.
     """
-    if color == "auto" or (color == "luma" and not any(coloured)):
-        return "luma" if any(coloured) else "gray"
-    return color
+    if color not in COLORS:
+        raise unknown(color, COLORS, kind="color")
+    if color == "rgb" and spec.channels != 3:
+        raise UserError(f"color=rgb: {spec.name} has one channel: use color=luma")
+    if spec.source_count not in (None, sources):
+        raise UserError(
+            f"{spec.name} fuses exactly {spec.source_count} sources, got {sources}: pass "
+            f"{spec.source_count}, or use another model"
+        )

@@ -4,9 +4,9 @@ import pathlib
 
 import numpy as np
 
-from ttd_jax.data.images import encode_picture, quantise
 from ttd_jax.fusing.options import FuseOptions
-from ttd_jax.fusing.overlay import dominability_overlay
+from ttd_jax.pictures.images import encode_picture, quantize
+from ttd_jax.report.overlay import dominability_overlay
 
 
 def output_names(name: str, labels, options: FuseOptions) -> list[pathlib.PurePath]:
@@ -26,16 +26,16 @@ def output_names(name: str, labels, options: FuseOptions) -> list[pathlib.PurePa
     return [pathlib.PurePath(n) for n in names]
 
 
-def output_files(name, labels, options, result, *, first, quantise_how):
+def output_files(name, labels, options, result, *, first, quantize_how):
     """The content of every file of `output_names`, in its order.
 
     Args:
       name: the scene's.
       labels: names of its sources.
       options: the run's.
-      result: what `BatchFuser` made of the scene; pictures may be quantised already.
+      result: what `BatchFuser` made of the scene; pictures may be quantized already.
       first: the first source's `Picture`: gives bit depth and alpha.
-      quantise_how: 'round' or 'truncate', for the pictures.
+      quantize_how: 'round' or 'truncate', for the pictures.
 
     Yields:
       `(relative path, bytes)`. Pictures have the first source's depth; RD is 16-bit, RD = value /
@@ -45,23 +45,23 @@ def output_files(name, labels, options, result, *, first, quantise_how):
     names = iter(output_names(name, labels, options))
     dtype = first.pixels.dtype
     if "fused" in options.save:
-        fused = _quantised(result["fused"], dtype, quantise_how)
+        fused = _quantized(result["fused"], dtype, quantize_how)
         yield next(names), encode_picture(fused, suffix, first.alpha)
         del fused  # a generator keeps its variables: of large pictures only what is needed
     if "dominability" in options.save:
         for rd in result["dominability"]:
-            yield next(names), encode_picture(quantise(rd[..., None], np.uint16), ".png")
+            yield next(names), encode_picture(quantize(rd[..., None], np.uint16), ".png")
         overlay = dominability_overlay(result["fused"], result["dominability"], labels)
         yield next(names), encode_picture(overlay, ".png")
         del overlay
     if "components" in options.save:
         for component in result["components"]:
-            picture = _quantised(component, dtype, quantise_how)
+            picture = _quantized(component, dtype, quantize_how)
             yield next(names), encode_picture(picture, suffix)
     if "losses" in options.save:
         for loss in result["losses"]:
             yield next(names), encode_picture(loss[..., None], ".tiff")
 
 
-def _quantised(picture, dtype, how):
-    return picture if picture.dtype == dtype else quantise(picture, dtype, how=how)
+def _quantized(picture, dtype, how):
+    return picture if picture.dtype == dtype else quantize(picture, dtype, how=how)

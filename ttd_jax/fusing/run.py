@@ -1,24 +1,25 @@
 """A fuse run from scenes to finished folder."""
 
-import concurrent.futures
 import dataclasses
+import math
 import pathlib
 import time
-from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from ttd_jax.backbones import BackboneRow, Model
-from ttd_jax.backbones.illumination import Classifier
-from ttd_jax.data.images import read_picture
-from ttd_jax.data.journal import Journal
-from ttd_jax.data.scenes import Scene
 from ttd_jax.errors import UserError
 from ttd_jax.fusing.compute import BatchFuser, day_probability
-from ttd_jax.fusing.options import FuseOptions
+from ttd_jax.fusing.options import FuseOptions, check_network
 from ttd_jax.fusing.outputs import output_files, output_names
-from ttd_jax.fusing.plan import Batch, check_scenes, plan_batches
-from ttd_jax.tiling import default_memory
+from ttd_jax.networks import Model
+from ttd_jax.networks.illumination import Classifier
+from ttd_jax.parts import default_memory
+from ttd_jax.pictures.ahead import ahead
+from ttd_jax.pictures.batches import Batch, plan_batches
+from ttd_jax.pictures.checking import Checked, Scenes, check
+from ttd_jax.pictures.examples import FolderExamples
+from ttd_jax.pictures.images import decode_picture
+from ttd_jax.pictures.records import UNFINISHED, Records
 
 # Pictures are decoded ahead only if that takes this share of the memory at most.
 _AHEAD = 1 / 16
@@ -30,29 +31,26 @@ class FuseJob:
 
     Attributes:
       out: the output folder.
-      labels: names of the sources.
       options: the user's choices.
-      batches: all scenes, finished ones included.
-      finished: records of scenes that need no work.
+      scenes: all of them, finished ones included.
+      batches: the same scenes.
+      records: of `out`.
+      finished: index -> record of scenes that need no work.
+      memory: bytes that fusing may take.
     """
 
     out: pathlib.Path
-    labels: tuple[str, ...]
     options: FuseOptions
+    scenes: Scenes
     batches: tuple[Batch, ...]
-    finished: dict[str, dict]
-
-    @property
-    def scenes(self):
-        """Checked scenes in the order of their names."""
-        every = [scene for batch in self.batches for scene in batch.slots]
-        return sorted(every, key=lambda checked: checked.scene.name)
+    records: Records
+    finished: dict[int, dict]
+    memory: int
 
 
 def plan_job(
-    scenes: Sequence[Scene],
-    labels: tuple[str, ...],
-    row: BackboneRow,
+    scenes: FolderExamples,
+    model: Model,
     options: FuseOptions,
     out: pathlib.Path,
     *,
@@ -63,25 +61,23 @@ def plan_job(
 
     Args:
       scenes: what to fuse.
-      labels: names of the sources.
-      row: of the network.
+      model: the network.
       options: the user's choices.
       out: the output folder.
       resume: keep the finished scenes that are in it.
-      max_memory: bytes that decoding may take; few large pictures are then checked at a time.
+      max_memory: bytes that the run may take; what does not fit is fused in strips. Half of what
+        is free by default.
 
     Raises:
-      UserError: see `check_scenes`; a source would be overwritten; other settings when resuming.
+      UserError: see `check`; a source would be overwritten; other settings when resuming.
     """
-    if row.source_count not in (None, len(labels)):
-        raise UserError(
-            f"{row.name} fuses exactly {row.source_count} sources, got {len(labels)}: pass "
-            f"{row.source_count}, or use another model"
-        )
-    finished = Journal(out).finished(options.as_record()) if resume else {}
+    spec, roles = model.spec, scenes.roles
+    check_network(spec, len(roles), options.color)
+    records = Records(out, folder=UNFINISHED, key=_key)
+    found = records.find(options.as_record()) if resume else {}
     sources = {path.resolve(): path for scene in scenes for path in scene.sources}
     for scene in scenes:
-        for name in output_names(scene.name, labels, options):
+        for name in output_names(scene.name, roles, options):
             source = sources.get((out / name).resolve())
             if source is not None:
                 raise UserError(
@@ -89,39 +85,32 @@ def plan_job(
                 )
     if out.exists() and not out.is_dir():
         raise UserError(f"{out}: is a file: choose a folder as --out")
-    checked, unchanged = check_scenes(
+    memory = default_memory() if max_memory is None else max_memory
+    checked = check(
         scenes,
         gray=options.decode_gray,
-        finished=finished,
-        min_size=row.min_size,
-        max_memory=max_memory,
+        known={key: _checked(record) for key, record in found.items()},
+        least=spec.min_size,
+        max_memory=memory,
     )
     return FuseJob(
         out=out,
-        labels=labels,
         options=options,
+        scenes=checked,
         batches=tuple(plan_batches(checked, options.batch_size)),
-        finished={name: record for name, record in finished.items() if name in unchanged},
+        records=records,
+        finished={index: found[key] for index, key in enumerate(checked.keys) if key in found},
+        memory=memory,
     )
 
 
-def run_job(
-    job: FuseJob,
-    model: Model,
-    row: BackboneRow,
-    classifier: Classifier | None = None,
-    *,
-    max_memory: int | None = None,
-) -> dict:
+def run_job(job: FuseJob, model: Model, classifier: Classifier | None = None) -> dict:
     """Fuses what is not finished and writes it.
 
     Args:
       job: from `plan_job`.
       model: the network.
-      row: its row.
       classifier: tells day from night on each first source; the record then has `day_probability`.
-      max_memory: bytes that fusing may take; what does not fit is fused in strips. Half of what is
-        free by default.
 
     Returns:
       `{'fused': count, 'reused': count, 'scenes': records}`.
@@ -130,122 +119,120 @@ def run_job(
       UserError: the output cannot be written, or memory has no room for any strip of a scene.
       KeyboardInterrupt: what is finished stays, for a run with `resume`.
     """
-    memory = default_memory() if max_memory is None else max_memory
-    journal = Journal(job.out)
-    journal.open(job.finished)
+    start, settings = time.perf_counter(), job.options.as_record()
+    job.records.open(settings, job.finished.values())
+    fuser = BatchFuser(
+        model,
+        model.strategy(job.options.strategy),
+        color=job.options.color,
+        save=job.options.save,
+        window=job.options.window,
+        memory=job.memory,
+    )
     try:
-        records, batch_times, seconds = _fuse_batches(
-            job, BatchFuser(model, row, job.options, memory), journal, classifier
-        )
+        fused, batch_times = _fuse_batches(job, fuser, classifier)
     except BaseException:
-        journal.abandon()
+        job.records.abandon()
         raise
-    fused = len(records)
-    records |= job.finished
-    summary = [records[checked.scene.name] for checked in job.scenes]
-    timings = {
-        "seconds": seconds,
-        "fused": fused,
-        "reused": len(summary) - fused,
-        "batches": batch_times,
-    }
-    journal.close(summary, timings)
-    return {"fused": fused, "reused": len(summary) - fused, "scenes": summary}
+    counts = {"fused": len(fused), "reused": len(job.finished)}
+    every = sorted((fused | job.finished).values(), key=lambda record: record["scene"])
+    summary = job.records.close(
+        settings,
+        every,
+        {"seconds": time.perf_counter() - start, **counts, "batches": batch_times},
+    )
+    return {**counts, "scenes": summary}
 
 
-def _fuse_batches(job, fuser, journal, classifier):
-    start = time.perf_counter()
-    todo = [
-        (batch, [c.scene.name not in job.finished for c in batch.slots]) for batch in job.batches
-    ]
-    todo = [(batch, wanted) for batch, wanted in todo if any(wanted)]
-    count = sum(sum(wanted) for _, wanted in todo)
+def _fuse_batches(job, fuser, classifier):
+    """Index -> record of the scenes that are fused now, and the times of their batches."""
+    todo = [(batch, batch.missing(job.finished)) for batch in job.batches]
+    todo = [(batch, slots) for batch, slots in todo if slots]
+
+    def load(item):
+        return {slot: job.scenes.load(index) for slot, index in item[1].items()}
+
+    def fits(item):
+        return 4 * sum(math.prod(shape) for shape in item[0].shapes) * len(item[0].indices) <= (
+            _AHEAD * job.memory
+        )
+
     records, times = {}, []
-    with tqdm(total=count, desc="fusing", unit="scene", delay=1, disable=None) as bar:
-        for batch, pictures in _decoded(todo, job.options, fuser.memory):
+    total = sum(len(slots) for _, slots in todo)
+    with tqdm(total=total, desc="fusing", unit="scene", delay=1, disable=None) as bar:
+        for (batch, slots), loaded in ahead(load, todo, 1, fits=fits):
             begun, compiled = time.perf_counter(), fuser.compile_seconds
-            scenes = len(pictures)
-            for slot, result in fuser(batch, pictures):
-                checked, first = batch.slots[slot], pictures[slot][0]
-                record = _record(job, checked, result)
+            named = {slot: (example.name, own) for slot, (example, own) in loaded.items()}
+            for slot, result in fuser(batch, named):
+                index, (example, pictures) = slots[slot], loaded[slot]
+                record = _record(job, index, example, result)
                 if classifier is not None:
-                    record["day_probability"] = day_probability(
-                        classifier, checked.scene.sources[0]
-                    )
+                    first = pictures[0]
+                    if job.options.decode_gray:  # it looks at colors
+                        first = decode_picture(example.read(0), example.titles[0])
+                    record["day_probability"] = day_probability(classifier, first)
+                    del first
                 files = output_files(
-                    checked.scene.name,
-                    job.labels,
+                    example.name,
+                    example.roles,
                     job.options,
                     result,
-                    first=first,
-                    quantise_how=fuser.quantisation,
+                    first=pictures[0],
+                    quantize_how=fuser.quantization,
                 )
-                journal.write_scene(record, files)
-                records[checked.scene.name] = record
+                job.records.append(record, files)
+                records[index] = record
                 bar.update()
-                del result, files, first  # a large scene leaves before the next one comes
-            pictures.clear()
+                del result, files, pictures  # a large scene leaves before the next one comes
+            loaded.clear()
+            named.clear()
             compile_seconds = fuser.compile_seconds - compiled
             times.append(
                 {
-                    "size": list(batch.slots[0].size),
-                    "scenes": scenes,
+                    "size": list(batch.size),
+                    "scenes": len(slots),
                     "compile_seconds": compile_seconds,
                     "seconds": time.perf_counter() - begun - compile_seconds,
                 }
             )
-    return records, times, time.perf_counter() - start
+    return records, times
 
 
-def _decoded(todo, options, memory):
-    """Batches with the pictures of their wanted slots; small ones are decoded a batch ahead."""
-    with concurrent.futures.ThreadPoolExecutor(1) as thread:
-        ahead = None
-        for index, (batch, wanted) in enumerate(todo):
-            pictures = ahead.result() if ahead else _decode(batch, wanted, options)
-            following = todo[index + 1 : index + 2]
-            ahead = None
-            if following and _decoding_bytes(following[0][0]) <= _AHEAD * memory:
-                ahead = thread.submit(_decode, *following[0], options)
-            yield batch, pictures
-
-
-def _decode(batch, wanted, options):
-    """Slot -> the pictures of its scene."""
+def _record(job, index, example, result):
+    checked, options = job.scenes[index], job.options
     return {
-        slot: tuple(read_picture(path, gray=options.decode_gray) for path in checked.scene.sources)
-        for slot, checked in enumerate(batch.slots)
-        if wanted[slot]
-    }
-
-
-def _decoding_bytes(batch):
-    """About what the pictures of a batch take while they are decoded."""
-    height, width = batch.slots[0].size
-    channels = sum(3 if coloured else 1 for coloured in batch.slots[0].coloured)
-    return 4 * len(batch.slots) * height * width * channels
-
-
-def _record(job, checked, result):
-    scene, options = checked.scene, job.options
-    return {
-        "scene": scene.name,
+        "scene": example.name,
         "size": list(checked.size),
-        "color": options.resolve_color(checked.coloured),
+        "color": options.resolve_color(checked.colored),
         "windows": result["windows"],
-        "files": [str(name) for name in output_names(scene.name, job.labels, options)],
-        "settings": options.as_record(),
+        "files": [str(name) for name in output_names(example.name, example.roles, options)],
         "sources": [
             {
-                "name": label,
-                "file": str(path),
+                "name": role,
+                "file": title,
                 "sha256": sha256,
-                "coloured": coloured,
-                "dominates": round(float(result["dominates"][m]), 6),
-                "mean_dominability": round(float(result["mean_dominability"][m]), 6),
+                "colored": colored,
+                "dominates": round(float(dominates), 6),
+                "mean_dominability": round(float(mean), 6),
             }
-            for m, (label, path, sha256, coloured) in enumerate(
-                zip(job.labels, scene.sources, checked.sha256, checked.coloured, strict=True)
+            for role, title, sha256, colored, dominates, mean in zip(
+                example.roles,
+                example.titles,
+                checked.sha256,
+                checked.colored,
+                result["dominates"],
+                result["mean_dominability"],
+                strict=True,
             )
         ],
     }
+
+
+def _key(record):
+    return record["scene"], *(source["sha256"] for source in record["sources"])
+
+
+def _checked(record):
+    """What a finished scene's record tells, so that it need not be decoded again."""
+    colored = tuple(source["colored"] for source in record["sources"])
+    return Checked(tuple(record["size"]), colored, _key(record)[1:])

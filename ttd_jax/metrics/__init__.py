@@ -1,8 +1,8 @@
 """Image-quality metrics in pure JAX: the fifteen of image fusion, in two named protocols.
 
-    figures = evaluate(fused, sources)  # greys in 0..255 -> {"EN": 6.95, "SD": 37.75, ...}
+    figures = evaluate(fused, sources)  # grays in 0..255 -> {"EN": 6.95, "SD": 37.75, ...}
 
-Every metric is also a function of its own, `REGISTRY[name].function(fused, sources, protocol=...)`.
+Every metric is also a function of its own, `METRICS[name].function(fused, sources, protocol=...)`.
 """
 
 import functools
@@ -12,19 +12,18 @@ import chex
 import jax
 
 from ttd_jax.metrics.inputs import prepare
-from ttd_jax.metrics.listing import listing
-from ttd_jax.metrics.protocol import PROTOCOLS, fused_grey, source_grey
-from ttd_jax.metrics.registry import REGISTRY, MetricRow, lookup
+from ttd_jax.metrics.protocol import PROTOCOLS, fused_gray, source_gray
+from ttd_jax.metrics.registry import METRICS, Metric, lookup, register_metric
 
 __all__ = [
+    "METRICS",
     "PROTOCOLS",
-    "REGISTRY",
-    "MetricRow",
+    "Metric",
     "evaluate",
-    "fused_grey",
-    "listing",
+    "fused_gray",
     "lookup",
-    "source_grey",
+    "register_metric",
+    "source_gray",
 ]
 
 
@@ -43,10 +42,10 @@ def evaluate(
     own `jax.jit` or `jax.pmap` everything is one program.
 
     Args:
-      fused: f32[H, W], greys in 0..255; see `fused_grey`.
-      sources: f32[M, H, W], greys in 0..255, M >= 1; None if no metric of `names` needs them.
+      fused: f32[H, W], grays in 0..255; see `fused_gray`.
+      sources: f32[M, H, W], grays in 0..255, M >= 1; None if no metric of `names` needs them.
       protocol: a key of `PROTOCOLS`.
-      names: keys of `REGISTRY`, in any case; all of them by default.
+      names: keys of `METRICS`, in any case; all of them by default.
 
     Returns:
       Metric name -> f32 scalar, finite for every finite image, in the order of `names`.
@@ -56,10 +55,14 @@ def evaluate(
       AssertionError: if the shapes do not fit.
 
     Example:
-      >>> figures = evaluate(fused, sources, names=["SSIM", "Qabf"])  # doctest: +SKIP
-      >>> batch = jax.vmap(evaluate)(fused_batch, sources_batch)  # doctest: +SKIP
+      >>> grays = 255 * sources[..., 0]  # f32[M, H, W]
+      >>> figures = evaluate(grays[0], grays, names=["SSIM", "Qabf"])
+      >>> list(figures)
+      ['SSIM', 'Qabf']
+      >>> jax.vmap(evaluate)(grays[:, None][:, 0], jnp.stack([grays, grays]))["EN"].shape
+      (2,)
     """
-    rows = [lookup(name) for name in (REGISTRY if names is None else names)]
+    rows = [lookup(name) for name in (METRICS if names is None else names)]
     if sources is None and (lost := [row.name for row in rows if row.needs_sources]):
         raise ValueError(f"{', '.join(lost)} cannot do without sources")
     fused, sources = prepare(fused, sources, protocol)
@@ -72,4 +75,4 @@ def evaluate(
 
 @functools.partial(jax.jit, static_argnames=("protocol", "names"))
 def _evaluate(fused, sources, *, protocol, names):
-    return {name: REGISTRY[name].function(fused, sources, protocol=protocol) for name in names}
+    return {name: METRICS[name].function(fused, sources, protocol=protocol) for name in names}

@@ -2,12 +2,12 @@
 
 One sample, images f32[H, W] and f32[M, H, W] in any range. Gradients flow to every argument and
 stay finite on constant images, where a plain square root's would not. SD, AG, EI, SF, SSIM and MSE
-of this package are differentiable as they stand; the others count greys or have jumps.
+of this package are differentiable as they stand; the others count grays or have jumps.
 """
 
-import jax
 import jax.numpy as jnp
 
+from ttd_jax.core.subgradients import absolute
 from ttd_jax.metrics.gradients import edge_strength
 from ttd_jax.metrics.ssim import similarity
 
@@ -18,7 +18,7 @@ def ssim_loss(fused, sources, *, data_range, window="gaussian"):
     Args:
       fused: f32[H, W].
       sources: f32[M, H, W].
-      data_range: 1 for images in [0, 1], 255 for greys.
+      data_range: 1 for images in [0, 1], 255 for grays.
       window: 'gaussian' (11x11, standard deviation 1.5) or 'uniform' (7x7).
     """
     return 1 - jnp.mean(similarity(fused, sources, data_range=data_range, window=window))
@@ -41,4 +41,4 @@ def intensity_loss(fused, sources):
 def _mean_distance(first, second):
     """Mean absolute difference, with gradient 0 where the two agree (`jnp.abs` has 1 there)."""
     difference = first - second
-    return jnp.mean(difference * jax.lax.stop_gradient(jnp.sign(difference)))
+    return jnp.mean(absolute(difference))

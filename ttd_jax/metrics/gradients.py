@@ -36,7 +36,7 @@ def edge_intensity(fused, sources=None, *, protocol="paper"):
 
 
 def spatial_frequency(fused, sources=None, *, protocol="paper"):
-    """SF: sqrt(mean dx^2 + mean dy^2) of the differences of neighbours, in 0..361.
+    """SF: sqrt(mean dx^2 + mean dy^2) of the differences of neighbors, in 0..361.
 
     'paper' takes true means, each over its own differences; 'vifb' divides both sums by H W.
 

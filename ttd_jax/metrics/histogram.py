@@ -1,6 +1,6 @@
-"""Grey-level histograms of one image and of two together, on the 256 whole greys.
+"""Gray-level histograms of one image and of two together, on the 256 whole grays.
 
-Fractional greys count for the nearest whole one (halves for the even one), greys outside 0..255
+Fractional grays count for the nearest whole one (halves for the even one), grays outside 0..255
 for the nearest end. Counts are integers: exact for any image of less than 2**31 pixels.
 """
 
@@ -12,13 +12,13 @@ _CHUNK = 1 << 14  # pixels in one matrix product: two one-hot matrices of 8 MiB 
 
 
 def histogram(image):
-    """Probability of each grey, f32[256], of an image f32[H, W]."""
+    """Probability of each gray, f32[256], of an image f32[H, W]."""
     bins = _bins(image)
     return _count(bins, jnp.zeros_like(bins), columns=1)[:, 0] / bins.size
 
 
 def joint_histogram(first, second):
-    """Probability of each pair of greys, f32[256, 256] (rows: `first`), of images f32[H, W]."""
+    """Probability of each pair of grays, f32[256, 256] (rows: `first`), of images f32[H, W]."""
     bins = _bins(first)
     return _count(bins, _bins(second), columns=LEVELS) / bins.size
 

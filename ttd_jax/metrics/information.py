@@ -1,4 +1,4 @@
-"""EN, CE, MI, NMI: what the grey-level histograms say."""
+"""EN, CE, MI, NMI: what the gray-level histograms say."""
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +22,8 @@ def cross_entropy(fused, sources, *, protocol="paper"):
     """CE: how badly the fused histogram codes those of the sources, in bits.
 
     'paper': root mean square over the sources of c_m = -sum_k p_m(k) log2(p_F(k) + 1e-7); at most
-    23.25. 'vifb': mean over the sources of sum_k p_m(k) log2(p_m(k) / p_F(k)) over the greys that
-    both images have; no grey in common gives 0.
+    23.25. 'vifb': mean over the sources of sum_k p_m(k) log2(p_m(k) / p_F(k)) over the grays that
+    both images have; no gray in common gives 0.
 
     Reference: Bulanon et al., Biosystems Engineering 103 (2009) 12-22.
     """
@@ -49,7 +49,7 @@ def mutual_information(fused, sources, *, protocol="paper"):
     return jnp.sum(_shared_information(_joint(fused, sources)))
 
 
-def normalised_mutual_information(fused, sources, *, protocol="paper"):
+def normalized_mutual_information(fused, sources, *, protocol="paper"):
     """NMI = 2 sum over m of I(F; X_m) / (H(F) + H(X_m)), in 0..M.
 
     A source counts for 0 where it and the fused image are constant: there is nothing to share.

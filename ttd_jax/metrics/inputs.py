@@ -2,7 +2,7 @@
 
     metric(fused f32[H, W], sources f32[M, H, W], *, protocol) -> f32 scalar
 
-Greys in 0..255, M >= 1. Batches come from `jax.vmap`. Every result is finite for finite images.
+Grays in 0..255, M >= 1. Batches come from `jax.vmap`. Every result is finite for finite images.
 """
 
 import chex

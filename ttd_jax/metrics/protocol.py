@@ -1,10 +1,12 @@
-"""The two named protocols, and how each turns a picture file into the grey image it judges.
+"""The two named protocols, and how each turns a picture file into the gray image it judges.
 
-Grey conversions are exact integer arithmetic on uint8 arrays, NumPy's or JAX's.
+Gray conversions are exact integer arithmetic on uint8 arrays, NumPy's or JAX's.
 """
 
 import jax.numpy as jnp
 import numpy as np
+
+from ttd_jax.registry import unknown
 
 # A table of figures always names its protocol: figures of the two cannot be compared.
 PROTOCOLS = {
@@ -21,14 +23,14 @@ def check(protocol):
     """Refuses an unknown protocol.
 
     Raises:
-      ValueError: if `protocol` is not a key of `PROTOCOLS`.
+      UserError: if `protocol` is not a key of `PROTOCOLS`.
     """
     if protocol not in PROTOCOLS:
-        raise ValueError(f"unknown protocol {protocol!r}: known protocols: {', '.join(PROTOCOLS)}")
+        raise unknown(protocol, PROTOCOLS, kind="protocol")
 
 
-def source_grey(image):
-    """Grey of a source image, to the integer what OpenCV's RGB to grey conversion gives.
+def source_gray(image):
+    """Gray of a source image, to the integer what OpenCV's RGB to gray conversion gives.
 
     Args:
       image: u8[H, W], u8[H, W, 1] or u8[H, W, 3] RGB.
@@ -43,12 +45,12 @@ def source_grey(image):
     return ((red + green + blue + (1 << (_SHIFT - 1))) >> _SHIFT).astype(np.float32)
 
 
-def fused_grey(image, *, protocol="paper"):
-    """Grey of a fused picture as a protocol judges it.
+def fused_gray(image, *, protocol="paper"):
+    """Gray of a fused picture as a protocol judges it.
 
     'paper' weighs red as blue and blue as red, round(0.114 R + 0.587 G + 0.299 B): the published
     figures were taken from files whose channels were written in reverse order. That quirk lives
-    here and nowhere else. A picture of one channel is its own grey in either protocol.
+    here and nowhere else. A picture of one channel is its own gray in either protocol.
 
     Args:
       image: u8[H, W], u8[H, W, 1] or u8[H, W, 3] RGB.
@@ -59,13 +61,13 @@ def fused_grey(image, *, protocol="paper"):
 
     Example:
       >>> red = np.array([[[200, 0, 0]]], np.uint8)
-      >>> fused_grey(red).item(), fused_grey(red, protocol="vifb").item()
+      >>> fused_gray(red).item(), fused_gray(red, protocol="vifb").item()
       (23.0, 60.0)
     """
     check(protocol)
     planes = _planes(image)
     if protocol == "vifb" or planes.shape[-1] == 1:
-        return source_grey(image)
+        return source_gray(image)
     red, green, blue = (planes[..., channel] for channel in range(3))
     # thousandths, so that a half rounds up whatever the platform's floats do
     return ((114 * red + 587 * green + 299 * blue + 500) // 1000).astype(np.float32)
@@ -75,7 +77,7 @@ def _planes(image):
     """The image as i32[H, W, 1 or 3]."""
     image = image if isinstance(image, jnp.ndarray) else np.asarray(image)
     if image.dtype != np.uint8:
-        raise ValueError(f"grey conversion takes uint8 pictures, got {image.dtype}")
+        raise ValueError(f"gray conversion takes uint8 pictures, got {image.dtype}")
     image = image[..., None] if image.ndim == 2 else image
     if image.ndim != 3 or image.shape[-1] not in (1, 3):
         raise ValueError(f"expected [H, W], [H, W, 1] or [H, W, 3], got {image.shape}")

@@ -1,16 +1,17 @@
-"""The fifteen metrics: one row each. Adding a metric is one function and one row."""
+"""The metrics: one entry each. Adding one is a function and `register_metric`."""
 
 import dataclasses
-import difflib
 import math
 from collections.abc import Callable, Mapping
 
+from ttd_jax.errors import UserError
 from ttd_jax.metrics import gradients, information, qabf, statistics, vif
 from ttd_jax.metrics import ssim as structure
+from ttd_jax.registry import Registry
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MetricRow:
+class Metric:
     """What is known of one metric.
 
     Attributes:
@@ -44,186 +45,193 @@ class MetricRow:
         return f"{_limit(self.low, self.per_source)} .. {_limit(self.high, self.per_source)}"
 
 
-REGISTRY: Mapping[str, MetricRow] = {
-    row.name: row
-    for row in (
-        MetricRow(
-            name="EN",
-            function=information.entropy,
-            better="up",
-            low=0.0,
-            high=8.0,
-            needs_sources=False,
-            description="entropy of the grey histogram, bits",
-            reference="Roberts et al., J. Appl. Remote Sens. 2 (2008) 023522",
-        ),
-        MetricRow(
-            name="SD",
-            function=statistics.standard_deviation,
-            better="up",
-            low=0.0,
-            high=127.5,
-            needs_sources=False,
-            description="standard deviation: contrast",
-            reference="Rao, Meas. Sci. Technol. 8 (1997) 355-367",
-        ),
-        MetricRow(
-            name="AG",
-            function=gradients.average_gradient,
-            better="up",
-            low=0.0,
-            high=255.0,
-            needs_sources=False,
-            variants={"paper": "mean over all H W pixels", "vifb": "sum / ((H - 1) (W - 1))"},
-            description="average gradient: sharpness",
-            reference="Cui et al., Opt. Commun. 341 (2015) 199-209",
-        ),
-        MetricRow(
-            name="EI",
-            function=gradients.edge_intensity,
-            better="up",
-            low=0.0,
-            high=270.5,
-            needs_sources=False,
-            variants={"paper": "Sobel / 4", "vifb": "raw Sobel: 4 times as much"},
-            description="edge intensity: mean Sobel strength",
-            reference="Rajalingam and Priya, Int. J. Eng. Sci. Invention 2 (2018)",
-        ),
-        MetricRow(
-            name="SF",
-            function=gradients.spatial_frequency,
-            better="up",
-            low=0.0,
-            high=360.7,
-            needs_sources=False,
-            variants={
-                "paper": "mean over each direction's own differences",
-                "vifb": "both sums / (H W)",
-            },
-            description="spatial frequency: differences of neighbours",
-            reference="Eskicioglu and Fisher, IEEE Trans. Commun. 43 (1995) 2959-2965",
-        ),
-        MetricRow(
-            name="SCD",
-            function=statistics.sum_of_correlations_of_differences,
-            better="up",
-            low=-1.0,
-            high=1.0,
-            per_source=True,
-            description="what remains without the other sources, correlated with each source",
-            reference="Aslantas and Bendes, AEU 69 (2015) 1890-1896",
-        ),
-        MetricRow(
-            name="CE",
-            function=information.cross_entropy,
-            better="down",
-            low=0.0,
-            high=23.3,
-            variants={
-                "paper": "root mean square over m of -sum p_m log2(p_F + 1e-7)",
-                "vifb": "mean over m of sum p_m log2(p_m / p_F), greys that both have",
-            },
-            description="cross entropy of the grey histograms, source to fused, bits",
-            reference="Bulanon et al., Biosyst. Eng. 103 (2009) 12-22",
-        ),
-        MetricRow(
-            name="SSIM",
-            function=structure.ssim,
-            better="up",
-            low=-1.0,
-            high=1.0,
-            per_source=True,
-            variants={
-                "paper": "7x7 uniform window, sample covariance",
-                "vifb": "11x11 Gaussian window, sd 1.5, population covariance",
-            },
-            description="structural similarity with the sources",
-            reference="Wang et al., IEEE Trans. Image Process. 13 (2004) 600-612",
-        ),
-        MetricRow(
-            name="MI",
-            function=information.mutual_information,
-            better="up",
-            low=0.0,
-            high=math.log(256.0),
-            per_source=True,
-            description="mutual information with the sources, nats",
-            reference="Qu et al., Electron. Lett. 38 (2002) 313-315",
-        ),
-        MetricRow(
-            name="NMI",
-            function=information.normalised_mutual_information,
-            better="up",
-            low=0.0,
-            high=1.0,
-            per_source=True,
-            description="mutual information over the mean entropy of the two images",
-            reference="Hossny et al., Electron. Lett. 44 (2008) 1066-1067",
-        ),
-        MetricRow(
-            name="VIF",
-            function=vif.visual_information_fidelity,
-            better="up",
-            low=0.0,
-            high=math.inf,
-            per_source=True,
-            tolerance=1e-3,
-            description="visual information of the sources that is kept, pixel domain",
-            reference="Sheikh and Bovik, IEEE Trans. Image Process. 15 (2006) 430-444",
-        ),
-        MetricRow(
-            name="Qabf",
-            function=qabf.edge_preservation,
-            better="up",
-            low=0.0,
-            high=0.975,
-            tolerance=1e-3,
-            description="edges of the sources that are kept",
-            reference="Xydeas and Petrovic, Electron. Lett. 36 (2000) 308-309",
-        ),
-        MetricRow(
-            name="CC",
-            function=statistics.correlation,
-            better="up",
-            low=-1.0,
-            high=1.0,
-            description="mean correlation with the sources",
-            reference="Ma et al., Inf. Fusion 45 (2019) 153-178",
-        ),
-        MetricRow(
-            name="MSE",
-            function=statistics.mean_squared_error,
-            better="down",
-            low=0.0,
-            high=65025.0,
-            description="mean squared error against the sources",
-            reference="Ma et al., Inf. Fusion 45 (2019) 153-178",
-        ),
-        MetricRow(
-            name="PSNR",
-            function=statistics.psnr,
-            better="up",
-            low=-statistics.PSNR_LIMIT,
-            high=statistics.PSNR_LIMIT,
-            description="peak signal-to-noise ratio against the sources, decibel",
-            reference="Jagalingam and Hegde, Aquat. Procedia 4 (2015) 133-142",
-        ),
-    )
-}
+METRICS: Registry[Metric] = Registry("metric")
 
 
-def lookup(name: str) -> MetricRow:
-    """The row of `name`, in any case.
+def register_metric(metric: Metric):
+    """Makes a metric known by its name: to `evaluate`, and to every command that scores.
 
     Raises:
-      ValueError: for an unknown name; the message suggests the nearest known one.
+      UserError: the name is taken, or `better` is neither 'up' nor 'down'.
     """
-    known = {key.lower(): row for key, row in REGISTRY.items()}
-    if name.lower() in known:
-        return known[name.lower()]
-    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.4)
-    hint = f"did you mean {known[near[0]].name!r}? " if near else ""
-    raise ValueError(f"unknown metric {name!r}: {hint}known metrics: {', '.join(REGISTRY)}")
+    if metric.better not in ("up", "down"):
+        raise UserError(f"metric {metric.name!r}: better must be 'up' or 'down'")
+    METRICS.register(metric.name, metric)
+
+
+for _metric in (
+    Metric(
+        name="EN",
+        function=information.entropy,
+        better="up",
+        low=0.0,
+        high=8.0,
+        needs_sources=False,
+        description="entropy of the gray histogram, bits",
+        reference="Roberts et al., J. Appl. Remote Sens. 2 (2008) 023522",
+    ),
+    Metric(
+        name="SD",
+        function=statistics.standard_deviation,
+        better="up",
+        low=0.0,
+        high=127.5,
+        needs_sources=False,
+        description="standard deviation: contrast",
+        reference="Rao, Meas. Sci. Technol. 8 (1997) 355-367",
+    ),
+    Metric(
+        name="AG",
+        function=gradients.average_gradient,
+        better="up",
+        low=0.0,
+        high=255.0,
+        needs_sources=False,
+        variants={"paper": "mean over all H W pixels", "vifb": "sum / ((H - 1) (W - 1))"},
+        description="average gradient: sharpness",
+        reference="Cui et al., Opt. Commun. 341 (2015) 199-209",
+    ),
+    Metric(
+        name="EI",
+        function=gradients.edge_intensity,
+        better="up",
+        low=0.0,
+        high=270.5,
+        needs_sources=False,
+        variants={"paper": "Sobel / 4", "vifb": "raw Sobel: 4 times as much"},
+        description="edge intensity: mean Sobel strength",
+        reference="Rajalingam and Priya, Int. J. Eng. Sci. Invention 2 (2018)",
+    ),
+    Metric(
+        name="SF",
+        function=gradients.spatial_frequency,
+        better="up",
+        low=0.0,
+        high=360.7,
+        needs_sources=False,
+        variants={
+            "paper": "mean over each direction's own differences",
+            "vifb": "both sums / (H W)",
+        },
+        description="spatial frequency: differences of neighbors",
+        reference="Eskicioglu and Fisher, IEEE Trans. Commun. 43 (1995) 2959-2965",
+    ),
+    Metric(
+        name="SCD",
+        function=statistics.sum_of_correlations_of_differences,
+        better="up",
+        low=-1.0,
+        high=1.0,
+        per_source=True,
+        description="what remains without the other sources, correlated with each source",
+        reference="Aslantas and Bendes, AEU 69 (2015) 1890-1896",
+    ),
+    Metric(
+        name="CE",
+        function=information.cross_entropy,
+        better="down",
+        low=0.0,
+        high=23.3,
+        variants={
+            "paper": "root mean square over m of -sum p_m log2(p_F + 1e-7)",
+            "vifb": "mean over m of sum p_m log2(p_m / p_F), grays that both have",
+        },
+        description="cross entropy of the gray histograms, source to fused, bits",
+        reference="Bulanon et al., Biosyst. Eng. 103 (2009) 12-22",
+    ),
+    Metric(
+        name="SSIM",
+        function=structure.ssim,
+        better="up",
+        low=-1.0,
+        high=1.0,
+        per_source=True,
+        variants={
+            "paper": "7x7 uniform window, sample covariance",
+            "vifb": "11x11 Gaussian window, sd 1.5, population covariance",
+        },
+        description="structural similarity with the sources",
+        reference="Wang et al., IEEE Trans. Image Process. 13 (2004) 600-612",
+    ),
+    Metric(
+        name="MI",
+        function=information.mutual_information,
+        better="up",
+        low=0.0,
+        high=math.log(256.0),
+        per_source=True,
+        description="mutual information with the sources, nats",
+        reference="Qu et al., Electron. Lett. 38 (2002) 313-315",
+    ),
+    Metric(
+        name="NMI",
+        function=information.normalized_mutual_information,
+        better="up",
+        low=0.0,
+        high=1.0,
+        per_source=True,
+        description="mutual information over the mean entropy of the two images",
+        reference="Hossny et al., Electron. Lett. 44 (2008) 1066-1067",
+    ),
+    Metric(
+        name="VIF",
+        function=vif.visual_information_fidelity,
+        better="up",
+        low=0.0,
+        high=math.inf,
+        per_source=True,
+        tolerance=1e-3,
+        description="visual information of the sources that is kept, pixel domain",
+        reference="Sheikh and Bovik, IEEE Trans. Image Process. 15 (2006) 430-444",
+    ),
+    Metric(
+        name="Qabf",
+        function=qabf.edge_preservation,
+        better="up",
+        low=0.0,
+        high=0.975,
+        tolerance=1e-3,
+        description="edges of the sources that are kept",
+        reference="Xydeas and Petrovic, Electron. Lett. 36 (2000) 308-309",
+    ),
+    Metric(
+        name="CC",
+        function=statistics.correlation,
+        better="up",
+        low=-1.0,
+        high=1.0,
+        description="mean correlation with the sources",
+        reference="Ma et al., Inf. Fusion 45 (2019) 153-178",
+    ),
+    Metric(
+        name="MSE",
+        function=statistics.mean_squared_error,
+        better="down",
+        low=0.0,
+        high=65025.0,
+        description="mean squared error against the sources",
+        reference="Ma et al., Inf. Fusion 45 (2019) 153-178",
+    ),
+    Metric(
+        name="PSNR",
+        function=statistics.psnr,
+        better="up",
+        low=-statistics.PSNR_LIMIT,
+        high=statistics.PSNR_LIMIT,
+        description="peak signal-to-noise ratio against the sources, decibel",
+        reference="Jagalingam and Hegde, Aquat. Procedia 4 (2015) 133-142",
+    ),
+):
+    register_metric(_metric)
+
+
+def lookup(name: str) -> Metric:
+    """The metric of a name, in any case.
+
+    Raises:
+      UserError: for an unknown name; the message suggests the nearest known one.
+    """
+    return METRICS[{key.lower(): key for key in METRICS}.get(name.lower(), name)]
 
 
 def _limit(value: float, per_source: bool) -> str:

@@ -29,7 +29,7 @@ def similarity(fused, sources, *, data_range, window="gaussian"):
     Args:
       fused: f32[H, W].
       sources: f32[M, H, W].
-      data_range: largest minus smallest possible grey: 255, or 1 for images in [0, 1].
+      data_range: largest minus smallest possible gray: 255, or 1 for images in [0, 1].
       window: 'gaussian' (11x11, population covariance) or 'uniform' (7x7, sample covariance).
     """
     images = jnp.concatenate([fused[None], sources])

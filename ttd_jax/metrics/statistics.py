@@ -4,8 +4,8 @@ import jax.numpy as jnp
 
 from ttd_jax.metrics.inputs import offset, prepare, safe_sqrt
 
-# Below this an image is constant: float32 rounding of greys leaves 1e-10, while one pixel of a
-# gigapixel image that is off by one grey has 1e-9.
+# Below this an image is constant: float32 rounding of grays leaves 1e-10, while one pixel of a
+# gigapixel image that is off by one gray has 1e-9.
 _NO_VARIANCE = 1e-9
 
 PSNR_LIMIT = 100.0  # decibel

@@ -6,10 +6,8 @@ import pathlib
 import jax
 import jax.numpy as jnp
 
-from ttd_jax.backbones import BackboneRow, Model, lookup
-from ttd_jax.checkpoints import store
 from ttd_jax.errors import UserError
-from ttd_jax.training import processes as processes_lib
+from ttd_jax.networks import ClassifierSpec, Model, lookup
 from ttd_jax.training.initial import INITIAL
 from ttd_jax.training.material import Material, find_material
 from ttd_jax.training.phases import make_phases
@@ -24,6 +22,7 @@ from ttd_jax.training.run import (
 )
 from ttd_jax.training.settings import keep_settings
 from ttd_jax.training.validation import Validation, figure_names
+from ttd_jax.weights import store
 
 
 def finetune(
@@ -43,14 +42,13 @@ def finetune(
         `workdir`, or a training that diverged.
     """
     begun = find_run(workdir, resume=resume)
-    row, model, start = _start(config)
-    classifier = store.load_classifier(config.classifier) if config.classifier else None
+    model, start = _start(config)
+    classifier = store.load(config.classifier, kind=ClassifierSpec) if config.classifier else None
     phases = make_phases(as_plain(config.phases), model, classifier)
     better = _figures(config)
     check_numbers(config, better)
     needs = {key for phase in phases for key in phase.needs}
-    share = (process, processes, processes_lib.add_up) if processes > 1 else None
-    material = find_material(config, row, needs=needs, share=share)
+    material = find_material(config, model.spec, needs=needs, share=(process, processes))
     settings = {
         "config": settings_of(config),
         "start": start,
@@ -63,18 +61,17 @@ def finetune(
         workdir,
         phases,
         lambda phase: material.scenes,
-        validation=_validation(config, row, model, material, (process, processes)),
+        validation=_validation(config, model, material, (process, processes)),
         better=better[config.best],
         process=process,
         processes=processes,
     )
     export = _Export(
-        path=workdir / row.name,
-        row=row,
+        path=workdir / model.spec.name,
         model=model,
         settings=settings,
         writes=process == 0,
-        licence=config.licence,
+        license=config.license,
         note=config.note,
     )
     return train(training, model.variables, export, final=config.final)
@@ -85,11 +82,10 @@ class _Export:
     """See `ttd_jax.training.run.Export`."""
 
     path: pathlib.Path
-    row: BackboneRow
     model: Model
     settings: dict
     writes: bool
-    licence: str
+    license: str
     note: str
 
     @property
@@ -101,45 +97,42 @@ class _Export:
             return
         trained = self.model.replace(variables=jax.device_get(checkpoint.state.variables))
         source = {
-            "licence": self.licence or self.settings["start"]["licence"],
+            "license": self.license or self.settings["start"]["license"],
             **({"note": self.note} if self.note else {}),
             "training": {**self.settings, "step": checkpoint.step},
         }
-        store.save_model(self.path, self.row.name, trained, source=source, overwrite=True)
+        store.save(self.path, trained, source=source, overwrite=True)
 
 
 def _start(config):
-    """`(row, model, origin)`: the network to begin with, and where its weights came from."""
-    try:
-        row = lookup(config.model)
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    """`(model, origin)`: the network to begin with, and where its weights came from."""
+    spec = lookup(config.model)
     if config.weights:
-        model = store.load_model(row.name, config.weights, precision=config.precision)
+        model = store.load(config.weights, name=spec.name, precision=config.precision)
         manifest = store.read_manifest(config.weights)
-        licence = manifest["source"].get("licence", "unknown")
-        return row, model, {"sha256": manifest["sha256"], "licence": licence}
-    module = row.build(precision=config.precision)
+        license = manifest["source"].get("license", "unknown")
+        return model, {"sha256": manifest["sha256"], "license": license}
+    module = spec.build(precision=config.precision)
     key = jax.random.key(config.seed)
-    variables = jax.jit(module.init)(key, jnp.zeros(row.input_shape))
+    variables = jax.jit(module.init)(key, jnp.zeros(spec.input_shape))
     if config.initial not in INITIAL:
         raise UserError(f"config.initial={config.initial!r}: must be one of {', '.join(INITIAL)}")
     try:
         variables = INITIAL[config.initial](variables, module)
     except ValueError as error:
         raise UserError(f"config.initial={config.initial!r}: {error}") from error
-    origin = {"sha256": None, "licence": "of the one who trained them: begun with random weights"}
-    return row, row.bind(variables, precision=config.precision), origin
+    origin = {"sha256": None, "license": "of the one who trained them: begun with random weights"}
+    return spec.bind(variables, precision=config.precision), origin
 
 
 def _figures(config):
     try:
         return figure_names(config.metrics)
-    except ValueError as error:
+    except UserError as error:
         raise UserError(f"config.metrics: {error}") from error
 
 
-def _validation(config, row, model, material: Material, place):
+def _validation(config, model, material: Material, place):
     if material.held_back is None:
         return None
     process, processes = place
@@ -147,7 +140,6 @@ def _validation(config, row, model, material: Material, place):
         scenes=material.held_back,
         crop=config.validation_crop,
         model=model,
-        row=row,
         names=tuple(config.metrics),
         process=process,
         processes=processes,

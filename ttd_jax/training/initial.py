@@ -13,19 +13,19 @@ import itertools
 import jax
 import jax.numpy as jnp
 
-from ttd_jax.backbones import Backbone
-from ttd_jax.backbones.ifcnn import IFCNN
+from ttd_jax.networks import Network
+from ttd_jax.networks.ifcnn import IFCNN
 
 _SIGMAS = (0.7, 1.4, 2.8)  # of the Gaussians between which the bands lie, in pixels
 _GAIN = {"max": (1.0, 1.0), "mean": (2.0, 1.0), "sum": (1.0, 0.5)}  # of the bands and of the rest
 _OTHERS = 0.3  # of the usual spread, for channels without a band
 
 
-def bands(variables, module: Backbone):
+def bands(variables, module: Network):
     """Variables of an IFCNN that fuses band by band.
 
     Args:
-      variables: `{'params': ..., 'batch_stats': ...}` of an unfolded IFCNN, freshly initialised.
+      variables: `{'params': ..., 'batch_stats': ...}` of an unfolded IFCNN, freshly initialized.
       module: the IFCNN.
 
     Returns:
@@ -38,13 +38,13 @@ def bands(variables, module: Backbone):
         raise ValueError("only an IFCNN can begin with bands")
     params = jax.tree.map(lambda leaf: leaf, variables["params"])
     filters = _filters(params["conv1"]["conv"]["kernel"].shape[0])
-    used = 2 * 3 * len(filters)  # positive and negative parts of three colours
+    used = 2 * 3 * len(filters)  # positive and negative parts of three colors
     signs = jnp.tile(jnp.repeat(jnp.array([1.0, -1.0]), 3), len(filters))
-    colours = jnp.tile(jnp.eye(3), (2 * len(filters), 1))  # [used, 3]
+    colors = jnp.tile(jnp.eye(3), (2 * len(filters), 1))  # [used, 3]
 
     first = _OTHERS * params["conv1"]["conv"]["kernel"]
     stacked = jnp.repeat(jnp.stack(filters), 6, axis=0)  # [used, 7, 7]
-    own = jnp.einsum("kyx,kc,k->yxck", stacked, colours, signs)
+    own = jnp.einsum("kyx,kc,k->yxck", stacked, colors, signs)
     params["conv1"] = {"conv": {"kernel": first.at[..., :used].set(own)}}
     for layer in ("conv2", "conv3"):
         kernel = _OTHERS * params[layer]["conv"]["conv"]["kernel"]
@@ -53,7 +53,7 @@ def bands(variables, module: Backbone):
         params[layer] = {**params[layer], "conv": {"conv": {"kernel": kernel}}}
     detail, rest = _GAIN[module.operator]
     gains = jnp.array([detail] * (len(filters) - 1) + [rest])
-    last = (signs * jnp.repeat(gains, 6))[:, None] * colours
+    last = (signs * jnp.repeat(gains, 6))[:, None] * colors
     kernel = jnp.zeros_like(params["conv4"]["kernel"]).at[:used].set(last)
     params["conv4"] = {**params["conv4"], "kernel": kernel}
     return {**variables, "params": params}
@@ -65,8 +65,8 @@ INITIAL = {"random": lambda variables, module: variables, "bands": bands}
 
 def _filters(size):
     """Filters [size, size] whose sum is the identity: from fine detail to the smooth rest."""
-    centre = jnp.zeros((size, size)).at[size // 2, size // 2].set(1.0)
-    steps = [centre, *(_gaussian(size, sigma) for sigma in _SIGMAS)]
+    center = jnp.zeros((size, size)).at[size // 2, size // 2].set(1.0)
+    steps = [center, *(_gaussian(size, sigma) for sigma in _SIGMAS)]
     return [a - b for a, b in itertools.pairwise(steps)] + [steps[-1]]
 
 

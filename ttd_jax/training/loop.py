@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 
 import jax
-from tqdm import tqdm
 
-from ttd_jax.data.images import encode_picture
 from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.pictures.images import encode_picture
+from ttd_jax.report.progress import progress
 from ttd_jax.training import stopping
 from ttd_jax.training.checkpointing import Checkpoint, Checkpoints
 from ttd_jax.training.logs import Logs, flatten
@@ -107,11 +107,10 @@ class Training:
           UserError: an unreadable picture, a full disk.
         """
         logs = Logs(self.workdir, step=now.step or -1, writes=self.writes)
-        bar = tqdm(
+        bar = progress(
             total=self.phases[-1].end * self.batch_size,
-            initial=now.step * self.batch_size,
             unit="image",
-            delay=1,
+            initial=now.step * self.batch_size,
             disable=None if self.writes else True,
         )
         reason = stopping.NOT
@@ -130,10 +129,10 @@ class Training:
         return now, reason
 
     def _run_phase(self, phase, pipeline, now, stop, bar, logs):
-        fresh, optimiser = phase.begin(now.state.variables)
+        fresh, optimizer = phase.begin(now.state.variables)
         if now.step == phase.start:
             now = dataclasses.replace(now, state=fresh)
-        program = make_step(phase.objective, optimiser)
+        program = make_step(phase.objective, optimizer)
         clock = _Clock(now.step)
         batch, position = self._next(pipeline)
         while now.step < phase.end:

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
+from ttd_jax.core.subgradients import absolute, clamp
 from ttd_jax.metrics import filters
 from ttd_jax.metrics.inputs import offset, safe_sqrt
-from ttd_jax.training.kinks import absolute, clamp
 
 SSIM_FORMS = ("legacy", "current")
 _C1, _C2 = 0.01**2, 0.03**2

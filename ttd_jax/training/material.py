@@ -2,13 +2,15 @@
 
 import dataclasses
 
-from ttd_jax.backbones import BackboneRow
-from ttd_jax.data.examples import folder_examples, prepared_examples
-from ttd_jax.data.public import TRAINING, PublicExamples
-from ttd_jax.data.scenes import find_scenes, source_labels
 from ttd_jax.errors import UserError
+from ttd_jax.networks import FusionSpec
+from ttd_jax.pictures.checking import check
+from ttd_jax.pictures.examples import FolderExamples
+from ttd_jax.pictures.prepared import prepared_examples
+from ttd_jax.pictures.public import TRAINING, PublicExamples
+from ttd_jax.pictures.scenes import find_scenes
 from ttd_jax.training.samples import SYNTHETIC, SampleOptions, Sampler
-from ttd_jax.training.scenes import check_examples, held_back, join_examples
+from ttd_jax.training.scenes import held_back, join_examples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,14 +28,14 @@ class Material:
     sha256: str
 
 
-def find_material(config, row: BackboneRow, *, needs, share=None) -> Material:
+def find_material(config, spec: FusionSpec, *, needs, share=(0, 1)) -> Material:
     """The scenes of a config's data sets, every one of them decoded once.
 
     Args:
       config: see `configs/finetune.py`.
-      row: of the network that they are for.
+      spec: of the network that they are for.
       needs: keys that a sample must have.
-      share: see `check_examples`.
+      share: see `ttd_jax.pictures.checking.check`.
 
     Raises:
       UserError: missing or unreadable data, or data that does not fit the network or the needs.
@@ -41,11 +43,13 @@ def find_material(config, row: BackboneRow, *, needs, share=None) -> Material:
     synthetic = _synthetic(config, needs)
     examples = join_examples(_parts(config, synthetic))
     sources = 2 if synthetic else len(examples.roles)
-    if row.source_count not in (None, sources):
-        raise UserError(f"{row.name} fuses {row.source_count} sources: these scenes have {sources}")
+    if spec.source_count not in (None, sources):
+        raise UserError(
+            f"{spec.name} fuses {spec.source_count} sources: these scenes have {sources}"
+        )
     try:
         options = SampleOptions(
-            channels=row.channels,
+            channels=spec.channels,
             color=config.color,
             crop=config.crop,
             flips=config.flips,
@@ -55,13 +59,13 @@ def find_material(config, row: BackboneRow, *, needs, share=None) -> Material:
         )
     except ValueError as error:
         raise UserError(f"config: {error}") from error
-    if config.crop < row.min_size:
-        raise UserError(f"config.crop={config.crop}: {row.name} needs at least {row.min_size}")
+    if config.crop < spec.min_size:
+        raise UserError(f"config.crop={config.crop}: {spec.name} needs at least {spec.min_size}")
     kept, out = held_back(config.held_back, len(examples))
     return Material(
         scenes=Sampler(examples, kept, options),
         held_back=Sampler(examples, out, options) if out else None,
-        sha256=check_examples(examples, config.crop, share).sha256,
+        sha256=check(examples, least=config.crop, needs="config.crop", share=share).sha256,
     )
 
 
@@ -86,8 +90,8 @@ def _parts(config, synthetic):
         if not config.sources:
             return {"public": PublicExamples(TRAINING)}
         folders = [config.sources] if isinstance(config.sources, str) else config.sources
-        scenes = [scene for folder in folders for scene in find_scenes([folder], least=1)]
-        return {"pictures": folder_examples(scenes, ("picture",))}
+        found = [find_scenes([folder], ("picture",), least=1) for folder in folders]
+        return {"pictures": FolderExamples(scene for scenes in found for scene in scenes)}
     if config.datasets and not config.sources:
         return {
             name: prepared_examples(name, config.split, config.data_dir or None)
@@ -102,7 +106,4 @@ def _parts(config, synthetic):
             f"config.sources names folders of {len(folders)} data sets: the config names "
             f"{len(config.datasets)}"
         )
-    return {
-        name: folder_examples(find_scenes(paths), source_labels(paths))
-        for name, paths in zip(config.datasets, folders, strict=True)
-    }
+    return {name: find_scenes(paths) for name, paths in zip(config.datasets, folders, strict=True)}

@@ -1,11 +1,11 @@
-"""Objectives: what training minimises, and their registry. Adding one is a function and a row.
+"""Objectives: what training minimizes. Adding one is a function and `register_objective`.
 
 An objective is a pure function of one sample:
 
     objective(variables, sample) -> (loss f32[], terms: flat dict of f32[])
 
     variables   {'params': ..., 'batch_stats': ...} of an unfolded backbone, f32
-    sample      'sources'      f32[M, H, W, C] in [0, 1], in the registry's order of roles, C the
+    sample      'sources'      f32[M, H, W, C] in [0, 1], in the order of their roles, C the
                                network's channels
                 'truth'        f32[H, W, C] in [0, 1], for 'ifcnn'
                 'visible_rgb'  f32[H, W, 3] in [0, 1], for 'piafusion' with a classifier
@@ -19,17 +19,18 @@ From random variables they are mean 0 and variance 1, so that it is an affine la
 """
 
 import dataclasses
-import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 
-from ttd_jax.backbones import Backbone, Classifier, Model
-from ttd_jax.backbones.illumination import illumination
 from ttd_jax.core import dominability as dom
 from ttd_jax.core import fusion as fusion_lib
 from ttd_jax.errors import UserError
+from ttd_jax.networks import Classifier, Model, Network
+from ttd_jax.networks.cddfuse import CDDFuse
+from ttd_jax.networks.illumination import illumination
+from ttd_jax.registry import Registry
 from ttd_jax.training import cddfuse, ifcnn, losses, piafusion, unsupervised
 
 FUSIONS = ("static", "ttd")
@@ -73,31 +74,33 @@ class ObjectiveOptions:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ObjectiveRow:
+class Objective:
     """What is known of one objective.
 
     Attributes:
       name: its name in configs.
       measure: function `(model, sample, options) -> terms` of one sample.
-      weights: term -> weight; the loss is their weighted sum.
-      needs: keys of a sample beside 'sources'.
-      frozen: patterns of parameters that it cannot train, for `OptimiserOptions.frozen`.
-      networks: prefixes of the registry names that it fits; empty for any.
+      weights: function of the options: term -> weight; the loss is their weighted sum.
+      needs: function of the options: keys of a sample beside 'sources'.
+      frozen: patterns of parameters that it cannot train, for `OptimizerOptions.frozen`.
+      networks: classes of modules that it fits; empty for any.
+      check: `(options)`: raises `UserError` for options that it does not fit.
       paper: where it comes from.
     """
 
     name: str
     measure: Callable[..., dict]
-    weights: Mapping[str, float]
-    needs: tuple[str, ...] = ()
+    weights: Callable[..., Mapping[str, float]]
+    needs: Callable[..., tuple[str, ...]] = lambda options: ()
     frozen: tuple[str, ...] = ()
-    networks: tuple[str, ...] = ()
+    networks: tuple[type[Network], ...] = ()
+    check: Callable[..., None] = lambda options: None
     paper: str = ""
 
 
 def make_objective(
     name: str,
-    module: Backbone,
+    module: Network,
     settings: dom.DominabilitySettings,
     options: ObjectiveOptions | None = None,
 ):
@@ -118,17 +121,19 @@ def make_objective(
         term that it does not have.
 
     Example:
-      >>> row = ttd_jax.backbones.lookup("ifcnn_sum")
-      >>> objective = make_objective("unsupervised", row.build(), row.presets["fused"])
+      >>> objective = make_objective("unsupervised", model.module, model.settings)
+      >>> loss, terms = objective(model.variables, {"sources": sources})
+      >>> sorted(terms)
+      ['gradient', 'intensity', 'ssim']
     """
     options = ObjectiveOptions() if options is None else options
-    row = lookup_objective(name)
-    weights = _weights(row, options)
-    _check_fit(row, module, options)
+    chosen = OBJECTIVES[name]
+    weights = _weights(chosen, options)
+    _check_fit(chosen, module, options)
 
     def objective(variables, sample):
         model = Model(variables=variables, module=module, settings=settings)
-        terms = row.measure(model, sample, options)
+        terms = chosen.measure(model, sample, options)
         return losses.weigh(terms, weights), terms
 
     return objective
@@ -137,22 +142,8 @@ def make_objective(
 def needed_keys(name: str, options: ObjectiveOptions | None = None) -> tuple[str, ...]:
     """Keys that a sample must have for the objective `name`."""
     options = ObjectiveOptions() if options is None else options
-    row = lookup_objective(name)
-    even = row.name == "piafusion" and options.illumination == "even"
-    return ("sources", *(() if even else row.needs))
-
-
-def lookup_objective(name: str) -> ObjectiveRow:
-    """The row of `name`.
-
-    Raises:
-      UserError: for an unknown name; the message suggests the nearest known one.
-    """
-    if name in OBJECTIVES:
-        return OBJECTIVES[name]
-    near = difflib.get_close_matches(name.lower().replace("-", "_"), OBJECTIVES, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise UserError(f"unknown objective {name!r}: {hint}known: {', '.join(OBJECTIVES)}")
+    objective = OBJECTIVES[name]
+    return ("sources", *objective.needs(options))
 
 
 def fuse_for_training(model: Model, sources, options: ObjectiveOptions):
@@ -218,76 +209,97 @@ def _unsupervised(model, sample, options):
     return unsupervised.terms(fused, sample["sources"])
 
 
-OBJECTIVES: Mapping[str, ObjectiveRow] = {
-    row.name: row
-    for row in (
-        ObjectiveRow(
-            name="cddfuse_phase1",
-            measure=_cddfuse_phase1,
-            weights=cddfuse.PHASE_ONE_WEIGHTS,
-            frozen=("base_fusion", "detail_fusion"),
-            networks=("cddfuse",),
-            paper="Zhao et al., CDDFuse, CVPR 2023, phase I: every source rebuilt",
-        ),
-        ObjectiveRow(
-            name="cddfuse_phase2",
-            measure=_cddfuse_phase2,
-            weights=cddfuse.PHASE_TWO_WEIGHTS,
-            networks=("cddfuse",),
-            paper="Zhao et al., CDDFuse, CVPR 2023, phase II: fusion",
-        ),
-        ObjectiveRow(
-            name="piafusion",
-            measure=_piafusion,
-            weights=piafusion.WEIGHTS,
-            needs=("visible_rgb",),
-            paper="Tang et al., PIAFusion, Information Fusion 83-84 (2022) 79-92",
-        ),
-        ObjectiveRow(
-            name="ifcnn",
-            measure=_ifcnn,
-            weights=ifcnn.WEIGHTS,
-            needs=("truth",),
-            paper="Zhang et al., IFCNN, Information Fusion 54 (2020) 99-118",
-        ),
-        ObjectiveRow(
-            name="unsupervised",
-            measure=_unsupervised,
-            weights=unsupervised.WEIGHTS,
-            paper="intensity, gradient and SSIM against the sources",
-        ),
-    )
-}
+OBJECTIVES: Registry[Objective] = Registry("objective")
 
 
-def _weights(row, options):
-    perceptual = row.name == "ifcnn" and options.perceive is not None
-    weights = ifcnn.PERCEPTUAL_WEIGHTS if perceptual else row.weights
+def register_objective(objective: Objective):
+    """Makes an objective known by its name: `--config.phases[0].objective=NAME`.
+
+    Raises:
+      UserError: the name is taken.
+    """
+    OBJECTIVES.register(objective.name, objective)
+
+
+def _check_phase1(options):
+    if options.fusion == "ttd":
+        raise UserError("objective 'cddfuse_phase1' rebuilds single sources: use fusion='static'")
+
+
+def _check_piafusion(options):
+    if options.illumination == "classifier" and not options.classifier:
+        raise UserError(
+            "objective 'piafusion' needs an illumination classifier: give one, or set "
+            "illumination='even'"
+        )
+
+
+for _objective in (
+    Objective(
+        name="cddfuse_phase1",
+        measure=_cddfuse_phase1,
+        weights=lambda options: cddfuse.PHASE_ONE_WEIGHTS,
+        frozen=("base_fusion", "detail_fusion"),
+        networks=(CDDFuse,),
+        check=_check_phase1,
+        paper="Zhao et al., CDDFuse, CVPR 2023, phase I: every source rebuilt",
+    ),
+    Objective(
+        name="cddfuse_phase2",
+        measure=_cddfuse_phase2,
+        weights=lambda options: cddfuse.PHASE_TWO_WEIGHTS,
+        networks=(CDDFuse,),
+        paper="Zhao et al., CDDFuse, CVPR 2023, phase II: fusion",
+    ),
+    Objective(
+        name="piafusion",
+        measure=_piafusion,
+        weights=lambda options: piafusion.WEIGHTS,
+        needs=lambda options: ("visible_rgb",) if options.illumination == "classifier" else (),
+        check=_check_piafusion,
+        paper="Tang et al., PIAFusion, Information Fusion 83-84 (2022) 79-92",
+    ),
+    Objective(
+        name="ifcnn",
+        measure=_ifcnn,
+        weights=lambda options: (
+            ifcnn.WEIGHTS if options.perceive is None else ifcnn.PERCEPTUAL_WEIGHTS
+        ),
+        needs=lambda options: ("truth",),
+        paper="Zhang et al., IFCNN, Information Fusion 54 (2020) 99-118",
+    ),
+    Objective(
+        name="unsupervised",
+        measure=_unsupervised,
+        weights=lambda options: unsupervised.WEIGHTS,
+        paper="intensity, gradient and SSIM against the sources",
+    ),
+):
+    register_objective(_objective)
+
+
+def _weights(objective, options):
+    weights = objective.weights(options)
     for term in options.weights:
         if term not in weights:
             raise UserError(
-                f"weights: objective {row.name!r} has no term {term!r}: its terms are "
+                f"weights: objective {objective.name!r} has no term {term!r}: its terms are "
                 f"{', '.join(weights)}"
             )
     return {**weights, **options.weights}
 
 
-def _check_fit(row, module, options):
-    network = type(module).__name__
-    if row.networks and network.lower() not in row.networks:
+def _check_fit(objective, module, options):
+    if objective.networks and not isinstance(module, objective.networks):
         raise UserError(
-            f"objective {row.name!r} is not for {network}: choose another of "
+            f"objective {objective.name!r} is not for {type(module).__name__}: choose another of "
             f"{', '.join(OBJECTIVES)}"
         )
     if module.folded:
-        raise UserError(f"objective {row.name!r}: a folded network cannot be trained: unfold it")
-    if row.name == "cddfuse_phase1" and options.fusion == "ttd":
-        raise UserError("objective 'cddfuse_phase1' rebuilds single sources: use fusion='static'")
-    if row.name == "piafusion" and options.illumination == "classifier" and not options.classifier:
         raise UserError(
-            "objective 'piafusion' needs an illumination classifier: give one, or set "
-            "illumination='even'"
+            f"objective {objective.name!r}: a folded network cannot be trained: unfold it"
         )
+    objective.check(options)
 
 
 def _two(sources):

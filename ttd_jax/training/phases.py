@@ -1,18 +1,18 @@
-"""The phases of a training, from a config: each with an objective, an optimiser and its steps."""
+"""The phases of a training, from a config: each with an objective, an optimizer and its steps."""
 
 import dataclasses
 import functools
 from collections.abc import Callable
 
-from ttd_jax.backbones import Classifier, Model
 from ttd_jax.errors import UserError
+from ttd_jax.networks import Classifier, Model
 from ttd_jax.training.objectives import (
+    OBJECTIVES,
     ObjectiveOptions,
-    lookup_objective,
     make_objective,
     needed_keys,
 )
-from ttd_jax.training.optimiser import OptimiserOptions, make_optimiser
+from ttd_jax.training.optimizer import OptimizerOptions, make_optimizer
 from ttd_jax.training.state import TrainState
 
 
@@ -26,7 +26,7 @@ class Phase:
       steps: its own.
       needs: keys that a sample must have.
       objective: `(variables, sample) -> (loss, terms)`.
-      optimiser: how parameters are updated.
+      optimizer: how parameters are updated.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Phase:
     steps: int
     needs: tuple[str, ...]
     objective: Callable
-    optimiser: OptimiserOptions
+    optimizer: OptimizerOptions
 
     @property
     def end(self) -> int:
@@ -42,16 +42,16 @@ class Phase:
         return self.start + self.steps
 
     def begin(self, variables):
-        """`(state, optimiser)` before its first step, from the variables of the phase before."""
-        optimiser = make_optimiser(self.optimiser, variables["params"])
-        return TrainState.create(variables, optimiser), optimiser
+        """`(state, optimizer)` before its first step, from the variables of the phase before."""
+        optimizer = make_optimizer(self.optimizer, variables["params"])
+        return TrainState.create(variables, optimizer), optimizer
 
 
 def make_phases(configs, model: Model, classifier: Classifier | None = None) -> tuple[Phase, ...]:
     """The phases that the dicts of `config.phases` describe; see `configs/finetune.py`.
 
     Args:
-      configs: dicts of `objective`, `steps`, `optimiser` (a dict of `OptimiserOptions`) and any
+      configs: dicts of `objective`, `steps`, `optimizer` (a dict of `OptimizerOptions`) and any
         field of `ObjectiveOptions`.
       model: the network to train.
       classifier: for PIAFusion's objective.
@@ -69,7 +69,7 @@ def chain_phases(configs, make: Callable[..., Phase], params, *, name: str) -> t
     Args:
       configs: dicts with `steps`.
       make: `(config, steps, start) -> Phase`, of a copy of such a dict without its steps.
-      params: what is trained, whose paths the optimisers' patterns should fit.
+      params: what is trained, whose paths the optimizers' patterns should fit.
       name: what the list of configs is called.
 
     Raises:
@@ -85,7 +85,7 @@ def chain_phases(configs, make: Callable[..., Phase], params, *, name: str) -> t
             if steps < 1:
                 raise UserError(f"steps={steps}: must be positive")
             phase = make(config, steps, start)
-            make_optimiser(phase.optimiser, params)
+            make_optimizer(phase.optimizer, params)
         except UserError as error:
             raise UserError(f"{name}[{number}]: {error}") from error
         phases.append(phase)
@@ -94,24 +94,24 @@ def chain_phases(configs, make: Callable[..., Phase], params, *, name: str) -> t
 
 
 def _phase(model, classifier, config, steps, start):
-    name, optimiser = config.pop("objective"), config.pop("optimiser")
+    name, optimizer = config.pop("objective"), config.pop("optimizer")
     options = fill_options(ObjectiveOptions, {**config, "classifier": classifier})
-    row = lookup_objective(name)
+    chosen = OBJECTIVES[name]
     return Phase(
-        name=row.name,
+        name=chosen.name,
         start=start,
         steps=steps,
         needs=needed_keys(name, options),
         objective=make_objective(name, model.module, model.settings, options),
-        optimiser=optimiser_options(optimiser, steps, frozen=row.frozen),
+        optimizer=optimizer_options(optimizer, steps, frozen=chosen.frozen),
     )
 
 
-def optimiser_options(config, steps: int, *, frozen=()) -> OptimiserOptions:
+def optimizer_options(config, steps: int, *, frozen=()) -> OptimizerOptions:
     """The options of a phase of so many steps, from the dict of its config.
 
     Args:
-      config: fields of `OptimiserOptions`.
+      config: fields of `OptimizerOptions`.
       steps: what a cosine without `total_steps` spans.
       frozen: further patterns of what is not trained.
 
@@ -122,7 +122,7 @@ def optimiser_options(config, steps: int, *, frozen=()) -> OptimiserOptions:
     if config.get("schedule") == "cosine" and not config.get("total_steps"):
         config["total_steps"] = steps
     frozen = dict.fromkeys((*frozen, *config.pop("frozen", ())))
-    return fill_options(OptimiserOptions, {**config, "frozen": tuple(frozen)})
+    return fill_options(OptimizerOptions, {**config, "frozen": tuple(frozen)})
 
 
 def fill_options(options, values):

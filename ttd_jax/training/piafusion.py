@@ -18,7 +18,7 @@ def terms(fused, sources, day):
       sources: f32[2, H, W, C] in [0, 1]: visible, infrared.
       day: f32[] in [0, 1], the probability of daylight, which is the visible image's weight. The
         reference divides the classifier's scores by their sum, NaN where both are 0;
-        `ttd_jax.backbones.illumination.day_probability` gives 0.5 there.
+        `ttd_jax.networks.illumination.day_probability` gives 0.5 there.
 
     Returns:
       `illumination`, `intensity` (the port's auxiliary intensity) and `gradient`, f32[]; the loss

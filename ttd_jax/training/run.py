@@ -20,7 +20,7 @@ _FINALS = ("last", "best")
 # Fields of a config that say where something lies: the hash of what lies there is kept instead.
 _PLACES = ("weights", "classifier", "data_dir", "sources")
 # Fields that are told in the manifest and change nothing.
-_WORDS = ("licence", "note")
+_WORDS = ("license", "note")
 
 
 @dataclasses.dataclass(frozen=True)

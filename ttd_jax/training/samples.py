@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ttd_jax.backbones import TASKS
 from ttd_jax.core.color import LUMA
-from ttd_jax.data import synthetic
-from ttd_jax.data.crops import central_crop, is_low_contrast, random_crop, random_flip
+from ttd_jax.core.quantization import as_float
+from ttd_jax.core.tasks import TASKS
 from ttd_jax.errors import UserError
-from ttd_jax.evaluation.units import decode_example
+from ttd_jax.pictures import synthetic
+from ttd_jax.pictures.crops import central_crop, is_low_contrast, random_crop, random_flip
+from ttd_jax.pictures.decode import decode_example
 
 COLORS = ("gray", "rgb")
 _CACHED = 128  # decoded scenes kept in memory, at most
@@ -42,13 +43,13 @@ class SampleOptions:
 
     Attributes:
       channels: of the network, 1 or 3.
-      color: 'gray': luma, repeated to the network's channels; 'rgb': colour, greys repeated.
+      color: 'gray': luma, repeated to the network's channels; 'rgb': color, grays repeated.
       crop: side of the square, in pixels.
       flips: whether to mirror at random.
       least_contrast: of every source, see `is_low_contrast`; 0 takes every crop.
       synthetic: keys of `SYNTHETIC` for examples of one picture, the truth: every sample is of one
         of them, drawn at random; none for examples of several sources.
-      visible_rgb: whether samples hold the first source in colour, for PIAFusion's classifier.
+      visible_rgb: whether samples hold the first source in color, for PIAFusion's classifier.
     """
 
     channels: int
@@ -125,7 +126,7 @@ class Sampler:
 
     def _decode(self, number):
         example = self._examples[self._numbers[number]]
-        return [picture.pixels for picture in decode_example(example, gray=False)]
+        return [picture.pixels for picture in decode_example(example)]
 
     def _sample(self, pictures, generator):
         options, sample = self._options, {}
@@ -144,11 +145,6 @@ class Sampler:
         return as_channels(luma(picture) if gray else picture, self._options.channels)
 
 
-def as_float(pixels: np.ndarray) -> np.ndarray:
-    """Integers to f32 in [0, 1]."""
-    return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
-
-
 def luma(picture: np.ndarray) -> np.ndarray:
     """f32[h, w, 1 or 3] to luma f32[h, w, 1], as `ttd_jax.core.color.rgb_to_luma`."""
     if picture.shape[-1] == 1:
@@ -157,5 +153,5 @@ def luma(picture: np.ndarray) -> np.ndarray:
 
 
 def as_channels(picture: np.ndarray, channels: int) -> np.ndarray:
-    """f32[h, w, 1 or `channels`] to f32[h, w, channels]; a grey one is repeated."""
+    """f32[h, w, 1 or `channels`] to f32[h, w, channels]; a gray one is repeated."""
     return np.ascontiguousarray(np.broadcast_to(picture, (*picture.shape[:2], channels)))

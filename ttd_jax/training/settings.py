@@ -5,6 +5,7 @@ import pathlib
 
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.files import dumps, write_whole
+from ttd_jax.pictures.records import check_settings
 
 SETTINGS = "settings.json"
 
@@ -23,33 +24,12 @@ def keep_settings(workdir: pathlib.Path, settings: dict, *, begun: bool, writes:
     """
     path = workdir / SETTINGS
     if begun:
-        known, given = (dict(_leaves(tree)) for tree in (_read(path), json.loads(dumps(settings))))
-        changed = sorted(k for k in known | given if known.get(k) != given.get(k))
-        if changed:
-            raise UserError(
-                f"{workdir}: holds a run with another {', '.join(changed)}: choose another "
-                "--workdir, or the settings that it was started with"
-            )
+        try:
+            known = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: unreadable: choose another --workdir") from error
+        check_settings(workdir, known, settings, flag="--workdir")
     elif writes:
         with explain_os_errors(workdir):
             workdir.mkdir(parents=True, exist_ok=True)
             write_whole(path, dumps(settings))
-
-
-def _read(path):
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: unreadable: choose another --workdir") from error
-
-
-def _leaves(tree, name=""):
-    """`(name, value)` of every leaf: fields joined by '.', items of lists as in NAME[0]."""
-    if isinstance(tree, dict) and tree:
-        for key, value in tree.items():
-            yield from _leaves(value, f"{name}.{key}" if name else key)
-    elif isinstance(tree, list) and tree:
-        for index, value in enumerate(tree):
-            yield from _leaves(value, f"{name}[{index}]")
-    else:
-        yield name, tree

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from ttd_jax.training.optimiser import Optimiser
+from ttd_jax.training.optimizer import Optimizer
 
 
 @struct.dataclass
@@ -17,7 +17,7 @@ class TrainState:
       step: i32[], how many updates were made.
       params: f32 leaves, what is trained.
       constants: the other collections of the variables (`batch_stats`), which no step changes.
-      opt_state: the optimiser's.
+      opt_state: the optimizer's.
     """
 
     step: jax.Array
@@ -31,7 +31,7 @@ class TrainState:
         return {"params": self.params, **self.constants}
 
     @classmethod
-    def create(cls, variables, optimiser: Optimiser):
+    def create(cls, variables, optimizer: Optimizer):
         """The state before the first step; the variables are copied to float32 arrays of JAX."""
         variables = jax.tree.map(lambda leaf: jnp.array(leaf, jnp.float32), dict(variables))
         params = variables.pop("params")
@@ -39,5 +39,5 @@ class TrainState:
             step=jnp.zeros((), jnp.int32),
             params=params,
             constants=variables,
-            opt_state=optimiser.transformation.init(params),
+            opt_state=optimizer.transformation.init(params),
         )

@@ -5,13 +5,13 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from ttd_jax.training.optimiser import Optimiser
+from ttd_jax.training.optimizer import Optimizer
 from ttd_jax.training.state import TrainState
 
 AXIS = "batch"
 
 
-def make_step(objective, optimiser: Optimiser, *, devices=None):
+def make_step(objective, optimizer: Optimizer, *, devices=None):
     """The compiled training step.
 
     Gradients are averaged over the micro-batches of a device by a scan and over the devices by
@@ -20,7 +20,7 @@ def make_step(objective, optimiser: Optimiser, *, devices=None):
 
     Args:
       objective: `(variables, sample) -> (loss, terms)` of one sample; see `make_objective`.
-      optimiser: see `make_optimiser`.
+      optimizer: see `make_optimizer`.
       devices: to run on; by default all devices of all processes.
 
     Returns:
@@ -35,7 +35,7 @@ def make_step(objective, optimiser: Optimiser, *, devices=None):
         loss, terms, gradients = jax.lax.pmean(_accumulate(micro_batch, state, batch), AXIS)
         norm = optax.tree.norm(gradients)
         finite = jnp.isfinite(loss) & jnp.isfinite(norm)
-        updates, opt_state = optimiser.transformation.update(
+        updates, opt_state = optimizer.transformation.update(
             gradients, state.opt_state, state.params
         )
         updated = state.replace(
@@ -47,7 +47,7 @@ def make_step(objective, optimiser: Optimiser, *, devices=None):
             "loss": loss,
             **{f"terms/{name}": term for name, term in terms.items()},
             "grad_norm": norm,
-            "learning_rate": optimiser.schedule(state.step),
+            "learning_rate": optimizer.schedule(state.step),
             "finite": finite,
         }
         kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), updated, state)
@@ -60,7 +60,7 @@ def make_step(objective, optimiser: Optimiser, *, devices=None):
             frozen = jax.tree.map(
                 lambda leaf, train: leaf if train else jax.lax.stop_gradient(leaf),
                 params,
-                optimiser.trainable,
+                optimizer.trainable,
             )
             variables = {**state.variables, "params": frozen}
             results = jax.vmap(objective, in_axes=(None, 0))(variables, samples)

@@ -3,7 +3,7 @@
 import contextlib
 import signal
 
-from ttd_jax.training.processes import greatest
+from ttd_jax.processes import greatest
 
 NOT, TERMINATED, INTERRUPTED = range(3)
 

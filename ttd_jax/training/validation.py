@@ -9,16 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from ttd_jax import metrics
-from ttd_jax.backbones import BackboneRow, Model
 from ttd_jax.core import fusion as fusion_lib
-from ttd_jax.evaluation.program import quantised
-from ttd_jax.fusing.sheet import contact_sheet
-from ttd_jax.training.processes import add_up
+from ttd_jax.core.quantization import quantize
+from ttd_jax.networks import Model
+from ttd_jax.processes import add_up
+from ttd_jax.report.sheet import contact_sheet
 from ttd_jax.training.samples import Sampler, luma
 
 LOSS = "loss"
 _PROTOCOL = "paper"
 _SHOWN = 4  # scenes on a sheet
+STRATEGIES = ("static", "ttd")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,7 +30,6 @@ class Validation:
       scenes: a sampler of the held-back scenes.
       crop: side of their middles; 0 takes them whole.
       model: the network with any variables.
-      row: its row of the registry.
       names: of the metrics.
       process: this process's index: the scenes are dealt to the processes in turn.
       processes: how many there are.
@@ -38,7 +38,6 @@ class Validation:
     scenes: Sampler
     crop: int
     model: Model
-    row: BackboneRow
     names: tuple[str, ...]
     process: int = 0
     processes: int = 1
@@ -55,18 +54,18 @@ class Validation:
           in every process, and this process's first scenes, u8[H, W, 3], None if it has none.
         """
         variables = jax.device_get(variables)  # on one device of each process, however trained
-        total, rows = np.zeros(1 + len(fusion_lib.FUSE) * len(self.names)), []
+        total, rows = np.zeros(1 + len(STRATEGIES) * len(self.names)), []
         for number in range(self.process, len(self.scenes), self.processes):
             sample = self.scenes.middle(number, self.crop)
             loss, _ = _loss_program(objective)(variables, sample)
-            greys = np.stack([np.rint(255 * luma(source)[..., 0]) for source in sample["sources"]])
-            scores, images = _score_program(self)(variables, sample["sources"], greys)
+            grays = np.stack([np.rint(255 * luma(source)[..., 0]) for source in sample["sources"]])
+            scores, images = _score_program(self)(variables, sample["sources"], grays)
             total += np.concatenate([[loss], np.ravel(scores)])
             if len(rows) < _SHOWN:
                 rows.append(_sheet_row(self.scenes.roles, sample["sources"], images))
         loss, *scores = map(float, add_up(total) / len(self.scenes))
         means = iter(scores)
-        figures = {s: {name: next(means) for name in self.names} for s in fusion_lib.FUSE}
+        figures = {s: {name: next(means) for name in self.names} for s in STRATEGIES}
         return {LOSS: loss, **figures}, contact_sheet(rows) if rows else None
 
 
@@ -77,15 +76,16 @@ def _loss_program(objective):
 
 @functools.lru_cache(1)
 def _score_program(validation):
-    """Function `(variables, sources, greys) -> (scores f32[2, metrics], images)`."""
+    """Function `(variables, sources, grays) -> (scores f32[2, metrics], images)`."""
 
-    def score(variables, sources, greys):
+    def score(variables, sources, grays):
         model = validation.model.replace(variables=variables)
         images, rows = {}, []
-        for name, fuse in fusion_lib.FUSE.items():
-            images[name] = quantised(fuse(model, sources).image, how=validation.row.quantise)
-            grey = metrics.fused_grey(images[name], protocol=_PROTOCOL)
-            scores = metrics.evaluate(grey, greys, protocol=_PROTOCOL, names=validation.names)
+        for name in STRATEGIES:
+            image = fusion_lib.fuse(model, sources, model.strategy(name)).image
+            images[name] = quantize(image, how=model.spec.quantize)
+            gray = metrics.fused_gray(images[name], protocol=_PROTOCOL)
+            scores = metrics.evaluate(gray, grays, protocol=_PROTOCOL, names=validation.names)
             rows.append(jnp.stack([scores[metric] for metric in validation.names]))
         return jnp.stack(rows), images
 
@@ -96,14 +96,13 @@ def figure_names(names) -> dict[str, str]:
     """Every figure of a validation that a checkpoint can be chosen by -> 'up' or 'down'."""
     scores = {
         f"{strategy}/{name}": metrics.lookup(name).better
-        for strategy in fusion_lib.FUSE
+        for strategy in STRATEGIES
         for name in names
     }
     return {LOSS: "down", **scores}
 
 
 def _sheet_row(roles, sources, images):
-    quantise = functools.partial(quantised, how="round")
-    shown = dict(zip(roles, map(quantise, sources), strict=True))
+    shown = dict(zip(roles, map(quantize, sources), strict=True))
     shown |= {"static fusion": images["static"], "TTD fusion": images["ttd"]}
     return [(caption, np.asarray(picture)) for caption, picture in shown.items()]

@@ -1,0 +1,51 @@
+"""Batches of one shape, and their slots."""
+
+import itertools
+
+import numpy as np
+
+from ttd_jax.pictures.batches import plan_batches, stack
+from ttd_jax.pictures.checking import Checked
+
+
+def checked(size, colored=(True, False)):
+    return Checked(size, colored, ("", ""))
+
+
+def test_a_batch_holds_one_shape_and_every_scene_is_in_one():
+    sizes = [(256, 256), (480, 640)]
+    scenes = [checked(sizes[i % 2], (i % 3 == 0, False)) for i in range(40)]
+    batches = plan_batches(scenes)
+    for batch in batches:
+        assert {(scenes[i].size, scenes[i].colored) for i in batch.indices} == {
+            (batch.size, batch.colored)
+        }
+    assert sorted(i for batch in batches for i in batch.indices) == list(range(40))
+    order = [(batch.size, batch.colored) for batch in batches]
+    changes = sum(a != b for a, b in itertools.pairwise(order))
+    assert changes == len(set(order)) - 1  # batches of one shape follow each other
+
+
+def test_capacity_is_one_program_a_shape_and_falls_with_the_size():
+    small = plan_batches([checked((64, 64))] * 11)
+    assert [len(b.indices) for b in small] == [8, 3]
+    assert {b.capacity for b in small} == {8}
+    large = plan_batches([checked((2000, 3000))] * 3)
+    assert [b.capacity for b in large] == [1, 1, 1]
+    assert {b.capacity for b in plan_batches([checked((64, 64))], 5)} == {1}
+
+
+def test_a_scene_keeps_its_slot_whatever_is_finished():
+    (first, second) = plan_batches([checked((64, 64))] * 7, 4)
+    assert first.missing({0, 2}) == {1: 1, 3: 3}
+    assert second.missing({5}) == {0: 4, 2: 6}
+    assert second.shapes == ((64, 64, 3), (64, 64, 1))
+
+
+def test_slots_without_a_scene_hold_zeros():
+    slots = {2: (np.ones(2), [np.uint8(7)]), 0: (np.full(2, 3.0), [np.uint8(5)])}
+    arrays, (numbers,) = stack(4, slots)
+    np.testing.assert_array_equal(arrays, [[3, 3], [0, 0], [1, 1], [0, 0]])
+    assert numbers.tolist() == [5, 0, 7, 0]
+    assert numbers.dtype == np.uint8
+    np.testing.assert_array_equal(stack(1, {0: np.ones(2)}, lambda x: x / 2), [[0.5, 0.5]])

@@ -1,0 +1,34 @@
+"""List the fusion networks: tasks, sources, channels, presets, license and paper of each.
+
+ttd-jax models
+
+What plug-ins register is listed as well. A preset is a value of --dominability.
+"""
+
+import dataclasses
+
+from ttd_jax.commands import common
+from ttd_jax.files import dumps
+from ttd_jax.networks import lookup, networks
+from ttd_jax.report.listing import list_networks
+
+
+def define_flags(values):
+    """The flags of this command."""
+    common.define_json(values)
+
+
+def run(values, arguments):
+    """Prints the registry."""
+    common.reject_arguments(arguments)
+    if not values.json:
+        print(list_networks())
+        return
+    print(dumps({name: _record(lookup(name)) for name in networks()}), end="")
+
+
+def _record(spec):
+    names = ("tasks", "source_count", "channels", "min_size", "default_preset")
+    fields = {name: getattr(spec, name) for name in (*names, "license", "paper", "note")}
+    presets = {name: dataclasses.asdict(settings) for name, settings in spec.presets.items()}
+    return {**fields, "presets": presets}

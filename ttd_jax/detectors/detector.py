@@ -1,0 +1,71 @@
+"""An object detector bound to its variables, and what it was trained for."""
+
+import dataclasses
+from typing import Any
+
+from flax import struct
+
+from ttd_jax.detectors.yolox import YOLOX
+from ttd_jax.networks.spec import NetworkSpec
+
+# Preprocessing generations: BGR in 0..255, or RGB standardized with ImageNet's statistics.
+INPUTS = ("bgr", "imagenet")
+
+# The 80 categories of COCO 2017, in the order of their ids.
+# fmt: off
+COCO_CLASSES = (
+    "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
+    "traffic light", "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat",
+    "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "backpack",
+    "umbrella", "handbag", "tie", "suitcase", "frisbee", "skis", "snowboard", "sports ball",
+    "kite", "baseball bat", "baseball glove", "skateboard", "surfboard", "tennis racket",
+    "bottle", "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple",
+    "sandwich", "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "chair",
+    "couch", "potted plant", "bed", "dining table", "toilet", "tv", "laptop", "mouse", "remote",
+    "keyboard", "cell phone", "microwave", "oven", "toaster", "sink", "refrigerator", "book",
+    "clock", "vase", "scissors", "teddy bear", "hair drier", "toothbrush",
+)
+# fmt: on
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DetectorSettings:
+    """What a detector finds, and in which pictures.
+
+    Attributes:
+      classes: names of what it tells apart, in the order of its scores.
+      inputs: one of `INPUTS`.
+      size: (height, width) of its pictures, multiples of 32; any other pair of them works as well.
+    """
+
+    classes: tuple[str, ...] = COCO_CLASSES
+    inputs: str = "bgr"
+    size: tuple[int, int] = (640, 640)
+
+    def __post_init__(self):
+        # Lists are what a manifest gives; static parts of a pytree must be hashable.
+        object.__setattr__(self, "classes", tuple(self.classes))
+        object.__setattr__(self, "size", tuple(self.size))
+        if not self.classes:
+            raise ValueError("a detector needs at least one class")
+        if self.inputs not in INPUTS:
+            raise ValueError(f"inputs must be one of {INPUTS}, got {self.inputs!r}")
+        if len(self.size) != 2 or any(side < 32 or side % 32 for side in self.size):
+            raise ValueError(f"size must be two multiples of 32, got {self.size}")
+
+
+@struct.dataclass
+class Detector:
+    """A detector and its variables: a pytree that jit, grad, vmap, pmap take.
+
+    Attributes:
+      variables: `{'params': ..., 'batch_stats': ...}`, f32 leaves: the only part that is traced.
+      module: the unbound Flax module (static).
+      settings: what it was trained for (static).
+      spec: what is known of it (static).
+    """
+
+    variables: Any
+    module: YOLOX = struct.field(pytree_node=False)
+    settings: DetectorSettings = struct.field(pytree_node=False)
+    spec: NetworkSpec | None = struct.field(pytree_node=False, default=None)

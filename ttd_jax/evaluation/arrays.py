@@ -1,0 +1,46 @@
+"""What `ttd-jax score` does, for arrays in memory."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from ttd_jax import metrics
+from ttd_jax.errors import UserError
+from ttd_jax.pictures.arrays import as_pictures
+
+
+def score(
+    fused: np.ndarray,
+    sources: Sequence[np.ndarray],
+    *,
+    protocol: str = "paper",
+    names: Iterable[str] | None = None,
+) -> dict[str, float]:
+    """Scores a fused picture of any method against its sources.
+
+    Args:
+      fused: u8, u16, or floats in [0, 1]: [H, W], [H, W, 1] (gray), [H, W, 3] (RGB) or
+        [H, W, 4], whose alpha is not looked at.
+      sources: M arrays of the same kinds and size.
+      protocol: 'paper' or 'vifb': how grays are made, and metrics defined.
+      names: metrics, in any case; all of them by default, see `ttd-jax metrics`.
+
+    Returns:
+      Metric name -> figure. Pictures are judged in 8 bits, as saved ones are.
+
+    Raises:
+      UserError: an unknown metric or protocol, or pictures of another dtype, shape or range.
+
+    Example:
+      >>> picture = np.arange(0, 240, dtype=np.uint8).reshape(12, 20)
+      >>> scores = ttd_jax.score(picture, [picture, picture], names=["MSE", "CC"])
+      >>> scores["MSE"], round(scores["CC"], 6)
+      (0.0, 1.0)
+    """
+    first, *rest = as_pictures([fused, *sources])
+    if not rest:
+        raise UserError("no sources: pass those that the picture was fused from")
+    gray = metrics.fused_gray(first.as_bytes(), protocol=protocol)
+    grays = np.stack([metrics.source_gray(picture.as_bytes()) for picture in rest])
+    found = metrics.evaluate(gray, grays, protocol=protocol, names=names)
+    return {name: float(value) for name, value in found.items()}

@@ -1,0 +1,108 @@
+"""What `ttd-jax fuse` does, for arrays in memory."""
+
+import collections
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from ttd_jax.core.fusion import Fusion
+from ttd_jax.core.quantization import quantize
+from ttd_jax.errors import UserError
+from ttd_jax.fusing.compute import BatchFuser
+from ttd_jax.fusing.options import SAVES, check_network
+from ttd_jax.networks import Model
+from ttd_jax.parts import default_memory, parse_size
+from ttd_jax.pictures.arrays import as_pictures
+from ttd_jax.pictures.batches import Batch
+
+_KEPT = 4  # networks and ways of fusing whose compiled programs are kept
+_fusers = collections.OrderedDict()
+
+
+def fuse(
+    model: Model,
+    pictures: Sequence[np.ndarray],
+    *,
+    strategy: str = "ttd",
+    color: str = "auto",
+    max_memory: int | str | None = None,
+    window: int = 0,
+) -> Fusion:
+    """Fuses aligned pictures of one scene, of any size, as `ttd-jax fuse` does with files.
+
+    Programs are compiled once a size and kept while the same model is used.
+
+    Args:
+      model: the network; see `ttd_jax.load`.
+      pictures: M arrays in the order of their roles, u8, u16, or floats in [0, 1]: [H, W] or
+        [H, W, 1] (gray), [H, W, 3] (RGB), [H, W, 4] (RGB with alpha).
+      strategy: 'ttd' for the model's own settings, 'static', a preset or a loss map.
+      color: 'auto' gives color where a picture has any (luma is fused, chroma put back); 'luma',
+        'rgb', 'gray', 'network': see `ttd_jax.core.color.fuse_in_color`.
+      max_memory: bytes, or a size such as '2GiB', that fusing may take: what does not fit is fused
+        in strips, with the same result up to rounding. Half of what is free by default.
+      window: rows and columns of windows to fuse in, so that larger pictures of all sizes share
+        their programs; 0 for the whole picture.
+
+    Returns:
+      A `Fusion` of numpy arrays: `image` [H, W, C] and `components` [M, H, W, C] of the first
+      picture's dtype, C one or three, with the first picture's alpha behind the image if it has
+      one; `dominability` and `losses` f32[M, H, W].
+
+    Raises:
+      UserError: pictures of another dtype, shape, range or count than the network takes, an unknown
+        name, or memory that has no room for any strip.
+
+    Example:
+      >>> visible, infrared = np.zeros((12, 17, 3), np.uint8), np.full((12, 17), 9, np.uint8)
+      >>> fusion = ttd_jax.fuse(model, [visible, infrared])
+      >>> fusion.image.shape, fusion.image.dtype, fusion.dominability.shape
+      ((12, 17, 1), dtype('uint8'), (2, 12, 17))
+    """
+    sources = as_pictures(pictures)
+    check_network(model.spec, len(sources), color)
+    if min(sources[0].size) < model.spec.min_size:
+        height, width = sources[0].size
+        raise UserError(
+            f"pictures are {width}x{height}: {model.spec.name} needs at least "
+            f"{model.spec.min_size}x{model.spec.min_size} pixels"
+        )
+    if isinstance(max_memory, str):
+        max_memory = parse_size(max_memory)
+    fuser = _fuser(model, model.strategy(strategy), color, window, max_memory)
+    colored = tuple(picture.colored for picture in sources)
+    batch = Batch((0,), 1, sources[0].size, colored)
+    ((_, found),) = fuser(batch, {0: ("fusing", sources)})
+    first, how = sources[0], fuser.quantization
+    image = _of_kind(found["fused"], first.pixels.dtype, how)
+    if first.alpha is not None:
+        rgb = np.broadcast_to(image, (*first.size, 3))
+        image = np.concatenate([rgb, first.alpha], axis=-1)
+    return Fusion(
+        image=image,
+        dominability=found["dominability"],
+        components=_of_kind(found["components"], first.pixels.dtype, how),
+        losses=found["losses"],
+    )
+
+
+def _fuser(model, settings, color, window, max_memory):
+    # Arrays tell by their identity whether it is the same model: the fuser keeps them alive.
+    leaves, structure = jax.tree.flatten(model)
+    key = structure, tuple(map(id, leaves)), settings, color, window, max_memory
+    if key not in _fusers:
+        memory = default_memory() if max_memory is None else max_memory
+        _fusers[key] = BatchFuser(
+            model, settings, color=color, save=SAVES, window=window, memory=memory
+        )
+    _fusers.move_to_end(key)
+    while len(_fusers) > _KEPT:
+        _fusers.popitem(last=False)
+    return _fusers[key]
+
+
+def _of_kind(pixels, dtype, how):
+    if not np.issubdtype(dtype, np.integer):
+        return pixels
+    return pixels if pixels.dtype == dtype else quantize(pixels, dtype, how=how)

@@ -1,0 +1,80 @@
+"""What every fusion network provides, with defaults for what most of them share."""
+
+from typing import Any, ClassVar
+
+import chex
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+# float32; TF32 on GPUs and three passes of bfloat16 on TPUs; the device's fastest, TF32 or one pass
+# of bfloat16; and everything in bfloat16, see `Model`.
+PRECISIONS = ("highest", "high", "default", "bfloat16")
+
+
+class Network(nn.Module):
+    """A fusion network: encoders, a merge and a decoder.
+
+    Subclasses define `encode`, `merge` and `decode`; the contract of each method is that of
+    `ttd_jax.core.fusion.FusionNetwork`. Every method takes one sample, channels last.
+
+    Attributes:
+      precision: of convolutions and matrix products. The default is full float32 everywhere: TPUs
+        would otherwise use bfloat16 and NVIDIA GPUs may use TF32, which changes RD silently. One
+        of `PRECISIONS`, or what `jax.lax` takes.
+      folded: whether the variables are those that `fold` returns.
+      coupled: whether a source's features depend on the other sources.
+    """
+
+    precision: Any = jax.lax.Precision.HIGHEST
+    folded: bool = False
+    coupled: ClassVar[bool] = False
+
+    def prepare(self, sources: chex.Array) -> chex.Array:
+        """Images in [0, 1] to the network's domain; by default the same."""
+        return sources
+
+    def restore(self, raw: chex.Array) -> chex.Array:
+        """The inverse of `prepare`; unclipped."""
+        return raw
+
+    def encode(self, x: chex.Array) -> Any:
+        """Features with the leading axis M on every leaf."""
+        raise NotImplementedError
+
+    def merge(self, features: Any, weights: chex.Array) -> Any:
+        """One latent, structured like one source's features."""
+        raise NotImplementedError
+
+    def decode(self, latent: Any, x: chex.Array | None) -> chex.Array:
+        """A picture in the network's domain; its residual, if any, is picked from `x`."""
+        raise NotImplementedError
+
+    def solo(self, x: chex.Array, features: Any) -> chex.Array:
+        """Components: each source merged alone with weight one and decoded without residual."""
+
+        def one(network, feature, weight):
+            alone = jax.tree.map(lambda leaf: leaf[None], feature)
+            return network.decode(network.merge(alone, weight[None]), None)
+
+        over_sources = nn.vmap(
+            one, variable_axes={"params": None, "batch_stats": None}, split_rngs={"params": False}
+        )
+        return over_sources(self, features, jnp.ones(x.shape[:-1], x.dtype))
+
+    def finish(self, raw: chex.Array) -> chex.Array:
+        """The final picture in [0, 1]; by default restored and clipped."""
+        return jnp.clip(self.restore(raw), 0.0, 1.0)
+
+    def fold(self, variables: Any) -> Any:
+        """Variables for the same network with `folded=True`; by default nothing is to be folded.
+
+        Neighboring linear layers made one; see `ttd_jax.networks.folding`.
+        """
+        return variables
+
+    def __call__(self, sources: chex.Array) -> chex.Array:
+        """The static fusion of f32[M, H, W, C] in [0, 1]: f32[H, W, C] in [0, 1]."""
+        x = self.prepare(sources)
+        weights = jnp.ones(x.shape[:-1], x.dtype)
+        return self.finish(self.decode(self.merge(self.encode(x), weights), x))

@@ -1,0 +1,311 @@
+"""The parts of CDDFuse: transformer blocks over channels, and an invertible branch for detail.
+
+Every module here takes f32[..., H, W, C] with any number of leading axes, and normalizes over the
+pixels of one picture only.
+
+Source: Zhao et al., "CDDFuse", CVPR 2023; its blocks are those of Zamir et al., "Restormer",
+CVPR 2022, its invertible branch that of Zhou et al., "Pan-sharpening with Customized Transformer
+and Invertible Neural Network", AAAI 2022.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from ttd_jax.networks.layers import GroupedConv3x3, convolve_tile, gelu, in_turn, pad_border
+from ttd_jax.parts.tiles import locally, on_cpu, sweep
+
+CHANNELS = 64
+HEADS = 8
+
+
+def pointwise(features, precision, *, use_bias=False, name=None):
+    """A 1x1 convolution, run as a matrix product."""
+    return nn.Dense(features, use_bias=use_bias, precision=precision, name=name)
+
+
+def conv3x3(features, precision, *, name=None):
+    """A bias-free 3x3 convolution, zero-padded."""
+    return nn.Conv(
+        features, (3, 3), padding=((1, 1), (1, 1)), use_bias=False, precision=precision, name=name
+    )
+
+
+def layer_norm(name=None):
+    """Over the channels, with torch's epsilon; two-pass, since flat regions have tiny variance."""
+    return nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, name=name)
+
+
+class DepthwiseQKV(nn.Module):
+    """Queries, keys and values of Restormer: 1x1, then depthwise 3x3, zero-padded."""
+
+    precision: Any = None
+
+    def setup(self):
+        self.pointwise = pointwise(3 * CHANNELS, self.precision)
+        self.depthwise = GroupedConv3x3(3 * CHANNELS, precision=self.precision)
+
+    def __call__(self, x):
+        """f32[..., H, W, 64] to f32[..., H, W, 192]."""
+        return self.inner(pad_border(x))
+
+    def inner(self, padded):
+        """f32[..., H + 2, W + 2, 64] to f32[..., H, W, 192]."""
+        return self.depthwise(self.pointwise(padded))
+
+
+class DenseQKV(nn.Module):
+    """Queries, keys and values of the base block: 1x1, then full 3x3, zero-padded, both bias-free.
+
+    Attributes:
+      folded: holds the product of the two as one 3x3 (see `ttd_jax.networks.folding`).
+      precision: of both.
+    """
+
+    folded: bool = False
+    precision: Any = None
+
+    def setup(self):
+        if not self.folded:
+            self.pointwise = pointwise(3 * CHANNELS, self.precision)
+        self.spatial = conv3x3(3 * CHANNELS, self.precision)
+
+    def __call__(self, x):
+        """f32[..., H, W, 64] to f32[..., H, W, 192]."""
+        return self.spatial(x if self.folded else self.pointwise(x))
+
+    def inner(self, padded):
+        """A tile on a CPU: f32[H + 2, W + 2, 64] to f32[H, W, 192]."""
+        return convolve_tile(self.spatial, padded if self.folded else self.pointwise(padded))
+
+
+class ChannelAttention(nn.Module):
+    """Attention among the channels of a head, each channel one token made of all its pixels.
+
+    Global: `measure` sums over pixels, so a picture's parts can be measured one after the other,
+    their sums added, and only then `mix`ed.
+    """
+
+    precision: Any = None
+
+    def setup(self):
+        self.temperature = self.param("temperature", nn.initializers.ones, (HEADS,))
+        shape = (CHANNELS, CHANNELS)
+        self.project = self.param("project", nn.initializers.lecun_normal(), shape)
+
+    def __call__(self, qkv):
+        """Queries, keys and values f32[..., H, W, 192] to f32[..., H, W, 64]."""
+        return self.apply_mix(qkv, self.mix(self.measure(qkv)))
+
+    def measure(self, qkv):
+        """Sums over the pixels of f32[..., H, W, 192]: all that attention depends on.
+
+        Returns:
+          A dict of `product` f32[..., 64, 64], of every query with every key, and `query`, `key`
+          f32[..., 64], their squared lengths.
+        """
+        query, key, _ = self._tokens(qkv)
+        return {
+            # All heads in one product, whose blocks off the diagonal are dropped: eight times the
+            # operations of a product a head, still few, and no pixel has to move.
+            "product": self._einsum("...pi,...pj->...ij", query, key),
+            "query": jnp.sum(jnp.square(query), axis=-2),
+            "key": jnp.sum(jnp.square(key), axis=-2),
+        }
+
+    def mix(self, sums):
+        """Attention and projection, both linear in the values: one f32[..., 64, 64] a picture."""
+        query, key = _shrink(sums["query"]), _shrink(sums["key"])
+        cosine = sums["product"] * query[..., :, None] * key[..., None, :]
+        head = np.arange(CHANNELS) // (CHANNELS // HEADS)
+        logits = jnp.where(
+            head[:, None] == head, cosine * self.temperature[head][:, None], -jnp.inf
+        )
+        return self._einsum("...ij,io->...jo", jax.nn.softmax(logits, axis=-1), self.project)
+
+    def apply_mix(self, qkv, mix):
+        """The values of f32[..., H, W, 192] mixed: f32[..., H, W, 64]."""
+        return self.mix_values(self.values(qkv), mix)
+
+    def values(self, qkv):
+        """f32[..., H, W, 64] of f32[..., H, W, 192]."""
+        return qkv[..., 2 * CHANNELS :]
+
+    def mix_values(self, values, mix):
+        """f32[..., H, W, 64] and f32[..., 64, 64] to f32[..., H, W, 64]."""
+        return self._einsum("...hwj,...jo->...hwo", values, mix)
+
+    def _tokens(self, qkv):
+        return jnp.split(qkv.reshape(*qkv.shape[:-3], -1, 3 * CHANNELS), 3, axis=-1)
+
+    def _einsum(self, formula, *operands):
+        return jnp.einsum(formula, *operands, precision=self.precision)
+
+
+def _shrink(squares):
+    """What scales a token of this squared length to length one; a token of zeros stays one.
+
+    A factor and no divisor: the square of two tiny lengths would underflow in the gradient.
+    """
+    return jax.lax.rsqrt(jnp.maximum(squares, 1e-24))
+
+
+class GatedFeedForward(nn.Module):
+    """1x1, grouped 3x3 (zero-padded), one half gated by the GELU of the other, 1x1.
+
+    Attributes:
+      hidden: channels of a half.
+      group: input channels a group of the 3x3.
+      precision: of all three.
+    """
+
+    hidden: int
+    group: int
+    precision: Any = None
+
+    def setup(self):
+        self.expand = pointwise(2 * self.hidden, self.precision)
+        self.spatial = GroupedConv3x3(2 * self.hidden, group=self.group, precision=self.precision)
+        self.project = pointwise(CHANNELS, self.precision)
+
+    def __call__(self, x):
+        """f32[..., H, W, 64] to the same."""
+        return self.inner(pad_border(x))
+
+    def inner(self, padded):
+        """f32[..., H + 2, W + 2, 64] to f32[..., H, W, 64]."""
+        gate, content = jnp.split(self.spatial(self.expand(padded)), 2, axis=-1)
+        return self.project(gelu(gate) * content)
+
+
+class TransformerBlock(nn.Module):
+    """Channel attention and a gated feed-forward, each after a norm and around a residual.
+
+    Subclasses define what makes queries, keys and values, `qkv`, and `feed_forward`.
+    """
+
+    def __call__(self, x):
+        """f32[..., H, W, 64] to the same."""
+        return on_cpu(self, x, plain="plain", tiled="tiled")
+
+    def plain(self, x):
+        """The whole picture, layer by layer."""
+        x = x + self.attention(self.qkv(self.norm1(x)))
+        return x + self.feed_forward(self.norm2(x))
+
+    def tiled(self, x):
+        """The same in two sweeps, since attention depends on sums over all pixels."""
+        values, sums = sweep(self, x, inner="measure", margin=1)
+        mix = self.attention.mix(sums)
+        return sweep(self, x, values, inner="mixed", margin=1, constants=[mix])[0]
+
+    def measure(self, tile, x):
+        """The values of a tile and its part of the sums that attention depends on."""
+        qkv = self.qkv.inner(jnp.where(tile.inside(), self.norm1(x), 0))
+        return self.attention.values(qkv), self.attention.measure(tile.own(qkv))
+
+    def mixed(self, tile, x, values, mix):
+        """A tile of the result, from windows of the input and of the values."""
+        x = x + self.attention.mix_values(values, mix)
+        residual = self.feed_forward.inner(jnp.where(tile.inside(), self.norm2(x), 0))
+        return x[1:-1, 1:-1] + residual, ()
+
+
+class RestormerBlock(TransformerBlock):
+    """The transformer block of Restormer."""
+
+    precision: Any = None
+
+    def setup(self):
+        self.norm1, self.norm2 = layer_norm(), layer_norm()
+        self.qkv = DepthwiseQKV(self.precision)
+        self.attention = ChannelAttention(self.precision)
+        self.feed_forward = GatedFeedForward(128, 1, self.precision)
+
+
+class BaseBlock(TransformerBlock):
+    """The base branch and the base fusion layer: a transformer block with full 3x3 queries.
+
+    Attributes:
+      folded: see `DenseQKV`.
+      precision: of every product.
+    """
+
+    folded: bool = False
+    precision: Any = None
+
+    def setup(self):
+        self.norm1, self.norm2 = layer_norm(), layer_norm()
+        self.qkv = DenseQKV(self.folded, self.precision)
+        self.attention = ChannelAttention(self.precision)
+        self.feed_forward = GatedFeedForward(64, 2, self.precision)
+
+
+class Bottleneck(nn.Module):
+    """1x1 to twice the channels, ReLU6, depthwise 3x3 (mirrored border), ReLU6, 1x1 back."""
+
+    precision: Any = None
+
+    def setup(self):
+        self.expand = pointwise(CHANNELS, self.precision)
+        self.spatial = GroupedConv3x3(CHANNELS, precision=self.precision)
+        self.project = pointwise(CHANNELS // 2, self.precision)
+
+    def __call__(self, x):
+        """f32[..., H, W, 32] to the same; H, W >= 2."""
+        return self.inner(pad_border(x, mode="reflect"))
+
+    def inner(self, padded):
+        """f32[..., H + 2, W + 2, 32] to f32[..., H, W, 32]."""
+        return self.project(nn.relu6(self.spatial(nn.relu6(self.expand(padded)))))
+
+
+class DetailNode(nn.Module):
+    """One affine coupling: each half of the shuffled channels changes the other."""
+
+    precision: Any = None
+
+    def setup(self):
+        self.shuffle = pointwise(CHANNELS, self.precision, use_bias=True)
+        self.phi = Bottleneck(self.precision)
+        self.rho = Bottleneck(self.precision)
+        self.eta = Bottleneck(self.precision)
+
+    def __call__(self, x):
+        """f32[..., H, W, 64] to the same."""
+        return locally(self, x, plain="plain", inner="inner", margin=2)
+
+    def plain(self, x):
+        """The whole picture, layer by layer."""
+        first, second = jnp.split(self.shuffle(x), 2, axis=-1)
+        second = second + self.phi(first)
+        first = first * jnp.exp(self.rho(second)) + self.eta(second)
+        return jnp.concatenate([first, second], axis=-1)
+
+    def inner(self, tile, x):
+        """A tile of it, in two parts side by side."""
+        first, second = jnp.split(tile.mend(self.shuffle(x), "reflect", margin=2), 2, axis=-1)
+        second = tile.mend(second[1:-1, 1:-1] + self.phi.inner(first), "reflect", margin=1)
+        first = first[2:-2, 2:-2] * jnp.exp(self.rho.inner(second)) + self.eta.inner(second)
+        return (first, second[1:-1, 1:-1]), ()
+
+
+class DetailBranch(nn.Module):
+    """The detail branch (three nodes) and the detail fusion layer (one).
+
+    Attributes:
+      nodes: how many couplings.
+      precision: of every product.
+    """
+
+    nodes: int
+    precision: Any = None
+
+    @nn.compact
+    def __call__(self, x):
+        """f32[..., H, W, 64] to the same."""
+        names = (f"node{index}" for index in range(self.nodes))
+        return in_turn([DetailNode(self.precision, name=name) for name in names], x)

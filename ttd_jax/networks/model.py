@@ -1,0 +1,152 @@
+"""A network bound to its parameters, and RD as a Flax module."""
+
+import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import chex
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from flax import struct
+
+from ttd_jax.core import color, fusion
+from ttd_jax.core.dominability import DominabilitySettings
+from ttd_jax.networks.base import Network
+
+if TYPE_CHECKING:
+    from ttd_jax.networks.spec import FusionSpec
+
+
+@struct.dataclass
+class Model:
+    """A network, its variables and its RD settings: a pytree that jit, grad, vmap, pmap take.
+
+    Attributes:
+      variables: `{'params': ..., 'batch_stats': ...}`, f32 leaves: the only part that is traced.
+      module: the unbound Flax module (static).
+      settings: how its losses become weights (static).
+      spec: what is known of the network (static); None for one that nobody registered, with which
+        the functions of `ttd_jax.core` work as well.
+
+    Its methods are those of `ttd_jax.core.fusion.FusionNetwork`. Each is traced once a shape and
+    kept, so what intercepts Flax methods has to be given the module itself. With the module's
+    `precision='bfloat16'` they compute in bfloat16 and are float32 to the outside, so that losses,
+    RD and gradients stay float32; `prepare`, `restore` and `finish` hold no layers.
+    """
+
+    variables: Any
+    module: Network = struct.field(pytree_node=False)
+    settings: DominabilitySettings = struct.field(
+        pytree_node=False, default_factory=DominabilitySettings
+    )
+    spec: "FusionSpec | None" = struct.field(pytree_node=False, default=None)
+
+    @property
+    def coupled(self) -> bool:
+        """See `ttd_jax.core.fusion.FusionNetwork`."""
+        return self.module.coupled
+
+    @property
+    def params(self):
+        """The trainable part of `variables`."""
+        return self.variables["params"]
+
+    def strategy(self, name: str) -> DominabilitySettings | None:
+        """The settings of a strategy by its name, None for the static fusion.
+
+        Args:
+          name: 'ttd' for this model's own settings, 'static', or what `FusionSpec.dominability`
+            takes: a preset or a loss map.
+
+        Raises:
+          UserError: an unknown name.
+        """
+        if name == "static":
+            return None
+        return self.settings if name == "ttd" else self.spec.dominability(name)
+
+    def prepare(self, sources):
+        return self._apply("prepare", sources)
+
+    def restore(self, raw):
+        return self._apply("restore", raw)
+
+    def encode(self, x):
+        return self._layers("encode", x)
+
+    def merge(self, features, weights):
+        return self._layers("merge", features, weights)
+
+    def decode(self, latent, x):
+        return self._layers("decode", latent, x)
+
+    def solo(self, x, features):
+        return self._layers("solo", x, features)
+
+    def finish(self, raw):
+        return self._apply("finish", raw)
+
+    def _layers(self, method, *args):
+        if self.module.precision != "bfloat16":
+            return self._apply(method, *args)
+        half = self.replace(variables=_cast(self.variables, jnp.bfloat16))
+        return _cast(half._apply(method, *_cast(args, jnp.bfloat16)), jnp.float32)
+
+    def _apply(self, method, *args):
+        return _call(self.module, method, self.variables, *args)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _call(module, method, variables, *args):
+    # A fusion decodes twice and tracing takes seconds where XLA's work is kept in its cache.
+    return module.apply(variables, *args, method=method)
+
+
+def _cast(tree, dtype):
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), tree)
+
+
+def fuse_pictures(
+    model: Model,
+    pictures: Sequence[chex.Array],
+    settings: DominabilitySettings | None,
+    *,
+    mode: str,
+) -> fusion.Fusion:
+    """Fuses pictures of which some have color, by one strategy.
+
+    Args:
+      model: the network, with its spec.
+      pictures: M arrays f32[H, W, 1 or 3] in [0, 1]; three channels mean color.
+      settings: how losses become weights; None for the static fusion.
+      mode: see `ttd_jax.core.color.fuse_in_color`.
+    """
+    return color.fuse_in_color(
+        lambda sources: fusion.fuse(model, sources, settings),
+        pictures,
+        mode=mode,
+        channels=model.spec.channels,
+    )
+
+
+class DynamicFusion(nn.Module):
+    """Test-time dynamic fusion as a Flax module, to compose inside a larger one.
+
+    Attributes:
+      network: the fusion network.
+      settings: how losses become weights.
+
+    Example:
+      >>> layer = DynamicFusion(model.module, model.settings)
+      >>> variables = layer.init(jax.random.key(0), jnp.zeros((2, 8, 8, 3)))
+      >>> layer.apply(variables, jnp.zeros((2, 8, 8, 3))).image.shape
+      (8, 8, 3)
+    """
+
+    network: Network
+    settings: DominabilitySettings = DominabilitySettings()
+
+    def __call__(self, sources: chex.Array, losses: chex.Array | None = None) -> fusion.Fusion:
+        """Fuses f32[M, H, W, C] in [0, 1]; see `ttd_jax.dynamic_fuse`."""
+        return fusion.dynamic_fuse(self.network, sources, self.settings, losses=losses)

@@ -1,0 +1,53 @@
+"""Local networks, which see little around a pixel: whole fusions of windows."""
+
+from ttd_jax.core import color, fusion
+from ttd_jax.parts.maps import SceneOptions, parts_and_sums
+from ttd_jax.parts.sweeps import Sweeper, Work
+
+
+class LocalFuser:
+    """Fuses scenes in windows with a network that is local.
+
+    Args:
+      model: the network, a `ttd_jax.networks.Model`.
+      options: how it fuses and what is kept.
+      features: how far, in pixels, its features depend on the sources.
+      picture: how far a decoded picture depends on the latent.
+    """
+
+    def __init__(self, model, options: SceneOptions, features: int, picture: int):
+        self._model, self._options = model, options
+        # The weights of a pixel come from components decoded around it, and it is decoded from
+        # weighted features around it.
+        passes = 2 if options.dynamic else 1
+        self._fuse = Work(self._fuse_window, halo=features + passes * picture)
+
+    def __call__(self, sweeper: Sweeper, pictures, targets, *, variables=None) -> dict:
+        """Fuses one scene.
+
+        Args:
+          sweeper: runs what is to be done on the windows.
+          pictures: M arrays [H, W, 1 or 3], integers or f32 in [0, 1].
+          targets: dict of the arrays of `options.save`, [..., H, W, C].
+          variables: of the network, in place of the model's own.
+
+        Returns:
+          Sums over the pixels; see `parts_and_sums`.
+        """
+        variables = self._model.variables if variables is None else variables
+        return sweeper.sweep(self._fuse, variables, pictures, targets)
+
+    def _fuse_window(self, variables, pictures, owned):
+        model = self._model.replace(variables=variables)
+        fused = color.fuse_in_color(
+            lambda sources: fusion.fuse(model, sources, self._options.settings),
+            pictures,
+            mode=self._options.mode,
+            channels=self._options.channels,
+        )
+        return parts_and_sums(fused, owned, self._options)
+
+
+def network_sources(pictures, options: SceneOptions):
+    """What a network is given of the windows of a scene's pictures; see `ttd_jax.core.color`."""
+    return color.network_sources(pictures, mode=options.mode, channels=options.channels)

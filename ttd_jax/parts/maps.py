@@ -1,0 +1,79 @@
+"""What the fusion of a window leaves behind: parts of maps, and sums for the record."""
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+
+from ttd_jax.core.dominability import DominabilitySettings, leading
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SceneOptions:
+    """How scenes are fused and what is kept of them.
+
+    Attributes:
+      settings: how losses become weights; None for the static fusion.
+      mode: of `ttd_jax.core.color.fuse_in_color`.
+      channels: of the network.
+      save: which of 'fused', 'dominability', 'components', 'losses' are kept.
+    """
+
+    settings: DominabilitySettings | None
+    mode: str
+    channels: int
+    save: tuple[str, ...]
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether weights are found at test time."""
+        return self.settings is not None
+
+
+def map_shapes(options: SceneOptions, count: int, size: tuple[int, int]) -> dict[str, tuple]:
+    """Shapes [..., H, W, C] of the maps that are kept of `count` sources of one size."""
+    own = {"rgb": 3, "network": options.channels}.get(options.mode, 1)
+    shapes = {
+        "fused": (*size, 3 if options.mode == "luma" else own),
+        "dominability": (count, *size, 1),
+        "components": (count, *size, own),
+        "losses": (count, *size, 1),
+    }
+    return {name: shapes[name] for name in options.save}
+
+
+def empty_maps(options: SceneOptions, count: int, size: tuple[int, int], dtype) -> dict:
+    """Arrays for the maps that are kept: pictures of a dtype, RD and losses f32."""
+    pictures = ("fused", "components")
+    return {
+        name: np.empty(shape, dtype if name in pictures else np.float32)
+        for name, shape in map_shapes(options, count, size).items()
+    }
+
+
+def parts_and_sums(fusion, owned, options: SceneOptions):
+    """A window's part of what is kept of a scene.
+
+    Args:
+      fusion: of the window.
+      owned: bool[H, W, 1].
+      options: what is kept.
+
+    Returns:
+      `parts`, the maps of `options.save` as f32[..., H, W, C], and `sums`, a dict of f32[M] over
+      the owned pixels, empty for the static fusion: `dominates` and `mean_dominability`.
+    """
+    maps = {
+        "fused": fusion.image,
+        "dominability": fusion.dominability[..., None],
+        "components": fusion.components,
+        "losses": fusion.losses[..., None],
+    }
+    sums = {}
+    if options.dynamic:
+        mask = owned[..., 0]
+        sums = {
+            "dominates": jnp.sum(jnp.where(mask, leading(fusion.dominability), 0), axis=(1, 2)),
+            "mean_dominability": jnp.sum(jnp.where(mask, fusion.dominability, 0), axis=(1, 2)),
+        }
+    return {name: maps[name] for name in options.save}, sums

@@ -1,0 +1,182 @@
+"""Looks at every scene of a run once, before anything is computed."""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from ttd_jax.errors import UserError
+from ttd_jax.pictures.ahead import ahead
+from ttd_jax.pictures.decode import decode_example, show_size
+from ttd_jax.pictures.examples import Example, FolderExamples
+from ttd_jax.pictures.images import Picture
+from ttd_jax.processes import add_up
+
+# Decoded pictures are kept while they take so many bytes, and this share of the memory, at most.
+_KEPT = 2**28
+_SHARE = 32
+# Decoding takes about so many times the bytes of a compressed picture.
+_DECODED = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """What is known of a scene.
+
+    Attributes:
+      size: (H, W), the same for every source.
+      colored: whether each source has color.
+      sha256: see `Example.sha256`.
+      objects: how many have boxes; 0 where the set has none.
+    """
+
+    size: tuple[int, int]
+    colored: tuple[bool, ...]
+    sha256: tuple[str, ...]
+    objects: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenes(Sequence):
+    """The checked scenes of a run; a sequence of `Checked`.
+
+    Attributes:
+      examples: the scenes, and perhaps others after them.
+      gray: how they are decoded.
+      checked: what is known of each.
+      kept: index -> example and pictures of those that stay decoded.
+    """
+
+    examples: Sequence[Example]
+    gray: bool
+    checked: tuple[Checked, ...]
+    kept: Mapping[int, tuple[Example, list[Picture]]] = dataclasses.field(repr=False)
+
+    def __len__(self):
+        return len(self.checked)
+
+    def __getitem__(self, index):
+        return self.checked[index]
+
+    @property
+    def keys(self) -> tuple[tuple[str, ...], ...]:
+        """What a result of each scene is of: its name and its hashes."""
+        names = self.examples.names[: len(self)]
+        return tuple((name, *one.sha256) for name, one in zip(names, self, strict=True))
+
+    @property
+    def sha256(self) -> str:
+        """Over the names and hashes of all."""
+        return hashlib.sha256(repr(self.keys).encode()).hexdigest()
+
+    def load(self, index: int) -> tuple[Example, list[Picture]]:
+        """A scene and its decoded pictures.
+
+        Raises:
+          UserError: it cannot be read any more.
+        """
+        if index in self.kept:
+            return self.kept[index]
+        example = self.examples[index]
+        return example, decode_example(example, gray=self.gray)
+
+
+def check(
+    examples: Sequence[Example],
+    *,
+    gray: bool = False,
+    count: int | None = None,
+    least: int = 1,
+    needs: str = "this network",
+    known: Mapping[tuple, Checked] | None = None,
+    share: tuple[int, int] = (0, 1),
+    add: Callable = add_up,
+    max_memory: int | None = None,
+) -> Scenes:
+    """Decodes every source once; those of small scenes are kept.
+
+    Args:
+      examples: with `names` and `roles`.
+      gray: whether sources are decoded to OpenCV's gray.
+      count: the first so many only.
+      least: smallest height and width.
+      needs: what needs them, for the message.
+      known: by `Scenes.keys`: these scenes are only hashed.
+      share: `(process, processes)`: this process looks at every so many-th example only.
+      add: sums an integer array over the processes.
+      max_memory: bytes that this may take; fewer are then decoded at a time if their files are
+        large.
+
+    Returns:
+      What was found, the same in every process.
+
+    Raises:
+      UserError: an unreadable source, or sources of different or too small sizes.
+    """
+    process, processes = share
+    every, sources = range(len(examples))[:count], len(examples.roles)
+    mine = every[process::processes]
+    threads = _threads(examples, max_memory)
+    room = _KEPT if max_memory is None else min(_KEPT, max_memory // _SHARE)
+    small = room // (threads + 1)  # so many are decoded at a time
+
+    def look(index):
+        example = examples[index]
+        sha256 = example.sha256
+        found = (known or {}).get((example.name, *sha256))
+        if found is not None:
+            return found, None, 0
+        pictures = decode_example(example, gray=gray)
+        size, colored = pictures[0].size, tuple(picture.colored for picture in pictures)
+        if min(size) < least:
+            raise UserError(
+                f"{example.titles[0]} is {show_size(size)} (width x height): {needs} needs at "
+                f"least {least}x{least} pixels"
+            )
+        found = Checked(size, colored, sha256, len(example.boxes or ()))
+        taken = sum(picture.nbytes for picture in pictures)
+        return found, (example, pictures) if taken <= small else None, taken
+
+    width = 3 + sources + 32 * (sources + 1)  # see `_as_row`
+    kept, table = {}, np.zeros((len(every), width), np.int32)
+    with tqdm(total=len(mine), desc="checking", unit="scene", delay=1, disable=None) as bar:
+        for index, (found, loaded, taken) in ahead(look, mine, threads):
+            table[index] = _as_row(found, width)
+            if loaded is not None and taken <= room:
+                kept[index], room = loaded, room - taken
+            bar.update()
+    checked = tuple(_of_row(row, sources) for row in add(table).tolist())
+    return Scenes(examples, gray, checked, kept)
+
+
+def _threads(examples, max_memory):
+    """How many scenes may be decoded at a time."""
+    usual = min(32, (os.cpu_count() or 1) + 4)  # as a pool of threads chooses
+    if max_memory is None or not isinstance(examples, FolderExamples):
+        return usual
+    largest = max(sum(map(_bytes, example.sources)) for example in examples)
+    return min(max(1, max_memory // max(1, _DECODED * largest)), usual)
+
+
+def _bytes(path):
+    try:
+        return path.stat().st_size
+    except OSError:  # said when it is read
+        return 0
+
+
+def _as_row(one, length):
+    """What is known of a scene as integers that can be summed over processes."""
+    row = [*one.size, one.objects, *one.colored, *bytes.fromhex("".join(one.sha256))]
+    return row + [0] * (length - len(row))  # of a scene without boxes
+
+
+def _of_row(row, sources):
+    height, width, objects, *rest = row
+    digests = bytes(rest[sources:]).hex()
+    hashes = [digests[start : start + 64] for start in range(0, len(digests), 64)]
+    colored = tuple(map(bool, rest[:sources]))
+    return Checked((height, width), colored, tuple(h for h in hashes if h.strip("0")), objects)

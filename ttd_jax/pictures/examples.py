@@ -1,0 +1,79 @@
+"""A scene: aligned pictures of one view, in files or in memory, not decoded yet.
+
+Every source of scenes, be it folders, a prepared benchmark or a generator, is a sequence of
+`Example` with `names` and `roles`, in the order of the names.
+"""
+
+import dataclasses
+import hashlib
+import pathlib
+
+from ttd_jax.pictures.images import read_bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """One scene.
+
+    Attributes:
+      name: of the scene.
+      roles: of its sources, in the order in which they are fused.
+      sources: image files in the order of their roles: paths, or what such a file holds.
+      boxes: `(ymin, xmin, ymax, xmax)` of each object as fractions of the picture; None where
+        the set has none.
+      labels: the class of each object, an index into the set's `classes`; None likewise.
+    """
+
+    name: str
+    roles: tuple[str, ...]
+    sources: tuple[bytes | pathlib.Path, ...]
+    boxes: tuple[tuple[float, float, float, float], ...] | None = None
+    labels: tuple[int, ...] | None = None
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """What messages call its sources: their paths, or the scene and the role."""
+        return tuple(
+            f"{self.name} ({role})" if isinstance(source, bytes) else str(source)
+            for role, source in zip(self.roles, self.sources, strict=True)
+        )
+
+    @property
+    def files(self) -> tuple[bytes, ...]:
+        """The content of its image files.
+
+        Raises:
+          UserError: missing or unreadable.
+        """
+        return tuple(map(self.read, range(len(self.sources))))
+
+    @property
+    def sha256(self) -> tuple[str, ...]:
+        """Of every image file, and of the objects where the set has any.
+
+        Raises:
+          UserError: missing or unreadable.
+        """
+        hashes = [hashlib.sha256(self.read(m)).hexdigest() for m in range(len(self.sources))]
+        if self.boxes is not None:
+            hashes.append(hashlib.sha256(repr((self.boxes, self.labels)).encode()).hexdigest())
+        return tuple(hashes)
+
+    def read(self, index: int) -> bytes:
+        """The content of one image file; see `files`."""
+        source = self.sources[index]
+        return source if isinstance(source, bytes) else read_bytes(source)
+
+
+class FolderExamples(tuple[Example, ...]):
+    """Scenes whose sources are image files, read when they are asked for; at least one scene."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the scenes."""
+        return tuple(example.name for example in self)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles of their sources."""
+        return self[0].roles

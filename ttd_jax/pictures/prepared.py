@@ -1,0 +1,137 @@
+"""Scenes of a data set that TFDS has prepared; no TensorFlow is needed to read them."""
+
+import dataclasses
+import functools
+import importlib
+import os
+import pathlib
+from collections.abc import Sequence
+
+from ttd_jax.errors import UserError
+from ttd_jax.pictures.examples import Example
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparedExamples(Sequence):
+    """Examples of a split of a prepared data set, read by position.
+
+    Attributes:
+      path: of the prepared data set.
+      split: its name.
+      names: of the scenes, without reading a record.
+      roles: of the sources.
+      classes: of the objects; empty where the set has none.
+    """
+
+    path: pathlib.Path
+    split: str
+    names: tuple[str, ...]
+    roles: tuple[str, ...]
+    classes: tuple[str, ...]
+    _records: Sequence = dataclasses.field(repr=False)
+
+    def __len__(self):
+        return len(self.names)
+
+    def __getitem__(self, index):
+        number = range(len(self))[index]  # an IndexError here, negative numbers from the end
+        try:
+            record = self._records[number]
+        except (OSError, RuntimeError, ValueError) as error:
+            raise UserError(
+                f"{self.path}: {self.split} example {number} cannot be read "
+                f"({str(error).splitlines()[0] if str(error) else 'damaged file'}): "
+                "prepare the benchmark again with --overwrite"
+            ) from error
+        files = tuple(record[role] for role in self.roles)
+        name = record["scene"].decode() if "scene" in record else self.names[number]
+        if not self.classes:
+            return Example(name, self.roles, files)
+        objects = record["objects"]
+        boxes = tuple(tuple(map(float, box)) for box in objects["bbox"])
+        return Example(name, self.roles, files, boxes, tuple(map(int, objects["label"])))
+
+
+def prepared_examples(name: str, split: str, data_dir=None) -> PreparedExamples:
+    """Examples of a prepared data set: one of this package's or of anybody's.
+
+    A data set of another package needs the file format array_record, an image feature for every
+    role, and in `info.metadata` the `roles` and, by split, the `names` of its scenes; for detection
+    also `classes` there and the feature `objects` with `bbox` and `label`, as
+    `ttd_jax_datasets.base.FusionBuilder` has them.
+
+    Args:
+      name: NAME or NAME/CONFIG as TFDS prepared it, or MODULE:BUILDER or MODULE:BUILDER/CONFIG
+        with the builder's class and the module that has it.
+      split: such as 'test'.
+      data_dir: where data sets are prepared; `default_data_dir()` if None.
+
+    Raises:
+      UserError: tensorflow-datasets is missing, no such builder, not prepared, no such split, or
+        prepared in a format that needs TensorFlow.
+    """
+    tfds = import_tfds()
+    root = pathlib.Path(data_dir or default_data_dir())
+    own = ":" not in name  # others are not prepared by this package's command
+    prepare = f"`ttd-jax datasets prepare {name} --manual_dir=... --data_dir={root}`"
+    prepare = prepare if own else f"prepare it with TFDS below {root}"
+    read_only_builder = importlib.import_module("tensorflow_datasets.core.read_only_builder")
+    try:
+        builder = read_only_builder.builder_from_files(
+            name if own else _tfds_name(name), data_dir=root
+        )
+    except tfds.core.DatasetNotFoundError as error:
+        raise UserError(f"{root}: {name} is not prepared here: {prepare}") from error
+    metadata = builder.info.metadata or {}
+    if not {"roles", "names"} <= metadata.keys():
+        raise UserError(f"{builder.data_path}: not a benchmark of image fusion: {prepare}")
+    if split not in builder.info.splits:
+        raise UserError(f"{name} has no split {split!r}: it has {', '.join(builder.info.splits)}")
+    roles = tuple(metadata["roles"])
+    try:
+        records = builder.as_data_source(
+            split, decoders={role: tfds.decode.SkipDecoding() for role in roles}
+        )
+    except NotImplementedError as error:
+        raise UserError(
+            f"{builder.data_path}: not prepared as array_record: {prepare} --overwrite"
+        ) from error
+    return PreparedExamples(
+        pathlib.Path(os.fspath(builder.data_path)),
+        split,
+        tuple(metadata["names"][split]),
+        roles,
+        tuple(metadata.get("classes", ())),
+        records,
+    )
+
+
+def _tfds_name(words):
+    """NAME or NAME/CONFIG of MODULE:BUILDER or MODULE:BUILDER/CONFIG."""
+    place, slash, config = words.partition("/")
+    module, _, builder = place.partition(":")
+    try:
+        return getattr(importlib.import_module(module), builder).name + slash + config
+    except (ImportError, AttributeError) as error:
+        raise UserError(
+            f"{words}: {error}: name a builder of TFDS as MODULE:BUILDER or MODULE:BUILDER/CONFIG"
+        ) from error
+
+
+def default_data_dir() -> pathlib.Path:
+    """Where TFDS keeps prepared data: TFDS_DATA_DIR, or ~/tensorflow_datasets."""
+    chosen = os.environ.get("TFDS_DATA_DIR")
+    folder = pathlib.Path(chosen) if chosen else pathlib.Path("~/tensorflow_datasets")
+    return folder.expanduser()
+
+
+@functools.cache
+def import_tfds():
+    """The module tensorflow_datasets; `UserError` where it or array_record is missing."""
+    try:
+        importlib.import_module("array_record.python.array_record_data_source")
+        return importlib.import_module("tensorflow_datasets")
+    except ImportError as error:
+        raise UserError(
+            f"benchmarks need tensorflow-datasets ({error}): pip install 'ttd-jax[datasets]'"
+        ) from error

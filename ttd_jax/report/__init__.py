@@ -1,0 +1,1 @@
+"""What is shown to people: tables, sheets of pictures, maps, plots and progress. No I/O."""

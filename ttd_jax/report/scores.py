@@ -1,0 +1,34 @@
+"""How the name of a metric and estimates of its mean are written."""
+
+from collections.abc import Mapping
+
+from ttd_jax.metrics import METRICS
+
+
+def arrow(metric: str) -> str:
+    """↑ where higher is better, ↓ where lower is."""
+    return "↑" if METRICS[metric].better == "up" else "↓"
+
+
+def heading(metric: str) -> str:
+    """A metric's name with its arrow.
+
+    Example:
+      >>> heading("MSE")
+      'MSE ↓'
+    """
+    return f"{metric} {arrow(metric)}"
+
+
+def interval(estimate: Mapping, sign: str = "") -> str:
+    """The 95 % interval of a mean.
+
+    Args:
+      estimate: with `low` and `high`.
+      sign: '+' for a difference.
+
+    Example:
+      >>> interval({"low": -0.5, "high": 1.0}, "+")
+      '[-0.5000, +1.0000]'
+    """
+    return f"[{estimate['low']:{sign}.4f}, {estimate['high']:{sign}.4f}]"

@@ -1,0 +1,169 @@
+"""The known upstream files, read from the cards in `third_party/`."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import pathlib
+import urllib.parse
+from importlib import resources
+
+from ttd_jax.errors import UserError
+from ttd_jax.registry import nearest
+
+_CHUNK = 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Digests:
+    """What a file is proven by: its size in bytes, its sha256 and git's blob id (sha1)."""
+
+    size: int
+    sha256: str
+    git_blob: str
+
+
+@dataclasses.dataclass(frozen=True)
+class KnownFile:
+    """One file of an upstream project.
+
+    Attributes:
+      file: its name.
+      path: its path in the repository; that of an asset of a release starts with 'releases/'.
+      size: in bytes, or None where it is not known.
+      sha256: hex digest, or None where only git's is known.
+      git_blob: git's blob id (sha1), or None where only sha256 is known.
+      release: whether it is an asset of a release rather than a file of the commit.
+      model: the registry's name of the model it holds.
+      project: name of the upstream project.
+      repository: OWNER/NAME.
+      commit: 40 hex digits.
+      license: as stated upstream, or 'none stated'.
+      citation: how to cite it.
+    """
+
+    file: str
+    path: str
+    model: str
+    project: str
+    repository: str
+    commit: str
+    license: str
+    citation: str
+    size: int | None = None
+    sha256: str | None = None
+    git_blob: str | None = None
+    release: bool = False
+
+    def __post_init__(self):
+        if self.sha256 is None and self.git_blob is None:  # nothing could ever prove such a file
+            raise ValueError(f"{self.file}: its card holds neither sha256 nor git_blob")
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from: repository, commit and path in one word."""
+        return f"{self.repository}@{self.commit}:{self.path}"
+
+    @property
+    def proof(self) -> str:
+        """The hash that proves it, with its kind: 'sha256 ...' or 'git blob ...'."""
+        return f"sha256 {self.sha256}" if self.sha256 else f"git blob {self.git_blob}"
+
+    def url(self, base: str) -> str:
+        """Its address on a server that keeps files as OWNER/NAME/COMMIT/PATH below `base`.
+
+        An asset of a release is at OWNER/NAME/PATH, and GitHub keeps those on another server.
+        """
+        path = f"{self.repository}/{self.commit}/{self.path}"
+        if self.release:
+            path = f"{self.repository}/{self.path}"
+            base = base.replace("https://raw.githubusercontent.com", "https://github.com")
+        return f"{base.rstrip('/')}/{urllib.parse.quote(path)}"
+
+    def difference(self, found: Digests) -> str:
+        """Says how `found` is not this file, naming both hashes; '' if it is this file."""
+        for kind, expected, got in (
+            ("sha256", self.sha256, found.sha256),
+            ("git blob", self.git_blob, found.git_blob),
+            ("size", self.size, found.size),
+        ):
+            if expected not in (None, got):
+                return f"expected {kind} {expected}, found {got}"
+        return ""
+
+
+@functools.cache
+def known_files() -> tuple[KnownFile, ...]:
+    """Every file of every card, in the order of the cards' names."""
+    cards = sorted(
+        (folder for folder in resources.files("ttd_jax_third_party").iterdir() if folder.is_dir()),
+        key=lambda folder: folder.name,
+    )
+    found = []
+    for folder in cards:
+        card_file = folder / "card.json"
+        if card_file.is_file():
+            card = json.loads(card_file.read_text())
+            found += [KnownFile(**_shared(card), **entry) for entry in card["files"]]
+    return tuple(found)
+
+
+def _shared(card):
+    return {k: card[k] for k in ("project", "repository", "commit", "license", "citation")}
+
+
+def find(name: str) -> KnownFile:
+    """The known file of a model's name or a file's name.
+
+    Raises:
+      UserError: unknown; the nearest name is suggested.
+    """
+    names = {}
+    for known in known_files():
+        names.setdefault(known.model, known)
+        names.setdefault(known.file, known)
+    if name in names:
+        return names[name]
+    near = nearest(name, names)
+    hint = f"did you mean {near!r}? " if near else ""
+    raise UserError(f"unknown weights {name!r}: {hint}`ttd-jax weights list` shows all")
+
+
+def identify(data: bytes) -> KnownFile | None:
+    """The known file whose content is `data`, or None."""
+    return recognize(Digests(len(data), hashlib.sha256(data).hexdigest(), git_blob_id(data)))
+
+
+def recognize(found: Digests) -> KnownFile | None:
+    """The known file with these digests, or None."""
+    return next((known for known in known_files() if not known.difference(found)), None)
+
+
+def digests_of(path: pathlib.Path) -> Digests:
+    """Reads a file once, in pieces, and gives what proves it.
+
+    Raises:
+      UserError: it is missing, a folder, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            sha256 = hashlib.sha256()
+            blob = _git_blob(size)
+            while piece := file.read(_CHUNK):
+                sha256.update(piece)
+                blob.update(piece)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}: pass another path") from error
+    return Digests(size, sha256.hexdigest(), blob.hexdigest())
+
+
+def git_blob_id(data: bytes) -> str:
+    """Git's name of a file: sha1 over `blob <size>\\0` and the bytes."""
+    digest = _git_blob(len(data))
+    digest.update(data)
+    return digest.hexdigest()
+
+
+def _git_blob(size):
+    return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)

@@ -1,0 +1,152 @@
+"""Torch tensors to Flax variables, with proof that nothing is left over and nothing unset."""
+
+import pathlib
+
+import numpy as np
+from flax import traverse_util
+
+from ttd_jax.errors import UserError
+from ttd_jax.networks import NETWORKS, NetworkSpec
+from ttd_jax.weights import catalog, store
+from ttd_jax.weights.torch_file import read_torch_file
+
+# torch's count of training batches means nothing to a frozen network.
+_IGNORED_SUFFIX = "num_batches_tracked"
+
+
+def convert_tensors(spec: NetworkSpec, tensors, *, name: str):
+    """Flax variables from a torch state dict.
+
+    Starts from a tree of NaN and fills it by the layout's table, so that what no tensor reached
+    would show.
+
+    Args:
+      spec: of the network.
+      tensors: flat dict of array-likes, torch key -> tensor, any float dtype.
+      name: what to call the checkpoint in messages.
+
+    Returns:
+      `(variables, remarks)`: nested dict of f32 numpy arrays, and what the user should know.
+
+    Raises:
+      UserError: missing or extra keys, wrong shapes, non-float or non-finite values.
+    """
+    table = spec.layout.table
+    tensors = {k: v for k, v in tensors.items() if not k.endswith(_IGNORED_SUFFIX)}
+    _check_keys(spec, tensors, name)
+    expected = spec.shapes(spec.fit(tensors))
+    flat = {path: np.full(leaf.shape, np.nan, np.float32) for path, leaf in expected.items()}
+    unset = set(flat)
+    dtypes = set()
+    for key, target in table.items():
+        tensor = _as_float32(tensors[key], key, name, dtypes)
+        transform, wanted = target.transform, expected[target.path].shape
+        moved = transform.function(tensor) if transform.rank in (None, tensor.ndim) else None
+        if moved is None or moved.shape != wanted:
+            raise UserError(
+                f"{name}: tensor {key!r} has shape {tuple(tensor.shape)}, which does not fit "
+                f"{spec.name} ({transform.name} must give {wanted}): is it a checkpoint of "
+                f"{spec.name}?"
+            )
+        flat[target.path][...] = moved
+        unset.discard(target.path)
+    if unset:
+        raise AssertionError(f"the table of {spec.layout.name} leaves unset: {sorted(unset)}")
+    remarks = [f"{d} tensors were widened to float32" for d in sorted(dtypes - {"float32"})]
+    return traverse_util.unflatten_dict(flat, sep="/"), remarks
+
+
+def convert_checkpoint(spec: NetworkSpec, path: pathlib.Path):
+    """A `.pth` file as a `Model` (or `Classifier`, `Detector`) with what is known of its origin.
+
+    Returns:
+      `(model, source, remarks)`; `source` goes into the manifest.
+
+    Raises:
+      UserError: see `read_torch_file` and `convert_tensors`; or the file is known to be another
+        model's.
+    """
+    if spec.layout is None:
+        raise UserError(
+            f"{spec.name}: no checkpoint of it can be converted: its spec has no layout"
+        )
+    loaded = read_torch_file(path)
+    data = path.read_bytes()
+    known = catalog.identify(data)
+    if known is not None and known.model != spec.name:
+        raise UserError(
+            f"{path}: this is {known.file} of {known.project}, the weights of {known.model}: "
+            f"pass --model={known.model}"
+        )
+    tensors = _flatten(spec, loaded, path)
+    variables, remarks = convert_tensors(spec, tensors, name=str(path))
+    source = {
+        "sha256": store.sha256(data),
+        "known_as": known.origin if known else None,
+        "license": known.license if known else "unknown: not a file this version knows",
+    }
+    return spec.bind(variables, settings=spec.fit(tensors)), source, remarks
+
+
+def _flatten(spec, loaded, path):
+    try:
+        tensors = spec.layout.flatten(loaded)
+        if not all(isinstance(key, str) and hasattr(t, "shape") for key, t in tensors.items()):
+            raise TypeError("not a dict of tensors")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        hint = _other_model(spec, loaded)
+        raise UserError(
+            f"{path}: not laid out as a checkpoint of {spec.name}: {hint or 'pass its .pth file'}"
+        ) from error
+    return tensors
+
+
+def _check_keys(spec, tensors, name):
+    table = spec.layout.table
+    missing = [key for key in table if key not in tensors]
+    extra = [key for key in tensors if key not in table]
+    if not missing and not extra:
+        return
+    hint = _other_model(spec, tensors)
+    if hint:
+        raise UserError(f"{name}: not a checkpoint of {spec.name}: {hint}")
+    parts = [
+        f"{label} {len(keys)} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
+        for label, keys in (("missing keys:", missing), ("unexpected keys:", extra))
+        if keys
+    ]
+    raise UserError(
+        f"{name}: does not fit {spec.name}: {'; '.join(parts)}: is it a checkpoint of {spec.name}?"
+    )
+
+
+def _other_model(spec, loaded):
+    """Which other layout `loaded` fits, as advice; None if none does."""
+    layouts = {s.layout.name: s.layout for s in NETWORKS.values() if s.layout is not None}
+    # A deeper network has the keys of a shallow one as well: the largest first.
+    for layout in sorted(layouts.values(), key=lambda layout: -len(layout.table)):
+        if layout.name == spec.layout.name:
+            continue
+        try:
+            fits = layout.table.keys() <= layout.flatten(loaded).keys()
+        except (KeyError, TypeError, ValueError, AttributeError):
+            continue
+        if fits:
+            models = [s.name for s in NETWORKS.values() if s.layout is layout]
+            return f"it looks like one of {' / '.join(models)}: pass --model={models[0]}"
+    return None
+
+
+def _as_float32(tensor, key, name, dtypes):
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    if not dtype.startswith(("float", "bfloat")):
+        raise UserError(f"{name}: tensor {key!r} is {dtype}, not floating point: wrong checkpoint?")
+    dtypes.add(dtype)
+    tensor = tensor.detach().float().numpy() if hasattr(tensor, "detach") else tensor
+    array = np.asarray(tensor, np.float32)
+    if not np.isfinite(array).all():
+        raise UserError(
+            f"{name}: tensor {key!r} holds NaN or Inf: the file is damaged or its training "
+            "diverged: use another checkpoint"
+        )
+    return array

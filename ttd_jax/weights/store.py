@@ -1,0 +1,291 @@
+"""Weights on disk: an orbax directory beside a JSON manifest that proves it."""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+from typing import Any
+
+import jax
+import numpy as np
+from flax import traverse_util
+
+import ttd_jax.version
+from ttd_jax.core.dominability import DominabilitySettings
+from ttd_jax.detectors import Detector
+from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.files import dumps
+from ttd_jax.networks import (
+    NETWORKS,
+    PRECISIONS,
+    Classifier,
+    FusionSpec,
+    Model,
+    NetworkSpec,
+    folding,
+    lookup,
+    networks,
+)
+
+MANIFEST = "manifest.json"
+ARRAYS = "arrays"
+# Weights that come with this package: `shipped/MODEL`, see the README in that folder.
+SHIPPED = pathlib.Path(ttd_jax.version.__file__).parent / "shipped"
+FORMAT = 1
+
+
+def sha256(data: bytes) -> str:
+    """Hex digest of bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def tree_sha256(variables) -> str:
+    """Hex digest over the sorted (path, dtype, shape, bytes) of the leaves.
+
+    Two orbax directories of one tree differ in bytes; this does not.
+    """
+    digest = hashlib.sha256()
+    for path, leaf in sorted(traverse_util.flatten_dict(variables, sep="/").items()):
+        array = np.ascontiguousarray(leaf)
+        digest.update(f"{path} {array.dtype} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def save(
+    path, model: Model | Classifier | Detector, *, source: dict, overwrite: bool = False
+) -> dict:
+    """Writes a model as an orbax directory with its manifest; whole or not at all.
+
+    Args:
+      path: the directory to make.
+      model: what to save; of a registered network.
+      source: where it came from; JSON-able, goes into the manifest.
+      overwrite: replace what is at `path`; only ever another model directory.
+
+    Returns:
+      The manifest.
+
+    Raises:
+      UserError: something is at `path` already, or it cannot be written.
+      ValueError: the model is folded, which cannot be undone: save it as it was before.
+    """
+    import orbax.checkpoint as ocp
+
+    if isinstance(model, Model) and model.module.folded:
+        raise ValueError("a folded model is for inference: save the model it was folded from")
+    if model.spec is None:
+        raise ValueError("only a registered network can be saved: make the model by `spec.bind`")
+    path = pathlib.Path(path).absolute()
+    _check_vacant(path, overwrite)
+    leaves = jax.tree.leaves(model.variables)
+    manifest = {
+        "format": FORMAT,
+        "model": model.spec.name,
+        "settings": dataclasses.asdict(model.settings) if hasattr(model, "settings") else None,
+        "source": source,
+        "sha256": tree_sha256(model.variables),
+        "parameters": int(sum(np.size(leaf) for leaf in leaves)),
+        "tool": f"ttd-jax {ttd_jax.version.__version__}",
+    }
+    with explain_os_errors(path), contextlib.ExitStack() as undo:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staging = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        undo.callback(shutil.rmtree, staging, ignore_errors=True)
+        with _own_checkpointer(ocp) as checkpointer:
+            try:
+                checkpointer.save(staging / "new" / ARRAYS, model.variables)
+            except ValueError as error:  # tensorstore's name for a full disk
+                raise OSError(None, str(error).splitlines()[0][:200]) from error
+        (staging / "new" / MANIFEST).write_text(dumps(manifest))
+        if path.exists():
+            os.rename(path, staging / "old")
+        os.rename(staging / "new", path)
+    return manifest
+
+
+def _own_checkpointer(ocp):
+    """Writes by this process alone, without waiting for the others of a distributed run."""
+    process = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=process,
+        active_processes={process},
+        barrier_sync_key_prefix=f"process-{process}",
+    )
+    handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=alone)
+    return ocp.Checkpointer(handler, multiprocessing_options=alone)
+
+
+def _check_vacant(path, overwrite):
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not overwrite:
+        raise UserError(f"{path}: already exists: choose another --out, or pass --overwrite")
+    if not (path / MANIFEST).is_file():
+        raise UserError(
+            f"{path}: is not a model directory, so it is not replaced: choose another --out"
+        )
+
+
+def locate(path) -> pathlib.Path:
+    """A model directory; `shipped/MODEL` is inside of this package unless there is one here."""
+    path = pathlib.Path(path)
+    if path.parts[:1] == (SHIPPED.name,) and not path.exists():
+        return SHIPPED.joinpath(*path.parts[1:])
+    return path
+
+
+def read_manifest(path) -> dict:
+    """The manifest of a model directory, see `locate`.
+
+    Raises:
+      UserError: no directory, no manifest, or an unreadable one.
+    """
+    path = locate(path)
+    if path.is_file():
+        raise UserError(f"{path}: is a file: pass the directory that `ttd-jax convert` made of it")
+    if not (path / MANIFEST).is_file():
+        raise UserError(
+            f"{path}: no weights here ({MANIFEST} is missing): make them with `ttd-jax convert`"
+        )
+    try:
+        manifest = json.loads((path / MANIFEST).read_text())
+        manifest["model"], manifest["settings"], manifest["sha256"]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise UserError(
+            f"{path / MANIFEST}: unreadable manifest: convert the weights again"
+        ) from error
+    _read_old_spelling(manifest)
+    if manifest.get("format") != FORMAT:
+        raise UserError(
+            f"{path}: weights of format {manifest.get('format')}, this version reads {FORMAT}: "
+            "convert the weights again"
+        )
+    return manifest
+
+
+def _read_old_spelling(manifest):
+    """Manifests of version 0.1 wrote these words otherwise."""
+    for record, renamed in (
+        (manifest["settings"], {"preset": "loss", "normalisation": "normalization"}),
+        (manifest.get("source"), {"licence": "license"}),
+    ):
+        for old, new in renamed.items() if isinstance(record, dict) else ():
+            if old in record:
+                record.setdefault(new, record.pop(old))
+
+
+def load(
+    path: str | os.PathLike,
+    *,
+    name: str | None = None,
+    kind: type[NetworkSpec] = NetworkSpec,
+    dominability: str | DominabilitySettings | None = None,
+    fold: bool = False,
+    **options: Any,
+) -> Model | Classifier | Detector:
+    """Loads converted weights, of whatever network their manifest names.
+
+    Args:
+      path: a directory made by `ttd-jax convert`, `weights fetch`, `finetune` or `detect train`,
+        or 'shipped/ifcnn_sum'.
+      name: what they are expected to be; others are refused.
+      kind: of what they are expected to be: `FusionSpec`, `ClassifierSpec`, `DetectorSpec`.
+      dominability: of a fusion network: a preset, a loss map, or settings; by default the
+        manifest's.
+      fold: of a fusion network: merge neighboring linear layers: fewer operations and the same
+        outputs up to rounding, for inference only (see `ttd_jax.networks.folding`).
+      **options: fields of the Flax module, e.g. `precision`, or CDDFuse's `residual`.
+
+    Returns:
+      A `Model`, `Classifier` or `Detector`: module, variables, settings and spec in one pytree.
+
+    Raises:
+      UserError: unknown network or preset, weights missing, damaged or of another network.
+
+    Example:
+      >>> model = ttd_jax.load("shipped/ifcnn_sum", name="ifcnn_sum", dominability="self")
+      >>> model.settings.loss
+      'self'
+    """
+    if name is not None:
+        lookup(name, kind)
+    precision = options.get("precision", "highest")
+    if isinstance(precision, str) and precision not in PRECISIONS:
+        raise UserError(f"precision {precision!r} must be one of {', '.join(PRECISIONS)}")
+    manifest = read_manifest(path)
+    spec = _spec(path, manifest, name, kind)
+    settings = _settings(spec, path, manifest, dominability)
+    for option in options:
+        if option not in ("precision", *spec.options):
+            raise UserError(
+                f"{option}={options[option]}: {spec.name} has no {option}: leave it out"
+            )
+    variables = _variables(path, manifest, spec, settings)
+    model = spec.bind(variables, settings=settings, **options)
+    return folding.fold(model) if fold else model
+
+
+def _spec(path, manifest, name, kind):
+    held = manifest["model"]
+    if held not in NETWORKS:
+        raise UserError(
+            f"{path}: holds weights of {held!r}, which is not known here: install the package "
+            f"that brings it, or pass weights of {', '.join(networks(kind))}"
+        )
+    if name is not None and held != name:
+        both = {type(NETWORKS[held]), type(NETWORKS[name])} == {FusionSpec}
+        mend = f"pass --model={held}, or " if both else "pass "
+        raise UserError(
+            f"{path}: holds weights of {held}, not of {name}: {mend}the weights of {name}"
+        )
+    if not isinstance(NETWORKS[held], kind):
+        raise UserError(
+            f"{path}: holds weights of {held}, which is no {kind.kind}: pass those of "
+            f"{', '.join(networks(kind))}"
+        )
+    return NETWORKS[held]
+
+
+def _settings(spec, path, manifest, dominability):
+    if isinstance(spec, FusionSpec) and dominability is not None:
+        named = isinstance(dominability, str)
+        return spec.dominability(dominability) if named else dominability
+    try:
+        return spec.read_settings(manifest["settings"])
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{pathlib.Path(path) / MANIFEST}: unusable settings: {error}: convert the weights "
+            "again"
+        ) from error
+
+
+def _variables(path, manifest, spec, settings):
+    """The variables at `path`, checked against their manifest."""
+    variables = _restore(locate(path).absolute() / ARRAYS, spec, spec.shapes(settings))
+    if tree_sha256(variables) != manifest["sha256"]:
+        raise UserError(f"{path}: the weights do not match their manifest: convert them again")
+    for leaf_path, leaf in traverse_util.flatten_dict(variables, sep="/").items():
+        if not np.isfinite(leaf).all():
+            raise UserError(f"{path}: {leaf_path} holds NaN or Inf: convert another checkpoint")
+    return jax.device_put(variables)
+
+
+def _restore(path, spec, expected):
+    import orbax.checkpoint as ocp
+
+    try:
+        with ocp.PyTreeCheckpointer() as checkpointer:
+            tree = traverse_util.unflatten_dict(expected, sep="/")
+            restore_args = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
+            found = checkpointer.restore(path, restore_args=restore_args)
+    except Exception as error:  # orbax and tensorstore raise a dozen kinds for damaged files
+        raise UserError(f"{path.parent}: damaged weights: convert them again") from error
+    shapes = {k: v.shape for k, v in traverse_util.flatten_dict(found, sep="/").items()}
+    if shapes != {k: v.shape for k, v in expected.items()}:
+        raise UserError(f"{path.parent}: the weights do not fit {spec.name}: convert them again")
+    return found

@@ -12,7 +12,7 @@ demo: $(DEMO)
 	$(VENV)/bin/ttd-jax demo --out=demo
 
 test: lint
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 
 # Everything that development needs.
 environment: $(DEV)

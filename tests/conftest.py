@@ -1,15 +1,15 @@
 """Where the shared weights, pictures and golden arrays are, and what tests have in common."""
 
+import gc
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 
-import numpy as np
 import pytest
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+MEMORY = 3 << 29  # bytes
 
 
 def pytest_configure(config):
@@ -19,6 +19,24 @@ def pytest_configure(config):
         config.add_cleanup(place.cleanup)
         os.environ["JAX_COMPILATION_CACHE_DIR"] = place.name
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _bounded_memory():
+    """A worker drops its compiled programs once they take much: the next file has others."""
+    yield
+    jax = sys.modules.get("jax")
+    if jax is not None and _resident_bytes() > MEMORY:
+        jax.clear_caches()
+        gc.collect()
+
+
+def _resident_bytes():
+    try:
+        pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    except OSError:  # not Linux
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +49,16 @@ def shared() -> pathlib.Path:
             pytest.fail(reason)
         pytest.skip(reason)
     return root
+
+
+@pytest.fixture(scope="module")
+def quick_compilation():
+    """For what runs once, on few pixels: optimizing its code would cost more than it saves."""
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="session")
@@ -50,17 +78,15 @@ def one_torch_thread(torch):
 
 @pytest.fixture(scope="session")
 def command_line():
-    """`command_line(*words)` runs `ttd-jax` in a process of its own; returns what it printed."""
+    """`command_line(*words)` runs `ttd-jax` in this process; returns what it printed.
 
-    def run(*words, env=None, prefix=(), **options):
-        return subprocess.run(
-            [*prefix, sys.executable, "-m", "ttd_jax", *map(str, words)],
-            capture_output=True,
-            text=True,
-            env={**os.environ, **(env or {})},
-            timeout=300,
-            **options,
-        )
+    With `process=True` in one of its own: see `tests.command_lines`.
+    """
+
+    from tests.command_lines import run_here, run_process
+
+    def run(*words, process=False, **options):
+        return (run_process if process else run_here)(*words, **options)
 
     return run
 
@@ -90,15 +116,10 @@ def refused(command_line):
 @pytest.fixture(scope="session")
 def random_weights(tmp_path_factory) -> pathlib.Path:
     """A model directory of IFCNN-SUM's shape with random weights."""
-    import jax
-    import jax.numpy as jnp
-
-    from ttd_jax.networks import lookup
+    from tests.random_models import random_model
     from ttd_jax.weights.store import save
 
-    spec = lookup("ifcnn_sum")
-    variables = spec.build().init(jax.random.key(0), jnp.zeros((2, 8, 8, 3)))
-    model = spec.bind(jax.tree.map(np.asarray, variables))
+    model = random_model("ifcnn_sum")
     path = tmp_path_factory.mktemp("weights") / "ifcnn_sum"
     save(path, model, source={"sha256": None, "license": "random"})
     return path

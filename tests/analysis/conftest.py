@@ -35,3 +35,8 @@ def configure(random_weights, benchmarks):
         return config
 
     return make
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quickly(quick_compilation):
+    """Programs here run a few times on few pixels."""

@@ -16,8 +16,8 @@ from ttd_jax.networks.folding import fold
 from ttd_jax.networks.random_variables import random_variables
 
 torch = pytest.importorskip("torch")
-from tests.twins import fusion as peer
-from tests.twins.random_state import as_state, random_state
+from ttd_jax.benchmarks.twins import fusion as peer
+from ttd_jax.benchmarks.twins.random_state import as_state, random_state
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -35,12 +35,12 @@ def _fuse(strategy, model, sources):
 
 def _both(case, count):
     """Images and RD of `count` scenes, of ours and of torch, in our order of axes."""
-    row = case.row
+    row = case.spec
     variables = random_variables(row)
     settings = DominabilitySettings(**case.settings)
     model = fold(row.bind(variables)).replace(settings=settings)
     scenes = make_scenes(dataclasses.replace(case, batch=count))
-    network = peer.build(case.model, as_state(row, variables))
+    network = peer.TWINS[case.model](as_state(row, variables))
     sources = torch.from_numpy(np.ascontiguousarray(np.moveaxis(scenes, -1, 2)))
     if case.strategy == "static":
         theirs = peer.static_fuse(network, sources).movedim(1, -1).numpy(), None
@@ -74,7 +74,7 @@ def _case(name, *, size, strategy="ttd", **settings):
 )
 def test_torch_fuses_as_jax_does(case):
     (image, rd), (their_image, their_rd) = _both(case, count=2)  # the scenes do not meet
-    atol = ATOL.get(case.row.layout, 1e-5)
+    atol = ATOL.get(case.spec.layout.name, 1e-5)
     np.testing.assert_allclose(image, their_image, atol=atol, rtol=0)
     assert np.ptp(image) > 100 * atol
     if their_rd is not None:

@@ -1,7 +1,8 @@
 """`ttd-jax benchmark`: that it measures, not how fast anything is."""
 
 import json
-import pathlib
+import os
+import sys
 
 import pytest
 from absl import flags
@@ -10,7 +11,6 @@ from ttd_jax.benchmarks.timing import interleave
 from ttd_jax.commands import benchmark
 from ttd_jax.errors import UserError
 
-CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 FILES = {"benchmark.json", "benchmark.md", "roofline.png"}
 
 
@@ -23,7 +23,7 @@ def test_functions_run_in_turn_and_the_last_is_the_yardstick():
 
 
 def test_metrics_are_timed_against_their_reference(command_line):
-    words = ["--what=metrics", "--size=40x50", "--repeats=1", f"--checkout={CHECKOUT}", "--json"]
+    words = ["--what=metrics", "--size=40x50", "--repeats=1", "--json"]
     result = command_line("benchmark", *words)
     assert result.returncode == 0, result.stderr
     content = json.loads(result.stdout)
@@ -33,8 +33,8 @@ def test_metrics_are_timed_against_their_reference(command_line):
 
 def test_fusion_is_timed_beside_torch_which_gives_the_same_picture(torch, command_line, tmp_path):
     words = ["--what=fusion", "--model=ifcnn_sum", "--size=24x31", "--strategy=ttd", "--repeats=1"]
-    places = [f"--checkout={CHECKOUT}", f"--out={tmp_path / 'out'}"]
-    result = command_line("benchmark", *words, "--peer=torch", *places, "--json")
+    words += ["--peer=torch", f"--out={tmp_path / 'out'}", "--json"]
+    result = command_line("benchmark", *words, process=True)  # which caches programs elsewhere
     assert result.returncode == 0, result.stderr
     content = json.loads(result.stdout)
     (case,) = content["cases"]
@@ -57,8 +57,55 @@ def test_fusion_is_timed_beside_torch_which_gives_the_same_picture(torch, comman
     assert (tmp_path / "out/roofline.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_mistakes_are_told(refused, tmp_path):
-    refused("benchmark", f"--checkout={tmp_path}", named=[tmp_path, "--checkout"])
+# A network that another package brings: no layout of checkpoints, no twin in torch.
+PLUGIN = """
+from ttd_jax.networks import FusionSpec, Network, register_network
+
+class Mean(Network):
+    def encode(self, x):
+        return x
+
+    def merge(self, features, weights):
+        return (weights[..., None] * features).mean(axis=0)
+
+    def decode(self, latent, x):
+        return latent
+
+register_network(FusionSpec(name="plugged_mean", build=Mean, channels=1))
+"""
+
+
+@pytest.fixture(scope="module")
+def plugged(tmp_path_factory):
+    """The environment of a process in which a package with `PLUGIN` is installed."""
+    place = tmp_path_factory.mktemp("site")
+    (place / "mean_plugin.py").write_text(PLUGIN)
+    about = place / "mean_plugin-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: mean-plugin\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[ttd_jax.plugins]\nmean = mean_plugin\n")
+    return {"PYTHONPATH": os.pathsep.join([str(place), os.environ.get("PYTHONPATH", "")])}
+
+
+def test_a_network_of_another_package_is_timed(command_line, plugged):
+    words = ["--what=fusion", "--model=plugged_mean", "--size=24x31", "--repeats=1", "--json"]
+    result = command_line("benchmark", *words, env=plugged)
+    assert result.returncode == 0, result.stderr
+    assert [case["strategy"] for case in json.loads(result.stdout)["cases"]] == ["static", "ttd"]
+
+
+def test_a_network_without_twin_has_no_peer(refused, plugged):
+    words = ["--what=fusion", "--model=plugged_mean", "--peer=torch"]
+    refused("benchmark", *words, env=plugged, named=["plugged_mean", "no twin", "ifcnn_sum"])
+
+
+def test_a_missing_package_is_named_with_its_extra(monkeypatch):
+    for words, module in ((("--size=8x8",), "scipy"), ((*_FUSION, "--peer=torch"), "torch")):
+        monkeypatch.setitem(sys.modules, module, None)
+        for name in [name for name in sys.modules if name.startswith("ttd_jax.benchmarks.")]:
+            monkeypatch.delitem(sys.modules, name)
+        with pytest.raises(UserError, match=rf"{module}.*ttd-jax\[benchmark\]"):
+            _run(*words)
 
 
 def _run(*words):
@@ -89,7 +136,6 @@ _FUSION = ("--what=fusion", "--model=piafusion")
             ["--what=fusion", "--model=piafusion,ifcnn_sum", "--weights=w"],
             ["--weights=w", "one model"],
         ),
-        ([*_FUSION, "--peer=torch", "--checkout=nowhere"], ["nowhere", "--checkout"]),
         ([*_FUSION, "extra"], ["extra"]),
     ],
     ids=lambda value: " ".join(value),

@@ -178,6 +178,7 @@ def test_a_full_disk_is_told_in_one_line(rejects):
     rejects(
         *("prepare", "tno", f"--manual_dir={manual_dir}"),
         named=["cannot write", "--data_dir"],
+        process=True,
         prefix=limited,
     )
 
@@ -209,5 +210,6 @@ def test_a_missing_package_is_told_with_its_mend(refused, tmp_path):
     refused(
         *("datasets", "list"),
         named=["array_record is not here", "pip install 'ttd-jax[datasets]'"],
+        process=True,
         env={"PYTHONPATH": str(tmp_path)},
     )

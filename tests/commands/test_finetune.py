@@ -80,15 +80,15 @@ def test_kills_at_any_step_change_no_bit(command_line, finetune, whole, tmp_path
     generator = np.random.default_rng(0)
     workdir = tmp_path / "run"
     killed = 0
-    for _ in range(5):
-        goal = steps_so_far(workdir) + int(generator.integers(1, 3))
+    for _ in range(3):  # in both phases
+        goal = steps_so_far(workdir) + int(generator.integers(2, 5))
         words = [sys.executable, "-m", "ttd_jax", *finetune(workdir, "--resume")]
         with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             wait_for(workdir, goal, [process])
             process.kill()
             process.communicate()
         killed += process.returncode == -signal.SIGKILL and steps_so_far(workdir) > 0
-    assert killed > 2
+    assert killed > 1
     result = command_line(*finetune(workdir, "--resume", "--json"))
     assert result.returncode == 0, result.stderr
     told = json.loads(result.stdout)

@@ -134,6 +134,7 @@ def test_a_full_disk_leaves_nothing_half_written(refused, fuse, tmp_path):
     refused(
         *fuse(tmp_path / "out", *pair),
         named=["out", "full"],
+        process=True,
         prefix=limited,
         env={"JAX_ENABLE_COMPILATION_CACHE": "0"},
     )

@@ -2,17 +2,17 @@
 
 import json
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from tests.commands.conftest import draw
-from ttd_jax.networks import NETWORKS, lookup
+from tests.random_models import random_model
+from ttd_jax.networks import lookup
 from ttd_jax.pictures.images import read_picture
 from ttd_jax.weights.store import load, save
 
 SIZE = (33, 40)
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +21,8 @@ def weights(tmp_path_factory):
     root = tmp_path_factory.mktemp("networks")
 
     def make(name):
-        row = NETWORKS[name]
         if not (root / name).exists():
-            inputs = jnp.zeros(row.input_shape)
-            variables = jax.jit(row.build().init)(jax.random.key(0), inputs)
-            model = row.bind(jax.tree.map(np.asarray, variables))
+            model = random_model(name)
             save(root / name, model, source={"sha256": None, "license": "random"})
         return root / name
 

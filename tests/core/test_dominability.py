@@ -8,6 +8,7 @@ import pytest
 
 from ttd_jax.core.dominability import (
     DominabilitySettings,
+    dominance_shares,
     fusion_weights,
     loss_maps,
     relative_dominability,

@@ -9,19 +9,16 @@ import numpy as np
 import pytest
 
 import ttd_jax
+from tests.random_models import random_model
 from ttd_jax.core.dominability import DominabilitySettings
-from ttd_jax.networks import Model, lookup, networks
+from ttd_jax.networks import lookup, networks
 
 IFCNN = [name for name in networks() if name.startswith("ifcnn")]
 EVEN, ODD = (16, 24), (15, 23)
 
 
-@functools.cache
-def random_model(name="ifcnn_sum", preset="fused", seed=0):
-    row = lookup(name)
-    module = row.build()
-    variables = module.init(jax.random.key(seed), jnp.zeros((2, 16, 16, row.channels)))
-    return Model(variables=variables, module=module, settings=row.presets[preset])
+def ifcnn(name="ifcnn_sum", preset="fused", seed=0):
+    return random_model(name, seed=seed, settings=lookup(name).presets[preset])
 
 
 def random_sources(size, count=2, seed=1, batch=()):
@@ -29,10 +26,9 @@ def random_sources(size, count=2, seed=1, batch=()):
 
 
 @pytest.mark.parametrize("name", IFCNN)
-@pytest.mark.parametrize("size", [EVEN, ODD])
-@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize(("size", "count"), [(ODD, 1), (EVEN, 2), (ODD, 3)])
 def test_static_fusion_is_dynamic_fusion_with_weights_of_one(name, size, count):
-    model = random_model(name)
+    model = ifcnn(name)
     sources = random_sources(size, count)
     static = ttd_jax.static_fuse(model, sources)
     equal = ttd_jax.dynamic_fuse(model, sources, losses=jnp.ones((count, *size)))
@@ -42,7 +38,7 @@ def test_static_fusion_is_dynamic_fusion_with_weights_of_one(name, size, count):
 
 @pytest.mark.parametrize("preset", ["fused", "intensity", "self"])
 def test_fusion_has_the_documented_shapes_and_ranges(preset):
-    model = random_model(preset=preset)
+    model = ifcnn(preset=preset)
     fusion = ttd_jax.dynamic_fuse(model, random_sources(ODD, 3))
     chex.assert_shape(fusion.image, (*ODD, 3))
     chex.assert_shape([fusion.dominability, fusion.losses], (3, *ODD))
@@ -56,7 +52,7 @@ def test_fusion_has_the_documented_shapes_and_ranges(preset):
 @pytest.mark.parametrize("norm", ["squared", "l1"])
 def test_self_dominability_of_two_sources_keeps_its_range(norm):
     settings = DominabilitySettings(loss="self", norm=norm, temperature=50.0)
-    rd = ttd_jax.dynamic_fuse(random_model(), random_sources(ODD), settings).dominability
+    rd = ttd_jax.dynamic_fuse(ifcnn(), random_sources(ODD), settings).dominability
     assert float(rd.min()) >= 0.26894
     assert float(rd.max()) <= 0.73106
     assert float(rd.max()) - float(rd.min()) > 0.01
@@ -64,7 +60,7 @@ def test_self_dominability_of_two_sources_keeps_its_range(norm):
 
 @pytest.mark.parametrize("preset", ["fused", "intensity", "self"])
 def test_permuting_the_sources_permutes_dominability_and_keeps_the_image(preset):
-    model = random_model(preset=preset)
+    model = ifcnn(preset=preset)
     sources = random_sources(EVEN, 3)
     order = np.array([2, 0, 1])
     fusion, permuted = (ttd_jax.dynamic_fuse(model, s) for s in (sources, sources[order]))
@@ -73,7 +69,7 @@ def test_permuting_the_sources_permutes_dominability_and_keeps_the_image(preset)
 
 
 def test_the_space_of_the_loss_matters_and_clipping_only_in_the_image():
-    model, sources = random_model(), random_sources(EVEN)
+    model, sources = ifcnn(), random_sources(EVEN)
     make = functools.partial(DominabilitySettings, loss="self", norm="l1")
     network = ttd_jax.dynamic_fuse(model, sources, make(space="network"))
     image = ttd_jax.dynamic_fuse(model, sources, make(space="image"))
@@ -88,7 +84,7 @@ def test_the_space_of_the_loss_matters_and_clipping_only_in_the_image():
 
 
 def test_vmap_over_scenes_equals_the_loop():
-    model = random_model()
+    model = ifcnn()
     scenes = random_sources(ODD, batch=(3,))
     batched = jax.vmap(ttd_jax.dynamic_fuse, in_axes=(None, 0))(model, scenes)
     for i, scene in enumerate(scenes):
@@ -101,14 +97,14 @@ def test_vmap_over_scenes_equals_the_loop():
 def test_a_shape_is_traced_once():
     chex.clear_trace_counter()
     fuse = jax.jit(chex.assert_max_traces(ttd_jax.dynamic_fuse, n=1))
-    model = random_model()
+    model = ifcnn()
     first = fuse(model, random_sources(EVEN, seed=1))
-    second = fuse(random_model(seed=3), random_sources(EVEN, seed=2))
+    second = fuse(ifcnn(seed=3), random_sources(EVEN, seed=2))
     assert not np.allclose(first.image, second.image)
 
 
 def test_pmap_takes_the_model_whole():
-    model = random_model()
+    model = ifcnn()
     scenes = random_sources(EVEN, batch=(1,))
     mapped = jax.pmap(ttd_jax.dynamic_fuse, in_axes=(None, 0))(model, scenes)
     one = ttd_jax.dynamic_fuse(model, scenes[0])
@@ -122,7 +118,7 @@ def test_gradients_of_the_image_are_finite(name, preset):
         return jnp.sum(ttd_jax.dynamic_fuse(model, sources).image)
 
     sources = random_sources((9, 11)).at[:, :3].set(0.5)  # equal losses: the kinks of |.| and max
-    model = random_model(name, preset)
+    model = ifcnn(name, preset)
     by_model, by_sources = jax.grad(total, argnums=(0, 1))(model, sources)
     chex.assert_tree_all_finite((by_model, by_sources))
     assert all(float(jnp.abs(g).max()) > 0 for g in jax.tree.leaves(by_model.params))
@@ -130,7 +126,7 @@ def test_gradients_of_the_image_are_finite(name, preset):
 
 
 def test_dynamic_fusion_is_a_flax_module_with_the_same_result():
-    model, sources = random_model(), random_sources(ODD)
+    model, sources = ifcnn(), random_sources(ODD)
     layer = ttd_jax.DynamicFusion(model.module, model.settings)
     variables = {kind: {"network": tree} for kind, tree in model.variables.items()}
     fused = layer.apply(variables, sources)
@@ -141,4 +137,4 @@ def test_dynamic_fusion_is_a_flax_module_with_the_same_result():
 
 def test_losses_of_the_wrong_shape_are_refused():
     with pytest.raises(AssertionError):
-        ttd_jax.dynamic_fuse(random_model(), random_sources(EVEN), losses=jnp.ones((2, 3, 3)))
+        ttd_jax.dynamic_fuse(ifcnn(), random_sources(EVEN), losses=jnp.ones((2, 3, 3)))

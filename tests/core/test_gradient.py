@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import struct, traverse_util
+from flax import struct
 
 import ttd_jax
+from tests.random_models import random_model
 from ttd_jax.core.dominability import DominabilitySettings, relative_dominability
 from ttd_jax.core.fusion import decompose, measure_losses
 from ttd_jax.core.gradient import gradient_maps, rank_channels, select_channel
@@ -79,21 +80,6 @@ def small_network(**settings):
 
 def random_pictures(*shape, seed=0, dtype=np.float32):
     return jnp.asarray(np.random.default_rng(seed).random(shape), dtype)
-
-
-@functools.cache
-def random_model(name):
-    """A backbone with random variables, made without running it."""
-    rng, variables = np.random.default_rng(0), {}
-    for path, struct_ in lookup(name).shapes().items():
-        if path.endswith("kernel"):
-            value = rng.normal(size=struct_.shape) / np.sqrt(np.prod(struct_.shape[:-1]))
-        elif path.endswith(("scale", "var", "temperature")):
-            value = rng.uniform(0.5, 1.5, struct_.shape)
-        else:
-            value = 0.1 * rng.normal(size=struct_.shape)
-        variables[path] = jnp.asarray(value, struct_.dtype)
-    return lookup(name).bind(traverse_util.unflatten_dict(variables, sep="/"))
 
 
 # What the gradient is -------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 from flax import linen as nn
 
 import ttd_jax
+from tests.random_models import random_model
 from ttd_jax.core.color import fuse_in_color
 from ttd_jax.detection.joint import (
     DETECTOR,
@@ -47,9 +48,7 @@ def detector():
 
 @pytest.fixture(scope="module")
 def model():
-    row = lookup("ifcnn_sum")
-    variables = _jit(row.build().init)(jax.random.key(1), jnp.zeros((2, 8, 8, 3)))
-    return row.bind(variables)
+    return random_model("ifcnn_sum")
 
 
 @pytest.fixture(scope="module")

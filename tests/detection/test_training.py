@@ -27,14 +27,6 @@ CONFIG = importlib.import_module("ttd_jax_configs.detect")
 FROZEN = ("detector/backbone", "detector/neck", "detector/heads_1", "detector/heads_2")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compile_quickly():
-    """Nothing here runs long enough to be worth optimizing."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 @pytest.fixture(scope="module")
 def detector_folder(tmp_path_factory):
     return save(tmp_path_factory.mktemp("detector") / "nano", random_detector())

@@ -18,7 +18,7 @@ from ttd_jax.weights import catalog, store
 from ttd_jax.weights.convert import convert_checkpoint, convert_tensors
 
 torch = pytest.importorskip("torch")
-from tests.twins.random_state import random_state
+from ttd_jax.benchmarks.twins.random_state import random_state
 
 # Millions of trainable numbers, as published; nano and tiny with two digits.
 PUBLISHED = {"nano": 0.91, "tiny": 5.06, "s": 9.0, "m": 25.3, "l": 54.2}

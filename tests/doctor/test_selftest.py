@@ -12,7 +12,7 @@ from ttd_jax.networks import layout as layouts
 from ttd_jax.networks import lookup
 
 torch = pytest.importorskip("torch")
-from tests.twins import ifcnn as twin
+from ttd_jax.benchmarks.twins import ifcnn as twin
 
 
 def _torch_state():

@@ -3,10 +3,9 @@
 import functools
 
 import cv2
-import jax
-import jax.numpy as jnp
 import numpy as np
 
+from tests.random_models import random_model
 from ttd_jax.evaluation import comparison, report
 from ttd_jax.evaluation.gallery import Gallery
 from ttd_jax.evaluation.loop import Evaluation
@@ -32,11 +31,9 @@ def examples():
 def small_job(strategies=("static", "ttd", "self")):
     """IFCNN of random weights."""
     row = lookup("ifcnn_sum")
-    module = row.build()
-    variables = module.init(jax.random.key(0), jnp.zeros((2, 8, 8, 3)))
     presets = {"static": None, "ttd": row.presets[row.default_preset], "self": row.presets["self"]}
     return Evaluation(
-        model=row.bind(variables),
+        model=random_model("ifcnn_sum"),
         strategies={name: presets[name] for name in strategies},
         color="auto",
         protocol="paper",

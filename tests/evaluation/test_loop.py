@@ -1,12 +1,11 @@
 """The loop of an evaluation: programs, units, the devices' own sums."""
 
 import chex
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from tests.commands.conftest import draw
+from tests.random_models import random_model
 from ttd_jax.evaluation import program
 from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
 from ttd_jax.networks import lookup
@@ -27,9 +26,8 @@ def examples(tmp_path):
 
 def job():
     row = lookup("ifcnn_sum")
-    variables = row.build().init(jax.random.key(0), jnp.zeros(row.input_shape))
     return Evaluation(
-        model=row.bind(variables),
+        model=random_model("ifcnn_sum"),
         strategies={"static": None, "ttd": row.presets["fused"]},
         color="network",
         protocol="paper",

@@ -9,10 +9,10 @@ import pytest
 from jax import export
 
 import ttd_jax
+from tests.random_models import random_model
 from ttd_jax.export import program as exporting
 from ttd_jax.networks import lookup
 from ttd_jax.networks.cddfuse import network as cddfuse
-from ttd_jax.networks.random_variables import random_variables
 from ttd_jax.parts import tiles
 
 ATOL = 1e-6
@@ -39,7 +39,7 @@ def _quick_to_compile():
 @functools.cache
 def _model(name):
     row = lookup(name)
-    return row, row.bind(random_variables(row))
+    return row, random_model(name)
 
 
 @functools.cache

@@ -8,8 +8,9 @@ import sys
 
 import numpy as np
 
-from tests.metrics import pictures, reference
+from tests.metrics import pictures
 from ttd_jax import metrics
+from ttd_jax.benchmarks import metric_reference as reference
 
 
 def measure(scenes):

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from tests.metrics import pictures, reference
+from tests.metrics import pictures
 from ttd_jax import metrics
+from ttd_jax.benchmarks import metric_reference as reference
 
 
 def measure(name, fused, *sources, protocol="paper"):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from tests.metrics import calibration, pictures, reference
+from tests.metrics import calibration, pictures
 from ttd_jax import metrics
+from ttd_jax.benchmarks import metric_reference as reference
 
 MEASURED = [
     (protocol, name)

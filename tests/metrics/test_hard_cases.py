@@ -4,9 +4,10 @@ import jax
 import numpy as np
 import pytest
 
-from tests.metrics import pictures, reference
+from tests.metrics import pictures
 from tests.metrics.pictures import SHAPE
 from ttd_jax import metrics
+from ttd_jax.benchmarks import metric_reference as reference
 
 QABF_MOST = 0.9994 / (1 + np.exp(-7.5)) * 0.9879 / (1 + np.exp(-4.4))
 

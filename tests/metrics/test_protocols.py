@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.metrics import pictures, reference
+from tests.metrics import pictures
 from ttd_jax import metrics
+from ttd_jax.benchmarks import metric_reference as reference
 from ttd_jax.report.listing import list_metrics
 
 

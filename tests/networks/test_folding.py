@@ -7,21 +7,16 @@ import pytest
 from flax import traverse_util
 
 import ttd_jax
+from tests.random_models import random_model
 from ttd_jax.networks import lookup, networks
 from ttd_jax.networks.cddfuse.blocks import BaseBlock, DenseQKV
 from ttd_jax.networks.folding import fold, fold_pointwise
 from ttd_jax.networks.ifcnn import IFCNN
-from ttd_jax.networks.random_variables import random_variables
 from ttd_jax.weights import store
 from ttd_jax.weights.convert import convert_checkpoint
 
 HIGHEST = jax.lax.Precision.HIGHEST
 FOLDABLE = ("ifcnn_sum", "ifcnn_max", "ifcnn_mean", "cddfuse_ivf", "cddfuse_mif")
-
-
-def _random_model(name):
-    row = lookup(name)
-    return row.bind(random_variables(row))
 
 
 def _operations(function, *args):
@@ -89,7 +84,7 @@ def test_folded_variables_are_those_the_folded_network_expects(name):
 
 @pytest.mark.parametrize("name", ["ifcnn_sum", "cddfuse_ivf"])
 def test_folded_network_fuses_the_same(name):
-    model = _random_model(name)
+    model = random_model(name)
     sources = np.random.default_rng(0).random((2, 13, 11, lookup(name).channels), np.float32)
     quick = {"compiler_options": {"xla_backend_optimization_level": 0}}
     plain = jax.jit(ttd_jax.dynamic_fuse, **quick)(model, sources)
@@ -99,12 +94,12 @@ def test_folded_network_fuses_the_same(name):
 
 
 def test_folding_twice_changes_nothing():
-    once = fold(_random_model("ifcnn_sum"))
+    once = fold(random_model("ifcnn_sum"))
     assert fold(once) is once
 
 
 def test_folding_can_be_compiled():
-    model = _random_model("ifcnn_sum")
+    model = random_model("ifcnn_sum")
     compiled, direct = jax.jit(fold)(model), fold(model)
     assert compiled.module == direct.module
     for found, expected in zip(jax.tree.leaves(compiled), jax.tree.leaves(direct), strict=True):
@@ -112,7 +107,7 @@ def test_folding_can_be_compiled():
 
 
 def test_folding_leaves_the_model_it_was_given_alone():
-    model = _random_model("cddfuse_ivf")
+    model = random_model("cddfuse_ivf")
     before = store.tree_sha256(model.variables)
     fold(model)
     assert store.tree_sha256(model.variables) == before
@@ -122,7 +117,7 @@ def test_folding_leaves_the_model_it_was_given_alone():
 
 
 def test_folded_ifcnn_has_no_statistics_and_takes_fewer_operations():
-    plain, x = _random_model("ifcnn_sum"), jnp.zeros((2, 32, 32, 3))
+    plain, x = random_model("ifcnn_sum"), jnp.zeros((2, 32, 32, 3))
     folded = fold(plain)
     assert set(folded.variables) == {"params"}
     counts = [
@@ -148,7 +143,7 @@ def test_folded_ifcnn_matches_the_original(torch, shared, operator):
 
 
 def test_weights_can_be_loaded_folded(tmp_path):
-    model = _random_model("ifcnn_sum")
+    model = random_model("ifcnn_sum")
     store.save(tmp_path / "weights", model, source={})
     loaded = ttd_jax.load(tmp_path / "weights", fold=True)
     assert store.tree_sha256(loaded.variables) == store.tree_sha256(fold(model).variables)
@@ -156,12 +151,12 @@ def test_weights_can_be_loaded_folded(tmp_path):
 
 
 def test_module_fields_can_be_chosen_while_loading(tmp_path):
-    store.save(tmp_path / "weights", _random_model("cddfuse_mif"), source={})
+    store.save(tmp_path / "weights", random_model("cddfuse_mif"), source={})
     loaded = ttd_jax.load(tmp_path / "weights", residual="sum", fold=True)
     assert (loaded.module.residual, loaded.module.folded) == ("sum", True)
 
 
 def test_folded_models_are_not_saved(tmp_path):
     with pytest.raises(ValueError, match="folded model is for inference"):
-        store.save(tmp_path / "out", fold(_random_model("ifcnn_sum")), source={})
+        store.save(tmp_path / "out", fold(random_model("ifcnn_sum")), source={})
     assert not (tmp_path / "out").exists()

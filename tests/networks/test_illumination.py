@@ -12,7 +12,7 @@ from ttd_jax.networks.illumination import day_probability
 from ttd_jax.weights.convert import convert_checkpoint, convert_tensors
 
 torch = pytest.importorskip("torch")
-from tests.twins import piafusion as twins
+from ttd_jax.benchmarks.twins import piafusion as twins
 
 ROW = lookup("piafusion_classifier", ClassifierSpec)
 

@@ -14,7 +14,7 @@ from ttd_jax.networks.piafusion import PIAFusion
 from ttd_jax.weights.convert import convert_checkpoint, convert_tensors
 
 torch = pytest.importorskip("torch")
-from tests.twins import piafusion as twins
+from ttd_jax.benchmarks.twins import piafusion as twins
 
 CASES = ("msrs_night_72x96", "roadscene_odd_75x101")
 ATOL = 1e-5

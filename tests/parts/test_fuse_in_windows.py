@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import ttd_jax
+from tests.random_models import random_model
 from ttd_jax.core import color
 from ttd_jax.errors import UserError
 from ttd_jax.networks import Model, lookup
@@ -18,7 +19,6 @@ from ttd_jax.networks.cddfuse.blocks import RestormerBlock
 from ttd_jax.networks.cddfuse.windows import _apply, _measure
 from ttd_jax.networks.folding import fold
 from ttd_jax.networks.ifcnn import IFCNN
-from ttd_jax.networks.random_variables import random_variables
 from ttd_jax.parts import SceneOptions, WindowFuser, empty_maps, fuse_in_windows, parse_size
 from ttd_jax.parts.memory import overhead
 from ttd_jax.parts.sweeps import Work
@@ -28,9 +28,8 @@ FUSE = {"ttd": ttd_jax.dynamic_fuse, "static": ttd_jax.static_fuse}
 
 @functools.cache
 def model(name, preset=None):
-    row = lookup(name)
-    bound = fold(row.bind(jax.tree.map(jnp.asarray, random_variables(row))))
-    return bound if preset is None else bound.replace(settings=row.presets[preset])
+    bound = fold(random_model(name))
+    return bound if preset is None else bound.replace(settings=bound.spec.presets[preset])
 
 
 def scene(*size, channels=1, count=2, seed=0):

@@ -11,3 +11,8 @@ def heard():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quickly(quick_compilation):
+    """Programs here run a few times on few pixels."""

@@ -1,5 +1,7 @@
 """An IFCNN that begins band by band fuses before it is trained."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +14,7 @@ from ttd_jax.pictures.synthetic import multi_focus_pair
 from ttd_jax.training.initial import INITIAL
 
 
+@functools.cache
 def _model(name):
     row = lookup(name)
     module = row.build()

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import ttd_jax
+from tests.random_models import random_model
 from tests.training.shallow import make_shallow
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.errors import UserError
-from ttd_jax.networks import ClassifierSpec, lookup
+from ttd_jax.networks import lookup
 from ttd_jax.training import losses
 from ttd_jax.training import unsupervised as unsupervised_losses
 from ttd_jax.training.objectives import (
@@ -31,22 +32,13 @@ SIZE = (16, 17)
 
 @pytest.fixture(autouse=True)
 def shallow(monkeypatch):
+    for name in ("cddfuse_ivf", "cddfuse_mif"):
+        random_model(name)  # with weights for all of its depth
     make_shallow(monkeypatch.setattr)
 
 
-@functools.cache
-def random_model(name):
-    row = lookup(name)
-    module = row.build()
-    variables = quick_jit(module.init)(jax.random.key(0), jnp.zeros(row.input_shape))
-    return row.bind(variables)
-
-
-@functools.cache
 def classifier():
-    row = lookup("piafusion_classifier", ClassifierSpec)
-    module = row.build()
-    return row.bind(quick_jit(module.init)(jax.random.key(1), jnp.zeros(row.input_shape)))
+    return random_model("piafusion_classifier", seed=1)
 
 
 def sample(channels, seed=2):

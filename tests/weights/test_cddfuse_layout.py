@@ -12,8 +12,8 @@ from ttd_jax.weights import catalog, store
 from ttd_jax.weights.convert import convert_checkpoint
 
 torch = pytest.importorskip("torch")
-from tests.twins import cddfuse as twin
-from tests.twins.random_state import random_state
+from ttd_jax.benchmarks.twins import cddfuse as twin
+from ttd_jax.benchmarks.twins.random_state import random_state
 
 ROW = lookup("cddfuse_ivf")
 IFCNN = lookup("ifcnn_sum")

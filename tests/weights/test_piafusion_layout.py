@@ -12,7 +12,7 @@ from ttd_jax.weights import catalog, store
 from ttd_jax.weights.convert import convert_checkpoint
 
 torch = pytest.importorskip("torch")
-from tests.twins import piafusion as twins
+from ttd_jax.benchmarks.twins import piafusion as twins
 
 FUSION = lookup("piafusion")
 CLASSIFIER = lookup("piafusion_classifier", ClassifierSpec)

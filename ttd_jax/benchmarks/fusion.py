@@ -25,7 +25,7 @@ def benchmark_fusion(
     variables: Mapping[str, dict],
     *,
     repeats: int,
-    checkout: pathlib.Path | None,
+    peer: bool,
     cache: str,
 ) -> dict:
     """Compiles every case, measures its memory in a process of its own, then times all in turn.
@@ -34,7 +34,7 @@ def benchmark_fusion(
       cases: what to time, all of one precision.
       variables: of every model, not folded.
       repeats: rounds.
-      checkout: folder of the checkout whose torch networks are the peer; None for no peer.
+      peer: whether to compare with PyTorch, see `ttd_jax.benchmarks.programs.check_peer`.
       cache: an empty folder for JAX's compilation cache, which is to be in use already: it hands
         the programs to the processes that measure memory.
 
@@ -43,11 +43,11 @@ def benchmark_fusion(
       `_describe`.
 
     Raises:
-      UserError: the peer cannot be imported or does something else, or memory runs out.
+      UserError: the peer does something else, or memory runs out.
     """
     threads = usable_cpus()
-    steps = len(cases) * (3 if checkout else 2)
-    runs = (1 + repeats) * (2 + len(cases) * (2 if checkout else 1))
+    steps = len(cases) * (3 if peer else 2)
+    runs = (1 + repeats) * (2 + len(cases) * (2 if peer else 1))
     functions = roofs.roof_functions(cases[0].precision)
     found = []
     with (
@@ -61,7 +61,6 @@ def benchmark_fusion(
             task = {
                 "case": dataclasses.asdict(case),
                 "weights": files[case.model],
-                "checkout": str(checkout),
                 "threads": threads,
             }
             record = {
@@ -70,10 +69,8 @@ def benchmark_fusion(
             }
             bar.update()
             functions[f"{case.name} jax"] = program.run
-            if checkout:
-                theirs = programs.torch_case(
-                    case, variables[case.model], checkout=checkout, threads=threads
-                )
+            if peer:
+                theirs = programs.torch_case(case, variables[case.model], threads=threads)
                 record["torch"] = {
                     "difference": compare(case, program.run, theirs),
                     "peak": measure_apart({**task, "side": "torch"}, cache=cache),

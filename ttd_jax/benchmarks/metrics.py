@@ -8,20 +8,19 @@ from ttd_jax.benchmarks.peers import import_peer
 from ttd_jax.benchmarks.timing import interleave
 
 
-def benchmark_metrics(*, size, repeats, checkout):
+def benchmark_metrics(*, size, repeats):
     """Times one picture with two sources.
 
     Args:
       size: (H, W).
       repeats: rounds.
-      checkout: folder of the checkout that has `tests/metrics/reference.py`.
 
     Returns:
       See `interleave`. Peers: 'separable', the reference with windows applied axis by axis, and
       'reference', with windows as the definitions and the usual public code write them, in two
       dimensions; ratios are to the latter.
     """
-    reference = import_peer(checkout, "tests.metrics.reference")
+    reference = import_peer("metric_reference")
     generator = np.random.default_rng(0)
     # Smooth noise in whole grays: histograms and edges as full as a photograph's.
     noise = generator.normal(size=(2, *size)).cumsum(axis=1).cumsum(axis=2)

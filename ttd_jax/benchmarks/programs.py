@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import jax
 import numpy as np
@@ -11,9 +11,9 @@ from ttd_jax.benchmarks.cases import Case, make_scenes
 from ttd_jax.benchmarks.peers import import_peer
 from ttd_jax.core import fusion
 from ttd_jax.core.dominability import DominabilitySettings
+from ttd_jax.errors import UserError
 from ttd_jax.networks import folding
 
-PEERS = ("fusion", "random_state")  # modules below tests/twins
 PEER_SETTINGS = ("loss", "norm", "space", "clip", "temperature")  # which RD settings it knows
 
 
@@ -71,26 +71,43 @@ def compile_case(case: Case, variables) -> Program:
     )
 
 
-def torch_case(case: Case, variables, *, checkout, threads: int) -> Callable[[], tuple]:
+def check_peer(cases: Iterable[Case]):
+    """Makes sure that torch can do the same.
+
+    Raises:
+      UserError: it is not installed, or does not have a case's network or loss map.
+    """
+    peer = import_peer("twins.fusion")
+    for case in cases:
+        kind, name, known = "network", case.model, tuple(peer.TWINS)
+        if name in known and case.strategy == "ttd":
+            kind, name, known = "loss map", case.settings["loss"], peer.LOSSES
+        if name not in known:
+            raise UserError(
+                f"--peer=torch: the {kind} {name!r} has no twin in PyTorch: leave --peer out, or "
+                f"choose from {', '.join(known)}"
+            )
+
+
+def torch_case(case: Case, variables, *, threads: int) -> Callable[[], tuple]:
     """The same case in PyTorch on the CPU: eager, in inference mode, pictures channels first.
 
     Args:
       case: what to fuse, and how.
       variables: of the network, as JAX has them.
-      checkout: folder of the checkout that has the networks in torch.
       threads: that torch may use.
 
     Returns:
       A function without arguments that gives the images, a tensor [B, C, H, W], and RD or None.
 
     Raises:
-      UserError: no checkout, or no torch.
+      UserError: torch is not installed.
     """
-    peer, states = (import_peer(checkout, f"tests.twins.{name}") for name in PEERS)
+    peer, states = import_peer("twins.fusion"), import_peer("twins.random_state")
     import torch
 
     torch.set_num_threads(threads)
-    network = peer.build(case.model, states.as_state(case.spec, variables))
+    network = peer.TWINS[case.model](states.as_state(case.spec, variables))
     scenes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(make_scenes(case), -1, 2)))
     if case.strategy == "static":
         return lambda: (peer.static_fuse(network, scenes), None)

@@ -1,12 +1,11 @@
 """Measures the peak memory of one case: `python -m ttd_jax.benchmarks.worker < task.json`.
 
-The task says which side to run ('jax' or 'torch'), the case's fields, the file of the weights, the
-checkout of the peer and the number of threads. The last line of stdout is the result as JSON. The
-baseline is taken when everything is imported and the weights, the scenes and the program are there.
+The task says which side to run ('jax' or 'torch'), the case's fields, the file of the weights and
+the number of threads. The last line of stdout is the result as JSON. The baseline is taken when
+everything is imported and the weights, the scenes and the program are there.
 """
 
 import json
-import pathlib
 import sys
 
 import jax
@@ -24,9 +23,7 @@ def run_task(task: dict) -> dict:
     with np.load(task["weights"]) as file:
         variables = traverse_util.unflatten_dict(dict(file), sep="/")
     if task["side"] == "torch":
-        checkout = pathlib.Path(task["checkout"])
-        function = programs.torch_case(case, variables, checkout=checkout, threads=task["threads"])
-        return measure_peak(function)
+        return measure_peak(programs.torch_case(case, variables, threads=task["threads"]))
     program = programs.compile_case(case, variables)
     result = measure_peak(lambda: jax.block_until_ready(program.run()))
     statistics = jax.devices()[0].memory_stats() or {}

@@ -16,9 +16,7 @@ precision: how far TTD's pictures and RD of real scenes are from float32 with TF
 the middle of each scene where --size says how much of it. This needs no GPU: products of fewer bits
 are imitated.
 
-Everything runs in turn, round after round: ratios are medians over the rounds. The references and
-the torch networks are part of a checkout's tests: run this in a checkout, or name it with
---checkout.
+Everything runs in turn, round after round: ratios are medians over the rounds.
 """
 
 import dataclasses
@@ -63,7 +61,6 @@ def define_flags(values):
     flags.DEFINE_integer("batch", 1, "scenes fused at once", lower_bound=1, flag_values=values)
     flags.DEFINE_enum("peer", None, ["torch"], "what to compare with", flag_values=values)
     flags.DEFINE_integer("repeats", 5, "rounds", lower_bound=1, flag_values=values)
-    flags.DEFINE_string("checkout", ".", "folder of a checkout", flag_values=values)
     flags.DEFINE_string("out", None, "folder for the results of fusion", flag_values=values)
     flags.DEFINE_bool("overwrite", False, "replace the files in --out", flag_values=values)
     common.define_json(values)
@@ -93,9 +90,7 @@ def _metrics(values):
         "repeats": values.repeats,
         "device": jax.devices()[0].device_kind,
         "cpus": usable_cpus(),
-        **benchmark_metrics(
-            size=sizes[0], repeats=values.repeats, checkout=pathlib.Path(values.checkout)
-        ),
+        **benchmark_metrics(size=sizes[0], repeats=values.repeats),
     }
     if values.json:
         print(dumps(result), end="")
@@ -117,13 +112,14 @@ def _fusion(values):
     common.require(values, "model")
     out, draw = _vacant(values) if values.out else (None, None)
     cases, variables = _cases(values)
-    checkout = _peer_checkout(values)
+    if values.peer:
+        _check_peer(cases)
     with tempfile.TemporaryDirectory(prefix="ttd_jax-xla-") as cache:
         # Empty, so that the times of compilation are not those of reading a cache.
         jax.config.update("jax_compilation_cache_dir", cache)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         found = fusion.benchmark_fusion(
-            cases, variables, repeats=values.repeats, checkout=checkout, cache=cache
+            cases, variables, repeats=values.repeats, peer=bool(values.peer), cache=cache
         )
     device = jax.devices()[0]
     result = {
@@ -137,7 +133,7 @@ def _fusion(values):
         "weights": values.weights or "random",
         "versions": {
             name: metadata.version(name)
-            for name in ("ttd-jax", "jax", *(["torch"] if checkout else []))
+            for name in ("ttd-jax", "jax", *([values.peer] if values.peer else []))
         },
         **found,
     }
@@ -257,21 +253,14 @@ def _sizes(words):
     return sizes
 
 
-def _peer_checkout(values):
-    """The checkout's folder if there is a peer, which is imported already then."""
+def _check_peer(cases):
     import jax
 
     from ttd_jax.benchmarks import programs
-    from ttd_jax.benchmarks.peers import import_peer
 
-    if values.peer is None:
-        return None
-    checkout = pathlib.Path(values.checkout)
-    for name in programs.PEERS:
-        import_peer(checkout, f"tests.twins.{name}")
+    programs.check_peer(cases)
     if jax.default_backend() != "cpu":
         raise UserError("--peer=torch runs on the CPU: compare there, with JAX_PLATFORMS=cpu")
-    return checkout
 
 
 def _vacant(values):

@@ -46,7 +46,7 @@ class Checkpoints:
         import orbax.checkpoint as ocp
         from orbax.checkpoint.checkpoint_managers import preservation_policy as policies
 
-        self._ocp, self._better = ocp, better
+        self._ocp = ocp
 
         def figure(metrics):
             return metrics[_FIGURE]
@@ -77,12 +77,7 @@ class Checkpoints:
     @property
     def best(self) -> int | None:
         """Step of the one with the best figure, the newest of equals."""
-        figures = {step: self._manager.metrics(step) for step in self._manager.all_steps()}
-        known = {
-            step: found[_FIGURE] for step, found in sorted(figures.items(), reverse=True) if found
-        }
-        choose = min if self._better == "down" else max
-        return choose(known, key=known.get) if known else None
+        return self._manager.best_step()
 
     def save(self, checkpoint: Checkpoint, figure: float | None = None):
         """Saves a checkpoint, unless there is one of its step.

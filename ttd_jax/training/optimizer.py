@@ -162,7 +162,11 @@ def make_optimizer(options: OptimizerOptions, params) -> Optimizer:
 
 
 def make_schedule(options: OptimizerOptions, factor: float = 1.0):
-    """The learning rate as a function of the step (i32[] or int), times `factor`."""
+    """The learning rate as a function of the step (i32[] or int), times `factor`.
+
+    Not joined from optax's schedules: the first steps of its warm-up are 5e-5 off after a
+    cancellation, and a floor of its `exponential_decay` is a ceiling where the factor is 1 or more.
+    """
     peak = factor * options.learning_rate
 
     def schedule(step):
@@ -184,18 +188,17 @@ def make_schedule(options: OptimizerOptions, factor: float = 1.0):
 
 
 def _group(options, factor, clip_norm):
+    rate, decay = make_schedule(options, factor), options.weight_decay
     parts = [] if clip_norm is None else [optax.clip_by_global_norm(clip_norm)]
-    if options.weight_decay and options.method != "adamw":
-        parts.append(optax.add_decayed_weights(options.weight_decay))
-    if options.method == "sgd":
-        if options.momentum:
-            parts.append(optax.trace(decay=options.momentum))
-    else:
-        b1, b2 = options.betas
-        parts.append(optax.scale_by_adam(b1=b1, b2=b2, eps=options.epsilon))
-    if options.weight_decay and options.method == "adamw":
-        parts.append(optax.add_decayed_weights(options.weight_decay))
-    return optax.chain(*parts, optax.scale_by_learning_rate(make_schedule(options, factor)))
+    if decay and options.method != "adamw":
+        parts.append(optax.add_decayed_weights(decay))
+    b1, b2 = options.betas
+    methods = {
+        "adam": optax.adam(rate, b1, b2, options.epsilon),
+        "adamw": optax.adamw(rate, b1, b2, options.epsilon, weight_decay=decay),
+        "sgd": optax.sgd(rate, options.momentum or None),
+    }
+    return optax.chain(*parts, methods[options.method])
 
 
 def _label(options, params):

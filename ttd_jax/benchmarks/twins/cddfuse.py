@@ -48,6 +48,7 @@ def _feed_forward(x, state):
 
 
 def restormer_block(x, state):
+    """One block of the encoder or the decoder: attention over channels, then a gated layer."""
     attention = below(state, "attn")
     qkv = functional.conv2d(_norm(x, state, "norm1"), attention["qkv.weight"])
     qkv = functional.conv2d(qkv, attention["qkv_dwconv.weight"], padding=1, groups=qkv.shape[1])
@@ -56,6 +57,7 @@ def restormer_block(x, state):
 
 
 def base_block(x, state):
+    """The base branch: attention over channels whose tokens see their neighbors."""
     attention = below(state, "attn")
     qkv = functional.conv2d(_norm(x, state, "norm1"), attention["qkv1.weight"])
     qkv = functional.conv2d(qkv, attention["qkv2.weight"], padding=1)
@@ -71,6 +73,7 @@ def _bottleneck(x, state):
 
 
 def detail_branch(x, state, *, nodes):
+    """The detail branch: `nodes` invertible couplings of both halves of the channels."""
     for index in range(nodes):
         node = below(state, f"net.{index}")
         phi, rho, eta = (below(node, f"theta_{n}.bottleneckBlock") for n in ("phi", "rho", "eta"))

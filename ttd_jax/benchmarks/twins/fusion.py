@@ -5,9 +5,11 @@ weights, if any, are [B, M, 1, H, W]. Every network encodes its sources once and
 components as one batch.
 """
 
+import functools
+
 import torch
 
-from tests.twins import cddfuse, ifcnn, piafusion
+from ttd_jax.benchmarks.twins import cddfuse, ifcnn, piafusion
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 
@@ -106,14 +108,16 @@ class PIAFusion:
         return raw.clamp(0, 1)
 
 
-def build(name, state):
-    """The network of that name in the registry."""
-    family, _, suffix = name.partition("_")
-    if family == "ifcnn":
-        return IFCNN(state, suffix)
-    if family == "cddfuse":
-        return CDDFuse(state, {"ivf": "first", "mif": "none"}[suffix])
-    return PIAFusion(state)
+# The networks' names in the registry.
+TWINS = {
+    "ifcnn_sum": functools.partial(IFCNN, operator="sum"),
+    "ifcnn_max": functools.partial(IFCNN, operator="max"),
+    "ifcnn_mean": functools.partial(IFCNN, operator="mean"),
+    "cddfuse_ivf": functools.partial(CDDFuse, residual="first"),
+    "cddfuse_mif": functools.partial(CDDFuse, residual="none"),
+    "piafusion": PIAFusion,
+}
+LOSSES = ("self", "intensity", "fused")
 
 
 @torch.inference_mode()
@@ -125,7 +129,10 @@ def static_fuse(network, sources):
 
 @torch.inference_mode()
 def dynamic_fuse(network, sources, *, loss, norm, space, temperature, clip=False):
-    """The fused pictures [B, C, H, W] in [0, 1] and RD [B, M, H, W]; options as of ours."""
+    """The fused pictures [B, C, H, W] in [0, 1] and RD [B, M, H, W].
+
+    The options are those of `DominabilitySettings`; `loss` is one of `LOSSES`.
+    """
     x = network.prepare(sources)
     features = network.encode(x)
     if loss == "fused":

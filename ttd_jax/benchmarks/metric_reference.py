@@ -1,7 +1,8 @@
 """The fifteen metrics in float64 NumPy and SciPy, straight from their definitions.
 
-Written apart from the package, which is held to these. One image at a time, loops over the
-sources; only integers in 0..255 are accepted.
+Written apart from `ttd_jax.metrics`, which is held to these. One image at a time, loops over the
+sources; only integers in 0..255 are accepted. Every metric takes `(fused [H, W], sources [M, H, W],
+protocol)`.
 """
 
 import contextvars
@@ -23,28 +24,34 @@ def evaluate(fused, sources, protocol="paper", names=None):
 
 
 def probabilities(image):
+    """Of each gray, [256]."""
     return np.bincount(image.astype(int).ravel(), minlength=256) / image.size
 
 
 def joint_probabilities(first, second):
+    """Of each pair of grays, [256, 256]."""
     edges = np.arange(257) - 0.5
     return np.histogram2d(first.ravel(), second.ravel(), bins=(edges, edges))[0] / first.size
 
 
 def entropy_nats(p):
+    """Entropy of probabilities; zeros count for nothing."""
     p = p[p > 0]
     return np.sum(p * np.log(1 / p))
 
 
 def en(fused, sources, protocol):
+    """Entropy, in bits."""
     return entropy_nats(probabilities(fused)) / np.log(2)
 
 
 def sd(fused, sources, protocol):
+    """Standard deviation."""
     return np.std(fused)
 
 
 def ag(fused, sources, protocol):
+    """Average gradient."""
     squares = np.zeros(fused.shape)
     for axis in (0, 1):
         if fused.shape[axis] > 1:
@@ -56,15 +63,18 @@ def ag(fused, sources, protocol):
 
 
 def sobel(image):
+    """Both derivatives by Sobel's kernels, borders repeated."""
     return ndimage.sobel(image, 1, mode="nearest"), ndimage.sobel(image, 0, mode="nearest")
 
 
 def ei(fused, sources, protocol):
+    """Edge intensity."""
     raw = np.mean(np.hypot(*sobel(fused)))
     return raw if protocol == "vifb" else raw / 4
 
 
 def sf(fused, sources, protocol):
+    """Spatial frequency."""
     total = 0.0
     for axis in (0, 1):
         squares = np.diff(fused, axis=axis) ** 2
@@ -74,12 +84,14 @@ def sf(fused, sources, protocol):
 
 
 def corr(first, second):
+    """Correlation of two images; 0 where one of them is constant."""
     if first.std() < 1e-6 or second.std() < 1e-6:
         return 0.0
     return np.corrcoef(first.ravel(), second.ravel())[0, 1]
 
 
 def scd(fused, sources, protocol):
+    """Sum of the correlations of differences."""
     total = 0.0
     for m, source in enumerate(sources):
         others = sources[:m] + sources[m + 1 :]
@@ -88,6 +100,7 @@ def scd(fused, sources, protocol):
 
 
 def ce(fused, sources, protocol):
+    """Cross entropy."""
     q = probabilities(fused)
     values = []
     for source in sources:
@@ -101,6 +114,7 @@ def ce(fused, sources, protocol):
 
 
 def information(first, second):
+    """Mutual information of two images, in nats."""
     joint = joint_probabilities(first, second)
     return (
         entropy_nats(joint.sum(axis=1))
@@ -110,10 +124,12 @@ def information(first, second):
 
 
 def mi(fused, sources, protocol):
+    """Mutual information, in nats."""
     return sum(information(fused, source) for source in sources)
 
 
 def nmi(fused, sources, protocol):
+    """Normalized mutual information."""
     total = 0.0
     for source in sources:
         both = entropy_nats(probabilities(fused)) + entropy_nats(probabilities(source))
@@ -122,6 +138,7 @@ def nmi(fused, sources, protocol):
 
 
 def fitting(size, image):
+    """The largest side of a window, of the parity of `size`, that the image has room for."""
     while size > min(image.shape):
         size -= 2
     return size
@@ -146,6 +163,7 @@ def filtered(image, window):
 
 
 def local_statistics(first, second, window):
+    """Both means, both variances and the covariance under a window."""
     means = filtered(first, window), filtered(second, window)
     return (
         means,
@@ -156,6 +174,7 @@ def local_statistics(first, second, window):
 
 
 def ssim(fused, sources, protocol):
+    """Structural similarity, summed over the sources."""
     if protocol == "vifb":
         window, unbiased = gaussian(fitting(11, fused), 1.5), 1.0
     else:
@@ -174,6 +193,7 @@ def ssim(fused, sources, protocol):
 
 
 def vifp(reference, distorted):
+    """Visual information fidelity of one source, in the pixel domain."""
     kept = given = 0.0
     for scale, size in enumerate((17, 9, 5, 3)):
         if scale:
@@ -197,10 +217,12 @@ def vifp(reference, distorted):
 
 
 def vif(fused, sources, protocol):
+    """Visual information fidelity, summed over the sources."""
     return sum(vifp(source, fused) for source in sources)
 
 
 def edges(image):
+    """Strength and angle of the edges."""
     sx, sy = sobel(image)
     with np.errstate(divide="ignore", invalid="ignore"):
         angle = np.where(sx == 0, np.pi / 2, np.arctan(sy / sx))
@@ -208,6 +230,7 @@ def edges(image):
 
 
 def qabf(fused, sources, protocol):
+    """Edge transfer."""
     strength_f, angle_f = edges(fused)
     above = below = 0.0
     for source in sources:
@@ -222,14 +245,17 @@ def qabf(fused, sources, protocol):
 
 
 def cc(fused, sources, protocol):
+    """Correlation coefficient, mean over the sources."""
     return np.mean([corr(fused, source) for source in sources])
 
 
 def mse(fused, sources, protocol):
+    """Mean squared error, mean over the sources."""
     return np.mean([np.mean((fused - source) ** 2) for source in sources])
 
 
 def psnr(fused, sources, protocol):
+    """Peak signal-to-noise ratio, in dB within [-100, 100]."""
     error, peak = mse(fused, sources, protocol), fused.max() ** 2
     if error == 0:
         return 100.0

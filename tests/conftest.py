@@ -65,11 +65,15 @@ def quick_compilation():
     jax.config.update("jax_disable_most_optimizations", False)
 
 
-@pytest.fixture(scope="module")
-def one_torch_thread():
-    """Two pools of threads on few cores would wait for each other."""
-    import torch
+@pytest.fixture(scope="session")
+def torch():
+    """PyTorch, which reads the authors' checkpoints; skips without it."""
+    return pytest.importorskip("torch")
 
+
+@pytest.fixture(scope="module")
+def one_torch_thread(torch):
+    """Two pools of threads on few cores would wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -126,7 +130,7 @@ def random_weights(tmp_path_factory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
-def real_weights(shared, command_line, tmp_path_factory) -> pathlib.Path:
+def real_weights(torch, shared, command_line, tmp_path_factory) -> pathlib.Path:
     """The authors' IFCNN-SUM, converted."""
     out = tmp_path_factory.mktemp("real") / "ifcnn_sum"
     checkpoint = shared / "weights" / "ifcnn" / "IFCNN-SUM.pth"

@@ -6,17 +6,18 @@ import functools
 import jax
 import numpy as np
 import pytest
-import torch
 
 import ttd_jax
 from ttd_jax.benchmarks.cases import Case, make_scenes
 from ttd_jax.benchmarks.programs import PEER_SETTINGS
-from ttd_jax.benchmarks.twins import fusion as peer
-from ttd_jax.benchmarks.twins.random_state import as_state, random_state
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.networks import lookup
 from ttd_jax.networks.folding import fold
 from ttd_jax.networks.random_variables import random_variables
+
+torch = pytest.importorskip("torch")
+from ttd_jax.benchmarks.twins import fusion as peer
+from ttd_jax.benchmarks.twins.random_state import as_state, random_state
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 

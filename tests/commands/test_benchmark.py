@@ -31,7 +31,7 @@ def test_metrics_are_timed_against_their_reference(command_line):
     assert content["size"] == [40, 50]
 
 
-def test_fusion_is_timed_beside_torch_which_gives_the_same_picture(command_line, tmp_path):
+def test_fusion_is_timed_beside_torch_which_gives_the_same_picture(torch, command_line, tmp_path):
     words = ["--what=fusion", "--model=ifcnn_sum", "--size=24x31", "--strategy=ttd", "--repeats=1"]
     words += ["--peer=torch", f"--out={tmp_path / 'out'}", "--json"]
     result = command_line("benchmark", *words, process=True)  # which caches programs elsewhere

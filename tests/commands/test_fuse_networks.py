@@ -74,7 +74,7 @@ def test_piafusion_takes_exactly_two_sources_of_two_pixels(refused, weights, tmp
 
 
 def test_day_and_night_are_told_where_the_classifier_is_given(
-    shared, command_line, refused, random_weights, tmp_path
+    torch, shared, command_line, refused, random_weights, tmp_path
 ):
     checkpoint = shared / "weights" / "piafusion" / "best_cls.pth"
     classifier = tmp_path / "classifier"

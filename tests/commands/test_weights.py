@@ -85,7 +85,7 @@ def test_the_list_shows_every_file_and_what_is_there(weights, tmp_path):
 
 
 def test_the_real_file_is_fetched_converted_listed_and_verified(
-    command_line, weights, server, real_file, tmp_path
+    torch, command_line, weights, server, real_file, tmp_path
 ):
     server.put(SUM, real_file.read_bytes())
     out = tmp_path / "w"

@@ -322,7 +322,7 @@ def _refuses(config, out, named):
 # Real pictures ----------------------------------------------------------------------------------
 
 
-def test_persons_of_llvip_are_found_in_both_sources_the_same_in_every_run(shared, tmp_path):
+def test_persons_of_llvip_are_found_in_both_sources_the_same_in_every_run(torch, shared, tmp_path):
     checkpoint = shared / "weights/yolox/yolox_nano_coco_fp16rn.pth"
     coco = convert_checkpoint(lookup(NAME, DetectorSpec), checkpoint)[0]
     config = CONFIG.get_config()

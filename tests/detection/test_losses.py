@@ -71,7 +71,7 @@ def stored(golden):
 
 
 @pytest.fixture(scope="module")
-def runs(golden):
+def runs(torch, golden):
     """Of each mode: raw levels, losses, assignments, statistics; gradients of 'bn_eval'."""
     detector = convert_checkpoint(
         lookup("yolox_nano", DetectorSpec), golden / "yolox_nano_random.pth"

@@ -28,7 +28,7 @@ def stored(shared):
 
 
 @pytest.fixture(scope="module")
-def coco(shared):
+def coco(torch, shared):
     path = shared / "weights/yolox/yolox_nano_coco_fp16rn.pth"
     return convert_checkpoint(lookup("yolox_nano_legacy", DetectorSpec), path)[0]
 
@@ -63,7 +63,7 @@ def test_decoded_boxes_equal_the_original(stored):
     np.testing.assert_allclose(decode(raw), stored["decoded"], rtol=1e-5, atol=1e-4)
 
 
-def test_boxes_and_detections_equal_the_original_in_float64(shared, stored):
+def test_boxes_and_detections_equal_the_original_in_float64(torch, shared, stored):
     path = shared / "golden/yolox/yolox_nano_random.pth"
     detector = convert_checkpoint(lookup("yolox_nano", DetectorSpec), path)[0]
     settings = DetectionSettings(confidence=0.01, overlap=0.65, limit=200)

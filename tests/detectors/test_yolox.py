@@ -8,16 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
 import ttd_jax
-from ttd_jax.benchmarks.twins.random_state import random_state
 from ttd_jax.detectors import DetectorSettings, DetectorSpec
 from ttd_jax.errors import UserError
 from ttd_jax.networks import lookup
 from ttd_jax.networks.layers import GroupedConv3x3, _grouped_native, _grouped_shifted, pad_border
 from ttd_jax.weights import catalog, store
 from ttd_jax.weights.convert import convert_checkpoint, convert_tensors
+
+torch = pytest.importorskip("torch")
+from ttd_jax.benchmarks.twins.random_state import random_state
 
 # Millions of trainable numbers, as published; nano and tiny with two digits.
 PUBLISHED = {"nano": 0.91, "tiny": 5.06, "s": 9.0, "m": 25.3, "l": 54.2}

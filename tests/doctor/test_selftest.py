@@ -4,14 +4,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 from flax import traverse_util
 
-from ttd_jax.benchmarks.twins import ifcnn as twin
 from ttd_jax.core import color
 from ttd_jax.doctor import selftest
 from ttd_jax.networks import layout as layouts
 from ttd_jax.networks import lookup
+
+torch = pytest.importorskip("torch")
+from ttd_jax.benchmarks.twins import ifcnn as twin
 
 
 def _torch_state():

@@ -7,19 +7,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 from flax import struct
 from scipy.special import logit
 
 import ttd_jax
-from ttd_jax.benchmarks.twins import cddfuse as twin
-from ttd_jax.benchmarks.twins.random_state import random_state
 from ttd_jax.core.dominability import fusion_weights
 from ttd_jax.networks import Model, Network, layers, lookup
 from ttd_jax.networks.cddfuse import RESIDUALS, CDDFuse
 from ttd_jax.networks.folding import fold
 from ttd_jax.parts import tiles
 from ttd_jax.weights.convert import convert_checkpoint, convert_tensors
+
+torch = pytest.importorskip("torch")
+from ttd_jax.benchmarks.twins import cddfuse as twin
+from ttd_jax.benchmarks.twins.random_state import random_state
 
 ROW = lookup("cddfuse_ivf")
 pytestmark = pytest.mark.usefixtures("one_torch_thread")

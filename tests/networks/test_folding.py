@@ -128,7 +128,7 @@ def test_folded_ifcnn_has_no_statistics_and_takes_fewer_operations():
 
 
 @pytest.mark.parametrize("operator", ["max", "sum", "mean"])
-def test_folded_ifcnn_matches_the_original(shared, operator):
+def test_folded_ifcnn_matches_the_original(torch, shared, operator):
     path = shared / "weights" / "ifcnn" / f"IFCNN-{operator.upper()}.pth"
     model = fold(convert_checkpoint(lookup(f"ifcnn_{operator}"), path)[0])
     assert isinstance(model.module, IFCNN)

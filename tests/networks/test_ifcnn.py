@@ -22,7 +22,7 @@ def operator(request):
 
 
 @pytest.fixture(scope="module")
-def model(shared, operator):
+def model(torch, shared, operator):
     row = lookup(f"ifcnn_{operator}")
     path = shared / "weights" / "ifcnn" / f"IFCNN-{operator.upper()}.pth"
     return convert_checkpoint(row, path)[0]

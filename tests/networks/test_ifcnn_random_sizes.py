@@ -6,12 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
-from ttd_jax.benchmarks.twins import ifcnn as twin
-from ttd_jax.benchmarks.twins.random_state import random_state
 from ttd_jax.networks import lookup
 from ttd_jax.weights.convert import convert_tensors
+
+torch = pytest.importorskip("torch")
+from ttd_jax.benchmarks.twins import ifcnn as twin
+from ttd_jax.benchmarks.twins.random_state import random_state
 
 OPERATORS = ("max", "sum", "mean")
 ATOL = 1e-4  # in the network's standardized domain

@@ -5,13 +5,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
 import ttd_jax
-from ttd_jax.benchmarks.twins import piafusion as twins
 from ttd_jax.networks import ClassifierSpec, lookup
 from ttd_jax.networks.illumination import day_probability
 from ttd_jax.weights.convert import convert_checkpoint, convert_tensors
+
+torch = pytest.importorskip("torch")
+from ttd_jax.benchmarks.twins import piafusion as twins
 
 ROW = lookup("piafusion_classifier", ClassifierSpec)
 

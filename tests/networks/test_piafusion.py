@@ -6,14 +6,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
 import ttd_jax
-from ttd_jax.benchmarks.twins import piafusion as twins
 from ttd_jax.core.color import rgb_to_ycbcr, ycbcr_to_rgb
 from ttd_jax.networks import lookup
 from ttd_jax.networks.piafusion import PIAFusion
 from ttd_jax.weights.convert import convert_checkpoint, convert_tensors
+
+torch = pytest.importorskip("torch")
+from ttd_jax.benchmarks.twins import piafusion as twins
 
 CASES = ("msrs_night_72x96", "roadscene_odd_75x101")
 ATOL = 1e-5

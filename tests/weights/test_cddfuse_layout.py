@@ -4,15 +4,16 @@ import collections
 
 import numpy as np
 import pytest
-import torch
 
 import ttd_jax
-from ttd_jax.benchmarks.twins import cddfuse as twin
-from ttd_jax.benchmarks.twins.random_state import random_state
 from ttd_jax.errors import UserError
 from ttd_jax.networks import lookup
 from ttd_jax.weights import catalog, store
 from ttd_jax.weights.convert import convert_checkpoint
+
+torch = pytest.importorskip("torch")
+from ttd_jax.benchmarks.twins import cddfuse as twin
+from ttd_jax.benchmarks.twins.random_state import random_state
 
 ROW = lookup("cddfuse_ivf")
 IFCNN = lookup("ifcnn_sum")

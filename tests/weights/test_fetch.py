@@ -13,7 +13,6 @@ import threading
 
 import numpy as np
 import pytest
-import torch
 
 import ttd_jax
 from tests.weights.file_server import Answer, FileServer
@@ -22,6 +21,8 @@ from ttd_jax.networks import lookup
 from ttd_jax.weights import catalog, download, store
 from ttd_jax.weights.download import Transfer
 from ttd_jax.weights.fetch import fetch, part_of
+
+torch = pytest.importorskip("torch")
 
 DATA = np.random.default_rng(0).bytes(300_000)
 OTHER = DATA[:1000] + b"?" + DATA[1001:]

@@ -7,12 +7,13 @@ import os
 import jax
 import numpy as np
 import pytest
-import torch
 
 from ttd_jax.errors import UserError
 from ttd_jax.networks import lookup
 from ttd_jax.weights import catalog, store
 from ttd_jax.weights.convert import convert_checkpoint, convert_tensors
+
+torch = pytest.importorskip("torch")
 
 ROW = lookup("ifcnn_sum")
 

@@ -4,14 +4,15 @@ import collections
 
 import numpy as np
 import pytest
-import torch
 
 import ttd_jax
-from ttd_jax.benchmarks.twins import piafusion as twins
 from ttd_jax.errors import UserError
 from ttd_jax.networks import ClassifierSpec, FusionSpec, lookup
 from ttd_jax.weights import catalog, store
 from ttd_jax.weights.convert import convert_checkpoint
+
+torch = pytest.importorskip("torch")
+from ttd_jax.benchmarks.twins import piafusion as twins
 
 FUSION = lookup("piafusion")
 CLASSIFIER = lookup("piafusion_classifier", ClassifierSpec)

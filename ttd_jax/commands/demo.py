@@ -2,15 +2,14 @@
 
     ttd-jax demo --out=demo
 
-Makes multi-focus and multi-exposure pairs from openly licensed pictures that scikit-image carries,
-and takes real pairs as well where TTD_JAX_SHARED names a folder that has them. The weights are
-those that come with this package, or with --weights any converted ones of IFCNN-SUM; research
-should use the authors' (`ttd-jax weights fetch ifcnn_sum`). Writes a contact sheet for each set,
-the fused pictures and RD maps in a folder for each, and report.html.
+Makes multi-focus and multi-exposure pairs from openly licensed pictures that scikit-image and
+scikit-learn carry; `ttd-jax fuse` and `ttd-jax evaluate` take your own. The weights are those that
+come with this package, or with --weights any converted ones of IFCNN-SUM; research should use the
+authors' (`ttd-jax weights fetch ifcnn_sum`). Writes a contact sheet for each set, the fused
+pictures and RD maps in a folder for each, and report.html.
 """
 
 import dataclasses
-import os
 import pathlib
 
 import numpy as np
@@ -30,7 +29,7 @@ from ttd_jax.weights import store
 
 _MODEL = "ifcnn_sum"
 # set -> roles, pictures, and how a pair is made of one. The shipped weights have not seen them.
-_GENERATED = {
+_SETS = {
     "multi-focus": (
         ("near", "far"),
         ("astronaut", "flower"),
@@ -40,21 +39,6 @@ _GENERATED = {
         ("under", "over"),
         ("coffee", "chelsea"),
         synthetic.multi_exposure_pair,
-    ),
-}
-# set -> roles of the sources, and their files below the shared folder's `data/`.
-_REAL = {
-    "infrared-visible": (
-        ("visible", "infrared"),
-        [("msrs/test/vi/00004N.png", "msrs/test/ir/00004N.png")],
-    ),
-    "medical": (
-        ("MRI", "PET"),
-        [("harvard/MRI_PET/MRI/15.png", "harvard/MRI_PET/PET/15.png")],
-    ),
-    "multi-focus-real": (
-        ("A", "B", "C"),
-        [tuple(f"lytro/Triple Series/lytro-01-{letter}.jpg" for letter in "ABC")],
     ),
 }
 
@@ -74,11 +58,10 @@ def run(values, arguments):
     """Makes pairs, fuses them, and draws the sheets and the page."""
     common.reject_arguments(arguments)
     out = pathlib.Path(values.out)
-    shared = pathlib.Path(os.environ.get("TTD_JAX_SHARED", "../shared"))
     common.use_compilation_cache()
     model = store.load(values.weights, name=_MODEL)
     manifest = store.read_manifest(values.weights)
-    sets = _generated(out / "sources") | find_real_pairs(shared)
+    sets = _write_pairs(out / "sources")
     for name, scenes in sets.items():
         results = {
             strategy: _fuse(out / name / strategy, scenes, model, manifest, strategy)
@@ -114,16 +97,12 @@ def _page(out, sets, weights):
     config.weights_dir = str(pathlib.Path(weights).parent)
     config.color = "auto"
     config.metrics = ("EN", "SD", "AG", "SF", "SSIM", "Qabf")
-    config.sources = tuple(map(_places, sets.values()))
+    config.sources = tuple(
+        tuple(str(path.parent) for path in scenes[0].sources) for scenes in sets.values()
+    )
     with explain_os_errors(out):
         evaluate(config, out / "evaluation", resume=True)
     return out / "evaluation" / "report.html"
-
-
-def _places(scenes):
-    """One scene's files, or the folders of several."""
-    paths = scenes[0].sources
-    return tuple(str(path if len(scenes) == 1 else path.parent) for path in paths)
 
 
 def _sheet_row(scene, results):
@@ -136,9 +115,10 @@ def _sheet_row(scene, results):
     return [(caption, read_picture(path).pixels) for caption, path in pictures]
 
 
-def _generated(folder):
+def _write_pairs(folder):
+    """Set -> scenes, whose pictures are written below a folder."""
     sets = {}
-    for name, (roles, names, make) in _GENERATED.items():
+    for name, (roles, names, make) in _SETS.items():
         scenes = []
         for stem in names:
             paths = tuple(folder / name / role / f"{stem}.png" for role in roles)
@@ -148,15 +128,4 @@ def _generated(folder):
                     write_whole(path, encode_picture(quantize(picture, np.uint8), ".png"))
             scenes.append(Example(stem, roles, paths))
         sets[name] = FolderExamples(scenes)
-    return sets
-
-
-def find_real_pairs(shared: pathlib.Path):
-    """Set -> scenes of the real pairs that are there."""
-    sets = {}
-    for name, (roles, scenes) in _REAL.items():
-        paths = [tuple(shared / "data" / file for file in files) for files in scenes]
-        found = [p for p in paths if all(file.is_file() for file in p)]
-        if found:
-            sets[name] = FolderExamples(Example(files[0].stem, roles, files) for files in found)
     return sets

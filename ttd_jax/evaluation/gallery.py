@@ -80,21 +80,27 @@ class Gallery:
         }
         pictures = tuple(picture.as_float() for picture in given)
         fused, maps = {}, {}
-        for strategy, result in self._program(self._job.model, pictures).items():
-            image, rd, shares = map(np.asarray, result)
+        results = self._program(self._job.model, pictures)
+        for strategy, (image, *dominability) in jax.tree.map(np.asarray, results).items():
             fused[strategy] = thumbnail(image)
-            if self._job.strategies[strategy] is not None:
-                maps[strategy] = dominance_map(image, rd, shares, example.roles)
+            if dominability:
+                maps[strategy] = dominance_map(image, *dominability, example.roles)
         return Card(example.name, sources, fused, maps)
 
     def _fuse(self, model, pictures):
+        """Strategy -> image, and for the dynamic ones RD and the shares that sources dominate.
+
+        A static fusion's RD is a constant: XLA would reduce it while it compiles, very slowly.
+        """
         mode = resolve_color(self._job.color, tuple(p.shape[-1] == 3 for p in pictures))
         how = model.spec.quantize if self._gray else "round"
         results = {}
         for strategy, settings in self._job.strategies.items():
             fusion = fuse_pictures(model, pictures, settings, mode=mode)
-            rd = fusion.dominability
-            results[strategy] = quantize(fusion.image, how=how), rd, dominance_shares(rd)
+            results[strategy] = (quantize(fusion.image, how=how),)
+            if settings is not None:
+                rd = fusion.dominability
+                results[strategy] += rd, dominance_shares(rd)
         return results
 
 

@@ -26,23 +26,12 @@ class TinyFusion(ttd_jax.Network):
         return self.decoder(latent)
 
 
-def flax_kernels(state_dict):
-    """Torch's kernels [O, I, H, W] as Flax has them, [H, W, I, O]; biases as they are."""
-    return {
-        key: tensor.permute(2, 3, 1, 0) if tensor.ndim == 4 else tensor
-        for key, tensor in state_dict.items()
-    }
-
-
 LAYOUT = ttd_jax.Layout(
     name="tiny_fusion",
     table={
-        "encoder.weight": ttd_jax.Target("params/encoder/kernel"),
-        "encoder.bias": ttd_jax.Target("params/encoder/bias"),
-        "decoder.weight": ttd_jax.Target("params/decoder/kernel"),
-        "decoder.bias": ttd_jax.Target("params/decoder/bias"),
+        **ttd_jax.layout.biased("encoder", "encoder"),
+        **ttd_jax.layout.biased("decoder", "decoder"),
     },
-    flatten=flax_kernels,
 )
 
 ttd_jax.register_network(

@@ -1,5 +1,7 @@
 """Where the shared weights, pictures and golden arrays are, and what tests have in common."""
 
+import contextlib
+import ctypes
 import gc
 import os
 import pathlib
@@ -29,6 +31,8 @@ def _bounded_memory():
     if jax is not None and _resident_bytes() > MEMORY:
         jax.clear_caches()
         gc.collect()
+        with contextlib.suppress(AttributeError):  # glibc alone keeps what was freed
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _resident_bytes():

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 PLUGINS = pathlib.Path(__file__).parent / "plugins"
+CONFIG = PLUGINS.parents[1] / "configs" / "evaluate.py"
 # Runs commands one after the other in a process that has the plug-ins; prints what each gave.
 _RUN = """
 import contextlib, io, json, sys
@@ -19,6 +20,7 @@ from ttd_jax.main import main
 
 results = []
 for words in json.load(sys.stdin):
+    sys.argv = ["ttd-jax", *words]  # where ml_collections looks for overrides
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = main(["ttd-jax", *words])
@@ -79,13 +81,17 @@ def results(python, tmp_path_factory):
     encoder, decoder = torch.nn.Conv2d(1, 16, 3, padding=1), torch.nn.Conv2d(16, 1, 3, padding=1)
     modules = torch.nn.ModuleDict({"encoder": encoder, "decoder": decoder})
     torch.save(modules.state_dict(), root / "tiny.pth")
-    for index, size in enumerate([(700, 24), (33, 20)]):  # tall, and odd
+    for index, size in enumerate([(700, 200), (33, 21)]):  # large, and odd
         draw(root / "visible" / f"{index}.png", size, channels=3, dtype=np.uint16, seed=index)
         draw(root / "infrared" / f"{index}.png", size, channels=1, dtype=np.uint8, seed=9 + index)
     folders = [str(root / "visible"), str(root / "infrared")]
     network = ["--model=tiny_fusion", f"--weights={root / 'tiny_fusion'}"]
-    config = ["--config.sources=" + repr(tuple(folders)), f"--config.weights_dir={root}"]
-    chosen = ["--config.metrics=('EOL','SD')", "--config.strategies=('static','ttd','average')"]
+    config = [
+        f"--config.sources={tuple(folders)!r}",
+        f"--config.weights_dir={root}",
+        "--config.metrics=('EOL','SD')",
+        "--config.strategies=('static','ttd','average')",
+    ]
     commands = {
         "convert": [
             "convert",
@@ -112,11 +118,8 @@ def results(python, tmp_path_factory):
         "evaluate": [
             "evaluate",
             f"--out={root / 'results'}",
-            "--config=",
-            "--config.models=('tiny_fusion',)",
-            "--config.datasets=('pairs',)",
+            f"--config={CONFIG}:tiny_fusion,pairs",
             *config,
-            *chosen,
         ],
         "export": ["export", *network, f"--out={root / 'tiny.stablehlo'}", "--platforms=cpu"],
         "benchmark": ["benchmark", "--what=fusion", *network, "--size=16x16", "--repeats=1"],
@@ -131,7 +134,6 @@ def results(python, tmp_path_factory):
         ],
         "unknown": ["fuse", "--model=tiny_fuson", "--weights=x", f"--out={root / 'x'}", *folders],
     }
-    commands["evaluate"][2] = f"--config={PLUGINS.parents[1] / 'configs/evaluate.py'}:tiny_fusion"
     given = json.dumps(list(commands.values()))
     found = json.loads(python(_RUN, given).splitlines()[-1])
     return dict(zip(commands, found, strict=True)), root
@@ -226,9 +228,15 @@ from street_pairs import prepare
 prepare({str(root)!r}, {str(root / "data")!r})
 """
     python(code)
-    words = ["evaluate", f"--out={root / 'street'}", f"--config.data_dir={root / 'data'}"]
-    words += [f"--config={PLUGINS.parents[1] / 'configs/evaluate.py'}:tiny_fusion,street_pairs"]
-    words += [f"--config.weights_dir={root}", "--config.metrics=('SD',)", "--config.gallery=0"]
+    words = [
+        "evaluate",
+        f"--out={root / 'street'}",
+        f"--config={CONFIG}:tiny_fusion,street_pairs",
+        f"--config.data_dir={root / 'data'}",
+        f"--config.weights_dir={root}",
+        "--config.metrics=('SD',)",
+        "--config.gallery=0",
+    ]
     ((status, _, stderr),) = json.loads(python(_RUN, json.dumps([words])).splitlines()[-1])
     assert status == 0, stderr
     assert "street_pairs" in (root / "street" / "results.md").read_text()

@@ -6,7 +6,6 @@ import pathlib
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from ttd_jax import metrics
 from ttd_jax.analysis import pictures, plots, probing, program, summary, tables
@@ -19,6 +18,7 @@ from ttd_jax.networks import lookup
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.records import Records
+from ttd_jax.report.progress import progress
 from ttd_jax.weights import store
 
 
@@ -92,7 +92,7 @@ def _check_sources(study, dataset, count, spec, config):
 def _run_study(study, datasets, model, config, out, sha256, resume):
     total = sum(map(len, datasets.values())) * len(study.passes)
     finished = {}
-    with tqdm(total=total, desc=study.name, unit="scene", delay=1, disable=None) as bar:
+    with progress(total=total, description=study.name) as bar:
         for one in study.passes:
             records = Records(out / "passes" / one.name.replace(" ", "_"))
             records.start(_settings(study, one, config, sha256), resume=resume)

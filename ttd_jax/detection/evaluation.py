@@ -6,7 +6,6 @@ import pathlib
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from ttd_jax.detection import tables
 from ttd_jax.detection.average_precision import Found
@@ -20,6 +19,7 @@ from ttd_jax.files import dumps, write_whole
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.records import Records
+from ttd_jax.report.progress import progress
 from ttd_jax.weights import store
 
 # With every class of the detector; those that the data set has not are left out afterwards.
@@ -190,7 +190,7 @@ def _run(dataset, scenes, inputs, search, records):
         return example, inputs.pictures(example, decoded)
 
     loaded = ahead(load, todo, threads=1)  # they are fused as well
-    bar = tqdm(loaded, dataset, len(todo), unit="scene", delay=1, disable=None)
+    bar = progress(loaded, dataset, len(todo))
     for index, (example, pictures) in bar:
         size = scenes[index].size
         truth = truth_of(example, size)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from ttd_jax import metrics
 from ttd_jax.core.color import resolve_color
@@ -19,6 +18,7 @@ from ttd_jax.pictures.batches import plan_batches, stack
 from ttd_jax.pictures.checking import Scenes
 from ttd_jax.pictures.decode import decode_example
 from ttd_jax.pictures.records import Records
+from ttd_jax.report.progress import progress
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ def evaluate_dataset(
 
     total, count, running = 0.0, 0.0, None
     groups = ahead(load, _same_shape(todo, len(devices)))
-    with tqdm(total=scored, desc=dataset, unit="scene", delay=1, disable=None) as bar:
+    with progress(total=scored, description=dataset) as bar:
         for group, arrays in itertools.chain(groups, [(None, None)]):
             dispatched = group and (group, program(job.model, *arrays))  # returns at once
             if running is not None:

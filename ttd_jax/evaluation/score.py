@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 from ttd_jax import metrics
 from ttd_jax.errors import UserError, some
@@ -17,6 +16,7 @@ from ttd_jax.pictures.decode import decode_example
 from ttd_jax.pictures.examples import Example, FolderExamples
 from ttd_jax.pictures.records import UNFINISHED, Records
 from ttd_jax.pictures.scenes import folder_images
+from ttd_jax.report.progress import progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +106,7 @@ def run_score(job: ScoreJob, *, resume: bool = False) -> list[dict]:
     records, scored = [], 0
     store.open(settings, finished.values())
     try:
-        bar = tqdm(total=len(job.pictures), desc="scoring", unit="image", delay=1, disable=None)
+        bar = progress(total=len(job.pictures), description="scoring", unit="image")
         with bar:
             for _, (record, arrays) in ahead(load, job.pictures):
                 if arrays is not None:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from ttd_jax.core.color import resolve_color
 from ttd_jax.core.dominability import DominabilitySettings, dominance_shares
@@ -26,6 +25,7 @@ from ttd_jax.parts import (
 )
 from ttd_jax.pictures.batches import Batch, stack
 from ttd_jax.pictures.images import Picture
+from ttd_jax.report.progress import progress
 
 # A program of a whole network compiles as so many of a few layers each do.
 _WHOLE = 4
@@ -164,14 +164,7 @@ class BatchFuser:
         self.compile_seconds += time.perf_counter() - start
         maps = empty_maps(options, count, size, dtype)
         arrays = [picture.pixels for picture in pictures]
-        with tqdm(
-            total=plan.steps,
-            desc=name,
-            unit="window",
-            leave=False,
-            delay=1,
-            disable=None,
-        ) as bar:
+        with progress(total=plan.steps, description=name, unit="window", leave=False) as bar:
             shares = fuser(arrays, maps, plan, how=self.quantization, advance=bar.update)
         planes = {name: maps[name][..., 0] for name in ("dominability", "losses") if name in maps}
         return (

@@ -5,8 +5,6 @@ import math
 import pathlib
 import time
 
-from tqdm import tqdm
-
 from ttd_jax.errors import UserError
 from ttd_jax.fusing.compute import BatchFuser, day_probability
 from ttd_jax.fusing.options import FuseOptions, check_network
@@ -20,6 +18,7 @@ from ttd_jax.pictures.checking import Checked, Scenes, check
 from ttd_jax.pictures.examples import FolderExamples
 from ttd_jax.pictures.images import decode_picture
 from ttd_jax.pictures.records import UNFINISHED, Records
+from ttd_jax.report.progress import progress
 
 # Pictures are decoded ahead only if that takes this share of the memory at most.
 _AHEAD = 1 / 16
@@ -159,7 +158,7 @@ def _fuse_batches(job, fuser, classifier):
 
     records, times = {}, []
     total = sum(len(slots) for _, slots in todo)
-    with tqdm(total=total, desc="fusing", unit="scene", delay=1, disable=None) as bar:
+    with progress(total=total, description="fusing") as bar:
         for (batch, slots), loaded in ahead(load, todo, 1, fits=fits):
             begun, compiled = time.perf_counter(), fuser.compile_seconds
             named = {slot: (example.name, own) for slot, (example, own) in loaded.items()}

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from tqdm import tqdm
 
 from ttd_jax.errors import UserError
 from ttd_jax.pictures.ahead import ahead
@@ -14,6 +13,7 @@ from ttd_jax.pictures.decode import decode_example, show_size
 from ttd_jax.pictures.examples import Example, FolderExamples
 from ttd_jax.pictures.images import Picture
 from ttd_jax.processes import add_up
+from ttd_jax.report.progress import progress
 
 # Decoded pictures are kept while they take so many bytes, and this share of the memory, at most.
 _KEPT = 2**28
@@ -142,7 +142,7 @@ def check(
 
     width = 3 + sources + 32 * (sources + 1)  # see `_as_row`
     kept, table = {}, np.zeros((len(every), width), np.int32)
-    with tqdm(total=len(mine), desc="checking", unit="scene", delay=1, disable=None) as bar:
+    with progress(total=len(mine), description="checking") as bar:
         for index, (found, loaded, taken) in ahead(look, mine, threads):
             table[index] = _as_row(found, width)
             if loaded is not None and taken <= room:

@@ -9,52 +9,38 @@ from ttd_jax.report.columns import aligned
 def list_metrics() -> str:
     """Every metric in a line, then where the protocols differ, then the references."""
     found = METRICS.values()
-    rows = [("name", "better", "range", "looks at", "vs float64", "what it measures")]
-    rows += [
-        (
-            metric.name,
-            metric.better,
-            metric.range,
-            "fused + sources" if metric.needs_sources else "fused",
-            f"{metric.tolerance:g}",
-            metric.description,
-        )
-        for metric in found
+    head = ("name", "better", "range", "looks at", "vs float64", "what it measures")
+    rows = [
+        (m.name, m.better, m.range, _looks_at(m), f"{m.tolerance:g}", m.description) for m in found
     ]
-    variants = [
-        (metric.name, *(metric.variants[name] for name in PROTOCOLS))
-        for metric in found
-        if metric.variants
-    ]
+    variants = [(m.name, *(m.variants.get(p, "") for p in PROTOCOLS)) for m in found if m.variants]
     return _sections(
-        ("Metrics of one fused image and its M sources, grays in 0..255", rows),
-        ("Protocols", list(PROTOCOLS.items())),
+        ("Metrics of one fused image and its M sources, grays in 0..255", [head, *rows]),
+        ("Protocols", PROTOCOLS.items()),
         ("Where they differ", [("", *PROTOCOLS), *variants]),
-        ("References", [(metric.name, metric.reference) for metric in found]),
+        ("References", [(m.name, m.reference) for m in found]),
     )
 
 
 def list_networks() -> str:
     """Every fusion network in a line, then licenses and papers, then what else RD is made from."""
     found = [lookup(name) for name in networks()]
-    rows = [("name", "sources", "channels", "presets, the default first", "tasks")]
-    rows += [
-        (
-            spec.name,
-            str(spec.source_count or "any"),
-            str(spec.channels),
-            ", ".join(spec.presets),
-            ", ".join(spec.tasks),
-        )
-        for spec in found
+    head = ("name", "sources", "channels", "presets, the default first", "tasks")
+    rows = [
+        (s.name, s.source_count or "any", s.channels, ", ".join(s.presets), ", ".join(s.tasks))
+        for s in found
     ]
-    origins = [(spec.name, spec.license, spec.paper) for spec in found]
+    origins = [(s.name, s.license, s.paper) for s in found]
     return _sections(
-        ("Fusion networks", rows),
+        ("Fusion networks", [head, *rows]),
         ("Licenses of the authors' weights, and papers", origins),
-        ("Notes", [(spec.name, spec.note) for spec in found if spec.note]),
+        ("Notes", [(s.name, s.note) for s in found if s.note]),
         ("Loss maps that --dominability takes beside presets", [(name,) for name in LOSS_MAPS]),
     )
+
+
+def _looks_at(metric):
+    return "fused + sources" if metric.needs_sources else "fused"
 
 
 def _sections(*sections):

@@ -31,8 +31,15 @@ def wheel(tmp_path_factory):
     out = tmp_path_factory.mktemp("wheel")
     # From a copy: setuptools would leave a `build` folder here, and pick up an old one.
     source = tmp_path_factory.mktemp("source") / "ttd_jax"
-    skipped = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "demo", "weights")
-    shutil.copytree(ROOT, source, ignore=skipped)
+    everywhere = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__")
+    made = {"build", "demo", "weights"}  # by commands that ran here; `ttd_jax.weights` is a package
+    shutil.copytree(
+        ROOT,
+        source,
+        ignore=lambda folder, names: (
+            everywhere(folder, names) | (made if pathlib.Path(folder) == ROOT else set())
+        ),
+    )
     pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q"]
     subprocess.run([*pip, "--wheel-dir", out, source], check=True)
     return next(out.glob("*.whl"))

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+import warnings
 
 import jax
 from absl import logging
@@ -46,7 +47,7 @@ def run_here(*words, env=None) -> subprocess.CompletedProcess:
       env: environment variables that the command itself reads, beside those of this process.
     """
     words = ["ttd-jax", *map(str, words)]
-    with _as_before(), _environment(env or {}), _captured() as read:
+    with _as_before(), _environment(env or {}), _captured() as read, _pythons_warnings():
         try:
             status = main(words)
         except SystemExit as error:
@@ -86,6 +87,22 @@ def _environment(changes):
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _pythons_warnings():
+    """Warnings are told and hidden as Python does it by itself; the tests make errors of them."""
+    with warnings.catch_warnings():
+        warnings.resetwarnings()
+        for hidden in (
+            DeprecationWarning,
+            PendingDeprecationWarning,
+            ImportWarning,
+            ResourceWarning,
+        ):
+            warnings.simplefilter("ignore", hidden)
+        warnings.showwarning = lambda *told: sys.stderr.write(warnings.formatwarning(*told[:4]))
+        yield
 
 
 @contextlib.contextmanager

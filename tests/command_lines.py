@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+import warnings
 
 import jax
 from absl import logging
@@ -46,7 +47,8 @@ def run_here(*words, env=None) -> subprocess.CompletedProcess:
       env: environment variables that the command itself reads, beside those of this process.
     """
     words = ["ttd-jax", *map(str, words)]
-    with _as_before(), _environment(env or {}), _captured() as read:
+    with _as_before(), _environment(env or {}), _captured() as read, _pythons_warnings():
+        sys.argv = words  # where ml_collections looks for what overrides a config
         try:
             status = main(words)
         except SystemExit as error:
@@ -61,7 +63,7 @@ def run_here(*words, env=None) -> subprocess.CompletedProcess:
 @contextlib.contextmanager
 def _as_before():
     """Restores what a command sets for its whole process."""
-    config, verbosity = dict(jax.config.values), logging.get_verbosity()
+    config, verbosity, argv = dict(jax.config.values), logging.get_verbosity(), sys.argv
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -69,6 +71,7 @@ def _as_before():
         for number, handler in handlers.items():
             signal.signal(number, handler)
         logging.set_verbosity(verbosity)
+        sys.argv = argv
         for name, value in config.items():
             if jax.config.values[name] != value:
                 jax.config.update(name, value)
@@ -86,6 +89,22 @@ def _environment(changes):
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _pythons_warnings():
+    """Warnings are told and hidden as Python does it by itself; the tests make errors of them."""
+    with warnings.catch_warnings():
+        warnings.resetwarnings()
+        for hidden in (
+            DeprecationWarning,
+            PendingDeprecationWarning,
+            ImportWarning,
+            ResourceWarning,
+        ):
+            warnings.simplefilter("ignore", hidden)
+        warnings.showwarning = lambda *told: sys.stderr.write(warnings.formatwarning(*told[:4]))
+        yield
 
 
 @contextlib.contextmanager

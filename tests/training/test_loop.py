@@ -23,14 +23,14 @@ from ttd_jax.weights.store import load, read_manifest
 ALL = sum(STEPS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def config(random_weights, tmp_path_factory):
     """`config(**fields)` of a small run."""
     pairs = draw_pairs(tmp_path_factory.mktemp("pairs"))
     return lambda **changes: small_config(pairs, random_weights, **changes)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def whole(config, tmp_path_factory):
     """A run that nothing stopped."""
     workdir = tmp_path_factory.mktemp("whole") / "run"

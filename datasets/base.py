@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 from absl import logging
-from ttd_jax_datasets.labels import Voc, Yolo
+from ttd_jax_datasets.labels import Voc, Yolo, add_labels
 from ttd_jax_datasets.layouts import Endings, Folders, SceneFolders
 
 from ttd_jax.errors import UserError, some
@@ -98,13 +98,16 @@ class FusionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     def _generate_examples(self, split, scenes, root):
         config = self.builder_config
-        labels = config.labels.files(pathlib.Path(root), split) if config.labels else {}
-        for number, scene in enumerate(self.track(scenes, split)):
-            size = decode_example(scene)[0].size  # a damaged picture is found now
+        found = add_labels(scenes, config.labels, pathlib.Path(root), split)
+        for number, scene in enumerate(self.track(found, split)):
+            decode_example(scene)  # a damaged picture is found now
             example = dict(zip(config.roles, scene.files, strict=True))
             example |= {"name": scene.sources[0].stem, "scene": scene.name}
             if config.labels:
-                example["objects"] = _objects(config.labels, labels[scene.name], size)
+                example["objects"] = [
+                    {"bbox": tfds.features.BBox(*box), "label": label}
+                    for box, label in zip(scene.boxes, scene.labels, strict=True)
+                ]
             yield number, example
 
     def find(self, root: pathlib.Path) -> dict[str, FolderExamples]:
@@ -185,19 +188,3 @@ class FusionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 places.append(f"{config.labels.place(split)}/*{config.labels.suffix}")
             parts.append(f"{' + '.join(places)} ({number} scenes)")
         return f"{self.full_name} needs {' and '.join(parts)}: download from {self.HOMEPAGE}"
-
-
-def _objects(labels, path, size):
-    try:
-        found = labels.parse(path.read_bytes(), size)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        raise UserError(f"{path}: {error}: mend the file or download it again") from error
-    return [
-        {
-            "bbox": tfds.features.BBox(ymin=x.ymin, xmin=x.xmin, ymax=x.ymax, xmax=x.xmax),
-            "label": x.name,
-        }
-        for x in found
-    ]

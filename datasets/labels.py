@@ -6,7 +6,12 @@ A label format has `files(root, split)`, stem -> file; `place(split)`, where tho
 
 import dataclasses
 import pathlib
+from collections.abc import Mapping
 from xml.etree import ElementTree
+
+from ttd_jax.errors import UserError
+from ttd_jax.pictures.examples import Examples, FolderExamples
+from ttd_jax.pictures.images import read_bytes, read_picture
 
 # Labels count pixels from 0 or from 1, and YOLO's are rounded: that much may lie outside.
 _SLACK = 1.0
@@ -107,3 +112,56 @@ def _label(where, name, corners, size):
     x0, x1 = (min(max(x / width, 0.0), 1.0) for x in (xmin, xmax))
     y0, y1 = (min(max(y / height, 0.0), 1.0) for y in (ymin, ymax))
     return Label(y0, x0, y1, x1, name)
+
+
+@dataclasses.dataclass(frozen=True)
+class LabeledExamples(Examples):
+    """Examples with the boxes of their label files, read when they are asked for.
+
+    Attributes:
+      pictures: the same examples without boxes.
+      format: of the label files; see above.
+      files: scene -> label file.
+    """
+
+    pictures: FolderExamples
+    format: Voc | Yolo
+    files: Mapping[str, pathlib.Path]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the scenes, without reading a file."""
+        return self.pictures.names
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles of the sources."""
+        return self.pictures.roles
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Classes of the objects."""
+        return self.format.classes
+
+    def __getitem__(self, index):
+        example = self.pictures[index]
+        path = self.files[example.name]
+        size = read_picture(example.sources[0]).size
+        try:
+            found = self.format.parse(read_bytes(path), size)
+        except ValueError as error:
+            raise UserError(f"{path}: {error}: mend the file or download it again") from error
+        return dataclasses.replace(
+            example,
+            boxes=tuple((x.ymin, x.xmin, x.ymax, x.xmax) for x in found),
+            labels=tuple(self.classes.index(x.name) for x in found),
+        )
+
+
+def add_labels(
+    scenes: FolderExamples, labels: Voc | Yolo | None, root: pathlib.Path, split: str
+) -> FolderExamples | LabeledExamples:
+    """Scenes with their boxes; as they are without `labels`."""
+    if labels is None:
+        return scenes
+    return LabeledExamples(scenes, labels, labels.files(root, split))

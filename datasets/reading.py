@@ -1,63 +1,15 @@
 """Examples straight from a benchmark's own folders, without preparing it."""
 
-import dataclasses
 import pathlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ttd_jax_datasets import find_config
+from ttd_jax_datasets.labels import LabeledExamples, add_labels
 
 from ttd_jax.errors import UserError
 from ttd_jax.pictures.examples import FolderExamples
-from ttd_jax.pictures.images import read_bytes, read_picture
 from ttd_jax.pictures.prepared import prepared_examples
-
-
-@dataclasses.dataclass(frozen=True)
-class LabeledExamples(Sequence):
-    """Examples with the boxes of their label files, read when they are asked for.
-
-    Attributes:
-      pictures: the same examples without boxes.
-      format: of the label files; see `ttd_jax_datasets.labels`.
-      files: scene -> label file.
-    """
-
-    pictures: FolderExamples
-    format: object
-    files: Mapping[str, pathlib.Path]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the scenes, without reading a file."""
-        return self.pictures.names
-
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """Roles of the sources."""
-        return self.pictures.roles
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Classes of the objects."""
-        return self.format.classes
-
-    def __len__(self):
-        return len(self.pictures)
-
-    def __getitem__(self, index):
-        example = self.pictures[index]
-        path = self.files[example.name]
-        size = read_picture(example.sources[0]).size
-        try:
-            found = self.format.parse(read_bytes(path), size)
-        except ValueError as error:
-            raise UserError(f"{path}: {error}: mend the file or download it again") from error
-        return dataclasses.replace(
-            example,
-            boxes=tuple((x.ymin, x.xmin, x.ymax, x.xmax) for x in found),
-            labels=tuple(self.classes.index(x.name) for x in found),
-        )
 
 
 def upstream_examples(
@@ -79,9 +31,7 @@ def upstream_examples(
         found = cls(data_dir=nowhere, config=config).find(root)
     if split not in found:
         raise UserError(f"{root}: {name} has no split {split!r} here: it has {', '.join(found)}")
-    if config.labels is None:
-        return found[split]
-    return LabeledExamples(found[split], config.labels, config.labels.files(root, split))
+    return add_labels(found[split], config.labels, root, split)
 
 
 def find_benchmark(name: str, config, *, split: str | None = None) -> Sequence:

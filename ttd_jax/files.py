@@ -10,13 +10,18 @@ def dumps(record) -> str:
     return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def write_whole(path: pathlib.Path, content: str | bytes):
+def write_whole(path: pathlib.Path, content: str | bytes, part: pathlib.Path | None = None):
     """Writes a file whole or not at all; text in UTF-8.
+
+    Args:
+      path: of the file.
+      content: of the file.
+      part: what a killed process may leave, in the same file system; beside `path` by default.
 
     Raises:
       OSError: it cannot be written; what was there stays.
     """
-    part = path.with_name(f".{path.name}.part")
+    part = part or path.with_name(f".{path.name}.part")
     try:
         part.write_bytes(content.encode() if isinstance(content, str) else content)
         os.replace(part, path)

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from ttd_jax.analysis.ranking import rank, table_of
-from ttd_jax.evaluation import published
 from ttd_jax.networks import lookup
+from ttd_jax.report import published
 
 ROW = lookup("ifcnn_sum")
 TABLE = published.BENCHMARKS["harvard_medical/mri_ct"]

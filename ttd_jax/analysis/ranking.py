@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ttd_jax.analysis.studies import STATIC
-from ttd_jax.evaluation import published
+from ttd_jax.report import published
 
 
 def rank(rows: Sequence[Mapping], spec) -> list[dict]:

@@ -92,7 +92,7 @@ def _check_sources(study, dataset, count, spec, config):
 def _run_study(study, datasets, model, config, out, sha256, resume):
     total = sum(map(len, datasets.values())) * len(study.passes)
     finished = {}
-    with progress(total=total, description=study.name) as bar:
+    with progress(description=study.name, total=total) as bar:
         for one in study.passes:
             records = Records(out / "passes" / one.name.replace(" ", "_"))
             records.start(_settings(study, one, config, sha256), resume=resume)

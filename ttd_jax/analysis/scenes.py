@@ -9,7 +9,7 @@ from ttd_jax_datasets.reading import find_benchmark
 from ttd_jax import metrics
 from ttd_jax.pictures.checking import Scenes
 from ttd_jax.pictures.crops import central_crop
-from ttd_jax.pictures.examples import Example
+from ttd_jax.pictures.examples import Example, Examples
 from ttd_jax.pictures.images import encode_picture, quantize
 from ttd_jax.pictures.public import public_picture
 from ttd_jax.pictures.synthetic import exposure_stack, focus_stack
@@ -67,15 +67,12 @@ def load_scene(scenes: Scenes, index: int, *, crop: int, sources: int = 0) -> Sc
 
 
 @dataclasses.dataclass(frozen=True)
-class GeneratedExamples(Sequence):
+class GeneratedExamples(Examples):
     """Stacks made of openly licensed pictures when they are asked for."""
 
     kind: str
     names: tuple[str, ...] = ("astronaut", "coffee", "chelsea", "china")
     roles: tuple[str, ...] = tuple(f"source{index + 1}" for index in range(_STACK))
-
-    def __len__(self):
-        return len(self.names)
 
     def __getitem__(self, index):
         picture = public_picture(self.names[index], longest=_LONGEST)

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from ttd_jax.analysis.corruptions import CORRUPTIONS
 from ttd_jax.analysis.weighing import Weighing
 from ttd_jax.core.dominability import LOSS_MAPS, NORMS, DominabilitySettings
-from ttd_jax.evaluation import published
 from ttd_jax.networks import FusionSpec
+from ttd_jax.report import published
 
 STATIC = Weighing(name="static")
 

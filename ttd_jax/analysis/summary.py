@@ -10,7 +10,7 @@ from ttd_jax import metrics
 from ttd_jax.analysis import ranking
 from ttd_jax.analysis.studies import STATIC, Study
 from ttd_jax.core.theory import Moments, bound_from_moments, pool_moments
-from ttd_jax.evaluation.intervals import estimate, paired_difference
+from ttd_jax.metrics.intervals import estimate, paired_difference
 
 
 def summarize(study: Study, records: Mapping[str, Mapping[str, Sequence[dict]]], spec) -> dict:

@@ -47,10 +47,8 @@ def run(values, arguments):
             weighings = sum(len(one.weighings) for one in study.passes)
             print(f"{study.name}: {weighings} fusions of each scene of {counts}")
         return
-    try:
+    with common.interruptible("finished scenes are"):
         results = analysis.analyze(values.config, out, resume=values.resume)
-    except KeyboardInterrupt:
-        raise UserError("interrupted: finished scenes are kept: run again with --resume") from None
     if values.json:
         print(dumps(results), end="")
         return

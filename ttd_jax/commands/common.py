@@ -1,5 +1,6 @@
 """Flags and checks that several commands share."""
 
+import contextlib
 import os
 import pathlib
 
@@ -64,6 +65,15 @@ def define_precision(values):
         "on TPUs; default: the device's fastest; bfloat16: in bfloat16 on any device",
         flag_values=values,
     )
+
+
+@contextlib.contextmanager
+def interruptible(kept: str):
+    """Tells whoever stops a run that `kept` is kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise UserError(f"interrupted: {kept} kept: run again with --resume") from None
 
 
 def require(values, *names):

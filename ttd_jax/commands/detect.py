@@ -62,10 +62,8 @@ def _eval(values):
     from ttd_jax.detection import evaluation
 
     out = pathlib.Path(values.out)
-    try:
+    with common.interruptible("finished scenes are"):
         result = evaluation.evaluate(values.config, out, resume=values.resume)
-    except KeyboardInterrupt:
-        raise UserError("interrupted: finished scenes are kept: run again with --resume") from None
     print(dumps(result) if values.json else (out / "results.md").read_text(), end="")
 
 

@@ -16,7 +16,6 @@ import pathlib
 from absl import flags
 
 from ttd_jax.commands import common
-from ttd_jax.errors import UserError
 from ttd_jax.files import dumps
 
 
@@ -37,7 +36,7 @@ def run(values, arguments):
     common.use_compilation_cache()
     from ttd_jax.evaluation import evaluate  # after the processes have met
 
-    try:
+    with common.interruptible("finished images are"):
         comparisons = evaluate.evaluate(
             values.config,
             pathlib.Path(values.out),
@@ -45,8 +44,6 @@ def run(values, arguments):
             process=process,
             processes=processes,
         )
-    except KeyboardInterrupt:
-        raise UserError("interrupted: finished images are kept: run again with --resume") from None
     if comparisons is None:  # the first process tells the results
         return
     if values.json:

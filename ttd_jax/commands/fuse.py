@@ -145,10 +145,8 @@ def run(values, arguments):
     if values.dry_run:
         _print_plan(job, values.json)
         return
-    try:
+    with common.interruptible("finished scenes are"):
         result = run_job(job, model, classifier)
-    except KeyboardInterrupt:
-        raise UserError("interrupted: finished scenes are kept: run again with --resume") from None
     if values.json:
         print(dumps({"out": str(out), **result}), end="")
         return

@@ -16,7 +16,7 @@ from absl import flags
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError
 from ttd_jax.evaluation import tables
-from ttd_jax.evaluation.score import plan_score, run_score
+from ttd_jax.evaluation.score import match_results, score_results
 from ttd_jax.metrics import METRICS, PROTOCOLS, lookup
 from ttd_jax.pictures.scenes import find_scenes, source_labels
 
@@ -44,20 +44,14 @@ def run(values, arguments):
     for folder in (*folders, *map(pathlib.Path, values.sources)):
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder: check the path")
-    job = plan_score(
-        folders,
-        source_labels(folders),
-        find_scenes(values.sources, least=1),
-        protocol=values.protocol,
-        names=names,
-        out=pathlib.Path(values.out),
-    )
+    out, scenes = pathlib.Path(values.out), find_scenes(values.sources, least=1)
+    pictures = match_results(folders, source_labels(folders), scenes)
     common.use_compilation_cache()
-    try:
-        records = run_score(job, resume=values.resume)
-    except KeyboardInterrupt:
-        raise UserError("interrupted: finished scores are kept: run again with --resume") from None
+    with common.interruptible("finished scores are"):
+        records = score_results(
+            pictures, out, protocol=values.protocol, names=names, resume=values.resume
+        )
     if values.json:
-        print((job.out / "scores.json").read_text(), end="")
+        print((out / "scores.json").read_text(), end="")
         return
     print(tables.markdown(tables.summarize(records, names), values.protocol, names), end="")

@@ -33,14 +33,10 @@ def run(values, start: Callable):
     from ttd_jax.training import stopping
 
     workdir = pathlib.Path(values.workdir)
-    try:
+    with common.interruptible("the newest checkpoint is"):
         outcome = start(
             values.config, workdir, resume=values.resume, process=process, processes=processes
         )
-    except KeyboardInterrupt:
-        raise UserError(
-            "interrupted: the newest checkpoint is kept: run again with --resume"
-        ) from None
     if outcome.reason == stopping.INTERRUPTED:
         raise UserError(f"interrupted after step {outcome.step}: saved: run again with --resume")
     if process == 0:

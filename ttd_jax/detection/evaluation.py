@@ -190,8 +190,7 @@ def _run(dataset, scenes, inputs, search, records):
         return example, inputs.pictures(example, decoded)
 
     loaded = ahead(load, todo, threads=1)  # they are fused as well
-    bar = progress(loaded, dataset, len(todo))
-    for index, (example, pictures) in bar:
+    for index, (example, pictures) in progress(loaded, dataset, len(todo)):
         size = scenes[index].size
         truth = truth_of(example, size)
         records.append(

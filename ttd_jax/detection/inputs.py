@@ -16,7 +16,7 @@ from ttd_jax.detection.average_precision import Truth
 from ttd_jax.errors import UserError, some
 from ttd_jax.networks import Model, fuse_pictures, lookup
 from ttd_jax.pictures.decode import decode_example
-from ttd_jax.pictures.examples import Example
+from ttd_jax.pictures.examples import Example, Examples
 from ttd_jax.pictures.images import Picture
 from ttd_jax.pictures.scenes import folder_images
 from ttd_jax.weights import store
@@ -75,7 +75,7 @@ class Inputs:
 
 
 @dataclasses.dataclass(frozen=True)
-class WithResults(Sequence):
+class WithResults(Examples):
     """Examples with anybody's results as further sources.
 
     Attributes:
@@ -95,9 +95,6 @@ class WithResults(Sequence):
     def roles(self) -> tuple[str, ...]:
         """Roles of the sources, then names of the results."""
         return (*self.examples.roles, *self.results)
-
-    def __len__(self):
-        return len(self.examples)
 
     def __getitem__(self, index):
         example = self.examples[index]

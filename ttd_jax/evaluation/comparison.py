@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from ttd_jax.evaluation import published
-from ttd_jax.evaluation.intervals import estimates, paired_differences
 from ttd_jax.metrics import METRICS
+from ttd_jax.metrics.intervals import estimates, paired_differences
 from ttd_jax.networks import lookup
+from ttd_jax.report import published
 from ttd_jax.report.csv_text import csv_text
 from ttd_jax.report.latex import booktabs, escape
 from ttd_jax.report.markdown import table

@@ -14,7 +14,7 @@ from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.evaluation.program import device_program
 from ttd_jax.networks import Model
 from ttd_jax.pictures.ahead import ahead
-from ttd_jax.pictures.batches import plan_batches, stack
+from ttd_jax.pictures.batches import plan_batches, stack, unfinished
 from ttd_jax.pictures.checking import Scenes
 from ttd_jax.pictures.decode import decode_example
 from ttd_jax.pictures.records import Records
@@ -75,8 +75,7 @@ def evaluate_dataset(
     known = records.finished()
     finished = {i for i, key in enumerate(scenes.keys) if (dataset, *key) in known}
     batches = plan_batches(scenes, job.batch_size)[process::processes]
-    todo = [(batch, batch.missing(finished)) for batch in batches]
-    todo = [(batch, slots) for batch, slots in todo if slots]
+    todo = unfinished(batches, finished)
     scored = sum(len(slots) for _, slots in todo)
     program = device_program(
         devices,
@@ -96,7 +95,7 @@ def evaluate_dataset(
 
     total, count, running = 0.0, 0.0, None
     groups = ahead(load, _same_shape(todo, len(devices)))
-    with progress(total=scored, description=dataset) as bar:
+    with progress(description=dataset, total=scored) as bar:
         for group, arrays in itertools.chain(groups, [(None, None)]):
             dispatched = group and (group, program(job.model, *arrays))  # returns at once
             if running is not None:

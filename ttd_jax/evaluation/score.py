@@ -1,6 +1,6 @@
 """Scores saved pictures of any method against their sources."""
 
-import dataclasses
+import functools
 import pathlib
 import time
 from collections.abc import Sequence
@@ -19,37 +19,25 @@ from ttd_jax.pictures.scenes import folder_images
 from ttd_jax.report.progress import progress
 
 
-@dataclasses.dataclass(frozen=True)
-class ScoreJob:
-    """What to score.
-
-    Attributes:
-      pictures: every saved picture and its sources: the method is the first role.
-      protocol: a key of `metrics.PROTOCOLS`.
-      names: the metrics.
-      out: the output folder.
-    """
-
-    pictures: tuple[Example, ...]
-    protocol: str
-    names: tuple[str, ...]
-    out: pathlib.Path
-
-
-def plan_score(
-    fused: Sequence[pathlib.Path],
-    labels: Sequence[str],
-    scenes: FolderExamples,
-    **options,
-) -> ScoreJob:
+def match_results(
+    folders: Sequence[pathlib.Path], labels: Sequence[str], scenes: FolderExamples
+) -> list[Example]:
     """Matches result folders with scenes by stem.
+
+    Args:
+      folders: of fused pictures.
+      labels: names of the folders.
+      scenes: the sources.
+
+    Returns:
+      Every fused picture and its sources: the label is the first role.
 
     Raises:
       UserError: a result without sources, or sets of results that differ in their names.
     """
     by_name = {scene.name: scene for scene in scenes}
     methods = {}
-    for folder, label in zip(fused, labels, strict=True):
+    for folder, label in zip(folders, labels, strict=True):
         pictures = folder_images(folder)
         strange = sorted(pictures.keys() - by_name.keys())
         if strange:
@@ -66,16 +54,29 @@ def plan_score(
                 f"{label} and {first[0]} differ in {len(different)} pictures "
                 f"({some(different)}): compare results for the same scenes"
             )
-    found = tuple(
+    return [
         Example(name, (label, *scenes.roles), (pictures[name], *by_name[name].sources))
         for label, pictures in methods.items()
         for name in sorted(pictures)
-    )
-    return ScoreJob(found, **options)
+    ]
 
 
-def run_score(job: ScoreJob, *, resume: bool = False) -> list[dict]:
+def score_results(
+    pictures: Sequence[Example],
+    out: pathlib.Path,
+    *,
+    protocol: str,
+    names: Sequence[str],
+    resume: bool = False,
+) -> list[dict]:
     """Scores what is not finished; writes scores.csv, scores.json, scores.md and summary.json.
+
+    Args:
+      pictures: see `match_results`.
+      out: the output folder.
+      protocol: a key of `metrics.PROTOCOLS`.
+      names: the metrics.
+      resume: keep the finished scores.
 
     Returns:
       One record for each picture: `method`, `image`, and the metrics under `scores`.
@@ -84,14 +85,10 @@ def run_score(job: ScoreJob, *, resume: bool = False) -> list[dict]:
       UserError: an unreadable picture, sizes that differ, or an output that cannot be written.
     """
     start = time.perf_counter()
-    settings = {"protocol": job.protocol, "metrics": list(job.names)}
-    store = Records(job.out, folder=UNFINISHED, key=_key)
+    settings = {"protocol": protocol, "metrics": list(names)}
+    store = Records(out, folder=UNFINISHED, key=_key)
     finished = store.find(settings) if resume else {}
-    evaluate = jax.jit(
-        lambda fused, sources: metrics.evaluate(
-            fused, sources, protocol=job.protocol, names=job.names
-        )
-    )
+    evaluate = jax.jit(functools.partial(metrics.evaluate, protocol=protocol, names=names))
 
     def load(example):
         """A picture's record, if it has one, and else the arguments of `evaluate`."""
@@ -101,26 +98,24 @@ def run_score(job: ScoreJob, *, resume: bool = False) -> list[dict]:
             "sha256": list(example.sha256),
         }
         known = finished.get(_key(record))
-        return (known, None) if known else (record, _grays(example, job.protocol))
+        return (known, None) if known else (record, _grays(example, protocol))
 
     records, scored = [], 0
     store.open(settings, finished.values())
     try:
-        bar = progress(total=len(job.pictures), description="scoring", unit="image")
-        with bar:
-            for _, (record, arrays) in ahead(load, job.pictures):
-                if arrays is not None:
-                    record["scores"] = {k: float(v) for k, v in evaluate(*arrays).items()}
-                    store.append(record)
-                    scored += 1
-                records.append(record)
-                bar.update()
+        loaded = progress(ahead(load, pictures), "scoring", len(pictures), unit="image")
+        for _, (record, arrays) in loaded:
+            if arrays is not None:
+                record["scores"] = {k: float(v) for k, v in evaluate(*arrays).items()}
+                store.append(record)
+                scored += 1
+            records.append(record)
     except BaseException:
         store.abandon()
         raise
     counts = {"scored": scored, "reused": len(records) - scored}
     timings = {"seconds": time.perf_counter() - start, **counts}
-    files = tables.score_files(records, job.protocol, job.names)
+    files = tables.score_files(records, protocol, names)
     store.close(settings, records, timings, files)
     return records
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from ttd_jax.evaluation.intervals import estimates, paired_differences
+from ttd_jax.metrics.intervals import estimates, paired_differences
 from ttd_jax.report.csv_text import csv_text
 from ttd_jax.report.markdown import table
 from ttd_jax.report.scores import heading, interval

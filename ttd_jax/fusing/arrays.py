@@ -8,13 +8,13 @@ import numpy as np
 
 from ttd_jax.core.fusion import Fusion
 from ttd_jax.core.quantization import quantize
-from ttd_jax.errors import UserError
 from ttd_jax.fusing.compute import BatchFuser
 from ttd_jax.fusing.options import SAVES, check_network
 from ttd_jax.networks import Model
 from ttd_jax.parts import default_memory, parse_size
 from ttd_jax.pictures.arrays import as_pictures
 from ttd_jax.pictures.batches import Batch
+from ttd_jax.pictures.sizes import check_least_size
 
 _KEPT = 4  # networks and ways of fusing whose compiled programs are kept
 _fusers = collections.OrderedDict()
@@ -62,12 +62,7 @@ def fuse(
     """
     sources = as_pictures(pictures)
     check_network(model.spec, len(sources), color)
-    if min(sources[0].size) < model.spec.min_size:
-        height, width = sources[0].size
-        raise UserError(
-            f"pictures are {width}x{height}: {model.spec.name} needs at least "
-            f"{model.spec.min_size}x{model.spec.min_size} pixels"
-        )
+    check_least_size("picture 1", sources[0].size, model.spec.min_size, model.spec.name)
     if isinstance(max_memory, str):
         max_memory = parse_size(max_memory)
     fuser = _fuser(model, model.strategy(strategy), color, window, max_memory)

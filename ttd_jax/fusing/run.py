@@ -13,7 +13,7 @@ from ttd_jax.networks import Model
 from ttd_jax.networks.illumination import Classifier
 from ttd_jax.parts import default_memory
 from ttd_jax.pictures.ahead import ahead
-from ttd_jax.pictures.batches import Batch, plan_batches
+from ttd_jax.pictures.batches import Batch, plan_batches, unfinished
 from ttd_jax.pictures.checking import Checked, Scenes, check
 from ttd_jax.pictures.examples import FolderExamples
 from ttd_jax.pictures.images import decode_picture
@@ -145,8 +145,7 @@ def run_job(job: FuseJob, model: Model, classifier: Classifier | None = None) ->
 
 def _fuse_batches(job, fuser, classifier):
     """Index -> record of the scenes that are fused now, and the times of their batches."""
-    todo = [(batch, batch.missing(job.finished)) for batch in job.batches]
-    todo = [(batch, slots) for batch, slots in todo if slots]
+    todo = unfinished(job.batches, job.finished)
 
     def load(item):
         return {slot: job.scenes.load(index) for slot, index in item[1].items()}
@@ -158,7 +157,7 @@ def _fuse_batches(job, fuser, classifier):
 
     records, times = {}, []
     total = sum(len(slots) for _, slots in todo)
-    with progress(total=total, description="fusing") as bar:
+    with progress(description="fusing", total=total) as bar:
         for (batch, slots), loaded in ahead(load, todo, 1, fits=fits):
             begun, compiled = time.perf_counter(), fuser.compile_seconds
             named = {slot: (example.name, own) for slot, (example, own) in loaded.items()}

@@ -6,6 +6,7 @@ import numpy as np
 
 from ttd_jax.errors import UserError
 from ttd_jax.pictures.images import Picture
+from ttd_jax.pictures.sizes import check_same_size
 
 
 def as_pictures(arrays: Sequence[np.ndarray]) -> tuple[Picture, ...]:
@@ -25,13 +26,8 @@ def as_pictures(arrays: Sequence[np.ndarray]) -> tuple[Picture, ...]:
     pictures = tuple(_as_picture(array, f"picture {m}") for m, array in enumerate(arrays, start=1))
     if not pictures:
         raise UserError("no pictures: pass one array or more")
-    for m, picture in enumerate(pictures[1:], start=2):
-        if picture.size != pictures[0].size:
-            sizes = [f"{p.size[0]}x{p.size[1]}" for p in (pictures[0], picture)]
-            raise UserError(
-                f"picture 1 is {sizes[0]} but picture {m} is {sizes[1]} (height x width): the "
-                "sources of a scene must be aligned and of one size"
-            )
+    titles = [f"picture {m}" for m in range(1, len(pictures) + 1)]
+    check_same_size(titles, [picture.size for picture in pictures])
     return pictures
 
 

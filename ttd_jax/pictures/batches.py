@@ -64,6 +64,12 @@ def plan_batches(scenes: Sequence, batch_size: int = 0) -> list[Batch]:
     return batches
 
 
+def unfinished(batches: Sequence[Batch], finished: Collection[int]) -> list[tuple]:
+    """`(batch, slot -> index of a scene that is not finished)` of those that have any."""
+    todo = [(batch, batch.missing(finished)) for batch in batches]
+    return [(batch, slots) for batch, slots in todo if slots]
+
+
 def stack(capacity: int, slots: Mapping, convert: Callable = np.asarray):
     """Arrays side by side; slots without any hold zeros.
 

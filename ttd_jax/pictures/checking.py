@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from ttd_jax.errors import UserError
 from ttd_jax.pictures.ahead import ahead
-from ttd_jax.pictures.decode import decode_example, show_size
+from ttd_jax.pictures.decode import decode_example
 from ttd_jax.pictures.examples import Example, FolderExamples
 from ttd_jax.pictures.images import Picture
+from ttd_jax.pictures.sizes import check_least_size
 from ttd_jax.processes import add_up
 from ttd_jax.report.progress import progress
 
@@ -131,18 +131,14 @@ def check(
             return found, None, 0
         pictures = decode_example(example, gray=gray)
         size, colored = pictures[0].size, tuple(picture.colored for picture in pictures)
-        if min(size) < least:
-            raise UserError(
-                f"{example.titles[0]} is {show_size(size)} (width x height): {needs} needs at "
-                f"least {least}x{least} pixels"
-            )
+        check_least_size(example.titles[0], size, least, needs)
         found = Checked(size, colored, sha256, len(example.boxes or ()))
         taken = sum(picture.nbytes for picture in pictures)
         return found, (example, pictures) if taken <= small else None, taken
 
     width = 3 + sources + 32 * (sources + 1)  # see `_as_row`
     kept, table = {}, np.zeros((len(every), width), np.int32)
-    with progress(total=len(mine), description="checking") as bar:
+    with progress(description="checking", total=len(mine)) as bar:
         for index, (found, loaded, taken) in ahead(look, mine, threads):
             table[index] = _as_row(found, width)
             if loaded is not None and taken <= room:

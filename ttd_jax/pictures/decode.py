@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from ttd_jax.errors import UserError
 from ttd_jax.pictures.examples import Example
 from ttd_jax.pictures.images import Picture, decode_picture
+from ttd_jax.pictures.sizes import check_same_size
 
 
 def decode_example(example: Example, *, gray: bool | Sequence[bool] = False) -> list[Picture]:
@@ -26,21 +26,5 @@ def decode_example(example: Example, *, gray: bool | Sequence[bool] = False) -> 
         decode_picture(example.read(index), title, gray=one)
         for index, (title, one) in enumerate(zip(titles, grays, strict=True))
     ]
-    for title, picture in zip(titles, pictures, strict=True):
-        if picture.size != pictures[0].size:
-            raise UserError(
-                f"{titles[0]} is {show_size(pictures[0].size)} (width x height) but {title} is "
-                f"{show_size(picture.size)}: the pictures of a scene must be aligned and of one "
-                "size"
-            )
+    check_same_size(titles, [picture.size for picture in pictures])
     return pictures
-
-
-def show_size(size: tuple[int, int]) -> str:
-    """(H, W) for a message: width x height.
-
-    Example:
-      >>> show_size((480, 640))
-      '640x480'
-    """
-    return f"{size[1]}x{size[0]}"

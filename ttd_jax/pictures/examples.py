@@ -1,12 +1,13 @@
 """A scene: aligned pictures of one view, in files or in memory, not decoded yet.
 
 Every source of scenes, be it folders, a prepared benchmark or a generator, is a sequence of
-`Example` with `names` and `roles`, in the order of the names.
+`Example` with `names` and `roles`, in the order of the names: `Examples`, or `FolderExamples`.
 """
 
 import dataclasses
 import hashlib
 import pathlib
+from collections.abc import Sequence
 
 from ttd_jax.pictures.images import read_bytes
 
@@ -63,6 +64,21 @@ class Example:
         """The content of one image file; see `files`."""
         source = self.sources[index]
         return source if isinstance(source, bytes) else read_bytes(source)
+
+
+class Examples(Sequence[Example]):
+    """Scenes by their position; of a subclass that has a name and an item for each.
+
+    Attributes:
+      names: of the scenes, without reading a file.
+      roles: of their sources.
+    """
+
+    names: tuple[str, ...]
+    roles: tuple[str, ...]
+
+    def __len__(self):
+        return len(self.names)
 
 
 class FolderExamples(tuple[Example, ...]):

@@ -8,11 +8,11 @@ import pathlib
 from collections.abc import Sequence
 
 from ttd_jax.errors import UserError
-from ttd_jax.pictures.examples import Example
+from ttd_jax.pictures.examples import Example, Examples
 
 
 @dataclasses.dataclass(frozen=True)
-class PreparedExamples(Sequence):
+class PreparedExamples(Examples):
     """Examples of a split of a prepared data set, read by position.
 
     Attributes:
@@ -29,9 +29,6 @@ class PreparedExamples(Sequence):
     roles: tuple[str, ...]
     classes: tuple[str, ...]
     _records: Sequence = dataclasses.field(repr=False)
-
-    def __len__(self):
-        return len(self.names)
 
     def __getitem__(self, index):
         number = range(len(self))[index]  # an IndexError here, negative numbers from the end

@@ -5,14 +5,13 @@ Nothing is downloaded: scikit-image and scikit-learn hold the files themselves.
 
 import dataclasses
 import functools
-from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from ttd_jax.errors import UserError
 from ttd_jax.pictures import synthetic
-from ttd_jax.pictures.examples import Example
+from ttd_jax.pictures.examples import Example, Examples
 from ttd_jax.pictures.images import encode_picture, quantize
 from ttd_jax.registry import unknown
 
@@ -68,7 +67,7 @@ HELD_BACK = tuple(name for name in PICTURES if name not in TRAINING)
 
 
 @dataclasses.dataclass(frozen=True)
-class PublicExamples(Sequence):
+class PublicExamples(Examples):
     """Public pictures as examples of one source each.
 
     Attributes:
@@ -78,9 +77,6 @@ class PublicExamples(Sequence):
 
     names: tuple[str, ...]
     roles: tuple[str, ...] = ("picture",)
-
-    def __len__(self):
-        return len(self.names)
 
     def __getitem__(self, index):
         pixels = quantize(public_picture(self.names[index]), np.uint8)

@@ -8,13 +8,12 @@ that ends in `summary.json` keeps them in `.unfinished/` until then.
 
 import contextlib
 import json
-import os
 import pathlib
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 
 from ttd_jax.errors import UserError, explain_os_errors
-from ttd_jax.files import dumps, read_json_lines
+from ttd_jax.files import dumps, read_json_lines, write_whole
 
 SUMMARY = "summary.json"
 TIMINGS = "timings.json"
@@ -97,8 +96,8 @@ class Records:
         with explain_os_errors(self._out, "choose another --out or free some space"):
             self._folder.mkdir(parents=True, exist_ok=True)
             if first:
-                self._write(self._folder / _SETTINGS, dumps(settings).encode())
-            self._write(self._lines, "".join(map(_line, kept)).encode())
+                self._write(self._folder / _SETTINGS, dumps(settings))
+            self._write(self._lines, "".join(map(_line, kept)))
             (self._out / SUMMARY).unlink(missing_ok=True)
             (self._out / TIMINGS).unlink(missing_ok=True)
 
@@ -118,8 +117,8 @@ class Records:
         with explain_os_errors(self._out, _FULL):
             for name, data in files:
                 self._write(self._out / name, data)
-            self._write(self._out / TIMINGS, dumps(timings).encode())
-            self._write(self._out / SUMMARY, dumps(summary).encode())
+            self._write(self._out / TIMINGS, dumps(timings))
+            self._write(self._out / SUMMARY, dumps(summary))
             shutil.rmtree(self._folder)
         return summary
 
@@ -136,14 +135,7 @@ class Records:
         return _read(self._out / SUMMARY) or []
 
     def _write(self, target, data):
-        """Whole or not at all; what a killed process leaves is in the folder of the records."""
-        part = self._lines.with_suffix(".part")
-        try:
-            part.write_bytes(data)
-            os.replace(part, target)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
+        write_whole(target, data, self._lines.with_suffix(".part"))
 
 
 def check_settings(place: pathlib.Path, known, given, *, flag: str = "--out"):

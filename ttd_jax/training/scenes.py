@@ -5,10 +5,11 @@ import itertools
 from collections.abc import Sequence
 
 from ttd_jax.errors import UserError
+from ttd_jax.pictures.examples import Examples
 
 
 @dataclasses.dataclass(frozen=True)
-class JoinedExamples(Sequence):
+class JoinedExamples(Examples):
     """The examples of several data sets, one after the other.
 
     Attributes:
@@ -26,9 +27,6 @@ class JoinedExamples(Sequence):
     def roles(self) -> tuple[str, ...]:
         """Of the sources of the first set."""
         return next(iter(self.parts.values())).roles
-
-    def __len__(self):
-        return sum(map(len, self.parts.values()))
 
     def __getitem__(self, index):
         number = range(len(self))[index]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ttd_jax.evaluation.intervals import estimate, paired_difference
+from ttd_jax.metrics.intervals import estimate, paired_difference
 
 
 def test_the_interval_is_about_the_normal_one_for_many_values():

@@ -1,8 +1,8 @@
 """The paper's figures as data."""
 
 from ttd_jax import metrics
-from ttd_jax.evaluation import published
 from ttd_jax.networks import lookup, networks
+from ttd_jax.report import published
 
 
 def test_every_table_has_known_metrics_and_the_papers_methods():

@@ -1,6 +1,6 @@
 """Write a network with its strategy as one program that runs without this package.
 
-    ttd-jax export --model=ifcnn_sum --weights=weights/ifcnn_sum --out=x.stablehlo
+    ttd-jax export --weights=weights/ifcnn_sum --out=x.stablehlo
     python -m ttd_jax.export.runner x.stablehlo sources.npy fused.npz
 
 The program is StableHLO as `jax.export` serializes it, lowered once for every batch and size, for

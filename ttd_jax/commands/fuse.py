@@ -1,7 +1,7 @@
 """Fuse pictures of one scene, or folders of them matched by file name.
 
-    ttd-jax fuse --model=ifcnn_sum --weights=weights/ifcnn_sum --out=out vis.png ir.png
-    ttd-jax fuse --model=ifcnn_sum --weights=weights/ifcnn_sum --out=out \\
+    ttd-jax fuse --weights=weights/ifcnn_sum --out=out vis.png ir.png
+    ttd-jax fuse --weights=weights/ifcnn_sum --out=out \\
         --save=fused,dominability,components,losses visible_dir infrared_dir
 
 Name two or more sources in the order of their roles: visible then infrared, MRI then CT / PET /

@@ -1,5 +1,12 @@
 """Compiled programs that are kept between runs."""
 
+import functools
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +14,7 @@ import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
 from ttd_jax.fusing import programs
+from ttd_jax.pictures.images import encode_picture
 
 
 class Traced:
@@ -20,10 +28,10 @@ class Traced:
         return {"sum": jnp.cumsum(tree["a"] + 2 * x[0])}
 
 
-def times_traced(cache, size=3, name="it"):
+def times_traced(cache, size=3, name="it", code=()):
     function = Traced()
     arguments = {"a": jnp.arange(float(size))}, (jnp.ones(size),)
-    program = programs.compile_kept(function, arguments, name=name, cache=cache)
+    program = programs.compile_kept(function, arguments, name=name, cache=cache, code=code)
     found = program(*jax.tree.leaves(arguments))["sum"]
     np.testing.assert_array_equal(found, np.cumsum(np.arange(size) + 2))
     return function.count
@@ -34,8 +42,109 @@ def test_a_program_is_traced_once_for_its_shapes_its_name_and_this_code(tmp_path
         assert times_traced(tmp_path, **different) == 1
         assert times_traced(tmp_path, **different) == 0
     assert len(list((tmp_path / programs.FOLDER).iterdir())) == 3
-    monkeypatch.setattr(programs, "_code", lambda: "another version")
+    monkeypatch.setattr(programs, "_code", lambda *_: "another version")
     assert times_traced(tmp_path) == 1
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """The folder of an importable package `programs_plugin`, whose `loss` reads its `numbers`."""
+    folder = tmp_path / "site" / "programs_plugin"
+    folder.mkdir(parents=True)
+    (folder / "numbers.py").write_text("GAIN = 1.0\n")
+    (folder / "__init__.py").write_text(
+        "from programs_plugin.numbers import GAIN\n\n\n"
+        "def loss(components, sources, static):\n    return GAIN * (static - sources)\n"
+    )
+    monkeypatch.syspath_prepend(folder.parent)
+    yield folder
+    for name in [name for name in sys.modules if name.startswith("programs_plugin")]:
+        del sys.modules[name]
+
+
+def test_a_program_is_of_all_code_of_the_packages_that_it_calls(package, tmp_path):
+    plugin = importlib.import_module("programs_plugin")
+    cache = tmp_path / "cache"
+    for _ in ("as it was", "changed in another file"):
+        programs._code.cache_clear()  # as in another process
+        assert times_traced(cache, code=[plugin.loss]) == 1
+        assert times_traced(cache, code=[plugin.loss]) == 0
+        (package / "numbers.py").write_text("GAIN = 2.0\n")
+
+
+def test_a_program_whose_code_cannot_be_read_is_not_kept(package, tmp_path):
+    plugin = importlib.import_module("programs_plugin")
+    made = {"__name__": "programs_plugin"}
+    exec("def loss(components, sources, static): ...", made)
+    shutil.rmtree(package)
+    for unreadable in (plugin.loss, made["loss"], functools.partial(jnp.sum, axis=0)):
+        for _ in range(2):
+            assert times_traced(tmp_path, code=[unreadable]) == 1
+
+
+REGISTER = """
+from ttd_jax.networks import IFCNN, FusionSpec, register_network
+from ttd_jax.core.dominability import DominabilitySettings, register_loss
+from programs_plugin.network import Brighter
+
+register_loss("plugged", loss)
+register_network(
+    FusionSpec(
+        name="plugged_ifcnn",
+        build=Brighter,
+        channels=3,
+        presets={"plugged": DominabilitySettings(loss="plugged", temperature=5.0)},
+    )
+)
+"""
+NETWORK = """
+from ttd_jax.networks import IFCNN
+
+class Brighter(IFCNN):
+    def finish(self, raw):
+        return super().finish(raw) * {share}
+"""
+SAVE = """
+import pathlib, sys
+from ttd_jax.networks import lookup
+from ttd_jax.networks.random_variables import random_variables
+from ttd_jax.weights.store import save
+spec = lookup("plugged_ifcnn")
+save(pathlib.Path(sys.argv[1]), spec.bind(random_variables(spec)), source={})
+"""
+
+
+def test_fusions_of_another_package_s_network_and_loss_follow_its_code(
+    package, tmp_path, command_line
+):
+    (package / "__init__.py").write_text((package / "__init__.py").read_text() + REGISTER)
+    about = package.parent / "programs_plugin-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: programs-plugin\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[ttd_jax.plugins]\nplugged = programs_plugin\n")
+    path = os.pathsep.join([str(package.parent), os.environ.get("PYTHONPATH", "")])
+    env = {"PYTHONPATH": path, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
+    (package / "network.py").write_text(NETWORK.format(share=1.0))
+    subprocess.run(
+        [sys.executable, "-c", SAVE, tmp_path / "weights"], env={**os.environ, **env}, check=True
+    )
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        pixels = rng.integers(0, 256, (12, 14, 3), np.uint8)
+        (tmp_path / f"{name}.png").write_bytes(encode_picture(pixels, ".png"))
+
+    def fused(out):
+        words = [f"--weights={tmp_path / 'weights'}", "--model=plugged_ifcnn"]
+        pictures = [tmp_path / "a.png", tmp_path / "b.png"]
+        result = command_line("fuse", *words, f"--out={tmp_path / out}", *pictures, env=env)
+        assert result.returncode == 0, result.stderr
+        return (tmp_path / out / "a.png").read_bytes()
+
+    before = fused("before")
+    (package / "numbers.py").write_text("GAIN = 9.0\n")
+    other_loss = fused("other_loss")
+    (package / "network.py").write_text(NETWORK.format(share=0.5))
+    assert len({before, other_loss, fused("other_network")}) == 3
 
 
 @pytest.fixture
@@ -60,7 +169,7 @@ def _configure(settings):
 def test_what_jax_has_in_its_cache_is_compiled_once_more(tmp_path, monkeypatch):
     """A program that was read from a file cannot be written to another one."""
     for version in ("one", "the next one, with the same program"):
-        monkeypatch.setattr(programs, "_code", lambda version=version: version)
+        monkeypatch.setattr(programs, "_code", lambda *_, version=version: version)
         jax.clear_caches()
         assert times_traced(tmp_path) == 1
         assert times_traced(tmp_path) == 0

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ttd_jax.core.color import resolve_color
-from ttd_jax.core.dominability import DominabilitySettings, dominance_shares
+from ttd_jax.core.dominability import LOSS_MAPS, DominabilitySettings, dominance_shares
 from ttd_jax.core.quantization import as_float
 from ttd_jax.fusing.programs import compile_kept
 from ttd_jax.networks import Model, fuse_pictures
@@ -127,7 +127,10 @@ class BatchFuser:
         batched = _batch_of_one(one) if shapes[0][0] == 1 else jax.vmap(one, in_axes=(None, 0))
         name = f"{self._settings} {mode} {self._save}"
         cache = jax.config.jax_compilation_cache_dir
-        program = compile_kept(batched, (self._model, pictures), name=name, cache=cache)
+        code = [type(self._model.module)]
+        if self._settings is not None:
+            code.append(LOSS_MAPS[self._settings.loss].difference)
+        program = compile_kept(batched, (self._model, pictures), name=name, cache=cache, code=code)
         if jax.default_backend() == "cpu":  # as pictures in integers and floats, these and the next
             taken += 3 * sum(4 * int(np.prod(shape)) for shape in shapes)
         return program if taken + program_bytes(program) <= self.memory else None

@@ -7,25 +7,31 @@ takes as long as to fuse a picture.
 import contextlib
 import functools
 import hashlib
+import inspect
 import os
 import pathlib
 import pickle
 import platform
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 
 import flax
 import jax
 from jax.experimental import serialize_executable
 from jax.experimental.compilation_cache import compilation_cache
 
-import ttd_jax
 from ttd_jax.files import write_whole
 
 FOLDER = "programs"  # within JAX's compilation cache, which is as trusted
 
 
 def compile_kept(
-    function: Callable, arguments: tuple, *, name: str, cache: str | None
+    function: Callable,
+    arguments: tuple,
+    *,
+    name: str,
+    cache: str | None,
+    code: Iterable[Callable] = (),
 ) -> jax.stages.Compiled:
     """Compiles a function for the first device, in this run or in an earlier one.
 
@@ -33,8 +39,10 @@ def compile_kept(
       function: takes `arguments`, gives a dict of arrays.
       arguments: arrays, or their shapes, in pytrees.
       name: tells the function from others of this package; all that it depends on beside the
-        shapes and static parts of its arguments and this package's code.
+        shapes and static parts of its arguments and the code.
       cache: JAX's compilation cache; None to keep nothing.
+      code: classes and functions that it calls and another package may define: a program is that of
+        their whole packages' code, as of this one's, and is not kept if some cannot be read.
 
     Returns:
       The program; it takes the leaves of the arguments: see `jax.tree.leaves`.
@@ -42,8 +50,9 @@ def compile_kept(
     leaves, structure = jax.tree.flatten(arguments)
     shapes = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
     path = None
-    if cache is not None:
-        key = "\n".join([name, str(structure), *map(str, shapes), *_surroundings()])
+    version = None if cache is None else _code(*code)
+    if version is not None:
+        key = "\n".join([name, str(structure), *map(str, shapes), version, *_surroundings()])
         path = pathlib.Path(cache) / FOLDER / hashlib.sha256(key.encode()).hexdigest()
         kept = _read(path)
         if kept is not None:
@@ -95,19 +104,39 @@ def _keep(compiled, path):
 def _surroundings():
     """What any program depends on."""
     device = jax.devices()[0]
-    yield from (jax.__version__, jax.lib.__version__, flax.__version__, _code())
+    yield from (jax.__version__, jax.lib.__version__, flax.__version__)
     yield from (device.device_kind, str(device.client.platform_version), _processor())
     yield os.environ.get("XLA_FLAGS", "")
     yield f"{jax.config.jax_enable_x64} {jax.config.jax_default_matmul_precision}"
 
 
 @functools.cache
-def _code():
-    """A hash of this package's code."""
+def _code(*things):
+    """A hash of the code of this package and of those that define `things`; None if unreadable."""
     found = hashlib.sha256()
-    for path in sorted(pathlib.Path(ttd_jax.__file__).parent.rglob("*.py")):
-        found.update(path.read_bytes())
+    try:
+        files = set().union(*map(_sources, (compile_kept, *things)))
+        for path in sorted(files):
+            found.update(path.read_bytes())
+    except OSError:
+        return None
     return found.hexdigest()
+
+
+def _sources(thing):
+    """The files of the top-level package that defines a class or function.
+
+    Raises:
+      OSError: there are none, or they are not all that it does.
+    """
+    name, thing = thing.__module__, inspect.unwrap(thing)
+    # A script may import what lies beside it; an object, a partial one too, holds more than code.
+    if name == "__main__" or not (inspect.isclass(thing) or inspect.isfunction(thing)):
+        raise OSError(f"{thing}: its code is not known")
+    package = sys.modules[name.partition(".")[0]]
+    folders = map(pathlib.Path, getattr(package, "__path__", ()))
+    files = {path for folder in folders for path in folder.rglob("*.py")}
+    return files | {pathlib.Path(inspect.getfile(thing))}
 
 
 def _processor():

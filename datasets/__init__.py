@@ -2,8 +2,7 @@
 
 import importlib
 
-from ttd_jax.errors import UserError
-from ttd_jax.registry import nearest
+from ttd_jax.registry import unknown
 
 # A benchmark is the folder of that name; its builder is `<name>_dataset_builder.Builder`.
 NAMES = (
@@ -26,7 +25,7 @@ def builder_class(name: str):
       UserError: for an unknown name; the message suggests the nearest known one.
     """
     if name not in NAMES:
-        raise UserError(f"unknown benchmark {name!r}: {_hint(name, NAMES)}")
+        raise unknown(name, NAMES, kind="benchmark")
     return importlib.import_module(f"ttd_jax_datasets.{name}.{name}_dataset_builder").Builder
 
 
@@ -42,10 +41,5 @@ def find_config(words: str):
     cls = builder_class(name)
     configs = {c.name: c for c in cls.BUILDER_CONFIGS}
     if config and config not in configs:
-        raise UserError(f"{name} has no config {config!r}: {_hint(config, configs)}")
+        raise unknown(config, configs, kind=f"{name} config")
     return cls, configs[config] if config else cls.BUILDER_CONFIGS[0]
-
-
-def _hint(name, known):
-    near = nearest(name, known)
-    return f"did you mean {near!r}?" if near else f"known: {', '.join(known)}"

@@ -1,6 +1,5 @@
 """The command line: finds the command and tells mistakes in one line; nothing else."""
 
-import difflib
 import importlib
 import signal
 import sys
@@ -8,6 +7,7 @@ import sys
 from absl import app, flags, logging
 
 from ttd_jax.errors import UserError
+from ttd_jax.registry import unknown
 
 # name -> one line; a command is the module of that name in `ttd_jax.commands`.
 COMMANDS = {
@@ -69,9 +69,7 @@ def _run(argv):
         print(f"ttd-jax {__version__}")
         return 0
     if name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"commands: {', '.join(COMMANDS)}"
-        raise UserError(f"unknown command {name!r}: {hint}")
+        raise unknown(name, COMMANDS, kind="command")
     command = importlib.import_module(f"ttd_jax.commands.{name}")
     values = flags.FlagValues()
     values.set_gnu_getopt(True)

@@ -16,7 +16,6 @@ _LAYERS = (nn.Conv, nn.Dense)
 # Bits of exponent and mantissa of what is multiplied; sums are float32.
 _OPERANDS = {"TF32 products": (8, 10), "bfloat16 products": (8, 7)}
 _WHOLE = "bfloat16 throughout"
-WAYS = (*_OPERANDS, _WHOLE)
 
 
 def measure_precision(model: Model, scenes: Sequence[np.ndarray]) -> dict:

@@ -5,8 +5,10 @@ import math
 import os
 import pathlib
 import platform
-import re
 from importlib import metadata
+
+from packaging.markers import Marker
+from packaging.requirements import Requirement
 
 from ttd_jax.doctor import selftest
 from ttd_jax.errors import UserError
@@ -26,9 +28,6 @@ PACKAGES = (
     "tensorflow-datasets",
     "torch",
 )
-
-_REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)(?:\[([^\]]*)\])?")
-_EXTRA = re.compile(r"""extra\s*==\s*['"]([^'"]+)['"]""")
 
 
 def make_report(weights_dir: pathlib.Path, data_dir: pathlib.Path) -> dict:
@@ -192,17 +191,15 @@ def _missing(package, extra):
     A requirement that holds on some systems only is left out: it may not be meant here.
     """
     lacking = set()
-    for requirement in metadata.requires(package) or []:
-        wanted, _, marker = requirement.partition(";")
-        named = _EXTRA.fullmatch(marker.strip())
-        if named is None or named[1] != extra:
+    named = str(Marker(f"extra == '{extra}'"))
+    for requirement in map(Requirement, metadata.requires(package) or []):
+        if str(requirement.marker) != named:
             continue
-        name, inner = _REQUIREMENT.match(wanted).groups()
-        if _version(name) is None:
-            lacking.add(name)
+        if _version(requirement.name) is None:
+            lacking.add(requirement.name)
             continue
-        for nested in (inner or "").split(","):
-            lacking |= _missing(name, nested.strip()) if nested else set()
+        for nested in requirement.extras:
+            lacking |= _missing(requirement.name, nested)
     return lacking
 
 

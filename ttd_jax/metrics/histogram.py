@@ -39,8 +39,8 @@ def _count(rows, columns_of, *, columns):
 
 def count_by_scatter(rows, columns_of, *, columns):
     """Counts with one addition a pixel: 1 ms for a 480x640 pair on two CPU cores."""
-    counts = jnp.zeros(LEVELS * columns, jnp.int32)
-    return counts.at[rows * columns + columns_of].add(1, mode="drop").reshape(LEVELS, columns)
+    counts = jnp.bincount(rows * columns + columns_of, length=LEVELS * columns)
+    return counts.reshape(LEVELS, columns)
 
 
 def count_by_matmul(rows, columns_of, *, columns):

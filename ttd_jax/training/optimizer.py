@@ -5,7 +5,6 @@ are: `*` stands for anything, slashes included. The name of a sub-tree stands fo
 """
 
 import dataclasses
-import difflib
 import fnmatch
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,6 +15,7 @@ import optax
 from flax import traverse_util
 
 from ttd_jax.errors import UserError
+from ttd_jax.registry import nearest
 
 METHODS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "step", "cosine")
@@ -90,29 +90,6 @@ class OptimizerOptions:
 def _require(condition, field, demand, value):
     if not condition:
         raise UserError(f"{field} must be {demand}, got {value}")
-
-
-# CDDFuse's authors: one Adam for each part of the network, each clipped by itself; the learning
-# rate halves every 20 epochs.
-CDDFUSE_GROUPS = {"encoder": 1.0, "decoder": 1.0, "base_fusion": 1.0, "detail_fusion": 1.0}
-
-
-def cddfuse_options(*, steps_per_epoch: int, **changes) -> OptimizerOptions:
-    """The options of CDDFuse's authors.
-
-    Args:
-      steps_per_epoch: updates in an epoch.
-      **changes: any field of `OptimizerOptions` to have otherwise.
-    """
-    options = OptimizerOptions(
-        schedule="step",
-        decay_steps=20 * steps_per_epoch,
-        floor=1e-6,
-        clip_norm=0.01,
-        clip_scope="group",
-        groups=CDDFUSE_GROUPS,
-    )
-    return dataclasses.replace(options, **changes)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -228,6 +205,7 @@ def _matches(path, pattern):
 
 def _nearest(pattern, paths):
     trees = {path.rsplit("/", depth)[0] for path in paths for depth in range(path.count("/") + 1)}
-    near = difflib.get_close_matches(pattern, sorted(trees), n=3, cutoff=0.4)
-    known = near or sorted({path.split("/")[0] for path in paths})
-    return f"{'near it are' if near else 'there are'} {', '.join(known)}"
+    near = nearest(pattern, sorted(trees))
+    if near:
+        return f"did you mean {near!r}?"
+    return f"there are {', '.join(sorted({path.split('/')[0] for path in paths}))}"

@@ -1,4 +1,8 @@
-"""One known file over HTTP: gone on with where it stopped, done only when its hash is right."""
+"""One known file over HTTP: gone on with where it stopped, done only when its hash is right.
+
+Not by pooch: it starts a stopped download again from the beginning, and knows no git blob ids,
+which are all that proves some of the files.
+"""
 
 import contextlib
 import dataclasses

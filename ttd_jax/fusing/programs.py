@@ -1,7 +1,9 @@
 """Compiled programs kept between runs.
 
 JAX's compilation cache spares what XLA does, but finds a program only once it was traced: that
-takes as long as to fuse a picture.
+takes as long as to fuse a picture. Exported programs (`jax.export`) in JAX's cache need no tracing,
+but are lowered again: a whole `ttd-jax fuse` of one 480x640 pair with IFCNN then takes 1.09 times
+the processor time, imports included, and 1.06 times with CDDFuse. So executables are kept here.
 """
 
 import contextlib

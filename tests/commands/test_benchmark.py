@@ -89,14 +89,20 @@ def plugged(tmp_path_factory):
 
 def test_a_network_of_another_package_is_timed(command_line, plugged):
     words = ["--what=fusion", "--model=plugged_mean", "--size=24x31", "--repeats=1", "--json"]
-    result = command_line("benchmark", *words, env=plugged)
+    result = command_line("benchmark", *words, env=plugged, process=True)
     assert result.returncode == 0, result.stderr
     assert [case["strategy"] for case in json.loads(result.stdout)["cases"]] == ["static", "ttd"]
 
 
 def test_a_network_without_twin_has_no_peer(refused, plugged):
     words = ["--what=fusion", "--model=plugged_mean", "--peer=torch"]
-    refused("benchmark", *words, env=plugged, named=["plugged_mean", "no twin", "ifcnn_sum"])
+    refused(
+        "benchmark",
+        *words,
+        env=plugged,
+        process=True,
+        named=["plugged_mean", "no twin", "ifcnn_sum"],
+    )
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):

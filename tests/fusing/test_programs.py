@@ -136,7 +136,8 @@ def test_fusions_of_another_package_s_network_and_loss_follow_its_code(
     def fused(out):
         words = [f"--weights={tmp_path / 'weights'}", "--model=plugged_ifcnn"]
         pictures = [tmp_path / "a.png", tmp_path / "b.png"]
-        result = command_line("fuse", *words, f"--out={tmp_path / out}", *pictures, env=env)
+        words += [f"--out={tmp_path / out}", *pictures]
+        result = command_line("fuse", *words, env=env, process=True)
         assert result.returncode == 0, result.stderr
         return (tmp_path / out / "a.png").read_bytes()
 

@@ -1,5 +1,6 @@
 """Examples from folders and from prepared benchmarks."""
 
+import json
 import pathlib
 import pickle
 import shutil
@@ -70,6 +71,23 @@ def test_the_data_folder_is_tfdss(monkeypatch, tmp_path, data_dir):
     monkeypatch.delenv("TFDS_DATA_DIR")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert default_data_dir() == tmp_path / "tensorflow_datasets"
+
+
+def test_a_data_set_of_another_package_goes_by_its_builder(data_dir, from_folder, tmp_path):
+    builder = "ttd_jax_datasets.tno.tno_dataset_builder:Builder"
+    copy = shutil.copytree(data_dir, tmp_path / "prepared")
+    (path,) = copy.glob("tno/fusion/*/metadata.json")
+    metadata = json.loads(path.read_text())
+    path.write_text(json.dumps({key: metadata[key] for key in ("roles", "names")}))
+    for name in (builder, f"{builder}/fusion"):
+        found = prepared_examples(name, "test", data_dir=copy)
+        assert [example.files for example in found] == [example.files for example in from_folder]
+        assert found.classes == ()
+    with pytest.raises(UserError, match=r"Builder is not prepared here: prepare it with TFDS"):
+        prepared_examples(builder, "test", data_dir=tmp_path)
+    for name in ("no_such_module:Builder", "ttd_jax_datasets.tno:Builder"):
+        with pytest.raises(UserError, match=rf"{name}: .*MODULE:BUILDER"):
+            prepared_examples(name, "test", data_dir=data_dir)
 
 
 def test_what_is_not_there_is_explained(data_dir):

@@ -42,7 +42,7 @@ class DetectorSettings:
     inputs: str = "bgr"
     size: tuple[int, int] = (640, 640)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         # Lists are what a manifest gives; static parts of a pytree must be hashable.
         object.__setattr__(self, "classes", tuple(self.classes))
         object.__setattr__(self, "size", tuple(self.size))

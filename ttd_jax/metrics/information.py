@@ -1,5 +1,6 @@
 """EN, CE, MI, NMI: what the gray-level histograms say."""
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -9,7 +10,9 @@ from ttd_jax.metrics.inputs import prepare, safe_divide
 _EMPTY_BIN = 1e-7  # keeps the logarithm of an empty bin of the fused image finite
 
 
-def entropy(fused, sources=None, *, protocol="paper"):
+def entropy(
+    fused: chex.Array, sources: chex.Array | None = None, *, protocol: str = "paper"
+) -> chex.Array:
     """EN = -sum_k p_k log2 p_k in bits, in 0..8; 0 for a constant image.
 
     Reference: Roberts et al., J. Appl. Remote Sens. 2 (2008) 023522.
@@ -18,7 +21,7 @@ def entropy(fused, sources=None, *, protocol="paper"):
     return _entropy(histogram(fused)) / jnp.log(2.0)
 
 
-def cross_entropy(fused, sources, *, protocol="paper"):
+def cross_entropy(fused: chex.Array, sources: chex.Array, *, protocol: str = "paper") -> chex.Array:
     """CE: how badly the fused histogram codes those of the sources, in bits.
 
     'paper': root mean square over the sources of c_m = -sum_k p_m(k) log2(p_F(k) + 1e-7); at most
@@ -38,7 +41,9 @@ def cross_entropy(fused, sources, *, protocol="paper"):
     return jnp.sqrt(jnp.mean(jnp.square(crosses)))
 
 
-def mutual_information(fused, sources, *, protocol="paper"):
+def mutual_information(
+    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper"
+) -> chex.Array:
     """MI = sum over m of I(F; X_m) in nats, in 0..M ln 256.
 
     A constant image shares nothing: 0, up to rounding.
@@ -49,7 +54,9 @@ def mutual_information(fused, sources, *, protocol="paper"):
     return jnp.sum(_shared_information(_joint(fused, sources)))
 
 
-def normalized_mutual_information(fused, sources, *, protocol="paper"):
+def normalized_mutual_information(
+    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper"
+) -> chex.Array:
     """NMI = 2 sum over m of I(F; X_m) / (H(F) + H(X_m)), in 0..M.
 
     A source counts for 0 where it and the fused image are constant: there is nothing to share.

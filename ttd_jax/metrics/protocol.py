@@ -3,6 +3,7 @@
 Gray conversions are exact integer arithmetic on uint8 arrays, NumPy's or JAX's.
 """
 
+import chex
 import jax.numpy as jnp
 import numpy as np
 
@@ -19,7 +20,7 @@ _OPENCV = (9798, 19235, 3735)
 _SHIFT = 15
 
 
-def check(protocol):
+def check(protocol: str) -> None:
     """Refuses an unknown protocol.
 
     Raises:
@@ -29,7 +30,7 @@ def check(protocol):
         raise unknown(protocol, PROTOCOLS, kind="protocol")
 
 
-def source_gray(image):
+def source_gray(image: chex.Array) -> chex.Array:
     """Gray of a source image, to the integer what OpenCV's RGB to gray conversion gives.
 
     Args:
@@ -45,7 +46,7 @@ def source_gray(image):
     return ((red + green + blue + (1 << (_SHIFT - 1))) >> _SHIFT).astype(np.float32)
 
 
-def fused_gray(image, *, protocol="paper"):
+def fused_gray(image: chex.Array, *, protocol: str = "paper") -> chex.Array:
     """Gray of a fused picture as a protocol judges it.
 
     'paper' weighs red as blue and blue as red, round(0.114 R + 0.587 G + 0.299 B): the published

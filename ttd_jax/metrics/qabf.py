@@ -1,5 +1,6 @@
 """Qabf: how well the fused image keeps the sources' edges."""
 
+import chex
 import jax.numpy as jnp
 
 from ttd_jax.metrics.filters import sobel
@@ -10,7 +11,9 @@ _ORIENTATION = (0.9879, -22.0, 0.8)
 _TINY = 1e-20
 
 
-def edge_preservation(fused, sources, *, protocol="paper"):
+def edge_preservation(
+    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper"
+) -> chex.Array:
     """Qabf = sum over m and pixels of Q_m g_m over the sum of g_m; at most 0.9748.
 
     g is the Sobel edge strength (replicated border) and alpha = atan(sy / sx), pi / 2 where sx is

@@ -48,7 +48,7 @@ class Metric:
 METRICS: Registry[Metric] = Registry("metric")
 
 
-def register_metric(metric: Metric):
+def register_metric(metric: Metric) -> None:
     """Makes a metric known by its name: to `evaluate`, and to every command that scores.
 
     Raises:

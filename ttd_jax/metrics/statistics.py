@@ -1,5 +1,6 @@
 """SD, SCD, CC, MSE, PSNR: moments of whole images."""
 
+import chex
 import jax.numpy as jnp
 
 from ttd_jax.metrics.inputs import offset, prepare, safe_sqrt
@@ -11,7 +12,9 @@ _NO_VARIANCE = 1e-9
 PSNR_LIMIT = 100.0  # decibel
 
 
-def standard_deviation(fused, sources=None, *, protocol="paper"):
+def standard_deviation(
+    fused: chex.Array, sources: chex.Array | None = None, *, protocol: str = "paper"
+) -> chex.Array:
     """SD: population standard deviation, in 0..127.5; differentiable.
 
     Reference: Rao, Meas. Sci. Technol. 8 (1997) 355-367.
@@ -20,7 +23,9 @@ def standard_deviation(fused, sources=None, *, protocol="paper"):
     return safe_sqrt(_covariance(fused, fused))
 
 
-def sum_of_correlations_of_differences(fused, sources, *, protocol="paper"):
+def sum_of_correlations_of_differences(
+    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper"
+) -> chex.Array:
     """SCD = sum over m of corr(F - mean of the other sources, X_m), in -M..M.
 
     For two sources corr(F - B, A) + corr(F - A, B); for a single one corr(F, A).
@@ -33,7 +38,7 @@ def sum_of_correlations_of_differences(fused, sources, *, protocol="paper"):
     return jnp.sum(_correlation(fused[None] - others, sources))
 
 
-def correlation(fused, sources, *, protocol="paper"):
+def correlation(fused: chex.Array, sources: chex.Array, *, protocol: str = "paper") -> chex.Array:
     """CC: mean over m of corr(F, X_m), in -1..1; a constant image correlates 0 with anything.
 
     Reference: Ma et al., Information Fusion 45 (2019) 153-178.
@@ -42,7 +47,9 @@ def correlation(fused, sources, *, protocol="paper"):
     return jnp.mean(_correlation(fused[None], sources))
 
 
-def mean_squared_error(fused, sources, *, protocol="paper"):
+def mean_squared_error(
+    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper"
+) -> chex.Array:
     """MSE: mean over m of mean (F - X_m)^2, in 0..65025; differentiable.
 
     Reference: Ma et al., Information Fusion 45 (2019) 153-178.
@@ -51,7 +58,7 @@ def mean_squared_error(fused, sources, *, protocol="paper"):
     return jnp.mean(jnp.square(fused[None] - sources))
 
 
-def psnr(fused, sources, *, protocol="paper"):
+def psnr(fused: chex.Array, sources: chex.Array, *, protocol: str = "paper") -> chex.Array:
     """PSNR = 10 log10(max(F)^2 / MSE) in decibel, held within -100..100.
 
     100 where the fused image equals every source (MSE 0); -100 for a black fused image of sources

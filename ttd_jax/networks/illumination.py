@@ -32,7 +32,7 @@ class IlluminationClassifier(nn.Module):
     precision: Any = jax.lax.Precision.HIGHEST
 
     @nn.compact
-    def __call__(self, rgb):
+    def __call__(self, rgb: chex.Array) -> tuple[chex.Array, dict[str, chex.Array]]:
         """P(day) of one picture, and what it was made from.
 
         Args:
@@ -68,7 +68,7 @@ class IlluminationClassifier(nn.Module):
         return day_probability(pre_relu), {"pooled": pooled, "pre_relu": pre_relu}
 
 
-def day_probability(pre_relu):
+def day_probability(pre_relu: chex.Array) -> chex.Array:
     """Day's share of the positive scores: relu(s0) / (relu(s0) + relu(s1)).
 
     Args:
@@ -136,7 +136,7 @@ class ClassifierSpec(NetworkSpec):
         """The smallest picture, f32[H, W, 3]."""
         return (self.min_size, self.min_size, 3)
 
-    def bind(self, variables: Any, *, settings=None, **options) -> Classifier:
+    def bind(self, variables: Any, *, settings: None = None, **options: Any) -> Classifier:
         """A `Classifier`; it has no settings."""
         del settings
         return Classifier(variables=variables, module=self.build(**options), spec=self)

@@ -83,7 +83,7 @@ class NetworkSpec:
         """Shape of an input that its module can be initialized with."""
         raise NotImplementedError
 
-    def bind(self, variables: Any, *, settings: Any = None, **options) -> Any:
+    def bind(self, variables: Any, *, settings: Any = None, **options: Any) -> Any:
         """The module with its variables, as the functions of this package take it.
 
         Args:
@@ -105,7 +105,7 @@ class NetworkSpec:
         """Settings that a checkpoint tells by its flat dict of tensors; None for the spec's own."""
         del tensors
 
-    def shapes(self, settings: Any = None, **options) -> dict[str, jax.ShapeDtypeStruct]:
+    def shapes(self, settings: Any = None, **options: Any) -> dict[str, jax.ShapeDtypeStruct]:
         """Shape and dtype of every variable: '/'-joined path -> struct.
 
         Args:
@@ -118,7 +118,7 @@ class NetworkSpec:
         tree = jax.eval_shape(lambda x: module.init(jax.random.key(0), x), shape)
         return traverse_util.flatten_dict(tree, sep="/")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"  # the same in every process
 
 
@@ -164,7 +164,9 @@ class FusionSpec(NetworkSpec):
         side = max(16, self.min_size)
         return (self.source_count or 2, side, side, self.channels)
 
-    def bind(self, variables: Any, *, settings=None, **options) -> Model:
+    def bind(
+        self, variables: Any, *, settings: DominabilitySettings | None = None, **options: Any
+    ) -> Model:
         """A `Model`; by default with the settings of the default preset."""
         return Model(
             variables=variables,
@@ -199,7 +201,7 @@ class FusionSpec(NetworkSpec):
 NETWORKS: Registry[NetworkSpec] = Registry("model")
 
 
-def register_network(spec: NetworkSpec):
+def register_network(spec: NetworkSpec) -> None:
     """Makes a network known by its name to every function and command.
 
     Args:

@@ -6,6 +6,8 @@ import os
 import pathlib
 import re
 
+import jax
+
 _UNITS = {"": 1, "b": 1} | {
     f"{prefix}{suffix}": base**power
     for power, prefix in enumerate("kmgt", start=1)
@@ -47,7 +49,7 @@ def format_size(count: int) -> str:
     return f"{math.ceil(count / 2**20)}MiB"
 
 
-def free_memory(device) -> int:
+def free_memory(device: jax.Device) -> int:
     """Bytes that are free where a device computes: its own memory, or the machine's for a CPU."""
     if device.platform != "cpu":
         stats = device.memory_stats() or {}
@@ -58,7 +60,7 @@ def free_memory(device) -> int:
     return machine if group is None else min(machine, group)
 
 
-def program_bytes(compiled) -> int:
+def program_bytes(compiled: jax.stages.Compiled) -> int:
     """What one run of a compiled program holds at most: arguments, results and temporaries."""
     sizes = compiled.memory_analysis()
     return (

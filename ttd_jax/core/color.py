@@ -10,6 +10,7 @@ import chex
 import jax.numpy as jnp
 
 from ttd_jax.core.fusion import Fusion
+from ttd_jax.errors import UserError
 
 LUMA = (0.299, 0.587, 0.114)
 # Mean and standard deviation of ImageNet's RGB in [0, 1], which networks are standardized by.
@@ -94,10 +95,10 @@ def fuse_in_color(
       one; `components` are luma in 'luma' and 'gray'.
 
     Raises:
-      ValueError: 'rgb' with a network of one channel, or 'luma' without a colored picture.
+      UserError: 'rgb' with a network of one channel, or 'luma' without a colored picture.
     """
     if mode == "rgb" and channels != 3:
-        raise ValueError("mode 'rgb' needs a network of three channels")
+        raise UserError("mode 'rgb' needs a network of three channels")
     fusion = fuse(network_sources(pictures, mode=mode, channels=channels))
     if mode in ("rgb", "network"):
         return fusion
@@ -109,7 +110,7 @@ def fuse_in_color(
         return fusion
     colored = [picture for picture in pictures if picture.shape[-1] == 3]
     if not colored:
-        raise ValueError("mode 'luma' needs a picture with color")
+        raise UserError("mode 'luma' needs a picture with color")
     chroma = jnp.stack([rgb_to_ycbcr(picture)[1] for picture in colored])
     return fusion.replace(image=ycbcr_to_rgb(fusion.image, merge_chroma(chroma)))
 

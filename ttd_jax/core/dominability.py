@@ -55,17 +55,17 @@ class DominabilitySettings:
             ("correlation", CORRELATIONS),
         ):
             if getattr(self, field) not in allowed:
-                raise ValueError(f"{field} must be one of {allowed}, got {getattr(self, field)!r}")
+                raise UserError(f"{field} must be one of {allowed}, got {getattr(self, field)!r}")
         if self.loss not in LOSS_MAPS:
             raise unknown(self.loss, LOSS_MAPS, kind="loss map")
         if not self.temperature > 0:
-            raise ValueError(f"temperature must be positive, got {self.temperature}")
+            raise UserError(f"temperature must be positive, got {self.temperature}")
         if self.form == "linear" and self.normalization != "softmax":
-            raise ValueError(
+            raise UserError(
                 "form 'linear' gives negative scores: only 'softmax' can normalize them"
             )
         if self.clip and self.space != "image":
-            raise ValueError("clip=True needs space='image': the network's domain has no [0, 1]")
+            raise UserError("clip=True needs space='image': the network's domain has no [0, 1]")
 
 
 # Loss maps ------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def relative_dominability(
       f32[M, ...], the same shape as `losses`.
 
     Raises:
-      ValueError: for an unknown option, or 'linear' without 'softmax'.
+      UserError: for an unknown option, or 'linear' without 'softmax'.
 
     Example:
       >>> rd = relative_dominability(jnp.array([[0.0], [0.5]]), temperature=50.0)

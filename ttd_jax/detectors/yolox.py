@@ -22,6 +22,7 @@ from ttd_jax.detectors.yolox_blocks import (
     SpatialPyramid,
     upsample,
 )
+from ttd_jax.errors import UserError
 
 STRIDES = (8, 16, 32)
 # Of the scores before training: an object is rare.
@@ -173,7 +174,7 @@ class YOLOX(nn.Module):
           and logarithmic sizes w and h in units of s, logits of being an object and of each class.
 
         Raises:
-          ValueError: for another number of channels, or sides that are no multiples of 32.
+          UserError: for another number of channels, or sides that are no multiples of 32.
         """
         step = self.min_size
         if (
@@ -181,7 +182,7 @@ class YOLOX(nn.Module):
             or x.shape[-1] != 3
             or any(side < 1 or side % step for side in x.shape[-3:-1])
         ):
-            raise ValueError(
+            raise UserError(
                 "YOLOX takes pictures of three channels whose sides are multiples of "
                 f"{step} pixels, f32[H, W, 3]: got shape {x.shape}"
             )

@@ -15,6 +15,14 @@ def average_gradient(
     'paper' averages over all H W pixels; 'vifb' divides the same sum by (H - 1) (W - 1). An axis
     of one pixel has no gradient and divides by 1. In 0..255 ('paper').
 
+    Args:
+      fused: f32[H, W], grays in 0..255.
+      sources: f32[M, H, W] or None: nothing but its shape is looked at.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+
     Reference: Cui et al., Optics Communications 341 (2015) 199-209.
     """
     fused, _ = prepare(fused, sources, protocol)
@@ -33,6 +41,14 @@ def edge_intensity(
 
     'paper' divides the Sobel by 4; 'vifb' takes it raw: exactly four times as much.
 
+    Args:
+      fused: f32[H, W], grays in 0..255.
+      sources: f32[M, H, W] or None: nothing but its shape is looked at.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+
     Reference: Rajalingam and Priya, Int. J. Eng. Sci. Invention 2 (2018).
     """
     fused, _ = prepare(fused, sources, protocol)
@@ -46,6 +62,14 @@ def spatial_frequency(
     """SF: sqrt(mean dx^2 + mean dy^2) of the differences of neighbors, in 0..361.
 
     'paper' takes true means, each over its own differences; 'vifb' divides both sums by H W.
+
+    Args:
+      fused: f32[H, W], grays in 0..255.
+      sources: f32[M, H, W] or None: nothing but its shape is looked at.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
 
     Reference: Eskicioglu and Fisher, IEEE Trans. Communications 43 (1995) 2959-2965.
     """

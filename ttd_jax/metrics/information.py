@@ -15,6 +15,14 @@ def entropy(
 ) -> chex.Array:
     """EN = -sum_k p_k log2 p_k in bits, in 0..8; 0 for a constant image.
 
+    Args:
+      fused: f32[H, W], grays in 0..255.
+      sources: f32[M, H, W] or None: nothing but its shape is looked at.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+
     Reference: Roberts et al., J. Appl. Remote Sens. 2 (2008) 023522.
     """
     fused, _ = prepare(fused, sources, protocol)
@@ -27,6 +35,13 @@ def cross_entropy(fused: chex.Array, sources: chex.Array, *, protocol: str = "pa
     'paper': root mean square over the sources of c_m = -sum_k p_m(k) log2(p_F(k) + 1e-7); at most
     23.25. 'vifb': mean over the sources of sum_k p_m(k) log2(p_m(k) / p_F(k)) over the grays that
     both images have; no gray in common gives 0.
+
+    Args:
+      fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
 
     Reference: Bulanon et al., Biosystems Engineering 103 (2009) 12-22.
     """
@@ -48,6 +63,13 @@ def mutual_information(
 
     A constant image shares nothing: 0, up to rounding.
 
+    Args:
+      fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+
     Reference: Qu et al., Electronics Letters 38 (2002) 313-315.
     """
     fused, sources = prepare(fused, sources, protocol)
@@ -60,6 +82,13 @@ def normalized_mutual_information(
     """NMI = 2 sum over m of I(F; X_m) / (H(F) + H(X_m)), in 0..M.
 
     A source counts for 0 where it and the fused image are constant: there is nothing to share.
+
+    Args:
+      fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
 
     Reference: Hossny et al., Electronics Letters 44 (2008) 1066-1067.
     """

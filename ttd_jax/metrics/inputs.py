@@ -23,7 +23,7 @@ def prepare(
 
     Raises:
       AssertionError: if the shapes do not fit.
-      ValueError: for an unknown protocol.
+      UserError: for an unknown protocol.
     """
     protocols.check(protocol)
     fused = jnp.asarray(fused, jnp.float32)

@@ -7,6 +7,7 @@ import chex
 import jax.numpy as jnp
 import numpy as np
 
+from ttd_jax.errors import UserError
 from ttd_jax.registry import unknown
 
 # A table of figures always names its protocol: figures of the two cannot be compared.
@@ -78,8 +79,8 @@ def _planes(image):
     """The image as i32[H, W, 1 or 3]."""
     image = image if isinstance(image, jnp.ndarray) else np.asarray(image)
     if image.dtype != np.uint8:
-        raise ValueError(f"gray conversion takes uint8 pictures, got {image.dtype}")
+        raise UserError(f"gray conversion takes uint8 pictures, got {image.dtype}")
     image = image[..., None] if image.ndim == 2 else image
     if image.ndim != 3 or image.shape[-1] not in (1, 3):
-        raise ValueError(f"expected [H, W], [H, W, 1] or [H, W, 3], got {image.shape}")
+        raise UserError(f"expected [H, W], [H, W, 1] or [H, W, 3], got {image.shape}")
     return image.astype(np.int32)

@@ -21,6 +21,13 @@ def edge_preservation(
     a = | |alpha_m - alpha_F| - pi / 2 | / (pi / 2), one for parallel edges and zero for crossed
     ones. Sources without any edge give 0.
 
+    Args:
+      fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+
     Reference: Xydeas and Petrovic, Electronics Letters 36 (2000) 308-309.
     """
     fused, sources = prepare(fused, sources, protocol)

@@ -17,6 +17,13 @@ def ssim(fused: chex.Array, sources: chex.Array, *, protocol: str = "paper") -> 
     1.5 and population covariance. Data range 255, mean over the windows inside the image; a
     smaller image gets the largest window that fits.
 
+    Args:
+      fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+
     Reference: Wang et al., IEEE Trans. Image Processing 13 (2004) 600-612.
     """
     fused, sources = prepare(fused, sources, protocol)

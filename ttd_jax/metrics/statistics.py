@@ -17,6 +17,14 @@ def standard_deviation(
 ) -> chex.Array:
     """SD: population standard deviation, in 0..127.5; differentiable.
 
+    Args:
+      fused: f32[H, W], grays in 0..255.
+      sources: f32[M, H, W] or None: nothing but its shape is looked at.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+
     Reference: Rao, Meas. Sci. Technol. 8 (1997) 355-367.
     """
     fused, _ = prepare(fused, sources, protocol)
@@ -30,6 +38,13 @@ def sum_of_correlations_of_differences(
 
     For two sources corr(F - B, A) + corr(F - A, B); for a single one corr(F, A).
 
+    Args:
+      fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+
     Reference: Aslantas and Bendes, AEU Int. J. Electronics and Communications 69 (2015) 1890-1896.
     """
     fused, sources = prepare(fused, sources, protocol)
@@ -40,6 +55,13 @@ def sum_of_correlations_of_differences(
 
 def correlation(fused: chex.Array, sources: chex.Array, *, protocol: str = "paper") -> chex.Array:
     """CC: mean over m of corr(F, X_m), in -1..1; a constant image correlates 0 with anything.
+
+    Args:
+      fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
 
     Reference: Ma et al., Information Fusion 45 (2019) 153-178.
     """
@@ -52,6 +74,13 @@ def mean_squared_error(
 ) -> chex.Array:
     """MSE: mean over m of mean (F - X_m)^2, in 0..65025; differentiable.
 
+    Args:
+      fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+
     Reference: Ma et al., Information Fusion 45 (2019) 153-178.
     """
     fused, sources = prepare(fused, sources, protocol)
@@ -63,6 +92,13 @@ def psnr(fused: chex.Array, sources: chex.Array, *, protocol: str = "paper") -> 
 
     100 where the fused image equals every source (MSE 0); -100 for a black fused image of sources
     that are not black.
+
+    Args:
+      fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
 
     Reference: Jagalingam and Hegde, Aquatic Procedia 4 (2015) 133-142.
     """

@@ -24,6 +24,13 @@ def visual_information_fidelity(
     Below 41 pixels a side some window is larger than its scale: it shrinks to the largest odd size
     that fits, and a scale left with windows of one pixel has no variance and adds nothing.
 
+    Args:
+      fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+
     Reference: Sheikh and Bovik, IEEE Trans. Image Processing 15 (2006) 430-444.
     """
     fused, sources = prepare(fused, sources, protocol)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax import struct
 
+from ttd_jax.errors import UserError
 from ttd_jax.networks.layout import LINEAR, Layout, biased
 from ttd_jax.networks.spec import NetworkSpec, register_network
 
@@ -43,10 +44,10 @@ class IlluminationClassifier(nn.Module):
           and `pre_relu` f32[2], the scores of day and of night, any sign.
 
         Raises:
-          ValueError: for another rank or number of channels, or a smaller picture.
+          UserError: for another rank or number of channels, or a smaller picture.
         """
         if rgb.ndim != 3 or rgb.shape[-1] != 3 or min(rgb.shape[:2]) < self.min_size:
-            raise ValueError(
+            raise UserError(
                 f"the illumination classifier takes one RGB picture of at least "
                 f"{self.min_size}x{self.min_size} pixels, f32[H, W, 3]: got shape {rgb.shape}"
             )
@@ -108,7 +109,7 @@ def illumination(classifier: Classifier, rgb: chex.Array) -> chex.Array:
       f32[] in [0, 1]; 0.5 where the classifier finds evidence of neither day nor night.
 
     Raises:
-      ValueError: for another rank or number of channels, or a smaller picture.
+      UserError: for another rank or number of channels, or a smaller picture.
 
     Example:
       >>> classifier = random_model("piafusion_classifier")  # or ttd_jax.load(...)

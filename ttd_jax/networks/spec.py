@@ -27,6 +27,7 @@ from flax import traverse_util
 
 from ttd_jax.core.dominability import LOSS_MAPS, DominabilitySettings
 from ttd_jax.core.tasks import TASKS
+from ttd_jax.errors import UserError
 from ttd_jax.networks.base import Network
 from ttd_jax.networks.layout import Layout
 from ttd_jax.networks.model import Model
@@ -215,7 +216,7 @@ def register_network(spec: NetworkSpec) -> None:
         if wrong:
             raise unknown(wrong[0], TASKS, kind="task")
         if not spec.presets:
-            raise ValueError(f"{spec.name}: a fusion network needs at least one preset")
+            raise UserError(f"{spec.name}: a fusion network needs at least one preset")
     NETWORKS.register(spec.name, spec)
 
 

@@ -235,9 +235,8 @@ def fuse_in_windows(
       A `Fusion` of numpy arrays, f32.
 
     Raises:
-      UserError: the network cannot be cut, there is too little memory for any strip, or the window
-        is too small.
-      ValueError: `max_memory` is no size.
+      UserError: the network cannot be cut, there is too little memory for any strip, the window is
+        too small, or `max_memory` is no size.
 
     Example:
       >>> fusion = fuse_in_windows(model, sources, model.settings, max_memory="2GiB")

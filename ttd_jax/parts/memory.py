@@ -8,6 +8,8 @@ import re
 
 import jax
 
+from ttd_jax.errors import UserError
+
 _UNITS = {"": 1, "b": 1} | {
     f"{prefix}{suffix}": base**power
     for power, prefix in enumerate("kmgt", start=1)
@@ -26,7 +28,7 @@ def parse_size(text: str) -> int:
     and lower case are the same.
 
     Raises:
-      ValueError: anything else, or less than one byte.
+      UserError: anything else, or less than one byte.
 
     Example:
       >>> parse_size("2GiB"), parse_size("500MB")
@@ -35,7 +37,7 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     unit = _UNITS.get(match[2].lower()) if match else None
     if unit is None or float(match[1]) * unit < 1:
-        raise ValueError(f"{text!r} is no size: write bytes, or a number and a unit as in 2GiB")
+        raise UserError(f"{text!r} is no size: write bytes, or a number and a unit as in 2GiB")
     return int(float(match[1]) * unit)
 
 

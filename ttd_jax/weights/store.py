@@ -76,15 +76,15 @@ def save(
       The manifest.
 
     Raises:
-      UserError: something is at `path` already, or it cannot be written.
-      ValueError: the model is folded, which cannot be undone: save it as it was before.
+      UserError: something is at `path` already, or it cannot be written; or the model is folded,
+        which cannot be undone: save it as it was before.
     """
     import orbax.checkpoint as ocp
 
     if isinstance(model, Model) and model.module.folded:
-        raise ValueError("a folded model is for inference: save the model it was folded from")
+        raise UserError("a folded model is for inference: save the model it was folded from")
     if model.spec is None:
-        raise ValueError("only a registered network can be saved: make the model by `spec.bind`")
+        raise UserError("only a registered network can be saved: make the model by `spec.bind`")
     path = pathlib.Path(path).absolute()
     _check_vacant(path, overwrite)
     leaves = jax.tree.leaves(model.variables)

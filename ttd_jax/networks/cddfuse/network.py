@@ -11,6 +11,7 @@ import chex
 import jax.numpy as jnp
 from flax import linen as nn
 
+from ttd_jax.errors import UserError
 from ttd_jax.networks.base import Network
 from ttd_jax.networks.cddfuse.blocks import (
     CHANNELS,
@@ -131,7 +132,7 @@ class CDDFuse(Network):
 
     def __post_init__(self) -> None:
         if self.residual not in RESIDUALS:
-            raise ValueError(f"residual must be one of {tuple(RESIDUALS)}, got {self.residual!r}")
+            raise UserError(f"residual must be one of {tuple(RESIDUALS)}, got {self.residual!r}")
         super().__post_init__()
 
     def setup(self) -> None:
@@ -144,7 +145,7 @@ class CDDFuse(Network):
         """f32[M, H, W, 1] to {'base', 'detail'}, each f32[M, H, W, 64]."""
         small = any(side < self.min_size for side in x.shape[1:3])
         if x.ndim != 4 or x.shape[-1] != 1 or small:
-            raise ValueError(
+            raise UserError(
                 "CDDFuse takes sources of one channel and at least 2x2 pixels, f32[M, H, W, 1]: "
                 f"got shape {x.shape}"
             )

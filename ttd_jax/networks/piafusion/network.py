@@ -16,6 +16,7 @@ import chex
 import jax.numpy as jnp
 from flax import linen as nn
 
+from ttd_jax.errors import UserError
 from ttd_jax.networks.base import Network
 from ttd_jax.networks.layers import PaddedConv
 
@@ -92,7 +93,7 @@ class PIAFusion(Network):
         """f32[2, H, W, 1] to f32[2, H, W, 128]: each source's stream, aware of the other's.
 
         Raises:
-          ValueError: if there are not two sources of one channel, or a side is below 2 pixels.
+          UserError: if there are not two sources of one channel, or a side is below 2 pixels.
         """
         self._check(x)
         return jnp.stack(self._streams(x[0], x[1]))
@@ -126,7 +127,7 @@ class PIAFusion(Network):
         least = self.min_size
         small = any(side < least for side in x.shape[1:3])  # `min` cannot order symbolic sizes
         if x.ndim != 4 or (x.shape[0], x.shape[-1]) != (2, 1) or small:
-            raise ValueError(
+            raise UserError(
                 "PIAFusion takes exactly two sources (visible luma, infrared) of one channel and "
                 f"at least {least}x{least} pixels, f32[2, H, W, 1]: got shape {x.shape}"
             )

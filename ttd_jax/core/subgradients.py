@@ -10,11 +10,11 @@ import jax.numpy as jnp
 
 
 def absolute(x: chex.Array) -> chex.Array:
-    """|x|, with slope 0 at 0."""
+    """|x| of any shape, with slope 0 at 0."""
     return x * jax.lax.stop_gradient(jnp.sign(x))
 
 
 def clamp(x: chex.Array, low: chex.Numeric, high: chex.Numeric) -> chex.Array:
-    """`x` limited to [low, high], with slope 1 on the closed interval and 0 outside."""
+    """`x`, of any shape, limited to [low, high]: slope 1 on the closed interval and 0 outside."""
     inside = (x >= low) & (x <= high)
     return jnp.where(inside, x, jax.lax.stop_gradient(jnp.clip(x, low, high)))

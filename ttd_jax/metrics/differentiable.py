@@ -31,13 +31,22 @@ def gradient_loss(fused: chex.Array, sources: chex.Array) -> chex.Array:
     """Mean of | |grad F| - max over m of |grad X_m| |: the strongest edge should survive.
 
     |grad| is the length of the 3x3 Sobel vector, divided by 4, with replicated border.
+
+    Args:
+      fused: f32[H, W].
+      sources: f32[M, H, W].
     """
     strongest = jnp.max(edge_strength(sources), axis=0)
     return _mean_distance(edge_strength(fused), strongest) / 4
 
 
 def intensity_loss(fused: chex.Array, sources: chex.Array) -> chex.Array:
-    """Mean of |F - max over m of X_m|: the brightest source should show."""
+    """Mean of |F - max over m of X_m|: the brightest source should show.
+
+    Args:
+      fused: f32[H, W].
+      sources: f32[M, H, W].
+    """
     return _mean_distance(fused, jnp.max(sources, axis=0))
 
 

@@ -37,13 +37,13 @@ def prepare(
 
 
 def safe_sqrt(x: chex.Array) -> chex.Array:
-    """Square root of x >= 0 whose derivative at 0 is 0 instead of infinite."""
+    """Square root of x >= 0, of any shape, whose derivative at 0 is 0 instead of infinite."""
     positive = x > 0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1.0)), 0.0)
 
 
 def safe_divide(numerator: chex.Array, denominator: chex.Array) -> chex.Array:
-    """The quotient, 0 where the denominator is 0."""
+    """The quotient of arrays of any shape, 0 where the denominator is 0."""
     nonzero = denominator != 0
     return jnp.where(nonzero, numerator / jnp.where(nonzero, denominator, 1.0), 0.0)
 

@@ -223,6 +223,9 @@ def register_network(spec: NetworkSpec) -> None:
 def networks(kind: type[NetworkSpec] = FusionSpec) -> tuple[str, ...]:
     """The names of all known networks of a kind, those of plug-ins included.
 
+    Args:
+      kind: `FusionSpec`, `ClassifierSpec`, `DetectorSpec`, or `NetworkSpec` for all of them.
+
     Example:
       >>> ttd_jax.networks()[:3]
       ('ifcnn_sum', 'ifcnn_max', 'ifcnn_mean')

@@ -49,7 +49,7 @@ def count_by_scatter(rows: chex.Array, columns_of: chex.Array, *, columns: int) 
       i32[256, columns].
     """
     counts = jnp.bincount(rows * columns + columns_of, length=LEVELS * columns)
-    return counts.reshape(LEVELS, columns)
+    return counts.astype(jnp.int32).reshape(LEVELS, columns)  # int64 where 64 bits are enabled
 
 
 def count_by_matmul(rows: chex.Array, columns_of: chex.Array, *, columns: int) -> chex.Array:

@@ -174,7 +174,7 @@ class CDDFuse(Network):
         """Stretched to [0, 1]; a constant picture, which has no range to stretch, gives zeros."""
         return stretch(raw, jnp.min(raw), jnp.max(raw))
 
-    def fold(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+    def fold(self, variables: Mapping[str, Any]) -> Mapping[str, Any]:
         """The 1x1 before each full 3x3 goes into it: 3.1 times fewer operations for the pair."""
         for block in ("encoder/base", "base_fusion"):
             variables = fold_pointwise(

@@ -2,7 +2,8 @@
 
 import contextlib
 import errno
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 
 
 class UserError(ValueError):
@@ -23,7 +24,9 @@ def some(names: Sequence[str], limit: int = 5) -> str:
 
 
 @contextlib.contextmanager
-def explain_os_errors(path, mend="choose another place or free some space"):
+def explain_os_errors(
+    path: str | os.PathLike, mend: str = "choose another place or free some space"
+) -> Iterator[None]:
     """Turns an `OSError` raised while writing below `path` into a `UserError` naming it.
 
     Raises:

@@ -3,14 +3,15 @@
 import json
 import os
 import pathlib
+from typing import Any
 
 
-def dumps(record) -> str:
+def dumps(record: Any) -> str:
     """JSON as this project writes it: sorted, indented, one newline at the end."""
     return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def write_whole(path: pathlib.Path, content: str | bytes, part: pathlib.Path | None = None):
+def write_whole(path: pathlib.Path, content: str | bytes, part: pathlib.Path | None = None) -> None:
     """Writes a file whole or not at all; text in UTF-8.
 
     Args:

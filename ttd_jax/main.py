@@ -3,6 +3,7 @@
 import importlib
 import signal
 import sys
+from collections.abc import Sequence
 
 from absl import app, flags, logging
 
@@ -30,12 +31,12 @@ COMMANDS = {
 USAGE = "usage: ttd-jax COMMAND [--flag=value ...] [ARGUMENT ...]"
 
 
-def entry():
+def entry() -> None:
     """Console entry point."""
     app.run(main, flags_parser=_leave_flags_to_commands)
 
 
-def main(argv):
+def main(argv: Sequence[str]) -> int:
     """Runs one command and returns its exit status: 0, or 2 after a user's mistake."""
     logging.set_verbosity(logging.ERROR)  # libraries' remarks are not the user's business
     # A polite kill ends like Ctrl-C: what is finished stays, nothing is left half-written.

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 
-def add_up(array) -> np.ndarray:
+def add_up(array: jax.typing.ArrayLike) -> np.ndarray:
     """The sum of every process's array."""
     return _gather(array).sum(axis=0)
 
@@ -14,7 +14,7 @@ def greatest(number: int) -> int:
     return int(_gather(np.int32(number)).max())
 
 
-def wait_for_all():
+def wait_for_all() -> None:
     """Returns once every process is here."""
     _gather(np.int32(0))
 

@@ -46,7 +46,7 @@ def _fold(name):
 
 
 @functools.cache
-def load_plugins():
+def load_plugins() -> None:
     """Imports every module of the group `ttd_jax.plugins`, once.
 
     Raises:
@@ -85,7 +85,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         self._kind = kind
         self._entries: dict[str, Entry] = {}
 
-    def register(self, name: str, entry: Entry):
+    def register(self, name: str, entry: Entry) -> None:
         """Adds an entry.
 
         Raises:
@@ -105,7 +105,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
             raise unknown(name, self._entries, kind=self._kind)
         return self._entries[name]
 
-    def __contains__(self, name) -> bool:
+    def __contains__(self, name: object) -> bool:
         if name not in self._entries:
             load_plugins()
         return name in self._entries

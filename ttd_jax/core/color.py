@@ -4,7 +4,13 @@ Source: ITU-R BT.601-7 with the JFIF full-range offsets; merging of two chroma p
 Prabhakar et al., "DeepFuse", ICCV 2017, eq. 5 (there tau = 128, here C = 0.5).
 """
 
+from collections.abc import Callable, Sequence
+
+import chex
 import jax.numpy as jnp
+
+from ttd_jax.core.fusion import Fusion
+from ttd_jax.errors import UserError
 
 LUMA = (0.299, 0.587, 0.114)
 # Mean and standard deviation of ImageNet's RGB in [0, 1], which networks are standardized by.
@@ -14,13 +20,13 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 COLORS = ("auto", "luma", "rgb", "gray", "network")
 
 
-def rgb_to_luma(rgb):
+def rgb_to_luma(rgb: chex.Array) -> chex.Array:
     """Luma f32[..., 1] in [0, 1] of RGB f32[..., 3] in [0, 1] (BT.601)."""
     red, green, blue = jnp.split(rgb, 3, axis=-1)
     return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
 
-def rgb_to_ycbcr(rgb):
+def rgb_to_ycbcr(rgb: chex.Array) -> tuple[chex.Array, chex.Array]:
     """Luma f32[..., 1] and chroma f32[..., 2] = (Cb, Cr), all in [0, 1], gray at Cb = Cr = 0.5.
 
     Args:
@@ -37,7 +43,7 @@ def rgb_to_ycbcr(rgb):
     return luma, jnp.concatenate([cb, cr], axis=-1)
 
 
-def ycbcr_to_rgb(luma, chroma):
+def ycbcr_to_rgb(luma: chex.Array, chroma: chex.Array) -> chex.Array:
     """RGB f32[..., 3], clipped to [0, 1], of luma f32[..., 1] and chroma f32[..., 2]."""
     cb, cr = chroma[..., 0:1] - 0.5, chroma[..., 1:2] - 0.5
     red = luma + 2 * (1 - LUMA[0]) * cr
@@ -46,7 +52,7 @@ def ycbcr_to_rgb(luma, chroma):
     return jnp.clip(jnp.concatenate([red, green, blue], axis=-1), 0.0, 1.0)
 
 
-def merge_chroma(chroma):
+def merge_chroma(chroma: chex.Array) -> chex.Array:
     """One chroma plane from those of the sources that have color.
 
     A single one is kept as it is; several are averaged with weights |C - 0.5|, so that a colorful
@@ -67,7 +73,13 @@ def merge_chroma(chroma):
     return 0.5 + merged
 
 
-def fuse_in_color(fuse, pictures, *, mode, channels):
+def fuse_in_color(
+    fuse: Callable[[chex.Array], Fusion],
+    pictures: Sequence[chex.Array],
+    *,
+    mode: str,
+    channels: int,
+) -> Fusion:
     """Fuses pictures of which some have color.
 
     Args:
@@ -83,10 +95,10 @@ def fuse_in_color(fuse, pictures, *, mode, channels):
       one; `components` are luma in 'luma' and 'gray'.
 
     Raises:
-      ValueError: 'rgb' with a network of one channel, or 'luma' without a colored picture.
+      UserError: 'rgb' with a network of one channel, or 'luma' without a colored picture.
     """
     if mode == "rgb" and channels != 3:
-        raise ValueError("mode 'rgb' needs a network of three channels")
+        raise UserError("mode 'rgb' needs a network of three channels")
     fusion = fuse(network_sources(pictures, mode=mode, channels=channels))
     if mode in ("rgb", "network"):
         return fusion
@@ -98,12 +110,12 @@ def fuse_in_color(fuse, pictures, *, mode, channels):
         return fusion
     colored = [picture for picture in pictures if picture.shape[-1] == 3]
     if not colored:
-        raise ValueError("mode 'luma' needs a picture with color")
+        raise UserError("mode 'luma' needs a picture with color")
     chroma = jnp.stack([rgb_to_ycbcr(picture)[1] for picture in colored])
     return fusion.replace(image=ycbcr_to_rgb(fusion.image, merge_chroma(chroma)))
 
 
-def resolve_color(color, colored):
+def resolve_color(color: str, colored: Sequence[bool]) -> str:
     """The mode of `fuse_in_color` for a scene: color comes out where a source has any.
 
     Args:
@@ -119,7 +131,7 @@ def resolve_color(color, colored):
     return color
 
 
-def network_sources(pictures, *, mode, channels):
+def network_sources(pictures: Sequence[chex.Array], *, mode: str, channels: int) -> chex.Array:
     """What a network is given of pictures of which some have color.
 
     Args:

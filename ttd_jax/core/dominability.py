@@ -46,7 +46,7 @@ class DominabilitySettings:
     normalization: str = "softmax"
     correlation: str = "negative"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field, allowed in (
             ("norm", NORMS),
             ("space", SPACES),
@@ -55,17 +55,17 @@ class DominabilitySettings:
             ("correlation", CORRELATIONS),
         ):
             if getattr(self, field) not in allowed:
-                raise ValueError(f"{field} must be one of {allowed}, got {getattr(self, field)!r}")
+                raise UserError(f"{field} must be one of {allowed}, got {getattr(self, field)!r}")
         if self.loss not in LOSS_MAPS:
             raise unknown(self.loss, LOSS_MAPS, kind="loss map")
         if not self.temperature > 0:
-            raise ValueError(f"temperature must be positive, got {self.temperature}")
+            raise UserError(f"temperature must be positive, got {self.temperature}")
         if self.form == "linear" and self.normalization != "softmax":
-            raise ValueError(
+            raise UserError(
                 "form 'linear' gives negative scores: only 'softmax' can normalize them"
             )
         if self.clip and self.space != "image":
-            raise ValueError("clip=True needs space='image': the network's domain has no [0, 1]")
+            raise UserError("clip=True needs space='image': the network's domain has no [0, 1]")
 
 
 # Loss maps ------------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ def register_loss(
     difference: Callable[[chex.Array, chex.Array, chex.Array], chex.Array],
     *,
     reads: Iterable[str] = ("components", "static"),
-):
+) -> None:
     """Makes a loss map known by its name, wherever one is chosen: `--dominability=NAME`.
 
     Args:
@@ -130,7 +130,14 @@ register_loss(
 register_loss("fused", lambda components, sources, static: static - sources, reads=("static",))
 
 
-def loss_maps(components, sources, static, *, loss="self", norm="squared"):
+def loss_maps(
+    components: chex.Array,
+    sources: chex.Array,
+    static: chex.Array,
+    *,
+    loss: str = "self",
+    norm: str = "squared",
+) -> chex.Array:
     """Per-pixel loss of every source, averaged over the channels.
 
     Args:
@@ -154,13 +161,13 @@ def loss_maps(components, sources, static, *, loss="self", norm="squared"):
 
 
 def relative_dominability(
-    losses,
+    losses: chex.Array,
     *,
-    temperature=1.0,
-    form="exp",
-    normalization="softmax",
-    correlation="negative",
-):
+    temperature: float = 1.0,
+    form: str = "exp",
+    normalization: str = "softmax",
+    correlation: str = "negative",
+) -> chex.Array:
     """Relative Dominability of every source at every pixel.
 
     With the defaults, RD_m = softmax over m of exp(-t * l_m): a softmax of an exponential, so for
@@ -182,7 +189,7 @@ def relative_dominability(
       f32[M, ...], the same shape as `losses`.
 
     Raises:
-      ValueError: for an unknown option, or 'linear' without 'softmax'.
+      UserError: for an unknown option, or 'linear' without 'softmax'.
 
     Example:
       >>> rd = relative_dominability(jnp.array([[0.0], [0.5]]), temperature=50.0)
@@ -212,7 +219,7 @@ def relative_dominability(
     return jax.nn.softmax(score, axis=0) if normalization == "softmax" else score
 
 
-def fusion_weights(dominability, *, normalization="softmax"):
+def fusion_weights(dominability: chex.Array, *, normalization: str = "softmax") -> chex.Array:
     """Feature weights from RD: M * RD, so that their mean over the sources is one.
 
     Unnormalized scores are already relative to the static weight of one and pass through.
@@ -228,7 +235,9 @@ def fusion_weights(dominability, *, normalization="softmax"):
     return dominability if normalization == "none" else dominability.shape[0] * dominability
 
 
-def weigh_losses(losses, settings: DominabilitySettings):
+def weigh_losses(
+    losses: chex.Array, settings: DominabilitySettings
+) -> tuple[chex.Array, chex.Array]:
     """RD and feature weights from loss maps, as `settings` define them.
 
     Args:
@@ -248,7 +257,7 @@ def weigh_losses(losses, settings: DominabilitySettings):
     return dominability, fusion_weights(dominability, normalization=settings.normalization)
 
 
-def leading(dominability):
+def leading(dominability: chex.Array) -> chex.Array:
     """Which source leads at each pixel, f32[M, H, W]: one, or equal parts where several do.
 
     Args:
@@ -258,7 +267,7 @@ def leading(dominability):
     return leads / jnp.sum(leads, axis=0)
 
 
-def dominance_shares(dominability):
+def dominance_shares(dominability: chex.Array) -> chex.Array:
     """Share of the pixels that each source dominates, f32[M] in [0, 1]; ties are split evenly.
 
     Args:

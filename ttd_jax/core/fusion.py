@@ -15,7 +15,10 @@ from ttd_jax.core import dominability as dom
 class FusionNetwork(Protocol):
     """What fusion asks of a network; `f32[...]` arrays are channels last, `M` sources first."""
 
-    coupled: bool = False  # whether a source's features depend on the others: see `gradient`
+    @property
+    def coupled(self) -> bool:
+        """Whether a source's features depend on the others: see `gradient`."""
+        return False
 
     def prepare(self, sources: chex.Array) -> chex.Array:
         """Images in [0, 1], f32[M, H, W, C], to the network's own domain."""

@@ -28,6 +28,7 @@ from jax.interpreters import partial_eval
 from ttd_jax.core import dominability as dom
 from ttd_jax.core.fusion import Decomposition, FusionNetwork, measure_losses
 from ttd_jax.core.theory import covariance
+from ttd_jax.errors import UserError
 
 CHANNEL_CHOICES = ("all", "auto")
 
@@ -68,7 +69,7 @@ def gradient_maps(
 
     Raises:
       AssertionError: if the features' leaves do not all have the leading axes M, H, W.
-      ValueError: if a loss given as a function does not depend on the features.
+      UserError: if a loss given as a function does not depend on the features.
 
     Example:
       >>> jax.jit(gradient_maps)(model, sources).shape
@@ -90,7 +91,7 @@ def gradient_maps(
         return loss(rebuilt)
 
     if callable(loss) and not _depends(measure, features, passes):
-        raise ValueError("the loss does not depend on the features: it has no gradient")
+        raise UserError("the loss does not depend on the features: it has no gradient")
     losses, pull_back = jax.vjp(measure, features, passes)
     if callable(loss) or "static" not in reads:
         gradient, by_passes = pull_back(jnp.ones_like(losses))
@@ -123,7 +124,7 @@ def select_channel(
       'auto'.
 
     Raises:
-      ValueError: for a channel that is not there, or 'auto' without losses.
+      UserError: for a channel that is not there, or 'auto' without losses.
 
     Example:
       >>> maps = jax.jit(gradient_maps)(model, sources)
@@ -138,11 +139,11 @@ def select_channel(
         return jnp.mean(maps, axis=-1), None
     if channel == "auto":
         if losses is None:
-            raise ValueError("channel 'auto' needs losses to judge the channels by")
+            raise UserError("channel 'auto' needs losses to judge the channels by")
         ranking, _ = rank_channels(maps, losses, temperature=temperature)
         return jnp.take(maps, ranking[0], axis=-1), ranking
     if isinstance(channel, str) or not 0 <= channel < count:
-        raise ValueError(
+        raise UserError(
             f"channel must be 0 to {count - 1} or one of {CHANNEL_CHOICES}, got {channel!r}"
         )
     return maps[..., channel], None

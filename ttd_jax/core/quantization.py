@@ -1,11 +1,13 @@
 """Pictures in [0, 1] and in integers."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import DTypeLike
 
 
-def quantize(image, dtype=np.uint8, *, how: str = "round"):
+def quantize(image: chex.Array, dtype: DTypeLike = np.uint8, *, how: str = "round") -> chex.Array:
     """f32 in [0, 1] to integers; clips first, then rounds (half to even) or truncates.
 
     Args:

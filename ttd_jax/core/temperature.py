@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from ttd_jax.core.dominability import relative_dominability
 from ttd_jax.core.theory import covariance
+from ttd_jax.errors import UserError
 
 # The default range of t: from RD all but uniform where the loss is largest, to RD all but uniform
 # wherever the loss is not far below its mean.
@@ -54,7 +55,7 @@ def choose_temperature(
       value there about zero. Both are finite if the losses are.
 
     Raises:
-      ValueError: for a range that is empty or not positive, or less than three points.
+      UserError: for a range that is empty or not positive, or less than three points.
 
     Example:
       >>> losses = jnp.stack([jnp.linspace(0, 1, 16).reshape(4, 4), jnp.full((4, 4), 0.5)])
@@ -65,9 +66,9 @@ def choose_temperature(
     Reference: the paper's Theorem 3.1 and eq. 6.
     """
     if bounds is not None and not 0 < bounds[0] < bounds[1]:
-        raise ValueError(f"bounds must be two rising positive temperatures, got {bounds}")
+        raise UserError(f"bounds must be two rising positive temperatures, got {bounds}")
     if points < 3:
-        raise ValueError(f"points must be 3 or more, got {points}")
+        raise UserError(f"points must be 3 or more, got {points}")
     judged = losses if judged is None else judged
     chex.assert_equal_shape([losses, judged])
 

@@ -120,7 +120,14 @@ def covariance(weights: chex.Array, losses: chex.Array) -> chex.Array:
 def measure_moments(
     fused: chex.Array, components: chex.Array, sources: chex.Array, dominability: chex.Array
 ) -> Moments:
-    """The moments of one image. Arguments are those of `bound`."""
+    """The moments of one image.
+
+    Args:
+      fused: f32[H, W, C], as all that follows see `bound`.
+      components: f32[M, H, W, C].
+      sources: f32[M, H, W, C].
+      dominability: f32[M, H, W].
+    """
     chex.assert_rank(sources, 4)
     chex.assert_equal_shape([components, sources])
     chex.assert_shape(fused, sources.shape[1:])

@@ -6,6 +6,7 @@ from typing import Any
 from flax import struct
 
 from ttd_jax.detectors.yolox import YOLOX
+from ttd_jax.errors import UserError
 from ttd_jax.networks.spec import NetworkSpec
 
 # Preprocessing generations: BGR in 0..255, or RGB standardized with ImageNet's statistics.
@@ -42,16 +43,16 @@ class DetectorSettings:
     inputs: str = "bgr"
     size: tuple[int, int] = (640, 640)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         # Lists are what a manifest gives; static parts of a pytree must be hashable.
         object.__setattr__(self, "classes", tuple(self.classes))
         object.__setattr__(self, "size", tuple(self.size))
         if not self.classes:
-            raise ValueError("a detector needs at least one class")
+            raise UserError("a detector needs at least one class")
         if self.inputs not in INPUTS:
-            raise ValueError(f"inputs must be one of {INPUTS}, got {self.inputs!r}")
+            raise UserError(f"inputs must be one of {INPUTS}, got {self.inputs!r}")
         if len(self.size) != 2 or any(side < 32 or side % 32 for side in self.size):
-            raise ValueError(f"size must be two multiples of 32, got {self.size}")
+            raise UserError(f"size must be two multiples of 32, got {self.size}")
 
 
 @struct.dataclass

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ttd_jax.detectors import layout
@@ -30,7 +30,9 @@ class DetectorSpec(NetworkSpec):
         """The smallest picture, f32[H, W, 3]."""
         return (self.min_size, self.min_size, 3)
 
-    def bind(self, variables: Any, *, settings=None, **options) -> Detector:
+    def bind(
+        self, variables: Any, *, settings: DetectorSettings | None = None, **options: Any
+    ) -> Detector:
         """A `Detector`; by default with this spec's settings."""
         settings = settings or self.settings
         module = self.build(num_classes=len(settings.classes), **options)
@@ -39,7 +41,7 @@ class DetectorSpec(NetworkSpec):
     def read_settings(self, stored: Any) -> DetectorSettings:
         return DetectorSettings(**stored)
 
-    def fit(self, tensors) -> DetectorSettings:
+    def fit(self, tensors: Mapping[str, Any]) -> DetectorSettings:
         """COCO's classes, or as many numbered ones as a checkpoint tells apart."""
         weight = tensors.get("head.cls_preds.0.weight")
         count = len(self.settings.classes) if weight is None else len(weight)

@@ -5,8 +5,10 @@ Megvii-BaseDetection/YOLOX, yolox/models.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import chex
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -20,6 +22,7 @@ from ttd_jax.detectors.yolox_blocks import (
     SpatialPyramid,
     upsample,
 )
+from ttd_jax.errors import UserError
 
 STRIDES = (8, 16, 32)
 # Of the scores before training: an object is rare.
@@ -34,7 +37,7 @@ class Darknet(nn.Module):
     settings: ConvSettings
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(self, x: chex.Array, *, train: bool = False) -> tuple[chex.Array, ...]:
         """f32[..., H, W, 3] to three of f32[..., H / s, W / s, channels], finest first."""
         base, blocks = int(self.width * 64), max(round(self.depth * 3), 1)
         x = Focus(base, self.settings, name="stem")(x, train=train)
@@ -61,7 +64,9 @@ class Pyramid(nn.Module):
     settings: ConvSettings
 
     @nn.compact
-    def __call__(self, features, *, train=False):
+    def __call__(
+        self, features: Sequence[chex.Array], *, train: bool = False
+    ) -> tuple[chex.Array, ...]:
         """Three levels to three of the same shapes, finest first."""
         fine, middle, coarse = features
         channels = [int(self.width * c) for c in (256, 512, 1024)]
@@ -97,7 +102,7 @@ class Head(nn.Module):
     settings: ConvSettings
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(self, x: chex.Array, *, train: bool = False) -> chex.Array:
         """f32[..., h, w, channels] to f32[..., h, w, 5 + classes]: box, object, classes."""
         features = int(256 * self.width)
         x = Conv(features, settings=self.settings, name="stem")(x, train=train)
@@ -149,7 +154,7 @@ class YOLOX(nn.Module):
     axis_name: Any = None
     min_size: ClassVar[int] = STRIDES[-1]
 
-    def setup(self):
+    def setup(self) -> None:
         settings = ConvSettings(
             depthwise=self.depthwise, precision=self.precision, axis_name=self.axis_name
         )
@@ -157,7 +162,7 @@ class YOLOX(nn.Module):
         self.neck = Pyramid(self.width, self.depth, settings)
         self.heads = [Head(self.num_classes, self.width, settings) for _ in STRIDES]
 
-    def __call__(self, x, *, train=False):
+    def __call__(self, x: chex.Array, *, train: bool = False) -> tuple[chex.Array, ...]:
         """The raw predictions of three levels, finest first.
 
         Args:
@@ -169,7 +174,7 @@ class YOLOX(nn.Module):
           and logarithmic sizes w and h in units of s, logits of being an object and of each class.
 
         Raises:
-          ValueError: for another number of channels, or sides that are no multiples of 32.
+          UserError: for another number of channels, or sides that are no multiples of 32.
         """
         step = self.min_size
         if (
@@ -177,7 +182,7 @@ class YOLOX(nn.Module):
             or x.shape[-1] != 3
             or any(side < 1 or side % step for side in x.shape[-3:-1])
         ):
-            raise ValueError(
+            raise UserError(
                 "YOLOX takes pictures of three channels whose sides are multiples of "
                 f"{step} pixels, f32[H, W, 3]: got shape {x.shape}"
             )

@@ -9,6 +9,7 @@ Megvii-BaseDetection/YOLOX, yolox/models/network_blocks.py.
 import dataclasses
 from typing import Any
 
+import chex
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -48,7 +49,7 @@ class Conv(nn.Module):
     settings: ConvSettings = ConvSettings()
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(self, x: chex.Array, *, train: bool = False) -> chex.Array:
         """f32[..., H, W, C] to f32[..., ceil(H / stride), ceil(W / stride), features]."""
         precision = self.settings.precision
         if self.each:
@@ -88,7 +89,7 @@ class Conv3x3(nn.Module):
     settings: ConvSettings = ConvSettings()
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(self, x: chex.Array, *, train: bool = False) -> chex.Array:
         """f32[..., H, W, C] to f32[..., ceil(H / stride), ceil(W / stride), features]."""
         if not self.settings.depthwise:
             conv = Conv(self.features, 3, self.stride, settings=self.settings, name="full")
@@ -107,7 +108,7 @@ class Focus(nn.Module):
     settings: ConvSettings = ConvSettings()
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(self, x: chex.Array, *, train: bool = False) -> chex.Array:
         """f32[..., H, W, C] to f32[..., H / 2, W / 2, features]; H and W even."""
         corners = [x[..., row::2, column::2, :] for column in (0, 1) for row in (0, 1)]
         conv = Conv(self.features, 3, settings=self.settings, name="conv")
@@ -121,7 +122,7 @@ class Bottleneck(nn.Module):
     settings: ConvSettings = ConvSettings()
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(self, x: chex.Array, *, train: bool = False) -> chex.Array:
         """f32[..., H, W, C] to the same."""
         features = x.shape[-1]
         out = Conv(features, settings=self.settings, name="conv1")(x, train=train)
@@ -138,7 +139,7 @@ class CrossStage(nn.Module):
     settings: ConvSettings = ConvSettings()
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(self, x: chex.Array, *, train: bool = False) -> chex.Array:
         """f32[..., H, W, C] to f32[..., H, W, features]."""
         half = self.features // 2
         through = Conv(half, settings=self.settings, name="conv1")(x, train=train)
@@ -157,7 +158,7 @@ class SpatialPyramid(nn.Module):
     settings: ConvSettings = ConvSettings()
 
     @nn.compact
-    def __call__(self, x, *, train=False):
+    def __call__(self, x: chex.Array, *, train: bool = False) -> chex.Array:
         """f32[..., H, W, C] to f32[..., H, W, features]."""
         x = Conv(x.shape[-1] // 2, settings=self.settings, name="conv1")(x, train=train)
         levels = [x]
@@ -167,6 +168,6 @@ class SpatialPyramid(nn.Module):
         return Conv(self.features, settings=self.settings, name="conv2")(pooled, train=train)
 
 
-def upsample(x):
+def upsample(x: chex.Array) -> chex.Array:
     """f32[..., H, W, C] to f32[..., 2 H, 2 W, C], each pixel four times."""
     return jnp.repeat(jnp.repeat(x, 2, axis=-3), 2, axis=-2)

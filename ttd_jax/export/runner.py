@@ -10,15 +10,17 @@ this file next to the program, or `load` into your own code; the program is comp
 import functools
 import hashlib
 import json
+import os
 import pathlib
 import sys
+from collections.abc import Callable
 
 import jax
 import jax.export
 import numpy as np
 
 
-def load(path):
+def load(path: str | os.PathLike) -> Callable[[jax.typing.ArrayLike], dict[str, jax.Array]]:
     """The program at `path` as a function: sources -> {'image': ..., 'dominability': ...}.
 
     Raises:

@@ -3,8 +3,10 @@
 import functools
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -69,7 +71,9 @@ class BatchFuser:
         self._fusers = {}
         self.compile_seconds = 0.0
 
-    def __call__(self, batch: Batch, scenes):
+    def __call__(
+        self, batch: Batch, scenes: Mapping[int, tuple[str, Sequence[Picture]]]
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
         """Fuses the scenes of a batch that are given.
 
         Args:
@@ -185,12 +189,19 @@ def _batch_of_one(one):
     return batched
 
 
-def saved_maps(save):
+def saved_maps(save: Sequence[str]) -> tuple[str, ...]:
     """The maps that the files of `save` are made of: the overlay shows RD over `fused`."""
     return tuple(dict.fromkeys((*save, *(("fused",) if "dominability" in save else ()))))
 
 
-def fuse_scene(model, pictures, *, settings, mode, save):
+def fuse_scene(
+    model: Model,
+    pictures: Sequence[chex.Array],
+    *,
+    settings: DominabilitySettings | None,
+    mode: str,
+    save: Sequence[str],
+) -> dict[str, chex.Array]:
     """One scene: what its record and its files need; see `BatchFuser`."""
     fusion = fuse_pictures(model, pictures, settings, mode=mode)
     kept = {

@@ -58,7 +58,7 @@ class FuseOptions:
         return resolve_color(self.color, colored)
 
 
-def check_network(spec: FusionSpec, sources: int, color: str):
+def check_network(spec: FusionSpec, sources: int, color: str) -> None:
     """Refuses what a network cannot fuse.
 
     Args:

@@ -1,15 +1,17 @@
 """Where the files of a scene go, and what is in them."""
 
 import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from ttd_jax.fusing.options import FuseOptions
-from ttd_jax.pictures.images import encode_picture, quantize
+from ttd_jax.pictures.images import Picture, encode_picture, quantize
 from ttd_jax.report.overlay import dominability_overlay
 
 
-def output_names(name: str, labels, options: FuseOptions) -> list[pathlib.PurePath]:
+def output_names(name: str, labels: Sequence[str], options: FuseOptions) -> list[pathlib.PurePath]:
     """Every file of a scene, relative to the output folder."""
     suffix = f".{options.format}"
     numbered = [f"{name}_{i}_{label}" for i, label in enumerate(labels, start=1)]
@@ -26,7 +28,15 @@ def output_names(name: str, labels, options: FuseOptions) -> list[pathlib.PurePa
     return [pathlib.PurePath(n) for n in names]
 
 
-def output_files(name, labels, options, result, *, first, quantize_how):
+def output_files(
+    name: str,
+    labels: Sequence[str],
+    options: FuseOptions,
+    result: Mapping[str, Any],
+    *,
+    first: Picture,
+    quantize_how: str,
+) -> Iterator[tuple[pathlib.PurePath, bytes]]:
     """The content of every file of `output_names`, in its order.
 
     Args:

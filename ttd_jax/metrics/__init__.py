@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import chex
 import jax
 
+from ttd_jax.errors import UserError
 from ttd_jax.metrics.inputs import prepare
 from ttd_jax.metrics.protocol import PROTOCOLS, fused_gray, source_gray
 from ttd_jax.metrics.registry import METRICS, Metric, lookup, register_metric
@@ -51,7 +52,7 @@ def evaluate(
       Metric name -> f32 scalar, finite for every finite image, in the order of `names`.
 
     Raises:
-      ValueError: for an unknown name or protocol, or missing sources.
+      UserError: an unknown name or protocol, or sources that are missing.
       AssertionError: if the shapes do not fit.
 
     Example:
@@ -64,7 +65,7 @@ def evaluate(
     """
     rows = [lookup(name) for name in (METRICS if names is None else names)]
     if sources is None and (lost := [row.name for row in rows if row.needs_sources]):
-        raise ValueError(f"{', '.join(lost)} cannot do without sources")
+        raise UserError(f"{', '.join(lost)} cannot do without sources")
     fused, sources = prepare(fused, sources, protocol)
     figures = {}
     for module in dict.fromkeys(row.function.__module__ for row in rows):

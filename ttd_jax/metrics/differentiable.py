@@ -5,6 +5,7 @@ stay finite on constant images, where a plain square root's would not. SD, AG, E
 of this package are differentiable as they stand; the others count grays or have jumps.
 """
 
+import chex
 import jax.numpy as jnp
 
 from ttd_jax.core.subgradients import absolute
@@ -12,7 +13,9 @@ from ttd_jax.metrics.gradients import edge_strength
 from ttd_jax.metrics.ssim import similarity
 
 
-def ssim_loss(fused, sources, *, data_range, window="gaussian"):
+def ssim_loss(
+    fused: chex.Array, sources: chex.Array, *, data_range: float, window: str = "gaussian"
+) -> chex.Array:
     """1 - mean over m of ssim(F, X_m), in 0..2.
 
     Args:
@@ -24,17 +27,26 @@ def ssim_loss(fused, sources, *, data_range, window="gaussian"):
     return 1 - jnp.mean(similarity(fused, sources, data_range=data_range, window=window))
 
 
-def gradient_loss(fused, sources):
+def gradient_loss(fused: chex.Array, sources: chex.Array) -> chex.Array:
     """Mean of | |grad F| - max over m of |grad X_m| |: the strongest edge should survive.
 
     |grad| is the length of the 3x3 Sobel vector, divided by 4, with replicated border.
+
+    Args:
+      fused: f32[H, W].
+      sources: f32[M, H, W].
     """
     strongest = jnp.max(edge_strength(sources), axis=0)
     return _mean_distance(edge_strength(fused), strongest) / 4
 
 
-def intensity_loss(fused, sources):
-    """Mean of |F - max over m of X_m|: the brightest source should show."""
+def intensity_loss(fused: chex.Array, sources: chex.Array) -> chex.Array:
+    """Mean of |F - max over m of X_m|: the brightest source should show.
+
+    Args:
+      fused: f32[H, W].
+      sources: f32[M, H, W].
+    """
     return _mean_distance(fused, jnp.max(sources, axis=0))
 
 

@@ -6,31 +6,33 @@ metric is defined on every image.
 
 import functools
 import operator
+from collections.abc import Sequence
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 
-def fit(size, shape):
+def fit(size: int, shape: Sequence[int]) -> int:
     """The largest odd window size that is at most `size` and fits an image of `shape`."""
     side = min(size, *shape[-2:])
     return side - 1 + side % 2
 
 
-def uniform(size):
+def uniform(size: int) -> np.ndarray:
     """`size` equal weights that sum to one."""
     return np.full(size, 1.0 / size)
 
 
-def gaussian(size, sigma):
+def gaussian(size: int, sigma: float) -> np.ndarray:
     """`size` weights of a Gaussian of standard deviation `sigma`, cut off and summing to one."""
     distance = np.arange(size) - (size - 1) / 2
     weights = np.exp(-0.5 * np.square(distance / sigma))
     return weights / np.sum(weights)
 
 
-def separable(images, taps, *, stride=1):
+def separable(images: chex.Array, taps: np.ndarray, *, stride: int = 1) -> chex.Array:
     """Filters rows and columns with the same taps, 'valid', keeping each `stride`-th result.
 
     Shifted multiply-adds, because one-channel convolutions run a hundred times slower on a CPU.
@@ -41,7 +43,7 @@ def separable(images, taps, *, stride=1):
     return _correlate(_correlate(images, taps, -2, stride=stride), taps, -1, stride=stride)
 
 
-def sobel(images, *, border="edge"):
+def sobel(images: chex.Array, *, border: str = "edge") -> tuple[chex.Array, chex.Array]:
     """Raw 3x3 Sobel derivatives along x and y: two f32[..., H, W]; `border` as in `jnp.pad`."""
     padded = jnp.pad(images, [(0, 0)] * (images.ndim - 2) + [(1, 1), (1, 1)], mode=border)
     smooth, difference = (1.0, 2.0, 1.0), (-1.0, 0.0, 1.0)
@@ -50,7 +52,9 @@ def sobel(images, *, border="edge"):
     return along_x, along_y
 
 
-def local_moments(images, taps):
+def local_moments(
+    images: chex.Array, taps: np.ndarray
+) -> tuple[chex.Array, chex.Array, chex.Array]:
     """Windowed means, variances, and covariances of the first image with each of the others.
 
     Args:

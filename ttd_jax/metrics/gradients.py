@@ -1,16 +1,27 @@
 """AG, EI, SF: how strong the fused image's edges are. All differentiable."""
 
+import chex
 import jax.numpy as jnp
 
 from ttd_jax.metrics.filters import sobel
 from ttd_jax.metrics.inputs import prepare, safe_sqrt
 
 
-def average_gradient(fused, sources=None, *, protocol="paper"):
+def average_gradient(
+    fused: chex.Array, sources: chex.Array | None = None, *, protocol: str = "paper"
+) -> chex.Array:
     """AG: mean of sqrt((gx^2 + gy^2) / 2), central differences, one-sided at the borders.
 
     'paper' averages over all H W pixels; 'vifb' divides the same sum by (H - 1) (W - 1). An axis
     of one pixel has no gradient and divides by 1. In 0..255 ('paper').
+
+    Args:
+      fused: f32[H, W], grays in 0..255.
+      sources: f32[M, H, W] or None: nothing but its shape is looked at.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
 
     Reference: Cui et al., Optics Communications 341 (2015) 199-209.
     """
@@ -23,10 +34,20 @@ def average_gradient(fused, sources=None, *, protocol="paper"):
     return mean
 
 
-def edge_intensity(fused, sources=None, *, protocol="paper"):
+def edge_intensity(
+    fused: chex.Array, sources: chex.Array | None = None, *, protocol: str = "paper"
+) -> chex.Array:
     """EI: mean of sqrt(sx^2 + sy^2), 3x3 Sobel with replicated border.
 
     'paper' divides the Sobel by 4; 'vifb' takes it raw: exactly four times as much.
+
+    Args:
+      fused: f32[H, W], grays in 0..255.
+      sources: f32[M, H, W] or None: nothing but its shape is looked at.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
 
     Reference: Rajalingam and Priya, Int. J. Eng. Sci. Invention 2 (2018).
     """
@@ -35,10 +56,20 @@ def edge_intensity(fused, sources=None, *, protocol="paper"):
     return raw if protocol == "vifb" else raw / 4
 
 
-def spatial_frequency(fused, sources=None, *, protocol="paper"):
+def spatial_frequency(
+    fused: chex.Array, sources: chex.Array | None = None, *, protocol: str = "paper"
+) -> chex.Array:
     """SF: sqrt(mean dx^2 + mean dy^2) of the differences of neighbors, in 0..361.
 
     'paper' takes true means, each over its own differences; 'vifb' divides both sums by H W.
+
+    Args:
+      fused: f32[H, W], grays in 0..255.
+      sources: f32[M, H, W] or None: nothing but its shape is looked at.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
 
     Reference: Eskicioglu and Fisher, IEEE Trans. Communications 43 (1995) 2959-2965.
     """
@@ -51,7 +82,7 @@ def spatial_frequency(fused, sources=None, *, protocol="paper"):
     return safe_sqrt(total)
 
 
-def edge_strength(images):
+def edge_strength(images: chex.Array) -> chex.Array:
     """Length of the raw Sobel vector at every pixel of f32[..., H, W]; its gradient at 0 is 0."""
     along_x, along_y = sobel(images)
     return safe_sqrt(jnp.square(along_x) + jnp.square(along_y))

@@ -1,5 +1,6 @@
 """EN, CE, MI, NMI: what the gray-level histograms say."""
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -9,8 +10,18 @@ from ttd_jax.metrics.inputs import prepare, safe_divide
 _EMPTY_BIN = 1e-7  # keeps the logarithm of an empty bin of the fused image finite
 
 
-def entropy(fused, sources=None, *, protocol="paper"):
+def entropy(
+    fused: chex.Array, sources: chex.Array | None = None, *, protocol: str = "paper"
+) -> chex.Array:
     """EN = -sum_k p_k log2 p_k in bits, in 0..8; 0 for a constant image.
+
+    Args:
+      fused: f32[H, W], grays in 0..255.
+      sources: f32[M, H, W] or None: nothing but its shape is looked at.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
 
     Reference: Roberts et al., J. Appl. Remote Sens. 2 (2008) 023522.
     """
@@ -18,12 +29,19 @@ def entropy(fused, sources=None, *, protocol="paper"):
     return _entropy(histogram(fused)) / jnp.log(2.0)
 
 
-def cross_entropy(fused, sources, *, protocol="paper"):
+def cross_entropy(fused: chex.Array, sources: chex.Array, *, protocol: str = "paper") -> chex.Array:
     """CE: how badly the fused histogram codes those of the sources, in bits.
 
     'paper': root mean square over the sources of c_m = -sum_k p_m(k) log2(p_F(k) + 1e-7); at most
     23.25. 'vifb': mean over the sources of sum_k p_m(k) log2(p_m(k) / p_F(k)) over the grays that
     both images have; no gray in common gives 0.
+
+    Args:
+      fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
 
     Reference: Bulanon et al., Biosystems Engineering 103 (2009) 12-22.
     """
@@ -38,10 +56,19 @@ def cross_entropy(fused, sources, *, protocol="paper"):
     return jnp.sqrt(jnp.mean(jnp.square(crosses)))
 
 
-def mutual_information(fused, sources, *, protocol="paper"):
+def mutual_information(
+    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper"
+) -> chex.Array:
     """MI = sum over m of I(F; X_m) in nats, in 0..M ln 256.
 
     A constant image shares nothing: 0, up to rounding.
+
+    Args:
+      fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
 
     Reference: Qu et al., Electronics Letters 38 (2002) 313-315.
     """
@@ -49,10 +76,19 @@ def mutual_information(fused, sources, *, protocol="paper"):
     return jnp.sum(_shared_information(_joint(fused, sources)))
 
 
-def normalized_mutual_information(fused, sources, *, protocol="paper"):
+def normalized_mutual_information(
+    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper"
+) -> chex.Array:
     """NMI = 2 sum over m of I(F; X_m) / (H(F) + H(X_m)), in 0..M.
 
     A source counts for 0 where it and the fused image are constant: there is nothing to share.
+
+    Args:
+      fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
 
     Reference: Hossny et al., Electronics Letters 44 (2008) 1066-1067.
     """

@@ -11,7 +11,9 @@ import jax.numpy as jnp
 from ttd_jax.metrics import protocol as protocols
 
 
-def prepare(fused, sources, protocol):
+def prepare(
+    fused: chex.Array, sources: chex.Array | None, protocol: str
+) -> tuple[chex.Array, chex.Array | None]:
     """The images as float32, once shapes and protocol have been checked.
 
     Args:
@@ -21,7 +23,7 @@ def prepare(fused, sources, protocol):
 
     Raises:
       AssertionError: if the shapes do not fit.
-      ValueError: for an unknown protocol.
+      UserError: for an unknown protocol.
     """
     protocols.check(protocol)
     fused = jnp.asarray(fused, jnp.float32)
@@ -34,19 +36,19 @@ def prepare(fused, sources, protocol):
     return fused, sources
 
 
-def safe_sqrt(x):
-    """Square root of x >= 0 whose derivative at 0 is 0 instead of infinite."""
+def safe_sqrt(x: chex.Array) -> chex.Array:
+    """Square root of x >= 0, of any shape, whose derivative at 0 is 0 instead of infinite."""
     positive = x > 0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1.0)), 0.0)
 
 
-def safe_divide(numerator, denominator):
-    """The quotient, 0 where the denominator is 0."""
+def safe_divide(numerator: chex.Array, denominator: chex.Array) -> chex.Array:
+    """The quotient of arrays of any shape, 0 where the denominator is 0."""
     nonzero = denominator != 0
     return jnp.where(nonzero, numerator / jnp.where(nonzero, denominator, 1.0), 0.0)
 
 
-def offset(images):
+def offset(images: chex.Array) -> chex.Array:
     """Mean of every image, f32[..., 1, 1].
 
     Taken as a difference from the first pixel: exact for a constant image, and subtracting it

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ttd_jax.metrics import METRICS
 
@@ -29,7 +30,7 @@ class Estimate:
     count: int
 
 
-def estimate(values) -> Estimate:
+def estimate(values: ArrayLike) -> Estimate:
     """The mean of f64[n] with a 95 % percentile bootstrap interval, the same at every call.
 
     Reference: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3.
@@ -43,7 +44,7 @@ def estimate(values) -> Estimate:
     return Estimate(mean, float(values.std(ddof=1)), float(low), float(high), len(values))
 
 
-def paired_difference(values, baseline, *, better: str) -> dict:
+def paired_difference(values: ArrayLike, baseline: ArrayLike, *, better: str) -> dict:
     """How much `values` differ from `baseline` on the same images.
 
     Args:

@@ -3,9 +3,11 @@
 Gray conversions are exact integer arithmetic on uint8 arrays, NumPy's or JAX's.
 """
 
+import chex
 import jax.numpy as jnp
 import numpy as np
 
+from ttd_jax.errors import UserError
 from ttd_jax.registry import unknown
 
 # A table of figures always names its protocol: figures of the two cannot be compared.
@@ -19,7 +21,7 @@ _OPENCV = (9798, 19235, 3735)
 _SHIFT = 15
 
 
-def check(protocol):
+def check(protocol: str) -> None:
     """Refuses an unknown protocol.
 
     Raises:
@@ -29,7 +31,7 @@ def check(protocol):
         raise unknown(protocol, PROTOCOLS, kind="protocol")
 
 
-def source_gray(image):
+def source_gray(image: chex.Array) -> chex.Array:
     """Gray of a source image, to the integer what OpenCV's RGB to gray conversion gives.
 
     Args:
@@ -45,7 +47,7 @@ def source_gray(image):
     return ((red + green + blue + (1 << (_SHIFT - 1))) >> _SHIFT).astype(np.float32)
 
 
-def fused_gray(image, *, protocol="paper"):
+def fused_gray(image: chex.Array, *, protocol: str = "paper") -> chex.Array:
     """Gray of a fused picture as a protocol judges it.
 
     'paper' weighs red as blue and blue as red, round(0.114 R + 0.587 G + 0.299 B): the published
@@ -77,8 +79,8 @@ def _planes(image):
     """The image as i32[H, W, 1 or 3]."""
     image = image if isinstance(image, jnp.ndarray) else np.asarray(image)
     if image.dtype != np.uint8:
-        raise ValueError(f"gray conversion takes uint8 pictures, got {image.dtype}")
+        raise UserError(f"gray conversion takes uint8 pictures, got {image.dtype}")
     image = image[..., None] if image.ndim == 2 else image
     if image.ndim != 3 or image.shape[-1] not in (1, 3):
-        raise ValueError(f"expected [H, W], [H, W, 1] or [H, W, 3], got {image.shape}")
+        raise UserError(f"expected [H, W], [H, W, 1] or [H, W, 3], got {image.shape}")
     return image.astype(np.int32)

@@ -1,5 +1,6 @@
 """Qabf: how well the fused image keeps the sources' edges."""
 
+import chex
 import jax.numpy as jnp
 
 from ttd_jax.metrics.filters import sobel
@@ -10,13 +11,22 @@ _ORIENTATION = (0.9879, -22.0, 0.8)
 _TINY = 1e-20
 
 
-def edge_preservation(fused, sources, *, protocol="paper"):
+def edge_preservation(
+    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper"
+) -> chex.Array:
     """Qabf = sum over m and pixels of Q_m g_m over the sum of g_m; at most 0.9748.
 
     g is the Sobel edge strength (replicated border) and alpha = atan(sy / sx), pi / 2 where sx is
     0. Q_m is the product of two sigmoids: of G, the weaker strength over the stronger, and of
     a = | |alpha_m - alpha_F| - pi / 2 | / (pi / 2), one for parallel edges and zero for crossed
     ones. Sources without any edge give 0.
+
+    Args:
+      fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
 
     Reference: Xydeas and Petrovic, Electronics Letters 36 (2000) 308-309.
     """

@@ -48,8 +48,11 @@ class Metric:
 METRICS: Registry[Metric] = Registry("metric")
 
 
-def register_metric(metric: Metric):
+def register_metric(metric: Metric) -> None:
     """Makes a metric known by its name: to `evaluate`, and to every command that scores.
+
+    Args:
+      metric: what is known of it.
 
     Raises:
       UserError: the name is taken, or `better` is neither 'up' nor 'down'.

@@ -1,5 +1,6 @@
 """SSIM: structural similarity of the fused image with every source. Differentiable."""
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -9,12 +10,19 @@ from ttd_jax.metrics.inputs import offset, prepare
 _K1, _K2 = 0.01, 0.03
 
 
-def ssim(fused, sources, *, protocol="paper"):
+def ssim(fused: chex.Array, sources: chex.Array, *, protocol: str = "paper") -> chex.Array:
     """SSIM = sum over m of ssim(F, X_m), in -M..M; M where the fused image equals every source.
 
     'paper': 7x7 uniform window and sample covariance. 'vifb': 11x11 Gaussian of standard deviation
     1.5 and population covariance. Data range 255, mean over the windows inside the image; a
     smaller image gets the largest window that fits.
+
+    Args:
+      fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
 
     Reference: Wang et al., IEEE Trans. Image Processing 13 (2004) 600-612.
     """
@@ -23,7 +31,9 @@ def ssim(fused, sources, *, protocol="paper"):
     return jnp.sum(similarity(fused, sources, data_range=255.0, window=window))
 
 
-def similarity(fused, sources, *, data_range, window="gaussian"):
+def similarity(
+    fused: chex.Array, sources: chex.Array, *, data_range: float, window: str = "gaussian"
+) -> chex.Array:
     """Mean structural similarity of one image with each of several, f32[M].
 
     Args:

@@ -1,5 +1,6 @@
 """SD, SCD, CC, MSE, PSNR: moments of whole images."""
 
+import chex
 import jax.numpy as jnp
 
 from ttd_jax.metrics.inputs import offset, prepare, safe_sqrt
@@ -11,8 +12,18 @@ _NO_VARIANCE = 1e-9
 PSNR_LIMIT = 100.0  # decibel
 
 
-def standard_deviation(fused, sources=None, *, protocol="paper"):
+def standard_deviation(
+    fused: chex.Array, sources: chex.Array | None = None, *, protocol: str = "paper"
+) -> chex.Array:
     """SD: population standard deviation, in 0..127.5; differentiable.
+
+    Args:
+      fused: f32[H, W], grays in 0..255.
+      sources: f32[M, H, W] or None: nothing but its shape is looked at.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
 
     Reference: Rao, Meas. Sci. Technol. 8 (1997) 355-367.
     """
@@ -20,10 +31,19 @@ def standard_deviation(fused, sources=None, *, protocol="paper"):
     return safe_sqrt(_covariance(fused, fused))
 
 
-def sum_of_correlations_of_differences(fused, sources, *, protocol="paper"):
+def sum_of_correlations_of_differences(
+    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper"
+) -> chex.Array:
     """SCD = sum over m of corr(F - mean of the other sources, X_m), in -M..M.
 
     For two sources corr(F - B, A) + corr(F - A, B); for a single one corr(F, A).
+
+    Args:
+      fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
 
     Reference: Aslantas and Bendes, AEU Int. J. Electronics and Communications 69 (2015) 1890-1896.
     """
@@ -33,8 +53,15 @@ def sum_of_correlations_of_differences(fused, sources, *, protocol="paper"):
     return jnp.sum(_correlation(fused[None] - others, sources))
 
 
-def correlation(fused, sources, *, protocol="paper"):
+def correlation(fused: chex.Array, sources: chex.Array, *, protocol: str = "paper") -> chex.Array:
     """CC: mean over m of corr(F, X_m), in -1..1; a constant image correlates 0 with anything.
+
+    Args:
+      fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
 
     Reference: Ma et al., Information Fusion 45 (2019) 153-178.
     """
@@ -42,8 +69,17 @@ def correlation(fused, sources, *, protocol="paper"):
     return jnp.mean(_correlation(fused[None], sources))
 
 
-def mean_squared_error(fused, sources, *, protocol="paper"):
+def mean_squared_error(
+    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper"
+) -> chex.Array:
     """MSE: mean over m of mean (F - X_m)^2, in 0..65025; differentiable.
+
+    Args:
+      fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
 
     Reference: Ma et al., Information Fusion 45 (2019) 153-178.
     """
@@ -51,11 +87,18 @@ def mean_squared_error(fused, sources, *, protocol="paper"):
     return jnp.mean(jnp.square(fused[None] - sources))
 
 
-def psnr(fused, sources, *, protocol="paper"):
+def psnr(fused: chex.Array, sources: chex.Array, *, protocol: str = "paper") -> chex.Array:
     """PSNR = 10 log10(max(F)^2 / MSE) in decibel, held within -100..100.
 
     100 where the fused image equals every source (MSE 0); -100 for a black fused image of sources
     that are not black.
+
+    Args:
+      fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
 
     Reference: Jagalingam and Hegde, Aquatic Procedia 4 (2015) 133-142.
     """

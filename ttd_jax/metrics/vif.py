@@ -1,5 +1,6 @@
 """VIF: visual information fidelity in the pixel domain."""
 
+import chex
 import jax.numpy as jnp
 
 from ttd_jax.metrics import filters
@@ -10,7 +11,9 @@ _NOISE = 2.0  # variance of the visual noise
 _TINY = 1e-10
 
 
-def visual_information_fidelity(fused, sources, *, protocol="paper"):
+def visual_information_fidelity(
+    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper"
+) -> chex.Array:
     """VIF = sum over m of vifp(X_m, F), at least 0; M where the fused image equals every source.
 
     Four scales, Gaussian windows of 17, 9, 5 and 3 pixels, 'valid'; from the second scale on the
@@ -20,6 +23,13 @@ def visual_information_fidelity(fused, sources, *, protocol="paper"):
 
     Below 41 pixels a side some window is larger than its scale: it shrinks to the largest odd size
     that fits, and a scale left with windows of one pixel has no variance and adds nothing.
+
+    Args:
+      fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      protocol: a key of `PROTOCOLS`.
+
+    Raises:
+      UserError, AssertionError: an unknown protocol; shapes that do not fit.
 
     Reference: Sheikh and Bovik, IEEE Trans. Image Processing 15 (2006) 430-444.
     """

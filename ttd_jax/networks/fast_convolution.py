@@ -6,7 +6,10 @@ algorithms for convolutional neural networks", CVPR, 2016.
 
 import functools
 import operator
+from collections.abc import Sequence
+from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +21,13 @@ _POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 0.5**0.5, -(0.5**0.5), 2.0**0.5, -(2.0*
 _MANY_CHANNELS = 256  # from here on products are worth the sums that save them
 
 
-def convolve(pictures, kernel, window_strides, padding, **options):
+def convolve(
+    pictures: chex.Array,
+    kernel: chex.Array,
+    window_strides: Sequence[int],
+    padding: str | Sequence[tuple[int, int]],
+    **options: Any,
+) -> chex.Array:
     """In place of `jax.lax.conv_general_dilated` for `nn.Conv`: stride one, 'VALID', one group.
 
     Args:
@@ -37,7 +46,7 @@ def convolve(pictures, kernel, window_strides, padding, **options):
     return jnp.stack([one(picture, kernel) for picture in pictures])
 
 
-def convolve_rows(picture, kernel):
+def convolve_rows(picture: chex.Array, kernel: chex.Array) -> chex.Array:
     """One product for all pixels' neighborhoods within their row; for few channels.
 
     Args:
@@ -58,7 +67,7 @@ def convolve_rows(picture, kernel):
     return _add_rows(products.reshape(rows, width, high, features))
 
 
-def convolve3x3(picture, kernel):
+def convolve3x3(picture: chex.Array, kernel: chex.Array) -> chex.Array:
     """Winograd's F(4, 3) along the rows: six products make four outputs instead of twelve.
 
     Along rows only, so that what a pixel gets does not depend on the row that a tile begins at.
@@ -81,7 +90,7 @@ def convolve3x3(picture, kernel):
     return columns.reshape(rows - 2, 4 * groups, features)[:, : width - 2]
 
 
-def convolve3x3_deep(picture, kernel):
+def convolve3x3_deep(picture: chex.Array, kernel: chex.Array) -> chex.Array:
     """Winograd's F(2, 3) along the columns, too: 24 products make eight outputs instead of 72.
 
     Args:

@@ -4,6 +4,9 @@ Outputs stay the same up to rounding. A network that can be folded has the attri
 which says what variables it expects, and the method `fold`, made of the functions below.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -27,7 +30,7 @@ def fold(model: Model) -> Model:
     )
 
 
-def fold_pointwise(variables, path: str, *, into: str):
+def fold_pointwise(variables: Mapping[str, Any], path: str, *, into: str) -> dict[str, Any]:
     """A bias-free 1x1 followed by a zero-padded convolution, as that convolution alone.
 
     Exact at the border as well: without bias, what is padded with zeros is zero before the 1x1.
@@ -50,7 +53,9 @@ def fold_pointwise(variables, path: str, *, into: str):
     return traverse_util.unflatten_dict(flat, sep="/")
 
 
-def fold_batch_norm(variables, path: str, *, into: str, epsilon: float):
+def fold_batch_norm(
+    variables: Mapping[str, Any], path: str, *, into: str, epsilon: float
+) -> dict[str, Any]:
     """A bias-free convolution followed by a frozen BatchNorm, as one convolution with bias.
 
     Args:

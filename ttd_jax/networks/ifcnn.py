@@ -5,7 +5,10 @@ network", Information Fusion 54, 2020; architecture read from uzeful/IFCNN, Code
 """
 
 import functools
+from collections.abc import Mapping
+from typing import Any
 
+import chex
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -16,7 +19,7 @@ from ttd_jax.networks.folding import fold_batch_norm
 from ttd_jax.networks.layers import PaddedConv, merge_sources
 from ttd_jax.networks.layout import CONV, DENSE, Layout, batch_norm, biased, plain
 from ttd_jax.networks.spec import FusionSpec, Reach, register_network
-from ttd_jax.parts.tiles import locally
+from ttd_jax.parts.tiles import Tile, locally
 
 _EPSILON = 1e-5  # of the BatchNorms
 
@@ -53,46 +56,46 @@ class IFCNN(Network):
 
     operator: str = "sum"
 
-    def setup(self):
+    def setup(self) -> None:
         self.conv1 = PaddedConv(64, 7, use_bias=False, precision=self.precision)
         self.conv2 = _Block(folded=self.folded, precision=self.precision)
         self.conv3 = _Block(folded=self.folded, precision=self.precision)
         self.conv4 = nn.Dense(3, precision=self.precision)  # a 1x1 convolution
 
-    def prepare(self, sources):
+    def prepare(self, sources: chex.Array) -> chex.Array:
         """RGB in [0, 1] standardized with ImageNet's mean and standard deviation."""
         return (sources - jnp.array(IMAGENET_MEAN, sources.dtype)) / jnp.array(
             IMAGENET_STD, sources.dtype
         )
 
-    def restore(self, raw):
+    def restore(self, raw: chex.Array) -> chex.Array:
         """Standardized RGB back to [0, 1], unclipped."""
         return raw * jnp.array(IMAGENET_STD, raw.dtype) + jnp.array(IMAGENET_MEAN, raw.dtype)
 
-    def encode(self, x):
+    def encode(self, x: chex.Array) -> chex.Array:
         """f32[M, H, W, 3] to f32[M, H, W, 64]."""
         forms = {"plain": "encode_whole", "inner": "encode_tile"}
         return locally(self, x, **forms, margin=4, pad_mode="edge")
 
-    def encode_whole(self, x):
+    def encode_whole(self, x: chex.Array) -> chex.Array:
         """See `encode`."""
         return self.conv2(self.conv1.whole(x))
 
-    def encode_tile(self, tile, x):
+    def encode_tile(self, tile: Tile, x: chex.Array) -> tuple[chex.Array, tuple[()]]:
         """A tile of the features, from a window of the sources."""
         first = tile.mend(self.conv1.padded(x), "edge", margin=1)
         return self.conv2.inner(first), ()
 
-    def merge(self, features, weights):
+    def merge(self, features: chex.Array, weights: chex.Array) -> chex.Array:
         """f32[M, H, W, 64] and f32[M, H, W] to f32[H, W, 64]."""
         return merge_sources(self.operator, features, weights)
 
-    def decode(self, latent, x):
+    def decode(self, latent: chex.Array, x: chex.Array | None) -> chex.Array:
         """f32[H, W, 64] to f32[H, W, 3]; no residual."""
         del x
         return self._decode(latent)
 
-    def solo(self, x, features):
+    def solo(self, x: chex.Array, features: chex.Array) -> chex.Array:
         """One source alone with weight one is its own merge: decoded as a batch."""
         del x
         return self._decode(features)
@@ -100,15 +103,15 @@ class IFCNN(Network):
     def _decode(self, x):
         return locally(self, x, plain="decode_whole", inner="decode_tile", margin=1)
 
-    def decode_whole(self, x):
+    def decode_whole(self, x: chex.Array) -> chex.Array:
         """f32[..., H, W, 64] to f32[..., H, W, 3]."""
         return self.conv4(self.conv3(x))
 
-    def decode_tile(self, tile, x):
+    def decode_tile(self, tile: Tile, x: chex.Array) -> tuple[chex.Array, tuple[()]]:
         """A tile of it, from a window."""
         return self.conv4(self.conv3.inner(tile.mend(x, "edge", margin=1))), ()
 
-    def fold(self, variables):
+    def fold(self, variables: Mapping[str, Any]) -> Mapping[str, Any]:
         """Each BatchNorm goes into the convolution before it."""
         for block in ("conv2", "conv3"):
             variables = fold_batch_norm(

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax import struct
 
+from ttd_jax.errors import UserError
 from ttd_jax.networks.layout import LINEAR, Layout, biased
 from ttd_jax.networks.spec import NetworkSpec, register_network
 
@@ -32,7 +33,7 @@ class IlluminationClassifier(nn.Module):
     precision: Any = jax.lax.Precision.HIGHEST
 
     @nn.compact
-    def __call__(self, rgb):
+    def __call__(self, rgb: chex.Array) -> tuple[chex.Array, dict[str, chex.Array]]:
         """P(day) of one picture, and what it was made from.
 
         Args:
@@ -43,10 +44,10 @@ class IlluminationClassifier(nn.Module):
           and `pre_relu` f32[2], the scores of day and of night, any sign.
 
         Raises:
-          ValueError: for another rank or number of channels, or a smaller picture.
+          UserError: for another rank or number of channels, or a smaller picture.
         """
         if rgb.ndim != 3 or rgb.shape[-1] != 3 or min(rgb.shape[:2]) < self.min_size:
-            raise ValueError(
+            raise UserError(
                 f"the illumination classifier takes one RGB picture of at least "
                 f"{self.min_size}x{self.min_size} pixels, f32[H, W, 3]: got shape {rgb.shape}"
             )
@@ -68,7 +69,7 @@ class IlluminationClassifier(nn.Module):
         return day_probability(pre_relu), {"pooled": pooled, "pre_relu": pre_relu}
 
 
-def day_probability(pre_relu):
+def day_probability(pre_relu: chex.Array) -> chex.Array:
     """Day's share of the positive scores: relu(s0) / (relu(s0) + relu(s1)).
 
     Args:
@@ -108,7 +109,7 @@ def illumination(classifier: Classifier, rgb: chex.Array) -> chex.Array:
       f32[] in [0, 1]; 0.5 where the classifier finds evidence of neither day nor night.
 
     Raises:
-      ValueError: for another rank or number of channels, or a smaller picture.
+      UserError: for another rank or number of channels, or a smaller picture.
 
     Example:
       >>> classifier = random_model("piafusion_classifier")  # or ttd_jax.load(...)
@@ -136,7 +137,7 @@ class ClassifierSpec(NetworkSpec):
         """The smallest picture, f32[H, W, 3]."""
         return (self.min_size, self.min_size, 3)
 
-    def bind(self, variables: Any, *, settings=None, **options) -> Classifier:
+    def bind(self, variables: Any, *, settings: None = None, **options: Any) -> Classifier:
         """A `Classifier`; it has no settings."""
         del settings
         return Classifier(variables=variables, module=self.build(**options), spec=self)

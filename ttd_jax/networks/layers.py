@@ -2,15 +2,17 @@
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
 from ttd_jax.networks.fast_convolution import convolve
-from ttd_jax.parts.tiles import locally, pad_border
+from ttd_jax.parts.tiles import Tile, locally, pad_border
 
 
 class PaddedConv(nn.Module):
@@ -33,7 +35,7 @@ class PaddedConv(nn.Module):
     use_bias: bool = True
     precision: Any = None
 
-    def setup(self):
+    def setup(self) -> None:
         self.conv = nn.Conv(
             self.features,
             (self.size, self.size),
@@ -42,35 +44,35 @@ class PaddedConv(nn.Module):
             precision=self.precision,
         )
 
-    def __call__(self, x):
+    def __call__(self, x: chex.Array) -> chex.Array:
         """f32[..., H, W, C] to f32[..., H, W, features]; any number of leading axes."""
         pad_mode = None if self.size == 3 else self.pad_mode
         forms = {"plain": "whole", "inner": "tile"}
         return locally(self, x, **forms, margin=self.size // 2, pad_mode=pad_mode)
 
-    def whole(self, x):
+    def whole(self, x: chex.Array) -> chex.Array:
         """The whole picture at once."""
         out = self.conv(pad_border(x, mode=self.pad_mode, margin=self.size // 2))
         return out[..., 1:-1, 1:-1, :] if self.size == 3 else out
 
-    def tile(self, tile, window):
+    def tile(self, tile: Tile, window: chex.Array) -> tuple[chex.Array, tuple[()]]:
         """A tile of it."""
         if self.size == 3:
             window = tile.mend(window, self.pad_mode, margin=1)
         return self.padded(window), ()
 
-    def padded(self, window):
+    def padded(self, window: chex.Array) -> chex.Array:
         """A tile on a CPU, from a window with the border that it needs: f32[H, W, C]."""
         return convolve_tile(self.conv, window)
 
 
-def convolve_tile(conv: nn.Conv, window):
+def convolve_tile(conv: nn.Conv, window: chex.Array) -> chex.Array:
     """A bound convolution of a tile on a CPU: f32[H, W, C] to f32[H - h + 1, W - w + 1, D]."""
     conv_form = {"conv_general_dilated": convolve} if window.dtype == jnp.float32 else {}
     return conv.clone(parent=None, padding="VALID", **conv_form).apply(conv.variables, window)
 
 
-def in_turn(modules, x):
+def in_turn(modules: Sequence[nn.Module], x: chex.Array) -> chex.Array:
     """Bound modules that differ in their variables only, one after the other: traced once."""
     if not modules or modules[0].is_initializing():
         for module in modules:
@@ -82,7 +84,7 @@ def in_turn(modules, x):
     return x
 
 
-def merge_sources(name: str, features, weights):
+def merge_sources(name: str, features: chex.Array, weights: chex.Array) -> chex.Array:
     """The 'sum', 'mean' or 'max' over the sources of f32[M, H, W, C] scaled by f32[M, H, W].
 
     Source by source: on CPUs XLA's own reduction over a leading axis takes two to four times as
@@ -103,7 +105,7 @@ def merge_sources(name: str, features, weights):
     return merged / count if name == "mean" else merged
 
 
-def gelu(x):
+def gelu(x: chex.Array) -> chex.Array:
     """The exact GELU as torch has it, by `erf`: `jax.nn.gelu` takes `erfc`, thrice as slow on CPUs.
 
     They differ in far negative arguments only, by less than a rounding of one.
@@ -131,7 +133,7 @@ class GroupedConv3x3(nn.Module):
     precision: Any = None
 
     @nn.compact
-    def __call__(self, padded):
+    def __call__(self, padded: chex.Array) -> chex.Array:
         """f32[..., H + 2, W + 2, C] to f32[..., H, W, features]; sides / stride, rounded up."""
         shape = (3, 3, self.group, self.features)
         kernel = self.param("kernel", nn.initializers.lecun_normal(), shape, jnp.float32)

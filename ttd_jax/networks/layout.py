@@ -31,7 +31,12 @@ PER_HEAD = Transform("heads H11 -> H", lambda tensor: tensor.reshape(-1), 3)
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """Where one tensor goes: path in the variables, joined by '/', and how it gets there."""
+    """Where one tensor goes.
+
+    Attributes:
+      path: in the variables, joined by '/'.
+      transform: how it gets there.
+    """
 
     path: str
     transform: Transform = AS_IS

@@ -1,7 +1,7 @@
 """A network bound to its parameters, and RD as a Flax module."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import chex
@@ -48,7 +48,7 @@ class Model:
         return self.module.coupled
 
     @property
-    def params(self):
+    def params(self) -> Mapping[str, Any]:
         """The trainable part of `variables`."""
         return self.variables["params"]
 
@@ -66,25 +66,25 @@ class Model:
             return None
         return self.settings if name == "ttd" else self.spec.dominability(name)
 
-    def prepare(self, sources):
+    def prepare(self, sources: chex.Array) -> chex.Array:
         return self._apply("prepare", sources)
 
-    def restore(self, raw):
+    def restore(self, raw: chex.Array) -> chex.Array:
         return self._apply("restore", raw)
 
-    def encode(self, x):
+    def encode(self, x: chex.Array) -> Any:
         return self._layers("encode", x)
 
-    def merge(self, features, weights):
+    def merge(self, features: Any, weights: chex.Array) -> Any:
         return self._layers("merge", features, weights)
 
-    def decode(self, latent, x):
+    def decode(self, latent: Any, x: chex.Array | None) -> chex.Array:
         return self._layers("decode", latent, x)
 
-    def solo(self, x, features):
+    def solo(self, x: chex.Array, features: Any) -> chex.Array:
         return self._layers("solo", x, features)
 
-    def finish(self, raw):
+    def finish(self, raw: chex.Array) -> chex.Array:
         return self._apply("finish", raw)
 
     def _layers(self, method, *args):

@@ -1,5 +1,7 @@
 """Random weights that keep a network's signal alive: timings and tests need no trained ones."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,7 +38,7 @@ def random_variables(spec: NetworkSpec, *, seed: int = 0) -> dict:
     return traverse_util.unflatten_dict(flat, sep="/")
 
 
-def random_model(name: str, *, seed: int = 0, **options):
+def random_model(name: str, *, seed: int = 0, **options: Any) -> Any:
     """A network of that name with random weights, bound: a `Model`, `Classifier` or `Detector`.
 
     Args:

@@ -27,6 +27,7 @@ from flax import traverse_util
 
 from ttd_jax.core.dominability import LOSS_MAPS, DominabilitySettings
 from ttd_jax.core.tasks import TASKS
+from ttd_jax.errors import UserError
 from ttd_jax.networks.base import Network
 from ttd_jax.networks.layout import Layout
 from ttd_jax.networks.model import Model
@@ -83,7 +84,7 @@ class NetworkSpec:
         """Shape of an input that its module can be initialized with."""
         raise NotImplementedError
 
-    def bind(self, variables: Any, *, settings: Any = None, **options) -> Any:
+    def bind(self, variables: Any, *, settings: Any = None, **options: Any) -> Any:
         """The module with its variables, as the functions of this package take it.
 
         Args:
@@ -105,7 +106,7 @@ class NetworkSpec:
         """Settings that a checkpoint tells by its flat dict of tensors; None for the spec's own."""
         del tensors
 
-    def shapes(self, settings: Any = None, **options) -> dict[str, jax.ShapeDtypeStruct]:
+    def shapes(self, settings: Any = None, **options: Any) -> dict[str, jax.ShapeDtypeStruct]:
         """Shape and dtype of every variable: '/'-joined path -> struct.
 
         Args:
@@ -118,7 +119,7 @@ class NetworkSpec:
         tree = jax.eval_shape(lambda x: module.init(jax.random.key(0), x), shape)
         return traverse_util.flatten_dict(tree, sep="/")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"  # the same in every process
 
 
@@ -164,7 +165,9 @@ class FusionSpec(NetworkSpec):
         side = max(16, self.min_size)
         return (self.source_count or 2, side, side, self.channels)
 
-    def bind(self, variables: Any, *, settings=None, **options) -> Model:
+    def bind(
+        self, variables: Any, *, settings: DominabilitySettings | None = None, **options: Any
+    ) -> Model:
         """A `Model`; by default with the settings of the default preset."""
         return Model(
             variables=variables,
@@ -199,7 +202,7 @@ class FusionSpec(NetworkSpec):
 NETWORKS: Registry[NetworkSpec] = Registry("model")
 
 
-def register_network(spec: NetworkSpec):
+def register_network(spec: NetworkSpec) -> None:
     """Makes a network known by its name to every function and command.
 
     Args:
@@ -213,12 +216,15 @@ def register_network(spec: NetworkSpec):
         if wrong:
             raise unknown(wrong[0], TASKS, kind="task")
         if not spec.presets:
-            raise ValueError(f"{spec.name}: a fusion network needs at least one preset")
+            raise UserError(f"{spec.name}: a fusion network needs at least one preset")
     NETWORKS.register(spec.name, spec)
 
 
 def networks(kind: type[NetworkSpec] = FusionSpec) -> tuple[str, ...]:
     """The names of all known networks of a kind, those of plug-ins included.
+
+    Args:
+      kind: `FusionSpec`, `ClassifierSpec`, `DetectorSpec`, or `NetworkSpec` for all of them.
 
     Example:
       >>> ttd_jax.networks()[:3]

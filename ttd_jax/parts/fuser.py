@@ -5,15 +5,22 @@ shape let pictures of all sizes share their programs.
 """
 
 import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
+import chex
 import jax
 import numpy as np
 
+from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.core.fusion import Fusion
 from ttd_jax.errors import UserError
 from ttd_jax.parts.maps import SceneOptions, empty_maps, map_shapes
 from ttd_jax.parts.memory import format_size, free_memory, overhead, parse_size
 from ttd_jax.parts.sweeps import Programs, Rehearsal, Sweeper
+
+if TYPE_CHECKING:
+    from ttd_jax.networks.model import Model
 
 _STEP = 8  # windows are multiples of so many rows
 
@@ -35,7 +42,7 @@ class WindowPlan:
     memory: int
 
 
-def default_memory(device=None) -> int:
+def default_memory(device: jax.Device | None = None) -> int:
     """Half of what is free where a device computes, in bytes."""
     return free_memory(device or jax.devices()[0]) // 2
 
@@ -52,7 +59,9 @@ class WindowFuser:
       UserError: the network cannot be cut.
     """
 
-    def __init__(self, model, options: SceneOptions, devices=None):
+    def __init__(
+        self, model: "Model", options: SceneOptions, devices: Sequence[jax.Device] | None = None
+    ):
         fuser = model.spec and model.spec.fuser(model, options)
         if fuser is None:
             raise UserError(
@@ -69,7 +78,9 @@ class WindowFuser:
         """How many programs were compiled."""
         return len(self._programs)
 
-    def plan(self, shapes, *, memory: int, beside: int = 0) -> WindowPlan:
+    def plan(
+        self, shapes: Sequence[tuple[int, ...]], *, memory: int, beside: int = 0
+    ) -> WindowPlan:
         """The highest strips that memory has room for.
 
         Args:
@@ -99,7 +110,14 @@ class WindowFuser:
             fitting = rows * (memory - taken) // (plan.memory - taken)
             rows = min(rows - _STEP, fitting)
 
-    def plan_window(self, shapes, window, *, memory: int | None = None, beside: int = 0):
+    def plan_window(
+        self,
+        shapes: Sequence[tuple[int, ...]],
+        window: tuple[int, int],
+        *,
+        memory: int | None = None,
+        beside: int = 0,
+    ) -> WindowPlan:
         """A plan with windows of a given shape, which pictures of other sizes share.
 
         Smaller pictures have programs of their own.
@@ -137,7 +155,15 @@ class WindowFuser:
             return 0
         return rehearsal.held + beside + overhead(rehearsal.program_count)
 
-    def __call__(self, pictures, targets, plan: WindowPlan, *, how="round", advance=lambda: None):
+    def __call__(
+        self,
+        pictures: Sequence[np.ndarray],
+        targets: Mapping[str, np.ndarray],
+        plan: WindowPlan,
+        *,
+        how: str = "round",
+        advance: Callable[[], object] = lambda: None,
+    ) -> dict[str, np.ndarray]:
         """Fuses one scene.
 
         Args:
@@ -183,7 +209,13 @@ def _too_much(shapes, needed, memory):
 
 
 def fuse_in_windows(
-    model, sources, settings, *, max_memory=None, window=None, devices=None
+    model: "Model",
+    sources: Sequence[chex.Array],
+    settings: DominabilitySettings | None,
+    *,
+    max_memory: int | str | None = None,
+    window: tuple[int, int] | None = None,
+    devices: Sequence[jax.Device] | None = None,
 ) -> Fusion:
     """Fuses a scene of any size in bounded memory, window by window.
 
@@ -203,9 +235,8 @@ def fuse_in_windows(
       A `Fusion` of numpy arrays, f32.
 
     Raises:
-      UserError: the network cannot be cut, there is too little memory for any strip, or the window
-        is too small.
-      ValueError: `max_memory` is no size.
+      UserError: the network cannot be cut, there is too little memory for any strip, the window is
+        too small, or `max_memory` is no size.
 
     Example:
       >>> fusion = fuse_in_windows(model, sources, model.settings, max_memory="2GiB")

@@ -1,8 +1,17 @@
 """Local networks, which see little around a pixel: whole fusions of windows."""
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import chex
+import numpy as np
+
 from ttd_jax.core import color, fusion
 from ttd_jax.parts.maps import SceneOptions, parts_and_sums
 from ttd_jax.parts.sweeps import Sweeper, Work
+
+if TYPE_CHECKING:
+    from ttd_jax.networks.model import Model
 
 
 class LocalFuser:
@@ -15,14 +24,21 @@ class LocalFuser:
       picture: how far a decoded picture depends on the latent.
     """
 
-    def __init__(self, model, options: SceneOptions, features: int, picture: int):
+    def __init__(self, model: "Model", options: SceneOptions, features: int, picture: int):
         self._model, self._options = model, options
         # The weights of a pixel come from components decoded around it, and it is decoded from
         # weighted features around it.
         passes = 2 if options.dynamic else 1
         self._fuse = Work(self._fuse_window, halo=features + passes * picture)
 
-    def __call__(self, sweeper: Sweeper, pictures, targets, *, variables=None) -> dict:
+    def __call__(
+        self,
+        sweeper: Sweeper,
+        pictures: Sequence[np.ndarray],
+        targets: Mapping[str, np.ndarray],
+        *,
+        variables: Any = None,
+    ) -> dict:
         """Fuses one scene.
 
         Args:
@@ -48,6 +64,6 @@ class LocalFuser:
         return parts_and_sums(fused, owned, self._options)
 
 
-def network_sources(pictures, options: SceneOptions):
+def network_sources(pictures: Sequence[chex.Array], options: SceneOptions) -> chex.Array:
     """What a network is given of the windows of a scene's pictures; see `ttd_jax.core.color`."""
     return color.network_sources(pictures, mode=options.mode, channels=options.channels)

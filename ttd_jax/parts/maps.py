@@ -2,10 +2,13 @@
 
 import dataclasses
 
+import chex
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ttd_jax.core.dominability import DominabilitySettings, leading
+from ttd_jax.core.fusion import Fusion
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,7 +45,7 @@ def map_shapes(options: SceneOptions, count: int, size: tuple[int, int]) -> dict
     return {name: shapes[name] for name in options.save}
 
 
-def empty_maps(options: SceneOptions, count: int, size: tuple[int, int], dtype) -> dict:
+def empty_maps(options: SceneOptions, count: int, size: tuple[int, int], dtype: DTypeLike) -> dict:
     """Arrays for the maps that are kept: pictures of a dtype, RD and losses f32."""
     pictures = ("fused", "components")
     return {
@@ -51,7 +54,9 @@ def empty_maps(options: SceneOptions, count: int, size: tuple[int, int], dtype) 
     }
 
 
-def parts_and_sums(fusion, owned, options: SceneOptions):
+def parts_and_sums(
+    fusion: Fusion, owned: chex.Array, options: SceneOptions
+) -> tuple[dict[str, chex.Array], dict[str, chex.Array]]:
     """A window's part of what is kept of a scene.
 
     Args:

@@ -6,6 +6,10 @@ import os
 import pathlib
 import re
 
+import jax
+
+from ttd_jax.errors import UserError
+
 _UNITS = {"": 1, "b": 1} | {
     f"{prefix}{suffix}": base**power
     for power, prefix in enumerate("kmgt", start=1)
@@ -24,7 +28,7 @@ def parse_size(text: str) -> int:
     and lower case are the same.
 
     Raises:
-      ValueError: anything else, or less than one byte.
+      UserError: anything else, or less than one byte.
 
     Example:
       >>> parse_size("2GiB"), parse_size("500MB")
@@ -33,7 +37,7 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     unit = _UNITS.get(match[2].lower()) if match else None
     if unit is None or float(match[1]) * unit < 1:
-        raise ValueError(f"{text!r} is no size: write bytes, or a number and a unit as in 2GiB")
+        raise UserError(f"{text!r} is no size: write bytes, or a number and a unit as in 2GiB")
     return int(float(match[1]) * unit)
 
 
@@ -47,7 +51,7 @@ def format_size(count: int) -> str:
     return f"{math.ceil(count / 2**20)}MiB"
 
 
-def free_memory(device) -> int:
+def free_memory(device: jax.Device) -> int:
     """Bytes that are free where a device computes: its own memory, or the machine's for a CPU."""
     if device.platform != "cpu":
         stats = device.memory_stats() or {}
@@ -58,7 +62,7 @@ def free_memory(device) -> int:
     return machine if group is None else min(machine, group)
 
 
-def program_bytes(compiled) -> int:
+def program_bytes(compiled: jax.stages.Compiled) -> int:
     """What one run of a compiled program holds at most: arguments, results and temporaries."""
     sizes = compiled.memory_analysis()
     return (

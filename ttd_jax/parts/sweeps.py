@@ -3,9 +3,10 @@
 import collections
 import dataclasses
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import chex
 import jax
 import numpy as np
 
@@ -36,10 +37,10 @@ class Programs:
         self._compiled = {}
         self._sums = {}
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._compiled)
 
-    def get(self, work: Work, arguments, device):
+    def get(self, work: Work, arguments: tuple, device: jax.Device) -> jax.stages.Compiled:
         """The program for such arguments on a device; compiles it if there is none yet."""
         key = *_key(work, arguments), device
         if key not in self._compiled:
@@ -50,7 +51,7 @@ class Programs:
             self._compiled[key] = jax.jit(work.function).lower(*shapes).compile()
         return self._compiled[key]
 
-    def sums(self, work: Work, arguments):
+    def sums(self, work: Work, arguments: tuple) -> Any:
         """The shapes of the sums that a work gives of such arguments."""
         key = _key(work, arguments)
         if key not in self._sums:
@@ -78,9 +79,9 @@ class Sweeper:
         programs: Programs,
         *,
         window: tuple[int, int],
-        devices=None,
-        advance=lambda: None,
-        how="round",
+        devices: Sequence[jax.Device] | None = None,
+        advance: Callable[[], object] = lambda: None,
+        how: str = "round",
     ):
         self.window = window
         self._programs = programs
@@ -96,7 +97,13 @@ class Sweeper:
         """The least and the greatest value of an array of the whole picture."""
         return np.min(array), np.max(array)
 
-    def sweep(self, work: Work, constants, sources, targets=None) -> Any:
+    def sweep(
+        self,
+        work: Work,
+        constants: chex.ArrayTree,
+        sources: chex.ArrayTree,
+        targets: Mapping[str, np.ndarray] | None = None,
+    ) -> Any:
         """Runs a work over all windows.
 
         A target may be one of the sources: it changes only where no window to come reads it.
@@ -159,7 +166,13 @@ class Rehearsal(Sweeper):
       held: most bytes of arrays of the whole picture that live at one time.
     """
 
-    def __init__(self, programs: Programs, *, window: tuple[int, int], devices=None):
+    def __init__(
+        self,
+        programs: Programs,
+        *,
+        window: tuple[int, int],
+        devices: Sequence[jax.Device] | None = None,
+    ):
         super().__init__(programs, window=window, devices=devices)
         self.steps = self.windows = self.held = 0
         self._alive = 0
@@ -175,15 +188,21 @@ class Rehearsal(Sweeper):
         """How many programs a run needs."""
         return len(self._works)
 
-    def empty(self, *shape):
+    def empty(self, *shape: int) -> np.ndarray:
         array = np.broadcast_to(np.float32(0), shape)
         self._hold(array)
         return array
 
-    def extremes(self, array):
+    def extremes(self, array: np.ndarray) -> tuple[np.float32, np.float32]:
         return np.float32(0), np.float32(0)
 
-    def sweep(self, work, constants, sources, targets=None):
+    def sweep(
+        self,
+        work: Work,
+        constants: chex.ArrayTree,
+        sources: chex.ArrayTree,
+        targets: Mapping[str, np.ndarray] | None = None,
+    ) -> Any:
         del targets
         shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), constants)
         size = _size(sources)

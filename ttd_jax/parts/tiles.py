@@ -8,7 +8,10 @@ gain nothing from tiles and lose parallelism.
 import dataclasses
 import functools
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -19,7 +22,7 @@ from jax import core
 SIZE = (64, 64)
 
 
-def pad_border(x, *, mode="constant", margin=1):
+def pad_border(x: chex.Array, *, mode: str = "constant", margin: int = 1) -> chex.Array:
     """f32[..., H, W, C] to f32[..., H + 2 margin, W + 2 margin, C]; `mode` as in `jnp.pad`."""
     leading = [(0, 0)] * (x.ndim - 3)
     return jnp.pad(x, [*leading, (margin, margin), (margin, margin), (0, 0)], mode=mode)
@@ -45,7 +48,7 @@ class Tile:
     picture: tuple[int, int]
     margin: int
 
-    def inside(self, margin: int | None = None):
+    def inside(self, margin: int | None = None) -> chex.Array:
         """bool[h, w, 1]: which pixels of a window with that margin lie within the picture."""
         margin = self.margin if margin is None else margin
         rows, columns = (
@@ -54,14 +57,14 @@ class Tile:
         )
         return (rows[:, None] & columns)[..., None]
 
-    def own(self, x):
+    def own(self, x: chex.Array) -> chex.Array:
         """f32[H, W, C] of the tile's pixels, zero where an earlier tile holds them too."""
         rows, columns = (
             index >= first for index, first in zip(self._indices(0), self.owned_from, strict=True)
         )
         return jnp.where((rows[:, None] & columns)[..., None], x, 0)
 
-    def mend(self, window, mode: str, *, margin: int):
+    def mend(self, window: chex.Array, mode: str, *, margin: int) -> chex.Array:
         """A window f32[h, w, C] with the pixels beside the picture repeated or mirrored.
 
         Only those that touch the picture: further ones hold anything.
@@ -94,8 +97,13 @@ class Tile:
 
 
 def locally(
-    module: nn.Module, *pictures, plain: str, inner: str, margin: int, pad_mode: str | None = None
-):
+    module: nn.Module,
+    *pictures: chex.Array,
+    plain: str,
+    inner: str,
+    margin: int,
+    pad_mode: str | None = None,
+) -> chex.Array:
     """What the method `plain` makes of pictures; on CPUs by one sweep of the method `inner`.
 
     Args:
@@ -113,7 +121,9 @@ def locally(
     return on_cpu(module, *pictures, plain=plain, tiled=tiled)
 
 
-def on_cpu(module: nn.Module, *pictures, plain, tiled):
+def on_cpu(
+    module: nn.Module, *pictures: chex.Array, plain: str, tiled: str | Callable[..., chex.Array]
+) -> chex.Array:
     """What the method `plain` makes of pictures, on CPUs by `tiled`, where they exceed a tile.
 
     Under `jax.vmap` the tiled form takes one sample after the other. The derivative is that of the
@@ -149,12 +159,12 @@ def on_cpu(module: nn.Module, *pictures, plain, tiled):
 
 def sweep(
     module: nn.Module,
-    *pictures,
+    *pictures: chex.Array,
     inner: str,
     margin: int,
     pad_mode: str | None = None,
-    constants=(),
-):
+    constants: Sequence[chex.Array] = (),
+) -> tuple[chex.Array, Any]:
     """Runs a method over the tiles of pictures, one tile after the other.
 
     Args:

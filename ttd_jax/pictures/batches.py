@@ -4,6 +4,7 @@ import collections
 import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+import chex
 import jax
 import numpy as np
 
@@ -70,7 +71,7 @@ def unfinished(batches: Sequence[Batch], finished: Collection[int]) -> list[tupl
     return [(batch, slots) for batch, slots in todo if slots]
 
 
-def stack(capacity: int, slots: Mapping, convert: Callable = np.asarray):
+def stack(capacity: int, slots: Mapping, convert: Callable = np.asarray) -> chex.ArrayTree:
     """Arrays side by side; slots without any hold zeros.
 
     Args:

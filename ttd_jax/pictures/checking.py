@@ -55,10 +55,10 @@ class Scenes(Sequence):
     checked: tuple[Checked, ...]
     kept: Mapping[int, tuple[Example, list[Picture]]] = dataclasses.field(repr=False)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.checked)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Checked:
         return self.checked[index]
 
     @property

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def random_crop(pictures: Sequence[np.ndarray], size: int, generator: np.random.Generator):
+def random_crop(
+    pictures: Sequence[np.ndarray], size: int, generator: np.random.Generator
+) -> list[np.ndarray]:
     """The same square of every picture, anywhere on it with equal chances.
 
     Args:
@@ -25,7 +27,7 @@ def random_crop(pictures: Sequence[np.ndarray], size: int, generator: np.random.
     return [picture[top : top + size, left : left + size] for picture in pictures]
 
 
-def central_crop(pictures: Sequence[np.ndarray], size: int | tuple[int, int]):
+def central_crop(pictures: Sequence[np.ndarray], size: int | tuple[int, int]) -> list[np.ndarray]:
     """The same middle of every picture, `size` or (H, W) at most; all of it if `size` is 0."""
     height, width = pictures[0].shape[:2]
     sizes = size if isinstance(size, tuple) else (size, size)
@@ -34,7 +36,7 @@ def central_crop(pictures: Sequence[np.ndarray], size: int | tuple[int, int]):
     return [picture[top : top + rows, left : left + columns] for picture in pictures]
 
 
-def random_flip(pictures: Sequence[np.ndarray], generator: np.random.Generator):
+def random_flip(pictures: Sequence[np.ndarray], generator: np.random.Generator) -> list[np.ndarray]:
     """Mirrors every picture alike: left to right, top to bottom, both or neither."""
     rows, columns = (slice(None, None, -1 if flip else 1) for flip in generator.integers(2, size=2))
     return [picture[rows, columns] for picture in pictures]

@@ -77,7 +77,7 @@ class Examples(Sequence[Example]):
     names: tuple[str, ...]
     roles: tuple[str, ...]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.names)
 
 

@@ -77,7 +77,7 @@ def read_bytes(path: pathlib.Path) -> bytes:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def decode_picture(data: bytes, name, *, gray: bool = False) -> Picture:
+def decode_picture(data: bytes, name: str | os.PathLike, *, gray: bool = False) -> Picture:
     """Decodes a PNG, JPEG, TIFF or BMP of 8 or 16 bits: gray, RGB or RGBA.
 
     The kind is told from the content, not the name. An RGB file whose channels are all equal is

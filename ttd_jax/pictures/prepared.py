@@ -5,6 +5,7 @@ import functools
 import importlib
 import os
 import pathlib
+import types
 from collections.abc import Sequence
 
 from ttd_jax.errors import UserError
@@ -30,7 +31,7 @@ class PreparedExamples(Examples):
     classes: tuple[str, ...]
     _records: Sequence = dataclasses.field(repr=False)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Example:
         number = range(len(self))[index]  # an IndexError here, negative numbers from the end
         try:
             record = self._records[number]
@@ -49,7 +50,9 @@ class PreparedExamples(Examples):
         return Example(name, self.roles, files, boxes, tuple(map(int, objects["label"])))
 
 
-def prepared_examples(name: str, split: str, data_dir=None) -> PreparedExamples:
+def prepared_examples(
+    name: str, split: str, data_dir: str | os.PathLike | None = None
+) -> PreparedExamples:
     """Examples of a prepared data set: one of this package's or of anybody's.
 
     A data set of another package needs the file format array_record, an image feature for every
@@ -123,7 +126,7 @@ def default_data_dir() -> pathlib.Path:
 
 
 @functools.cache
-def import_tfds():
+def import_tfds() -> types.ModuleType:
     """The module tensorflow_datasets; `UserError` where it or array_record is missing."""
     try:
         importlib.import_module("array_record.python.array_record_data_source")

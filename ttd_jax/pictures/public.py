@@ -79,7 +79,7 @@ class PublicExamples(Examples):
     names: tuple[str, ...]
     roles: tuple[str, ...] = ("picture",)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Example:
         pixels = quantize(public_picture(self.names[index]), np.uint8)
         return Example(self.names[index], self.roles, (encode_picture(pixels, ".png"),))
 

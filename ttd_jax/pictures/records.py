@@ -51,7 +51,7 @@ class Records:
         self._key = key
         self._created = not out.exists()
 
-    def start(self, settings: Mapping, *, resume: bool, first: bool = True):
+    def start(self, settings: Mapping, *, resume: bool, first: bool = True) -> None:
         """Opens a folder that never loses a record.
 
         Args:
@@ -91,7 +91,7 @@ class Records:
             if all((self._out / name).is_file() for name in record.get("files", ()))
         }
 
-    def open(self, settings: Mapping, kept: Iterable[Mapping] = (), *, first: bool = True):
+    def open(self, settings: Mapping, kept: Iterable[Mapping] = (), *, first: bool = True) -> None:
         """Makes the folders, and starts with the records that are kept; see `start`."""
         with explain_os_errors(self._out, "choose another --out or free some space"):
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ class Records:
             (self._out / SUMMARY).unlink(missing_ok=True)
             (self._out / TIMINGS).unlink(missing_ok=True)
 
-    def append(self, record: Mapping, files: Iterable[tuple] = ()):
+    def append(self, record: Mapping, files: Iterable[tuple] = ()) -> None:
         """Adds one record, after its files: `(path within the output folder, bytes)`."""
         with explain_os_errors(self._out, _FULL):
             for name, data in files:
@@ -111,7 +111,13 @@ class Records:
             with self._lines.open("a", encoding="utf-8") as lines:
                 lines.write(_line(record))
 
-    def close(self, settings: Mapping, records: Iterable[Mapping], timings: Mapping, files=()):
+    def close(
+        self,
+        settings: Mapping,
+        records: Iterable[Mapping],
+        timings: Mapping,
+        files: Iterable[tuple] = (),
+    ) -> list[dict]:
         """Ends a finished run, with further files of the whole; gives what the summary says."""
         summary = [{**record, "settings": dict(settings)} for record in records]
         with explain_os_errors(self._out, _FULL):
@@ -122,7 +128,7 @@ class Records:
             shutil.rmtree(self._folder)
         return summary
 
-    def abandon(self):
+    def abandon(self) -> None:
         """Ends a stopped run: leaves no trace if nothing was finished."""
         if self._lines.exists() and not read_json_lines(self._lines):
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -138,7 +144,9 @@ class Records:
         write_whole(target, data, self._lines.with_suffix(".part"))
 
 
-def check_settings(place: pathlib.Path, known, given, *, flag: str = "--out"):
+def check_settings(
+    place: pathlib.Path, known: Mapping, given: Mapping, *, flag: str = "--out"
+) -> None:
     """Refuses results that were made with other settings.
 
     Args:

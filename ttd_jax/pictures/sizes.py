@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from ttd_jax.errors import UserError
 
 
-def check_same_size(titles: Sequence[str], sizes: Sequence[tuple[int, int]]):
+def check_same_size(titles: Sequence[str], sizes: Sequence[tuple[int, int]]) -> None:
     """Refuses pictures (H, W) of one scene that differ in their size.
 
     Raises:
@@ -19,7 +19,7 @@ def check_same_size(titles: Sequence[str], sizes: Sequence[tuple[int, int]]):
             )
 
 
-def check_least_size(title: str, size: tuple[int, int], least: int, needs: str):
+def check_least_size(title: str, size: tuple[int, int], least: int, needs: str) -> None:
     """Refuses a picture (H, W) that is too small for `needs`, such as a network's name.
 
     Raises:

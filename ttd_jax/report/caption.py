@@ -13,7 +13,14 @@ _BASELINE = 20
 _LEGEND_END = 8
 
 
-def write(picture: np.ndarray, text: str, position, *, size: int, color=_INK):
+def write(
+    picture: np.ndarray,
+    text: str,
+    position: tuple[int, int],
+    *,
+    size: int,
+    color: tuple[int, int, int] = _INK,
+) -> None:
     """Writes into a picture.
 
     Args:
@@ -31,7 +38,7 @@ def white(height: int, width: int) -> np.ndarray:
     return np.full((height, width, 3), 255, np.uint8)
 
 
-def titled(picture: np.ndarray, title: str, *, height: int, left: int = 0, size: int):
+def titled(picture: np.ndarray, title: str, *, height: int, left: int = 0, size: int) -> np.ndarray:
     """A picture u8[H, W, 3] below its title, u8[height + H, W, 3].
 
     Args:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from collections.abc import Sequence
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -23,7 +24,7 @@ def as_png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def legend_below(figure: Figure, *arguments, columns: int, title: str | None):
+def legend_below(figure: Figure, *arguments: Sequence, columns: int, title: str | None) -> None:
     """A legend below all panels.
 
     Args:

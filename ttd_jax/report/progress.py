@@ -1,6 +1,7 @@
 """Progress on stderr."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from tqdm import tqdm
 
@@ -11,7 +12,7 @@ def progress(
     total: int | None = None,
     *,
     unit: str = "scene",
-    **options,
+    **options: Any,
 ) -> tqdm:
     """A bar for what takes longer than a second; none where stderr is no terminal.
 

@@ -55,7 +55,7 @@ class KnownFile:
     git_blob: str | None = None
     release: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.sha256 is None and self.git_blob is None:  # nothing could ever prove such a file
             raise ValueError(f"{self.file}: its card holds neither sha256 nor git_blob")
 

@@ -1,12 +1,15 @@
 """Torch tensors to Flax variables, with proof that nothing is left over and nothing unset."""
 
 import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from flax import traverse_util
 
+from ttd_jax.detectors import Detector
 from ttd_jax.errors import UserError
-from ttd_jax.networks import NETWORKS, NetworkSpec
+from ttd_jax.networks import NETWORKS, Classifier, Model, NetworkSpec
 from ttd_jax.weights import catalog, store
 from ttd_jax.weights.torch_file import read_torch_file
 
@@ -14,7 +17,9 @@ from ttd_jax.weights.torch_file import read_torch_file
 _IGNORED_SUFFIX = "num_batches_tracked"
 
 
-def convert_tensors(spec: NetworkSpec, tensors, *, name: str):
+def convert_tensors(
+    spec: NetworkSpec, tensors: Mapping[str, Any], *, name: str
+) -> tuple[dict[str, Any], list[str]]:
     """Flax variables from a torch state dict.
 
     Starts from a tree of NaN and fills it by the layout's table, so that what no tensor reached
@@ -56,7 +61,9 @@ def convert_tensors(spec: NetworkSpec, tensors, *, name: str):
     return traverse_util.unflatten_dict(flat, sep="/"), remarks
 
 
-def convert_checkpoint(spec: NetworkSpec, path: pathlib.Path):
+def convert_checkpoint(
+    spec: NetworkSpec, path: pathlib.Path
+) -> tuple[Model | Classifier | Detector, dict[str, Any], list[str]]:
     """A `.pth` file as a `Model` (or `Classifier`, `Detector`) with what is known of its origin.
 
     Returns:

@@ -44,7 +44,7 @@ class Transfer:
     retries: int = 4
     backoff: float = 0.5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 < self.timeout <= 3600:
             raise UserError(f"--timeout={self.timeout}: must be above 0 and at most 3600 seconds")
         try:

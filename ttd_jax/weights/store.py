@@ -8,6 +8,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -43,7 +44,7 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def tree_sha256(variables) -> str:
+def tree_sha256(variables: Mapping[str, Any]) -> str:
     """Hex digest over the sorted (path, dtype, shape, bytes) of the leaves.
 
     Two orbax directories of one tree differ in bytes; this does not.
@@ -57,7 +58,11 @@ def tree_sha256(variables) -> str:
 
 
 def save(
-    path, model: Model | Classifier | Detector, *, source: dict, overwrite: bool = False
+    path: str | os.PathLike,
+    model: Model | Classifier | Detector,
+    *,
+    source: dict,
+    overwrite: bool = False,
 ) -> dict:
     """Writes a model as an orbax directory with its manifest; whole or not at all.
 
@@ -71,15 +76,15 @@ def save(
       The manifest.
 
     Raises:
-      UserError: something is at `path` already, or it cannot be written.
-      ValueError: the model is folded, which cannot be undone: save it as it was before.
+      UserError: something is at `path` already, or it cannot be written; or the model is folded,
+        which cannot be undone: save it as it was before.
     """
     import orbax.checkpoint as ocp
 
     if isinstance(model, Model) and model.module.folded:
-        raise ValueError("a folded model is for inference: save the model it was folded from")
+        raise UserError("a folded model is for inference: save the model it was folded from")
     if model.spec is None:
-        raise ValueError("only a registered network can be saved: make the model by `spec.bind`")
+        raise UserError("only a registered network can be saved: make the model by `spec.bind`")
     path = pathlib.Path(path).absolute()
     _check_vacant(path, overwrite)
     leaves = jax.tree.leaves(model.variables)
@@ -131,7 +136,7 @@ def _check_vacant(path, overwrite):
         )
 
 
-def locate(path) -> pathlib.Path:
+def locate(path: str | os.PathLike) -> pathlib.Path:
     """A model directory; `shipped/MODEL` is inside of this package unless there is one here."""
     path = pathlib.Path(path)
     if path.parts[:1] == (SHIPPED.name,) and not path.exists():
@@ -139,7 +144,7 @@ def locate(path) -> pathlib.Path:
     return path
 
 
-def read_manifest(path) -> dict:
+def read_manifest(path: str | os.PathLike) -> dict:
     """The manifest of a model directory, see `locate`.
 
     Raises:

@@ -3,11 +3,12 @@
 import pathlib
 import pickle
 import warnings
+from typing import Any
 
 from ttd_jax.errors import UserError
 
 
-def read_torch_file(path: pathlib.Path):
+def read_torch_file(path: pathlib.Path) -> Any:
     """The object stored in a `.pth` file: tensors in dicts and lists, on the CPU.
 
     Only `weights_only=True` is used: a pickle that wants to call anything else is refused and

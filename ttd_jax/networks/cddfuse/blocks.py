@@ -8,33 +8,38 @@ CVPR 2022, its invertible branch that of Zhou et al., "Pan-sharpening with Custo
 and Invertible Neural Network", AAAI 2022.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from flax.typing import PrecisionLike
 
 from ttd_jax.networks.layers import GroupedConv3x3, convolve_tile, gelu, in_turn, pad_border
-from ttd_jax.parts.tiles import locally, on_cpu, sweep
+from ttd_jax.parts.tiles import Tile, locally, on_cpu, sweep
 
 CHANNELS = 64
 HEADS = 8
 
 
-def pointwise(features, precision, *, use_bias=False, name=None):
+def pointwise(
+    features: int, precision: PrecisionLike, *, use_bias: bool = False, name: str | None = None
+) -> nn.Dense:
     """A 1x1 convolution, run as a matrix product."""
     return nn.Dense(features, use_bias=use_bias, precision=precision, name=name)
 
 
-def conv3x3(features, precision, *, name=None):
+def conv3x3(features: int, precision: PrecisionLike, *, name: str | None = None) -> nn.Conv:
     """A bias-free 3x3 convolution, zero-padded."""
     return nn.Conv(
         features, (3, 3), padding=((1, 1), (1, 1)), use_bias=False, precision=precision, name=name
     )
 
 
-def layer_norm(name=None):
+def layer_norm(name: str | None = None) -> nn.LayerNorm:
     """Over the channels, with torch's epsilon; two-pass, since flat regions have tiny variance."""
     return nn.LayerNorm(epsilon=1e-5, use_fast_variance=False, name=name)
 
@@ -44,15 +49,15 @@ class DepthwiseQKV(nn.Module):
 
     precision: Any = None
 
-    def setup(self):
+    def setup(self) -> None:
         self.pointwise = pointwise(3 * CHANNELS, self.precision)
         self.depthwise = GroupedConv3x3(3 * CHANNELS, precision=self.precision)
 
-    def __call__(self, x):
+    def __call__(self, x: chex.Array) -> chex.Array:
         """f32[..., H, W, 64] to f32[..., H, W, 192]."""
         return self.inner(pad_border(x))
 
-    def inner(self, padded):
+    def inner(self, padded: chex.Array) -> chex.Array:
         """f32[..., H + 2, W + 2, 64] to f32[..., H, W, 192]."""
         return self.depthwise(self.pointwise(padded))
 
@@ -68,16 +73,16 @@ class DenseQKV(nn.Module):
     folded: bool = False
     precision: Any = None
 
-    def setup(self):
+    def setup(self) -> None:
         if not self.folded:
             self.pointwise = pointwise(3 * CHANNELS, self.precision)
         self.spatial = conv3x3(3 * CHANNELS, self.precision)
 
-    def __call__(self, x):
+    def __call__(self, x: chex.Array) -> chex.Array:
         """f32[..., H, W, 64] to f32[..., H, W, 192]."""
         return self.spatial(x if self.folded else self.pointwise(x))
 
-    def inner(self, padded):
+    def inner(self, padded: chex.Array) -> chex.Array:
         """A tile on a CPU: f32[H + 2, W + 2, 64] to f32[H, W, 192]."""
         return convolve_tile(self.spatial, padded if self.folded else self.pointwise(padded))
 
@@ -91,16 +96,16 @@ class ChannelAttention(nn.Module):
 
     precision: Any = None
 
-    def setup(self):
+    def setup(self) -> None:
         self.temperature = self.param("temperature", nn.initializers.ones, (HEADS,))
         shape = (CHANNELS, CHANNELS)
         self.project = self.param("project", nn.initializers.lecun_normal(), shape)
 
-    def __call__(self, qkv):
+    def __call__(self, qkv: chex.Array) -> chex.Array:
         """Queries, keys and values f32[..., H, W, 192] to f32[..., H, W, 64]."""
         return self.apply_mix(qkv, self.mix(self.measure(qkv)))
 
-    def measure(self, qkv):
+    def measure(self, qkv: chex.Array) -> dict[str, chex.Array]:
         """Sums over the pixels of f32[..., H, W, 192]: all that attention depends on.
 
         Returns:
@@ -116,7 +121,7 @@ class ChannelAttention(nn.Module):
             "key": jnp.sum(jnp.square(key), axis=-2),
         }
 
-    def mix(self, sums):
+    def mix(self, sums: Mapping[str, chex.Array]) -> chex.Array:
         """Attention and projection, both linear in the values: one f32[..., 64, 64] a picture."""
         query, key = _shrink(sums["query"]), _shrink(sums["key"])
         cosine = sums["product"] * query[..., :, None] * key[..., None, :]
@@ -126,15 +131,15 @@ class ChannelAttention(nn.Module):
         )
         return self._einsum("...ij,io->...jo", jax.nn.softmax(logits, axis=-1), self.project)
 
-    def apply_mix(self, qkv, mix):
+    def apply_mix(self, qkv: chex.Array, mix: chex.Array) -> chex.Array:
         """The values of f32[..., H, W, 192] mixed: f32[..., H, W, 64]."""
         return self.mix_values(self.values(qkv), mix)
 
-    def values(self, qkv):
+    def values(self, qkv: chex.Array) -> chex.Array:
         """f32[..., H, W, 64] of f32[..., H, W, 192]."""
         return qkv[..., 2 * CHANNELS :]
 
-    def mix_values(self, values, mix):
+    def mix_values(self, values: chex.Array, mix: chex.Array) -> chex.Array:
         """f32[..., H, W, 64] and f32[..., 64, 64] to f32[..., H, W, 64]."""
         return self._einsum("...hwj,...jo->...hwo", values, mix)
 
@@ -166,16 +171,16 @@ class GatedFeedForward(nn.Module):
     group: int
     precision: Any = None
 
-    def setup(self):
+    def setup(self) -> None:
         self.expand = pointwise(2 * self.hidden, self.precision)
         self.spatial = GroupedConv3x3(2 * self.hidden, group=self.group, precision=self.precision)
         self.project = pointwise(CHANNELS, self.precision)
 
-    def __call__(self, x):
+    def __call__(self, x: chex.Array) -> chex.Array:
         """f32[..., H, W, 64] to the same."""
         return self.inner(pad_border(x))
 
-    def inner(self, padded):
+    def inner(self, padded: chex.Array) -> chex.Array:
         """f32[..., H + 2, W + 2, 64] to f32[..., H, W, 64]."""
         gate, content = jnp.split(self.spatial(self.expand(padded)), 2, axis=-1)
         return self.project(gelu(gate) * content)
@@ -187,27 +192,29 @@ class TransformerBlock(nn.Module):
     Subclasses define what makes queries, keys and values, `qkv`, and `feed_forward`.
     """
 
-    def __call__(self, x):
+    def __call__(self, x: chex.Array) -> chex.Array:
         """f32[..., H, W, 64] to the same."""
         return on_cpu(self, x, plain="plain", tiled="tiled")
 
-    def plain(self, x):
+    def plain(self, x: chex.Array) -> chex.Array:
         """The whole picture, layer by layer."""
         x = x + self.attention(self.qkv(self.norm1(x)))
         return x + self.feed_forward(self.norm2(x))
 
-    def tiled(self, x):
+    def tiled(self, x: chex.Array) -> chex.Array:
         """The same in two sweeps, since attention depends on sums over all pixels."""
         values, sums = sweep(self, x, inner="measure", margin=1)
         mix = self.attention.mix(sums)
         return sweep(self, x, values, inner="mixed", margin=1, constants=[mix])[0]
 
-    def measure(self, tile, x):
+    def measure(self, tile: Tile, x: chex.Array) -> tuple[chex.Array, dict[str, chex.Array]]:
         """The values of a tile and its part of the sums that attention depends on."""
         qkv = self.qkv.inner(jnp.where(tile.inside(), self.norm1(x), 0))
         return self.attention.values(qkv), self.attention.measure(tile.own(qkv))
 
-    def mixed(self, tile, x, values, mix):
+    def mixed(
+        self, tile: Tile, x: chex.Array, values: chex.Array, mix: chex.Array
+    ) -> tuple[chex.Array, tuple[()]]:
         """A tile of the result, from windows of the input and of the values."""
         x = x + self.attention.mix_values(values, mix)
         residual = self.feed_forward.inner(jnp.where(tile.inside(), self.norm2(x), 0))
@@ -219,7 +226,7 @@ class RestormerBlock(TransformerBlock):
 
     precision: Any = None
 
-    def setup(self):
+    def setup(self) -> None:
         self.norm1, self.norm2 = layer_norm(), layer_norm()
         self.qkv = DepthwiseQKV(self.precision)
         self.attention = ChannelAttention(self.precision)
@@ -237,7 +244,7 @@ class BaseBlock(TransformerBlock):
     folded: bool = False
     precision: Any = None
 
-    def setup(self):
+    def setup(self) -> None:
         self.norm1, self.norm2 = layer_norm(), layer_norm()
         self.qkv = DenseQKV(self.folded, self.precision)
         self.attention = ChannelAttention(self.precision)
@@ -249,16 +256,16 @@ class Bottleneck(nn.Module):
 
     precision: Any = None
 
-    def setup(self):
+    def setup(self) -> None:
         self.expand = pointwise(CHANNELS, self.precision)
         self.spatial = GroupedConv3x3(CHANNELS, precision=self.precision)
         self.project = pointwise(CHANNELS // 2, self.precision)
 
-    def __call__(self, x):
+    def __call__(self, x: chex.Array) -> chex.Array:
         """f32[..., H, W, 32] to the same; H, W >= 2."""
         return self.inner(pad_border(x, mode="reflect"))
 
-    def inner(self, padded):
+    def inner(self, padded: chex.Array) -> chex.Array:
         """f32[..., H + 2, W + 2, 32] to f32[..., H, W, 32]."""
         return self.project(nn.relu6(self.spatial(nn.relu6(self.expand(padded)))))
 
@@ -268,24 +275,24 @@ class DetailNode(nn.Module):
 
     precision: Any = None
 
-    def setup(self):
+    def setup(self) -> None:
         self.shuffle = pointwise(CHANNELS, self.precision, use_bias=True)
         self.phi = Bottleneck(self.precision)
         self.rho = Bottleneck(self.precision)
         self.eta = Bottleneck(self.precision)
 
-    def __call__(self, x):
+    def __call__(self, x: chex.Array) -> chex.Array:
         """f32[..., H, W, 64] to the same."""
         return locally(self, x, plain="plain", inner="inner", margin=2)
 
-    def plain(self, x):
+    def plain(self, x: chex.Array) -> chex.Array:
         """The whole picture, layer by layer."""
         first, second = jnp.split(self.shuffle(x), 2, axis=-1)
         second = second + self.phi(first)
         first = first * jnp.exp(self.rho(second)) + self.eta(second)
         return jnp.concatenate([first, second], axis=-1)
 
-    def inner(self, tile, x):
+    def inner(self, tile: Tile, x: chex.Array) -> tuple[tuple[chex.Array, chex.Array], tuple[()]]:
         """A tile of it, in two parts side by side."""
         first, second = jnp.split(tile.mend(self.shuffle(x), "reflect", margin=2), 2, axis=-1)
         second = tile.mend(second[1:-1, 1:-1] + self.phi.inner(first), "reflect", margin=1)
@@ -305,7 +312,7 @@ class DetailBranch(nn.Module):
     precision: Any = None
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x: chex.Array) -> chex.Array:
         """f32[..., H, W, 64] to the same."""
         names = (f"node{index}" for index in range(self.nodes))
         return in_turn([DetailNode(self.precision, name=name) for name in names], x)

@@ -4,11 +4,14 @@ Source: Zhao et al., "CDDFuse: Correlation-Driven Dual-Branch Feature Decomposit
 Multi-Modality Image Fusion", CVPR 2023; layout read from the authors' checkpoints.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import chex
 import jax.numpy as jnp
 from flax import linen as nn
 
+from ttd_jax.errors import UserError
 from ttd_jax.networks.base import Network
 from ttd_jax.networks.cddfuse.blocks import (
     CHANNELS,
@@ -20,7 +23,7 @@ from ttd_jax.networks.cddfuse.blocks import (
 )
 from ttd_jax.networks.folding import fold_pointwise
 from ttd_jax.networks.layers import convolve_tile, in_turn, merge_sources
-from ttd_jax.parts.tiles import locally
+from ttd_jax.parts.tiles import Tile, locally
 
 # What is added before the output's sigmoid, from sources f32[M, H, W, 1].
 RESIDUALS = {
@@ -33,7 +36,7 @@ _DEPTH = 4
 _FLAT = 1e-6
 
 
-def stretch(raw, low, high):
+def stretch(raw: chex.Array, low: chex.Numeric, high: chex.Numeric) -> chex.Array:
     """The range of a picture, from f32[] `low` to `high`, to [0, 1]; zeros if there is none."""
     extent = high - low
     return (raw - low) / jnp.where(extent > _FLAT, extent, 1.0)
@@ -56,17 +59,17 @@ class Encoder(nn.Module):
     folded: bool = False
     precision: Any = None
 
-    def setup(self):
+    def setup(self) -> None:
         self.embed = conv3x3(CHANNELS, self.precision)
         self.blocks = _Blocks(self.precision)
         self.base = BaseBlock(folded=self.folded, precision=self.precision)
         self.detail = DetailBranch(nodes=3, precision=self.precision)
 
-    def shared(self, x):
+    def shared(self, x: chex.Array) -> chex.Array:
         """f32[..., H, W, 1] to f32[..., H, W, 64]."""
         return self.blocks(self.embed(x))
 
-    def __call__(self, x):
+    def __call__(self, x: chex.Array) -> dict[str, chex.Array]:
         """f32[..., H, W, 1] to {'base', 'detail'}, each f32[..., H, W, 64]."""
         shared = self.shared(x)
         return {"base": self.base(shared), "detail": self.detail(shared)}
@@ -77,36 +80,38 @@ class Decoder(nn.Module):
 
     precision: Any = None
 
-    def setup(self):
+    def setup(self) -> None:
         self.reduce = pointwise(CHANNELS, self.precision)
         self.blocks = _Blocks(self.precision)
         self.output1 = conv3x3(CHANNELS // 2, self.precision)
         self.output2 = conv3x3(1, self.precision)
 
-    def reduced(self, latent):
+    def reduced(self, latent: Mapping[str, chex.Array]) -> chex.Array:
         """{'base', 'detail'}, each f32[..., H, W, 64], to f32[..., H, W, 64]."""
         both = latent["base"], latent["detail"]
         return locally(self, *both, plain="beside", inner="beside_in_tile", margin=0)
 
-    def __call__(self, latent, residual):
+    def __call__(self, latent: Mapping[str, chex.Array], residual: chex.Numeric) -> chex.Array:
         """The picture f32[..., H, W, 1] in (0, 1)."""
         x = self.blocks(self.reduced(latent))
         out = locally(self, x, plain="output", inner="output_in_tile", margin=2)
         return nn.sigmoid(out + residual)
 
-    def beside(self, base, detail):
+    def beside(self, base: chex.Array, detail: chex.Array) -> chex.Array:
         """Both side by side in channels, reduced."""
         return self.reduce(jnp.concatenate([base, detail], axis=-1))
 
-    def beside_in_tile(self, tile, base, detail):
+    def beside_in_tile(
+        self, tile: Tile, base: chex.Array, detail: chex.Array
+    ) -> tuple[chex.Array, tuple[()]]:
         del tile
         return self.beside(base, detail), ()
 
-    def output(self, x):
+    def output(self, x: chex.Array) -> chex.Array:
         """f32[..., H, W, 64] to f32[..., H, W, 1]."""
         return self.output2(nn.leaky_relu(self.output1(x), 0.01))
 
-    def output_in_tile(self, tile, x):
+    def output_in_tile(self, tile: Tile, x: chex.Array) -> tuple[chex.Array, tuple[()]]:
         x = nn.leaky_relu(convolve_tile(self.output1, x), 0.01)
         return convolve_tile(self.output2, jnp.where(tile.inside(1), x, 0)), ()
 
@@ -125,28 +130,30 @@ class CDDFuse(Network):
     residual: str = "first"
     min_size: ClassVar[int] = 2  # mirroring needs a neighbor
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.residual not in RESIDUALS:
-            raise ValueError(f"residual must be one of {tuple(RESIDUALS)}, got {self.residual!r}")
+            raise UserError(f"residual must be one of {tuple(RESIDUALS)}, got {self.residual!r}")
         super().__post_init__()
 
-    def setup(self):
+    def setup(self) -> None:
         self.encoder = Encoder(folded=self.folded, precision=self.precision)
         self.decoder = Decoder(self.precision)
         self.base_fusion = BaseBlock(folded=self.folded, precision=self.precision)
         self.detail_fusion = DetailBranch(nodes=1, precision=self.precision)
 
-    def encode(self, x):
+    def encode(self, x: chex.Array) -> dict[str, chex.Array]:
         """f32[M, H, W, 1] to {'base', 'detail'}, each f32[M, H, W, 64]."""
         small = any(side < self.min_size for side in x.shape[1:3])
         if x.ndim != 4 or x.shape[-1] != 1 or small:
-            raise ValueError(
+            raise UserError(
                 "CDDFuse takes sources of one channel and at least 2x2 pixels, f32[M, H, W, 1]: "
                 f"got shape {x.shape}"
             )
         return self.encoder(x)
 
-    def merge(self, features, weights):
+    def merge(
+        self, features: Mapping[str, chex.Array], weights: chex.Array
+    ) -> dict[str, chex.Array]:
         """The weighted sum over the sources, through both fusion layers."""
 
         def weighted_sum(leaf):
@@ -154,20 +161,20 @@ class CDDFuse(Network):
 
         return self._fuse(weighted_sum(features["base"]), weighted_sum(features["detail"]))
 
-    def decode(self, latent, x):
+    def decode(self, latent: Mapping[str, chex.Array], x: chex.Array | None) -> chex.Array:
         """{'base', 'detail'}, each f32[H, W, 64], and f32[M, H, W, 1] to f32[H, W, 1]."""
         return self.decoder(latent, 0.0 if x is None else RESIDUALS[self.residual](x))
 
-    def solo(self, x, features):
+    def solo(self, x: chex.Array, features: Mapping[str, chex.Array]) -> chex.Array:
         """One source alone with weight one is its own sum: all decoded as a batch."""
         del x
         return self.decoder(self._fuse(features["base"], features["detail"]), 0.0)
 
-    def finish(self, raw):
+    def finish(self, raw: chex.Array) -> chex.Array:
         """Stretched to [0, 1]; a constant picture, which has no range to stretch, gives zeros."""
         return stretch(raw, jnp.min(raw), jnp.max(raw))
 
-    def fold(self, variables):
+    def fold(self, variables: Mapping[str, Any]) -> Mapping[str, Any]:
         """The 1x1 before each full 3x3 goes into it: 3.1 times fewer operations for the pair."""
         for block in ("encoder/base", "base_fusion"):
             variables = fold_pointwise(

@@ -8,6 +8,7 @@ merged: that costs an eighth more operations, and keeping them twice the memory.
 """
 
 import itertools
+from collections.abc import Mapping, Sequence
 
 import jax.numpy as jnp
 import numpy as np
@@ -72,7 +73,9 @@ class LayeredFuser:
             "paint": Work(self._paint, 0),
         }
 
-    def __call__(self, sweeper: Sweeper, pictures, targets) -> dict:
+    def __call__(
+        self, sweeper: Sweeper, pictures: Sequence[np.ndarray], targets: Mapping[str, np.ndarray]
+    ) -> dict:
         """Fuses one scene; see `LocalFuser.__call__`."""
         options, settings, count = self._options, self._model.settings, len(pictures)
         height, width = pictures[0].shape[:2]

@@ -12,14 +12,16 @@ and 2 * RD scales the features of each stream before they are concatenated.
 import functools
 from typing import ClassVar
 
+import chex
 import jax.numpy as jnp
 from flax import linen as nn
 
+from ttd_jax.errors import UserError
 from ttd_jax.networks.base import Network
 from ttd_jax.networks.layers import PaddedConv
 
 
-def exchange(visible, infrared):
+def exchange(visible: chex.Array, infrared: chex.Array) -> tuple[chex.Array, chex.Array]:
     """Cross-modality differential aware fusion (CMDAF): each stream gains what it lacks.
 
     The difference of the streams is scaled, channel by channel, by a sigmoid of its own mean over
@@ -71,7 +73,7 @@ class PIAFusion(Network):
     min_size: ClassVar[int] = 2
     coupled: ClassVar[bool] = True
 
-    def setup(self):
+    def setup(self) -> None:
         level = functools.partial(_Level, precision=self.precision)
         self.level1 = level(16, size=1)
         self.level2 = level(16)
@@ -87,28 +89,28 @@ class PIAFusion(Network):
         self.decoder4 = mirrored(32)
         self.decoder5 = nn.Dense(1, precision=self.precision)  # a 1x1 convolution
 
-    def encode(self, x):
+    def encode(self, x: chex.Array) -> chex.Array:
         """f32[2, H, W, 1] to f32[2, H, W, 128]: each source's stream, aware of the other's.
 
         Raises:
-          ValueError: if there are not two sources of one channel, or a side is below 2 pixels.
+          UserError: if there are not two sources of one channel, or a side is below 2 pixels.
         """
         self._check(x)
         return jnp.stack(self._streams(x[0], x[1]))
 
-    def merge(self, features, weights):
+    def merge(self, features: chex.Array, weights: chex.Array) -> chex.Array:
         """f32[2, H, W, 128] and f32[2, H, W] to f32[H, W, 256]: visible, then infrared."""
         visible, infrared = weights[..., None] * features
         return _concatenate(visible, infrared)
 
-    def decode(self, latent, x):
+    def decode(self, latent: chex.Array, x: chex.Array | None) -> chex.Array:
         """f32[..., H, W, 256] to f32[..., H, W, 1] in [0, 1]; no residual."""
         del x
         for convolution in (self.decoder1, self.decoder2, self.decoder3, self.decoder4):
             latent = nn.leaky_relu(convolution(latent))
         return nn.tanh(self.decoder5(latent)) / 2 + 0.5
 
-    def solo(self, x, features):
+    def solo(self, x: chex.Array, features: chex.Array) -> chex.Array:
         """Each source on both inputs; the streams are coupled, so `features` cannot be reused."""
         del features
         self._check(x)
@@ -125,7 +127,7 @@ class PIAFusion(Network):
         least = self.min_size
         small = any(side < least for side in x.shape[1:3])  # `min` cannot order symbolic sizes
         if x.ndim != 4 or (x.shape[0], x.shape[-1]) != (2, 1) or small:
-            raise ValueError(
+            raise UserError(
                 "PIAFusion takes exactly two sources (visible luma, infrared) of one channel and "
                 f"at least {least}x{least} pixels, f32[2, H, W, 1]: got shape {x.shape}"
             )

@@ -3,6 +3,9 @@
 One sweep a level measures them.
 """
 
+from collections.abc import Mapping, Sequence
+
+import chex
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
@@ -24,19 +27,19 @@ class MeasuredPIAFusion(PIAFusion):
     One f32[3, C] a level: of the two sources, then of each source on both inputs.
     """
 
-    def encode(self, x):
+    def encode(self, x: chex.Array) -> chex.Array:
         """See `PIAFusion.encode`."""
         self._check(x)
         return jnp.stack(self._exchanged(x[0], x[1], lambda mean: mean[0]))
 
-    def solo(self, x, features):
+    def solo(self, x: chex.Array, features: chex.Array) -> chex.Array:
         """See `PIAFusion.solo`."""
         del features
         self._check(x)
         streams = self._exchanged(x, x, lambda mean: mean[1:, None, None])
         return self.decode(jnp.concatenate(streams, axis=-1), None)
 
-    def measure(self, x, owned):
+    def measure(self, x: chex.Array, owned: chex.Array) -> dict[str, chex.Array]:
         """Sums over the owned pixels of what the streams lack, one f32[3, C] a level.
 
         Each is right once the means of the levels before are.
@@ -78,7 +81,9 @@ class MeasuredFuser:
         self._means = Work(self._measure, halo=_REACH)
         self._local = LocalFuser(self._model, options, _REACH, _REACH)
 
-    def __call__(self, sweeper: Sweeper, pictures, targets) -> dict:
+    def __call__(
+        self, sweeper: Sweeper, pictures: Sequence[np.ndarray], targets: Mapping[str, np.ndarray]
+    ) -> dict:
         """Fuses one scene; see `LocalFuser.__call__`."""
         params = self._model.params
         pixels = np.float32(np.prod(pictures[0].shape[:2]))

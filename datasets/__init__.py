@@ -24,8 +24,11 @@ def builder_class(name: str):
     Raises:
       UserError: for an unknown name; the message suggests the nearest known one.
     """
+    from ttd_jax.pictures.prepared import import_tfds
+
     if name not in NAMES:
         raise unknown(name, NAMES, kind="benchmark")
+    import_tfds()
     return importlib.import_module(f"ttd_jax_datasets.{name}.{name}_dataset_builder").Builder
 
 

@@ -1,7 +1,6 @@
 """The fusion networks, static and TTD: how fast, how large, and beside the same in PyTorch."""
 
 import dataclasses
-import os
 import pathlib
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from flax import traverse_util
 from ttd_jax.benchmarks import programs, roofs
 from ttd_jax.benchmarks.cases import Case
 from ttd_jax.benchmarks.memory import measure_apart
-from ttd_jax.benchmarks.timing import Rounds, median_ratio, summarize, time_rounds
+from ttd_jax.benchmarks.timing import Rounds, median_ratio, summarize, time_rounds, usable_cpus
 from ttd_jax.errors import UserError
 from ttd_jax.report.progress import progress
 
@@ -89,13 +88,6 @@ def assemble(found: Sequence[dict], rounds: Rounds) -> dict:
         "cases": [_with_times(record, rounds) for record in found],
         "dynamic_over_static": _dynamic_over_static(found, rounds.wall),
     }
-
-
-def usable_cpus() -> int:
-    """CPUs that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _write_weights(variables, folder):

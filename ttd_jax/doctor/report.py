@@ -10,6 +10,7 @@ from importlib import metadata
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 
+from ttd_jax.benchmarks.timing import usable_cpus
 from ttd_jax.doctor import selftest
 from ttd_jax.errors import UserError
 from ttd_jax.weights import store
@@ -86,14 +87,10 @@ def find_devices() -> tuple[list[dict], list[str]]:
 
 def find_machine() -> dict:
     """Cores and memory in bytes; None where the system does not tell."""
-    try:
-        usable = len(os.sched_getaffinity(0))
-    except AttributeError:  # Linux only
-        usable = os.cpu_count()
     return {
         "system": platform.platform(),
         "cores": os.cpu_count(),
-        "usable_cores": usable,
+        "usable_cores": usable_cpus(),
         "memory": _pages("SC_PHYS_PAGES"),
         "free_memory": _pages("SC_AVPHYS_PAGES"),
     }
@@ -162,8 +159,7 @@ def _weights(folder):
     try:
         manifest = store.read_manifest(folder)
         row.update(model=manifest["model"], sha256=manifest["sha256"])
-        source = manifest.get("source")
-        row["license"] = source.get("license") if isinstance(source, dict) else None
+        row["license"] = manifest["source"].get("license")
         store.load(folder)
     except UserError as error:
         row["problem"] = _one_line(error)

@@ -7,7 +7,7 @@ from flax import traverse_util
 
 from ttd_jax.errors import UserError
 from ttd_jax.networks import NETWORKS, NetworkSpec
-from ttd_jax.weights import catalog, store
+from ttd_jax.weights import catalog
 from ttd_jax.weights.torch_file import read_torch_file
 
 # torch's count of training batches means nothing to a frozen network.
@@ -71,8 +71,8 @@ def convert_checkpoint(spec: NetworkSpec, path: pathlib.Path):
             f"{spec.name}: no checkpoint of it can be converted: its spec has no layout"
         )
     loaded = read_torch_file(path)
-    data = path.read_bytes()
-    known = catalog.identify(data)
+    digests = catalog.digests_of(path)
+    known = catalog.recognize(digests)
     if known is not None and known.model != spec.name:
         raise UserError(
             f"{path}: this is {known.file} of {known.project}, the weights of {known.model}: "
@@ -81,7 +81,7 @@ def convert_checkpoint(spec: NetworkSpec, path: pathlib.Path):
     tensors = _flatten(spec, loaded, path)
     variables, remarks = convert_tensors(spec, tensors, name=str(path))
     source = {
-        "sha256": store.sha256(data),
+        "sha256": digests.sha256,
         "known_as": known.origin if known else None,
         "license": known.license if known else "unknown: not a file this version knows",
     }

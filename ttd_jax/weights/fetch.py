@@ -111,7 +111,7 @@ def _convert(known, path, folder, overwrite):
 
 def _kept(path, folder):
     try:
-        source = store.read_manifest(folder).get("source") or {}
+        source = store.read_manifest(folder)["source"]
     except UserError as error:
         raise UserError(
             f"{folder}: is not a model directory, so {path} was not converted: move it away, or "

@@ -38,11 +38,6 @@ SHIPPED = pathlib.Path(ttd_jax.version.__file__).parent / "shipped"
 FORMAT = 1
 
 
-def sha256(data: bytes) -> str:
-    """Hex digest of bytes."""
-    return hashlib.sha256(data).hexdigest()
-
-
 def tree_sha256(variables) -> str:
     """Hex digest over the sorted (path, dtype, shape, bytes) of the leaves.
 
@@ -140,7 +135,7 @@ def locate(path) -> pathlib.Path:
 
 
 def read_manifest(path) -> dict:
-    """The manifest of a model directory, see `locate`.
+    """The manifest of a model directory, see `locate`; `source` is a dict, empty if it is unknown.
 
     Raises:
       UserError: no directory, no manifest, or an unreadable one.
@@ -159,6 +154,8 @@ def read_manifest(path) -> dict:
         raise UserError(
             f"{path / MANIFEST}: unreadable manifest: convert the weights again"
         ) from error
+    if not isinstance(manifest.get("source"), dict):
+        manifest["source"] = {}
     _read_old_spelling(manifest)
     if manifest.get("format") != FORMAT:
         raise UserError(
@@ -172,7 +169,7 @@ def _read_old_spelling(manifest):
     """Manifests of version 0.1 wrote these words otherwise."""
     for record, renamed in (
         (manifest["settings"], {"preset": "loss", "normalisation": "normalization"}),
-        (manifest.get("source"), {"licence": "license"}),
+        (manifest["source"], {"licence": "license"}),
     ):
         for old, new in renamed.items() if isinstance(record, dict) else ():
             if old in record:

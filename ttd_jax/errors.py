@@ -2,7 +2,7 @@
 
 import contextlib
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 
 class UserError(ValueError):
@@ -20,6 +20,24 @@ def some(names: Sequence[str], limit: int = 5) -> str:
       'a, b, ...'
     """
     return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")
+
+
+@contextlib.contextmanager
+def explain_missing(what: str, extra: str) -> Iterator[None]:
+    """Turns the failure to import a package of an extra into a `UserError` that tells the extra.
+
+    Args:
+      what: needs the package.
+      extra: of this package, which installs it.
+
+    Raises:
+      UserError: for any `ImportError`.
+    """
+    try:
+        yield
+    except ImportError as error:
+        needed = error.name or error
+        raise UserError(f"{what} needs {needed}: pip install 'ttd-jax[{extra}]'") from error
 
 
 @contextlib.contextmanager

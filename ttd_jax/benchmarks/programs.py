@@ -113,14 +113,3 @@ def torch_case(case: Case, variables, *, threads: int) -> Callable[[], tuple]:
         return lambda: (peer.static_fuse(network, scenes), None)
     options = {name: case.settings[name] for name in PEER_SETTINGS}
     return lambda: peer.dynamic_fuse(network, scenes, **options)
-
-
-def image_of(result, case: Case) -> np.ndarray:
-    """The fused images f32[B, H, W, C] of what a case's JAX function gave."""
-    image = np.asarray(result[0])
-    return image[None] if case.batch == 1 else image
-
-
-def torch_image_of(result) -> np.ndarray:
-    """The same of what its torch function gave."""
-    return np.moveaxis(result[0].numpy(), 1, -1)

@@ -17,6 +17,7 @@ import pathlib
 from absl.flags import FlagValues
 
 from ttd_jax.commands import common
+from ttd_jax.errors import explain_missing
 
 
 def define_flags(values: FlagValues) -> None:
@@ -33,7 +34,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     """Runs the studies and prints their tables."""
     common.only_flags(values, arguments, "out")
     common.use_compilation_cache()
-    with common.explain_missing("analyze", "analysis"):
+    with explain_missing("analyze", "analysis"):
         from ttd_jax.analysis import run as analysis
     out = pathlib.Path(values.out)
     if values.dry_run:

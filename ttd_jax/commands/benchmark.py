@@ -27,7 +27,7 @@ from importlib import metadata
 from absl.flags import FlagValues
 
 from ttd_jax.commands import common
-from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.errors import UserError, explain_missing, explain_os_errors
 from ttd_jax.files import dumps, write_whole
 from ttd_jax.networks import lookup, networks
 
@@ -247,7 +247,7 @@ def _check_peer(cases):
 
 def _vacant(values):
     """The folder of --out, made, without files that must stay; and what draws the plot."""
-    with common.explain_missing("--out", "analysis"):
+    with explain_missing("--out", "analysis"):
         from ttd_jax.benchmarks.roofline import roofline
     out = pathlib.Path(values.out)
     common.vacant([out / name for name in _FILES], values.overwrite)

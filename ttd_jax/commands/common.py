@@ -218,15 +218,6 @@ def interruptible(kept: str) -> Iterator[None]:
         raise UserError(f"interrupted: {kept} kept: run again with --resume") from None
 
 
-@contextlib.contextmanager
-def explain_missing(what: str, extra: str) -> Iterator[None]:
-    """Turns the failure to import a package of an extra into a `UserError` that tells its name."""
-    try:
-        yield
-    except ImportError as error:
-        raise UserError(f"{what} needs {error.name}: pip install 'ttd-jax[{extra}]'") from error
-
-
 def tell(values: flags.FlagValues, record: Any, *lines: str) -> None:
     """Prints a result: `record` as JSON with --json, else the lines for people."""
     text = dumps(record) if values.json else "\n".join(lines)

@@ -8,7 +8,7 @@ from typing import Any
 from absl.flags import FlagValues
 
 from ttd_jax.commands import common
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, explain_missing
 
 
 def run(values: FlagValues, start: Callable[..., Any]) -> None:
@@ -26,7 +26,7 @@ def run(values: FlagValues, start: Callable[..., Any]) -> None:
     common.require(values, "workdir")
     process, processes = common.meet(values)
     common.use_compilation_cache()
-    with common.explain_missing("training", "training"):
+    with explain_missing("training", "training"):
         import grain  # noqa: F401
         import optax  # noqa: F401
         import tensorboardX  # noqa: F401

@@ -3,11 +3,12 @@
 import pathlib
 import pickle
 import warnings
+from typing import Any
 
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, explain_missing
 
 
-def read_torch_file(path: pathlib.Path):
+def read_torch_file(path: pathlib.Path) -> Any:
     """The object stored in a `.pth` file: tensors in dicts and lists, on the CPU.
 
     Only `weights_only=True` is used: a pickle that wants to call anything else is refused and
@@ -16,10 +17,8 @@ def read_torch_file(path: pathlib.Path):
     Raises:
       UserError: file missing, truncated, not a checkpoint, or refused; torch not installed.
     """
-    try:
+    with explain_missing("reading .pth files", "convert"):
         import torch
-    except ImportError as error:
-        raise UserError("reading .pth files needs torch: pip install 'ttd-jax[convert]'") from error
     if not path.is_file():
         raise UserError(f"{path}: no such file: pass the .pth file of the model")
     if path.stat().st_size == 0:

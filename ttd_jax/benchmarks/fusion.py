@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
 import numpy as np
@@ -122,7 +122,7 @@ def _describe(case, program):
     }
 
 
-def compare(case, ours, theirs):
+def compare(case: Case, ours: Callable[[], tuple], theirs: Callable[[], tuple]) -> float:
     """The largest absolute difference of both sides' fused images.
 
     Raises:

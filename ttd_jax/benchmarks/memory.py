@@ -6,6 +6,7 @@ import pathlib
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 
 from ttd_jax.errors import UserError
 from ttd_jax.parts.memory import read_proc
@@ -24,7 +25,7 @@ def resident(field: str) -> int:
     return read_proc("self/status", field) or most
 
 
-def measure_peak(function) -> dict:
+def measure_peak(function: Callable[[], object]) -> dict[str, int]:
     """Runs `function` twice; what that takes above what was resident before.
 
     Returns:

@@ -2,7 +2,8 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -34,7 +35,7 @@ class Program:
     seconds: dict[str, float]
 
 
-def compile_case(case: Case, variables) -> Program:
+def compile_case(case: Case, variables: Mapping[str, Any]) -> Program:
     """Compiles a case as users run it: folded, the image and RD as one program.
 
     Args:
@@ -71,7 +72,7 @@ def compile_case(case: Case, variables) -> Program:
     )
 
 
-def check_peer(cases: Iterable[Case]):
+def check_peer(cases: Iterable[Case]) -> None:
     """Makes sure that torch can do the same.
 
     Raises:
@@ -89,7 +90,7 @@ def check_peer(cases: Iterable[Case]):
             )
 
 
-def torch_case(case: Case, variables, *, threads: int) -> Callable[[], tuple]:
+def torch_case(case: Case, variables: Mapping[str, Any], *, threads: int) -> Callable[[], tuple]:
     """The same case in PyTorch on the CPU: eager, in inference mode, pictures channels first.
 
     Args:

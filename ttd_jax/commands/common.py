@@ -204,8 +204,8 @@ def dispatch(
     try:
         inspect.signature(action).bind(values, *rest)
     except TypeError:
-        usage = f"`ttd-jax {command} {usages[name]}`"
-        raise UserError(f"usage: {usage}, got {len(rest)} arguments after {name}") from None
+        mistake = f"unexpected argument {rest[-1]!r}" if rest else "its argument is missing"
+        raise UserError(f"{mistake}: usage: `ttd-jax {command} {usages[name]}`") from None
     action(values, *rest)
 
 

@@ -101,22 +101,21 @@ def find_cache() -> dict:
     import jax
 
     place = jax.config.jax_compilation_cache_dir
-    sizes = []
-    for folder, _, names in os.walk(place or ""):
-        sizes += [_size(os.path.join(folder, name)) for name in names]
+    walk = os.walk(place or "")
+    sizes = [_size(os.path.join(folder, name)) for folder, _, names in walk for name in names]
     return {"path": place, "files": len(sizes), "bytes": sum(sizes)}
 
 
 def find_weights(weights_dir: pathlib.Path) -> list[dict]:
     """The model directories of a folder and those that come with the package, each proven."""
-    places = sorted(pathlib.Path(weights_dir).glob(f"*/{store.MANIFEST}"))
-    places += sorted(pathlib.Path(weights_dir).glob(f"*/{store.ARRAYS}"))
-    places += [pathlib.Path(weights_dir) / store.MANIFEST]
-    folders = dict.fromkeys(place.parent for place in places if place.exists())
+    root = pathlib.Path(weights_dir)
+    patterns = (f"*/{store.MANIFEST}", f"*/{store.ARRAYS}", store.MANIFEST)
+    places = [place for pattern in patterns for place in sorted(root.glob(pattern))]
+    folders = list(dict.fromkeys(place.parent for place in places))
     shipped = pathlib.Path(store.SHIPPED.name) / selftest.MODEL
-    return [_weights(folder) for folder in folders] + (
-        [_weights(shipped)] if store.locate(shipped).is_dir() else []
-    )
+    if store.locate(shipped).is_dir():
+        folders.append(shipped)
+    return [_weights(folder) for folder in folders]
 
 
 def find_data(data_dir: pathlib.Path) -> list[dict]:

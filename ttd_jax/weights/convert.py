@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 from flax import traverse_util
 
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, some
 from ttd_jax.networks import NETWORKS, NetworkSpec
 from ttd_jax.weights import catalog
 from ttd_jax.weights.torch_file import read_torch_file
@@ -89,16 +89,23 @@ def convert_checkpoint(spec: NetworkSpec, path: pathlib.Path):
 
 
 def _flatten(spec, loaded, path):
-    try:
-        tensors = spec.layout.flatten(loaded)
-        if not all(isinstance(key, str) and hasattr(t, "shape") for key, t in tensors.items()):
-            raise TypeError("not a dict of tensors")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    tensors = _tensors(spec.layout, loaded)
+    if tensors is None:
         hint = _other_model(spec, loaded)
         raise UserError(
             f"{path}: not laid out as a checkpoint of {spec.name}: {hint or 'pass its .pth file'}"
-        ) from error
+        )
     return tensors
+
+
+def _tensors(layout, loaded):
+    """The flat dict of tensors that a layout finds in what was loaded; None if it has another."""
+    try:
+        tensors = layout.flatten(loaded)
+        named = all(isinstance(key, str) and hasattr(t, "shape") for key, t in tensors.items())
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    return tensors if named else None
 
 
 def _check_keys(spec, tensors, name):
@@ -111,7 +118,7 @@ def _check_keys(spec, tensors, name):
     if hint:
         raise UserError(f"{name}: not a checkpoint of {spec.name}: {hint}")
     parts = [
-        f"{label} {len(keys)} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
+        f"{label} {len(keys)} ({some(keys, 3)})"
         for label, keys in (("missing keys:", missing), ("unexpected keys:", extra))
         if keys
     ]
@@ -125,13 +132,8 @@ def _other_model(spec, loaded):
     layouts = {s.layout.name: s.layout for s in NETWORKS.values() if s.layout is not None}
     # A deeper network has the keys of a shallow one as well: the largest first.
     for layout in sorted(layouts.values(), key=lambda layout: -len(layout.table)):
-        if layout.name == spec.layout.name:
-            continue
-        try:
-            fits = layout.table.keys() <= layout.flatten(loaded).keys()
-        except (KeyError, TypeError, ValueError, AttributeError):
-            continue
-        if fits:
+        tensors = _tensors(layout, loaded) if layout.name != spec.layout.name else None
+        if tensors is not None and layout.table.keys() <= tensors.keys():
             models = [s.name for s in NETWORKS.values() if s.layout is layout]
             return f"it looks like one of {' / '.join(models)}: pass --model={models[0]}"
     return None

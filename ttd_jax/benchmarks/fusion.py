@@ -109,11 +109,9 @@ def _describe(case, program):
     cost, plan = program.compiled.cost_analysis() or {}, program.compiled.memory_analysis()
     sizes = (("arguments", "argument"), ("outputs", "output"), ("temporaries", "temp"))
     return {
+        **dataclasses.asdict(case),
         "name": case.name,
-        "model": case.model,
         "size": list(case.size),
-        "strategy": case.strategy,
-        "batch": case.batch,
         "settings": case.settings if case.strategy == "ttd" else None,
         "compile_seconds": program.seconds,
         "flops": program.operations,

@@ -30,6 +30,7 @@ from ttd_jax.commands import common
 from ttd_jax.errors import UserError, explain_missing, explain_os_errors
 from ttd_jax.files import dumps, write_whole
 from ttd_jax.networks import lookup, networks
+from ttd_jax.pictures.sizes import check_least_size
 
 _FILES = ("benchmark.json", "benchmark.md", "roofline.png")
 _NOT_OF_METRICS = ("model", "weights", "sources", "dominability", "peer", "out")
@@ -178,12 +179,8 @@ def _cases(values):
     strategies = common.several(values, "strategy", common.STRATEGIES)
     sizes = _sizes(values.size or ["256x256"])
     for spec in specs:
-        for height, width in sizes:
-            if min(height, width) < spec.min_size:
-                raise UserError(
-                    f"--size={height}x{width}: {spec.name} takes pictures of at least "
-                    f"{spec.min_size}x{spec.min_size} pixels"
-                )
+        for size in sizes:
+            check_least_size(f"--size={size[0]}x{size[1]}", size, spec.min_size, spec.name)
     models = {spec.name: _load(spec, values) for spec in specs}
     cases = [
         Case(

@@ -112,10 +112,7 @@ def find(name: str) -> KnownFile:
     Raises:
       UserError: unknown; the nearest name is suggested.
     """
-    names = {}
-    for known in known_files():
-        names.setdefault(known.model, known)
-        names.setdefault(known.file, known)
+    names = {name: known for known in known_files() for name in (known.model, known.file)}
     if name in names:
         return names[name]
     near = nearest(name, names)

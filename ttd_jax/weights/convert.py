@@ -17,8 +17,8 @@ _IGNORED_SUFFIX = "num_batches_tracked"
 def convert_tensors(spec: NetworkSpec, tensors, *, name: str):
     """Flax variables from a torch state dict.
 
-    Starts from a tree of NaN and fills it by the layout's table, so that what no tensor reached
-    would show.
+    The layout's table tells where each tensor goes; all of them must fit, and every variable must
+    be reached.
 
     Args:
       spec: of the network.
@@ -35,9 +35,7 @@ def convert_tensors(spec: NetworkSpec, tensors, *, name: str):
     tensors = {k: v for k, v in tensors.items() if not k.endswith(_IGNORED_SUFFIX)}
     _check_keys(spec, tensors, name)
     expected = spec.shapes(spec.fit(tensors))
-    flat = {path: np.full(leaf.shape, np.nan, np.float32) for path, leaf in expected.items()}
-    unset = set(flat)
-    dtypes = set()
+    flat, dtypes = {}, set()
     for key, target in table.items():
         tensor = _as_float32(tensors[key], key, name, dtypes)
         transform, wanted = target.transform, expected[target.path].shape
@@ -48,9 +46,8 @@ def convert_tensors(spec: NetworkSpec, tensors, *, name: str):
                 f"{spec.name} ({transform.name} must give {wanted}): is it a checkpoint of "
                 f"{spec.name}?"
             )
-        flat[target.path][...] = moved
-        unset.discard(target.path)
-    if unset:
+        flat[target.path] = np.ascontiguousarray(moved)
+    if unset := expected.keys() - flat.keys():
         raise AssertionError(f"the table of {spec.layout.name} leaves unset: {sorted(unset)}")
     remarks = [f"{d} tensors were widened to float32" for d in sorted(dtypes - {"float32"})]
     return traverse_util.unflatten_dict(flat, sep="/"), remarks

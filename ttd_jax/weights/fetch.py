@@ -96,8 +96,7 @@ def _convert(known, path, folder, overwrite):
     """The model directory or None, and remarks."""
     if known.model not in NETWORKS:
         return None, [f"not converted: this version has no network called {known.model}"]
-    vacant = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-    if not vacant and not overwrite:
+    if not store.is_vacant(folder) and not overwrite:
         return folder, [_kept(path, folder)]
     if importlib.util.find_spec("torch") is None:
         return None, [

@@ -115,8 +115,13 @@ def _own_checkpointer(ocp):
     return ocp.Checkpointer(handler, multiprocessing_options=alone)
 
 
+def is_vacant(path: pathlib.Path) -> bool:
+    """Whether there is nothing at `path`, or an empty folder."""
+    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+
+
 def _check_vacant(path, overwrite):
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    if is_vacant(path):
         return
     if not overwrite:
         raise UserError(f"{path}: already exists: choose another --out, or pass --overwrite")

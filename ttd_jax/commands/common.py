@@ -205,7 +205,8 @@ def dispatch(
         inspect.signature(action).bind(values, *rest)
     except TypeError:
         mistake = f"unexpected argument {rest[-1]!r}" if rest else "its argument is missing"
-        raise UserError(f"{mistake}: usage: `ttd-jax {command} {usages[name]}`") from None
+        usage = f"`ttd-jax {command} {usages[name]}`, got {len(rest)} names"
+        raise UserError(f"{mistake}: usage: {usage}") from None
     action(values, *rest)
 
 

@@ -1,6 +1,7 @@
 """Benchmarks of image fusion as TFDS builders, imported as `ttd_jax_datasets`."""
 
 import importlib
+from typing import Any
 
 from ttd_jax.registry import unknown
 
@@ -18,18 +19,21 @@ NAMES = (
 )
 
 
-def builder_class(name: str):
+def builder_class(name: str) -> type:
     """The `FusionBuilder` of a benchmark; needs tensorflow-datasets.
 
     Raises:
       UserError: for an unknown name; the message suggests the nearest known one.
     """
+    from ttd_jax.pictures.prepared import import_tfds
+
     if name not in NAMES:
         raise unknown(name, NAMES, kind="benchmark")
+    import_tfds()
     return importlib.import_module(f"ttd_jax_datasets.{name}.{name}_dataset_builder").Builder
 
 
-def find_config(words: str):
+def find_config(words: str) -> tuple[type, Any]:
     """The `FusionBuilder` class and the config that NAME or NAME/CONFIG names.
 
     NAME alone means its first config.

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 import tensorflow_datasets as tfds
@@ -56,7 +56,7 @@ class FusionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     TERMS = ""
 
     @staticmethod
-    def track(scenes, split):
+    def track(scenes: Iterable[Example], split: str) -> Iterable[Example]:
         """Iterates over the scenes of a split; a command puts a progress bar here."""
         return scenes
 

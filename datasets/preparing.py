@@ -7,6 +7,7 @@ import pathlib
 import shutil
 
 import tensorflow_datasets as tfds
+from ttd_jax_datasets.base import FusionBuilder, FusionConfig
 
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.report.progress import progress
@@ -16,7 +17,14 @@ FILE_FORMAT = "array_record"
 _MEND = "choose another --data_dir or free some space"
 
 
-def prepare(cls, config, manual_dir: pathlib.Path, data_dir: pathlib.Path, *, overwrite=False):
+def prepare(
+    cls: type[FusionBuilder],
+    config: FusionConfig,
+    manual_dir: pathlib.Path,
+    data_dir: pathlib.Path,
+    *,
+    overwrite: bool = False,
+) -> tuple[FusionBuilder, bool]:
     """Prepares a benchmark from the user's files.
 
     Everything is written next to its final place and renamed when it is complete; what a killed

@@ -3,6 +3,7 @@
 import pathlib
 import tempfile
 from collections.abc import Sequence
+from typing import Any
 
 from ttd_jax_datasets import find_config
 from ttd_jax_datasets.labels import LabeledExamples, add_labels
@@ -34,7 +35,7 @@ def upstream_examples(
     return add_labels(found[split], config.labels, root, split)
 
 
-def find_benchmark(name: str, config, *, split: str | None = None) -> Sequence:
+def find_benchmark(name: str, config: Any, *, split: str | None = None) -> Sequence:
     """The examples of a benchmark: prepared, or in its authors' folders.
 
     Args:

@@ -1,12 +1,18 @@
 """Proves that a prepared benchmark is complete and readable."""
 
+import pathlib
+
+from ttd_jax_datasets.base import FusionBuilder, FusionConfig
+
 from ttd_jax.errors import UserError
 from ttd_jax.pictures.decode import decode_example
 from ttd_jax.pictures.prepared import prepared_examples
 from ttd_jax.report.progress import progress
 
 
-def verify(cls, config, data_dir) -> dict[str, int]:
+def verify(
+    cls: type[FusionBuilder], config: FusionConfig, data_dir: pathlib.Path
+) -> dict[str, int]:
     """Compares the counts with the official ones, then reads and decodes every example.
 
     Args:

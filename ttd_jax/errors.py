@@ -24,6 +24,24 @@ def some(names: Sequence[str], limit: int = 5) -> str:
 
 
 @contextlib.contextmanager
+def explain_missing(what: str, extra: str) -> Iterator[None]:
+    """Turns the failure to import a package of an extra into a `UserError` that tells the extra.
+
+    Args:
+      what: needs the package.
+      extra: of this package, which installs it.
+
+    Raises:
+      UserError: for any `ImportError`.
+    """
+    try:
+        yield
+    except ImportError as error:
+        needed = error.name or error
+        raise UserError(f"{what} needs {needed}: pip install 'ttd-jax[{extra}]'") from error
+
+
+@contextlib.contextmanager
 def explain_os_errors(
     path: str | os.PathLike, mend: str = "choose another place or free some space"
 ) -> Iterator[None]:

@@ -39,8 +39,14 @@ KNOWN = catalog.KnownFile(
     size=len(DATA),
     sha256=hashlib.sha256(DATA).hexdigest(),
 )
+
+
+def git_blob_id(data):
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+
 # As for the cards that hold no more than git's tree does.
-BLOB_ONLY = dataclasses.replace(KNOWN, size=None, sha256=None, git_blob=catalog.git_blob_id(DATA))
+BLOB_ONLY = dataclasses.replace(KNOWN, size=None, sha256=None, git_blob=git_blob_id(DATA))
 either = pytest.mark.parametrize("known", [KNOWN, BLOB_ONLY], ids=["sha256", "git blob"])
 
 
@@ -269,7 +275,7 @@ def test_wrong_bytes_name_both_hashes_and_remove_only_the_part(fails, server, tm
 
 def test_wrong_bytes_are_found_by_gits_hash_too(fails, server, tmp_path):
     server.put(KNOWN, OTHER)
-    fails(BLOB_ONLY, named=[BLOB_ONLY.git_blob, catalog.git_blob_id(OTHER)])
+    fails(BLOB_ONLY, named=[BLOB_ONLY.git_blob, git_blob_id(OTHER)])
     assert not (tmp_path / "w").exists()
 
 

@@ -95,7 +95,7 @@ def test_saved_weights_come_back_bit_for_bit(tmp_path):
     loaded = store.load(tmp_path / "w")
     jax.tree.map(np.testing.assert_array_equal, loaded.variables, model.variables)
     assert loaded.settings == model.settings
-    assert manifest["source"]["sha256"] == store.sha256((tmp_path / "x.pth").read_bytes())
+    assert manifest["source"]["sha256"] == catalog.digests_of(tmp_path / "x.pth").sha256
 
 
 def test_the_manifest_is_the_same_bytes_for_the_same_input(tmp_path):
@@ -129,14 +129,17 @@ def test_presets_and_module_options_are_chosen_at_load_time(random_weights):
         store.load(random_weights, dominability="best")
 
 
-def test_known_files_are_recognized_by_either_hash(shared):
+def test_known_files_are_recognized_by_either_hash(shared, tmp_path):
     for known in catalog.known_files():
         assert known.sha256 or known.git_blob
         assert len(known.commit) == 40
-    data = (shared / "weights" / "ifcnn" / "IFCNN-MAX.pth").read_bytes()
-    assert catalog.identify(data).model == "ifcnn_max"
-    assert catalog.identify(data[:-1]) is None
-    assert catalog.git_blob_id(b"hello\n") == "ce013625030ba8dba906f756967f9e9ca394464a"
+    original = shared / "weights" / "ifcnn" / "IFCNN-MAX.pth"
+    assert catalog.recognize(catalog.digests_of(original)).model == "ifcnn_max"
+    (tmp_path / "cut.pth").write_bytes(original.read_bytes()[:-1])
+    assert catalog.recognize(catalog.digests_of(tmp_path / "cut.pth")) is None
+    (tmp_path / "hello").write_bytes(b"hello\n")
+    digests = catalog.digests_of(tmp_path / "hello")
+    assert digests.git_blob == "ce013625030ba8dba906f756967f9e9ca394464a"
 
 
 # The command ----------------------------------------------------------------------------------

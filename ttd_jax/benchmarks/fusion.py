@@ -1,10 +1,9 @@
 """The fusion networks, static and TTD: how fast, how large, and beside the same in PyTorch."""
 
 import dataclasses
-import os
 import pathlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
 import numpy as np
@@ -13,7 +12,7 @@ from flax import traverse_util
 from ttd_jax.benchmarks import programs, roofs
 from ttd_jax.benchmarks.cases import Case
 from ttd_jax.benchmarks.memory import measure_apart
-from ttd_jax.benchmarks.timing import Rounds, median_ratio, summarize, time_rounds
+from ttd_jax.benchmarks.timing import Rounds, median_ratio, summarize, time_rounds, usable_cpus
 from ttd_jax.errors import UserError
 from ttd_jax.report.progress import progress
 
@@ -91,13 +90,6 @@ def assemble(found: Sequence[dict], rounds: Rounds) -> dict:
     }
 
 
-def usable_cpus() -> int:
-    """CPUs that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _write_weights(variables, folder):
     files = {}
     for model, tree in variables.items():
@@ -117,11 +109,9 @@ def _describe(case, program):
     cost, plan = program.compiled.cost_analysis() or {}, program.compiled.memory_analysis()
     sizes = (("arguments", "argument"), ("outputs", "output"), ("temporaries", "temp"))
     return {
+        **dataclasses.asdict(case),
         "name": case.name,
-        "model": case.model,
         "size": list(case.size),
-        "strategy": case.strategy,
-        "batch": case.batch,
         "settings": case.settings if case.strategy == "ttd" else None,
         "compile_seconds": program.seconds,
         "flops": program.operations,
@@ -130,13 +120,14 @@ def _describe(case, program):
     }
 
 
-def compare(case, ours, theirs):
+def compare(case: Case, ours: Callable[[], tuple], theirs: Callable[[], tuple]) -> float:
     """The largest absolute difference of both sides' fused images.
 
     Raises:
       UserError: it is larger than `TOLERANCE`, or NaN.
     """
-    mine, other = programs.image_of(ours(), case), programs.torch_image_of(theirs())
+    other = np.moveaxis(theirs()[0].numpy(), 1, -1)
+    mine = np.reshape(ours()[0], other.shape)  # without B where it is one
     difference = float(np.max(np.abs(mine - other)))
     if not difference <= TOLERANCE:  # NaN included
         raise UserError(

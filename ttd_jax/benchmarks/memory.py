@@ -6,11 +6,12 @@ import pathlib
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 
 from ttd_jax.errors import UserError
+from ttd_jax.parts.memory import read_proc
 
 _LEAST = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
-_STATUS = pathlib.Path("/proc/self/status")
 
 
 def resident(field: str) -> int:
@@ -19,15 +20,12 @@ def resident(field: str) -> int:
     Where there is no /proc both are the peak that the system tells.
     """
     # Not `ru_maxrss` on Linux: a child's starts at the size of the process that started it.
-    if _STATUS.exists():
-        for line in _STATUS.read_text().splitlines():
-            if line.startswith(f"{field}:"):
-                return 1024 * int(line.split()[1])
     unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    most = unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return read_proc("self/status", field) or most
 
 
-def measure_peak(function) -> dict:
+def measure_peak(function: Callable[[], object]) -> dict[str, int]:
     """Runs `function` twice; what that takes above what was resident before.
 
     Returns:

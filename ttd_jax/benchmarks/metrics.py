@@ -8,7 +8,7 @@ from ttd_jax.benchmarks.peers import import_peer
 from ttd_jax.benchmarks.timing import interleave
 
 
-def benchmark_metrics(*, size, repeats):
+def benchmark_metrics(*, size: tuple[int, int], repeats: int) -> dict[str, dict]:
     """Times one picture with two sources.
 
     Args:

@@ -1,17 +1,16 @@
 """What timings are compared with: modules of this package that need packages of an extra."""
 
 import importlib
+import types
 
-from ttd_jax.errors import UserError
+from ttd_jax.errors import explain_missing
 
 
-def import_peer(name: str):
+def import_peer(name: str) -> types.ModuleType:
     """Imports a module of `ttd_jax.benchmarks` by its dotted name, such as 'twins.fusion'.
 
     Raises:
       UserError: something that it imports is not installed.
     """
-    try:
+    with explain_missing("the comparison", "benchmark"):
         return importlib.import_module(f"ttd_jax.benchmarks.{name}")
-    except ImportError as error:
-        raise UserError(f"{error}: pip install 'ttd-jax[benchmark]'") from error

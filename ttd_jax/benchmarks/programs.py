@@ -2,7 +2,8 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -34,7 +35,7 @@ class Program:
     seconds: dict[str, float]
 
 
-def compile_case(case: Case, variables) -> Program:
+def compile_case(case: Case, variables: Mapping[str, Any]) -> Program:
     """Compiles a case as users run it: folded, the image and RD as one program.
 
     Args:
@@ -71,7 +72,7 @@ def compile_case(case: Case, variables) -> Program:
     )
 
 
-def check_peer(cases: Iterable[Case]):
+def check_peer(cases: Iterable[Case]) -> None:
     """Makes sure that torch can do the same.
 
     Raises:
@@ -89,7 +90,7 @@ def check_peer(cases: Iterable[Case]):
             )
 
 
-def torch_case(case: Case, variables, *, threads: int) -> Callable[[], tuple]:
+def torch_case(case: Case, variables: Mapping[str, Any], *, threads: int) -> Callable[[], tuple]:
     """The same case in PyTorch on the CPU: eager, in inference mode, pictures channels first.
 
     Args:
@@ -113,14 +114,3 @@ def torch_case(case: Case, variables, *, threads: int) -> Callable[[], tuple]:
         return lambda: (peer.static_fuse(network, scenes), None)
     options = {name: case.settings[name] for name in PEER_SETTINGS}
     return lambda: peer.dynamic_fuse(network, scenes, **options)
-
-
-def image_of(result, case: Case) -> np.ndarray:
-    """The fused images f32[B, H, W, C] of what a case's JAX function gave."""
-    image = np.asarray(result[0])
-    return image[None] if case.batch == 1 else image
-
-
-def torch_image_of(result) -> np.ndarray:
-    """The same of what its torch function gave."""
-    return np.moveaxis(result[0].numpy(), 1, -1)

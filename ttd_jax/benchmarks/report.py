@@ -2,10 +2,6 @@
 
 from ttd_jax.report.markdown import padded_table
 
-_TIME = ("case", "seconds", "least to most", "scenes/s", "MP/s")
-_PEER_TIME = ("torch, s", "least to most", "time / torch", "CPU / torch", "pictures differ by")
-_COST = ("case", "trace, s", "XLA, s", "GFLOP", "GFLOP/s", "of peak", "planned, MB", "peak, MB")
-_PEER_COST = ("torch, of peak", "torch, peak, MB", "peak / torch")
 _NOTES = """\
 GFLOP is the work of the fusion itself, every convolution by direct sums, however it is computed:
 faster algorithms may exceed the peak. "of peak" compares with a matrix product of {side}x{side},
@@ -22,10 +18,7 @@ those of torch do, lose more than others. The ratio of CPU time suffers least.
 def markdown(result: dict) -> str:
     """What `benchmark_fusion` found, with what the command adds, for people."""
     matmul, stream = result["roofs"]["matmul"], result["roofs"]["stream"]
-    cases = result["cases"]
-    peer = "torch" in cases[0]
-    times = [_times(case) + (_peer_times(case["torch"]) if peer else ()) for case in cases]
-    costs = [_costs(case) + (_peer_costs(case["torch"]) if peer else ()) for case in cases]
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
     notes = _NOTES.format(
         side=matmul["side"],
         flops=_giga(matmul["flops_per_second"]),
@@ -36,93 +29,93 @@ def markdown(result: dict) -> str:
         f"# Fusion on {result['device']}, {result['cpus']} CPUs",
         "",
         f"{result['repeats']} interleaved rounds, precision {result['precision']}, "
-        f"weights: {result['weights']}; {_versions(result['versions'])}.",
+        f"weights: {result['weights']}; {versions}.",
         "",
-        *padded_table(_TIME + (_PEER_TIME if peer else ()), times),
+        *_table([_times(case) for case in result["cases"]]),
         "",
-        *padded_table(_COST + (_PEER_COST if peer else ()), costs),
+        *_table([_costs(case) for case in result["cases"]]),
         "",
         notes.rstrip(),
     ]
     if (result["load"] or 0) > 1.5 * result["cpus"]:
         lines += ["", _BUSY.format(load=result["load"], cpus=result["cpus"]).rstrip()]
     if result["dynamic_over_static"]:
-        lines += ["", *padded_table(*_overheads(result["dynamic_over_static"], peer))]
+        lines += ["", *_table([_overheads(ratio) for ratio in result["dynamic_over_static"]])]
     return "\n".join(lines) + "\n"
 
 
 def _times(case):
-    return (
-        case["name"],
-        *_median_and_range(case["seconds"]),
-        f"{case['scenes_per_second']:.3g}",
-        f"{case['megapixels_per_second']:.3g}",
-    )
-
-
-def _peer_times(torch):
-    return (
-        *_median_and_range(torch["seconds"]),
-        f"{torch['time_ratio']:.3f}",
-        _or_none(torch["cpu_ratio"], lambda ratio: f"{ratio:.3f}"),
-        f"{torch['difference']:.0e}",
-    )
+    columns = {
+        "case": case["name"],
+        "seconds": _median(case),
+        "least to most": _range(case),
+        "scenes/s": f"{case['scenes_per_second']:.3g}",
+        "MP/s": f"{case['megapixels_per_second']:.3g}",
+    }
+    if "torch" in case:
+        torch = case["torch"]
+        columns |= {
+            "torch, s": _median(torch),
+            "torch, least to most": _range(torch),
+            "time / torch": f"{torch['time_ratio']:.3f}",
+            "CPU / torch": _or_none(torch["cpu_ratio"], "{:.3f}"),
+            "pictures differ by": f"{torch['difference']:.0e}",
+        }
+    return columns
 
 
 def _costs(case):
-    return (
-        case["name"],
-        f"{case['compile_seconds']['lower']:.2f}",
-        f"{case['compile_seconds']['compile']:.2f}",
-        _giga(case["flops"]),
-        _giga(case["flops_per_second"]),
-        _or_none(case["share_of_matmul_peak"], _percent),
-        _mega(case["memory"]["temporaries"]),
-        _mega(case["peak"]["device_peak"] or case["peak"]["peak"]),
-    )
+    columns = {
+        "case": case["name"],
+        "trace, s": f"{case['compile_seconds']['lower']:.2f}",
+        "XLA, s": f"{case['compile_seconds']['compile']:.2f}",
+        "GFLOP": _giga(case["flops"]),
+        "GFLOP/s": _giga(case["flops_per_second"]),
+        "of peak": _or_none(case["share_of_matmul_peak"], "{:.0%}"),
+        "planned, MB": _mega(case["memory"]["temporaries"]),
+        "peak, MB": _mega(case["peak"]["device_peak"] or case["peak"]["peak"]),
+    }
+    if "torch" in case:
+        torch = case["torch"]
+        columns |= {
+            "torch, of peak": _or_none(torch["share_of_matmul_peak"], "{:.0%}"),
+            "torch, peak, MB": _mega(torch["peak"]["peak"]),
+            "peak / torch": _or_none(torch["memory_ratio"], "{:.2f}"),
+        }
+    return columns
 
 
-def _peer_costs(torch):
-    return (
-        _or_none(torch["share_of_matmul_peak"], _percent),
-        _mega(torch["peak"]["peak"]),
-        _or_none(torch["memory_ratio"], lambda ratio: f"{ratio:.2f}"),
-    )
+def _overheads(ratio):
+    columns = {
+        "TTD over static": f"{ratio['model']} {ratio['size'][0]}x{ratio['size'][1]}",
+        "time": f"{ratio['time_ratio']:.2f}",
+        "operations": _or_none(ratio["flops_ratio"], "{:.2f}"),
+    }
+    if "torch_time_ratio" in ratio:
+        columns["torch, time"] = f"{ratio['torch_time_ratio']:.2f}"
+    return columns
 
 
-def _median_and_range(seconds):
-    return f"{seconds['median']:.4g}", f"{seconds['least']:.4g} to {seconds['most']:.4g}"
+def _table(rows):
+    """The lines of a table of dicts, column -> cell, all with the same columns."""
+    return padded_table(list(rows[0]), [list(row.values()) for row in rows])
 
 
-def _percent(share):
-    return f"{share:.0%}"
+def _median(side):
+    return f"{side['seconds']['median']:.4g}"
 
 
-def _overheads(ratios, peer):
-    header = ("TTD over static", "time", "operations", *(["torch, time"] if peer else []))
-    rows = [
-        (
-            f"{r['model']} {r['size'][0]}x{r['size'][1]}",
-            f"{r['time_ratio']:.2f}",
-            _or_none(r["flops_ratio"], lambda ratio: f"{ratio:.2f}"),
-            *([f"{r['torch_time_ratio']:.2f}"] if peer else []),
-        )
-        for r in ratios
-    ]
-    return header, rows
-
-
-def _versions(versions):
-    return ", ".join(f"{name} {version}" for name, version in versions.items())
+def _range(side):
+    return f"{side['seconds']['least']:.4g} to {side['seconds']['most']:.4g}"
 
 
 def _giga(value):
-    return _or_none(value, lambda value: f"{value / 1e9:.3g}")
+    return "-" if value is None else f"{value / 1e9:.3g}"
 
 
 def _mega(value):
-    return _or_none(value, lambda value: f"{value / 1e6:.0f}")
+    return "-" if value is None else f"{value / 1e6:.0f}"
 
 
 def _or_none(value, form):
-    return "-" if value is None else form(value)
+    return "-" if value is None else form.format(value)

@@ -1,20 +1,12 @@
 """Times functions side by side, so that a machine whose speed drifts gives a fair ratio."""
 
 import dataclasses
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 import jax
-
-
-@dataclasses.dataclass(frozen=True)
-class Timing:
-    """Seconds of the runs of one function: median, least and most."""
-
-    median: float
-    least: float
-    most: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,10 +49,27 @@ def time_rounds(
     return rounds
 
 
-def summarize(seconds: Sequence[float]) -> dict:
-    """The fields of `Timing`."""
-    timing = Timing(statistics.median(seconds), min(seconds), max(seconds))
-    return dataclasses.asdict(timing)
+def usable_cpus() -> int:
+    """CPUs that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):  # not on every system
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def machine() -> dict[str, str | int | float | None]:
+    """What times depend on: JAX's platform and device, usable CPUs and how busy they are."""
+    device = jax.devices()[0]
+    return {
+        "platform": device.platform,
+        "device": device.device_kind,
+        "cpus": usable_cpus(),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    }
+
+
+def summarize(seconds: Sequence[float]) -> dict[str, float]:
+    """`median`, `least` and `most` of the seconds of one function's runs."""
+    return {"median": statistics.median(seconds), "least": min(seconds), "most": max(seconds)}
 
 
 def median_ratio(seconds: Sequence[float], yardstick: Sequence[float]) -> float:
@@ -72,7 +81,7 @@ def interleave(functions: Mapping[str, Callable[[], object]], *, repeats: int) -
     """Times functions in turn, see `time_rounds`; the last is the yardstick.
 
     Returns:
-      `{'seconds': {name: Timing fields}, 'ratios': {name: median over the rounds of its time over
+      `{'seconds': {name: see `summarize`}, 'ratios': {name: median over the rounds of its time over
       that of the last function}}`.
     """
     rounds = time_rounds(functions, repeats=repeats).wall

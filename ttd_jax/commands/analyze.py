@@ -14,31 +14,28 @@ a stopped run goes on with --resume.
 
 import pathlib
 
-from absl import flags
+from absl.flags import FlagValues
 
 from ttd_jax.commands import common
-from ttd_jax.errors import UserError
-from ttd_jax.files import dumps
+from ttd_jax.errors import explain_missing
 
 
-def define_flags(values):
+def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
-    common.define_config(values, "analyze.py", "what to study: FILE:STUDY,DATASET")
-    flags.DEFINE_string("out", None, "folder for the results", flag_values=values)
-    flags.DEFINE_bool("resume", False, "keep the finished scenes of --out", flag_values=values)
-    flags.DEFINE_bool("dry_run", False, "show what would run, and stop", flag_values=values)
-    common.define_json(values)
+    flag = common.Flags(values)
+    flag.config("analyze.py", "what to study: FILE:STUDY,DATASET")
+    flag.string("out", "folder for the results")
+    flag.boolean("resume", "keep the finished scenes of --out")
+    flag.boolean("dry_run", "show what would run, and stop")
+    flag.json()
 
 
-def run(values, arguments):
+def run(values: FlagValues, arguments: list[str]) -> None:
     """Runs the studies and prints their tables."""
-    common.reject_arguments(arguments)
-    common.require(values, "out")
+    common.only_flags(values, arguments, "out")
     common.use_compilation_cache()
-    try:
+    with explain_missing("analyze", "analysis"):
         from ttd_jax.analysis import run as analysis
-    except ImportError as error:
-        raise UserError(f"analyze needs {error.name}: pip install 'ttd-jax[analysis]'") from error
     out = pathlib.Path(values.out)
     if values.dry_run:
         _, studies = analysis.plan(values.config)
@@ -49,8 +46,5 @@ def run(values, arguments):
         return
     with common.interruptible("finished scenes are"):
         results = analysis.analyze(values.config, out, resume=values.resume)
-    if values.json:
-        print(dumps(results), end="")
-        return
-    for result in results:
-        print((out / result["study"] / "results.md").read_text(), end="")
+    tables = [(out / result["study"] / "results.md").read_text() for result in results]
+    common.tell(values, results, "".join(tables))

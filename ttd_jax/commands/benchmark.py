@@ -20,94 +20,81 @@ Everything runs in turn, round after round: ratios are medians over the rounds.
 """
 
 import dataclasses
-import os
 import pathlib
 import tempfile
 from importlib import metadata
 
-from absl import flags
+from absl.flags import FlagValues
 
 from ttd_jax.commands import common
-from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.errors import UserError, explain_missing, explain_os_errors
 from ttd_jax.files import dumps, write_whole
 from ttd_jax.networks import lookup, networks
+from ttd_jax.pictures.sizes import check_least_size
 
 _FILES = ("benchmark.json", "benchmark.md", "roofline.png")
 _NOT_OF_METRICS = ("model", "weights", "sources", "dominability", "peer", "out")
 
 
-def define_flags(values):
+def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
-    flags.DEFINE_enum("what", "metrics", list(_WHAT), "what to time", flag_values=values)
-    flags.DEFINE_list("model", None, f"one or more of: {', '.join(networks())}", flag_values=values)
-    flags.DEFINE_string(
-        "weights", None, "what `ttd-jax convert` made; default: random", flag_values=values
-    )
-    flags.DEFINE_list(
-        "size",
-        None,
-        "height x width, one or, for fusion, several; default: 256x256, metrics 480x640",
-        flag_values=values,
-    )
-    flags.DEFINE_list(
-        "strategy",
-        ["static", "ttd"],
-        f"one or more of: {', '.join(common.STRATEGIES)}",
-        flag_values=values,
-    )
-    common.define_dominability(values)
-    flags.DEFINE_list("sources", None, "precision: folders of the scenes", flag_values=values)
-    common.define_precision(values)
-    flags.DEFINE_integer("batch", 1, "scenes fused at once", lower_bound=1, flag_values=values)
-    flags.DEFINE_enum("peer", None, ["torch"], "what to compare with", flag_values=values)
-    flags.DEFINE_integer("repeats", 5, "rounds", lower_bound=1, flag_values=values)
-    flags.DEFINE_string("out", None, "folder for the results of fusion", flag_values=values)
-    flags.DEFINE_bool("overwrite", False, "replace the files in --out", flag_values=values)
-    common.define_json(values)
+    flag = common.Flags(values)
+    flag.choice("what", "what to time", _WHAT, "metrics")
+    flag.several("model", f"one or more of: {', '.join(networks())}")
+    flag.string("weights", "what `ttd-jax convert` made; default: random")
+    text = "height x width, one or, for fusion, several; default: 256x256, metrics 480x640"
+    flag.several("size", text)
+    text = f"one or more of: {', '.join(common.STRATEGIES)}"
+    flag.several("strategy", text, ["static", "ttd"])
+    flag.dominability()
+    flag.several("sources", "precision: folders of the scenes")
+    flag.precision()
+    flag.integer("batch", "scenes fused at once", 1, least=1)
+    flag.choice("peer", "what to compare with", ["torch"])
+    flag.integer("repeats", "rounds", 5, least=1)
+    flag.string("out", "folder for the results of fusion")
+    flag.boolean("overwrite", "replace the files in --out")
+    flag.json()
 
 
-def run(values, arguments):
+def run(values: FlagValues, arguments: list[str]) -> None:
     """Measures and prints."""
-    common.reject_arguments(arguments)
+    common.only_flags(values, arguments)
     _WHAT[values.what](values)
 
 
 def _metrics(values):
-    import jax
-
-    from ttd_jax.benchmarks.fusion import usable_cpus
     from ttd_jax.benchmarks.metrics import benchmark_metrics
+    from ttd_jax.benchmarks.timing import machine
 
     for name in _NOT_OF_METRICS:
         if values[name].present:
             raise UserError(f"--{name}: --what=metrics does not take it: leave it out")
-    sizes = _sizes(values.size or ["480x640"])
-    if len(sizes) > 1:
-        raise UserError(f"--size={','.join(values.size)}: --what=metrics takes one size")
+    height, width = _one_size(values, "480x640")
     result = {
         "what": values.what,
-        "size": list(sizes[0]),
+        "size": [height, width],
         "repeats": values.repeats,
-        "device": jax.devices()[0].device_kind,
-        "cpus": usable_cpus(),
-        **benchmark_metrics(size=sizes[0], repeats=values.repeats),
+        **machine(),
+        **benchmark_metrics(size=(height, width), repeats=values.repeats),
     }
-    if values.json:
-        print(dumps(result), end="")
-        return
-    height, width = sizes[0]
-    print(f"metrics, {height}x{width}, {result['device']}, {values.repeats} rounds")
-    for name, seconds in result["seconds"].items():
-        print(
+    common.tell(
+        values,
+        result,
+        f"metrics, {height}x{width}, {result['device']}, {values.repeats} rounds",
+        *(
             f"{name:<12} median {seconds['median']:.4f} s "
             f"({seconds['least']:.4f} .. {seconds['most']:.4f}), ratio {result['ratios'][name]:.3f}"
-        )
+            for name, seconds in result["seconds"].items()
+        ),
+    )
 
 
 def _fusion(values):
     import jax
 
     from ttd_jax.benchmarks import fusion, report
+    from ttd_jax.benchmarks.timing import machine
 
     common.require(values, "model")
     out, draw = _vacant(values) if values.out else (None, None)
@@ -121,20 +108,14 @@ def _fusion(values):
         found = fusion.benchmark_fusion(
             cases, variables, repeats=values.repeats, peer=bool(values.peer), cache=cache
         )
-    device = jax.devices()[0]
+    packages = ("ttd-jax", "jax", *([values.peer] if values.peer else []))
     result = {
         "what": "fusion",
-        "platform": device.platform,
-        "device": device.device_kind,
-        "cpus": fusion.usable_cpus(),
-        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        **machine(),
         "repeats": values.repeats,
         "precision": values.precision,
         "weights": values.weights or "random",
-        "versions": {
-            name: metadata.version(name)
-            for name in ("ttd-jax", "jax", *([values.peer] if values.peer else []))
-        },
+        "versions": {name: metadata.version(name) for name in packages},
         **found,
     }
     text = report.markdown(result)
@@ -142,7 +123,7 @@ def _fusion(values):
         with explain_os_errors(out):
             for name, content in zip(_FILES, (dumps(result), text, draw(result)), strict=True):
                 write_whole(out / name, content)
-    print(dumps(result) if values.json else text, end="")
+    common.tell(values, result, text)
 
 
 def _precision(values):
@@ -163,7 +144,7 @@ def _precision(values):
         "scenes": len(scenes),
         "differences": found,
     }
-    print(dumps(result) if values.json else markdown(found), end="")
+    common.tell(values, result, markdown(found))
 
 
 def _scenes(values, spec):
@@ -174,13 +155,11 @@ def _scenes(values, spec):
     from ttd_jax.pictures.decode import decode_example
     from ttd_jax.pictures.scenes import find_scenes
 
-    sizes = _sizes(values.size) if values.size else [0]
-    if len(sizes) > 1:
-        raise UserError(f"--size={','.join(values.size)}: --what=precision takes one size")
+    size = _one_size(values) if values.size else 0
     stacks = []
     for example in find_scenes(values.sources):
         pictures = [picture.as_float() for picture in decode_example(example, gray=True)]
-        stack = np.stack(central_crop(pictures, sizes[0]))
+        stack = np.stack(central_crop(pictures, size))
         stacks.append(np.repeat(stack, spec.channels, axis=-1))
     return stacks
 
@@ -197,18 +176,11 @@ def _cases(values):
         raise UserError(f"--model is empty: {values['model'].help}")
     if values.weights and len(specs) > 1:
         raise UserError(f"--weights={values.weights}: is of one model: time the others apart")
-    strategies = tuple(dict.fromkeys(values.strategy))
-    for strategy in strategies:
-        if strategy not in common.STRATEGIES:
-            raise UserError(f"--strategy={strategy}: choose from {', '.join(common.STRATEGIES)}")
+    strategies = common.several(values, "strategy", common.STRATEGIES)
     sizes = _sizes(values.size or ["256x256"])
     for spec in specs:
-        for height, width in sizes:
-            if min(height, width) < spec.min_size:
-                raise UserError(
-                    f"--size={height}x{width}: {spec.name} takes pictures of at least "
-                    f"{spec.min_size}x{spec.min_size} pixels"
-                )
+        for size in sizes:
+            check_least_size(f"--size={size[0]}x{size[1]}", size, spec.min_size, spec.name)
     models = {spec.name: _load(spec, values) for spec in specs}
     cases = [
         Case(
@@ -238,6 +210,13 @@ def _load(spec, values):
     return random_variables(spec), settings
 
 
+def _one_size(values, default=None):
+    sizes = _sizes(values.size or [default])
+    if len(sizes) > 1:
+        raise UserError(f"--size={','.join(values.size)}: --what={values.what} takes one size")
+    return sizes[0]
+
+
 def _sizes(words):
     sizes = []
     for word in dict.fromkeys(words):
@@ -265,14 +244,10 @@ def _check_peer(cases):
 
 def _vacant(values):
     """The folder of --out, made, without files that must stay; and what draws the plot."""
-    try:
+    with explain_missing("--out", "analysis"):
         from ttd_jax.benchmarks.roofline import roofline
-    except ImportError as error:
-        raise UserError(f"--out needs {error.name}: pip install 'ttd-jax[analysis]'") from error
     out = pathlib.Path(values.out)
-    for name in _FILES:
-        if (out / name).exists() and not values.overwrite:
-            raise UserError(f"{out / name}: already exists: choose another --out, or --overwrite")
+    common.vacant([out / name for name in _FILES], values.overwrite)
     with explain_os_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     return out, roofline

@@ -1,121 +1,231 @@
-"""Flags and checks that several commands share."""
+"""Flags, checks and endings that several commands share."""
 
 import contextlib
+import inspect
 import os
 import pathlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from absl import flags
 
 from ttd_jax.core.dominability import LOSS_MAPS
 from ttd_jax.errors import UserError
-from ttd_jax.networks import PRECISIONS, FusionSpec, networks
+from ttd_jax.files import dumps
+from ttd_jax.networks import PRECISIONS, FusionSpec, Model, NetworkSpec, networks
+from ttd_jax.pictures.prepared import default_data_dir
 from ttd_jax.registry import nearest
+from ttd_jax.weights import store
+
+flags.disclaim_key_flags()  # `--help` lists a shared flag among those of the command
 
 STRATEGIES = ("ttd", "static")
 
 
-def define_model(values, kind=FusionSpec, *, meaning="one of"):
-    """--model, one of the fusion networks unless another kind is given."""
-    known = ", ".join(networks(kind))
-    flags.DEFINE_string("model", None, f"{meaning}: {known}", flag_values=values)
+class Flags:
+    """Defines the flags of a command: short forms of absl's, and the flags that commands share.
+
+    Args:
+      values: where the flags are defined.
+    """
+
+    def __init__(self, values: flags.FlagValues):
+        self._values = values
+
+    def string(self, name: str, meaning: str, default: str | None = None) -> None:
+        """A flag with any text."""
+        flags.DEFINE_string(name, default, meaning, flag_values=self._values)
+
+    def boolean(self, name: str, meaning: str, default: bool = False) -> None:
+        """A flag that is given or not."""
+        flags.DEFINE_bool(name, default, meaning, flag_values=self._values)
+
+    def number(self, name: str, meaning: str, default: float) -> None:
+        """A flag with a number."""
+        flags.DEFINE_float(name, default, meaning, flag_values=self._values)
+
+    def integer(self, name: str, meaning: str, default: int | str, *, least: int) -> None:
+        """A flag with a whole number that is not below `least`."""
+        flags.DEFINE_integer(name, default, meaning, lower_bound=least, flag_values=self._values)
+
+    def choice(
+        self, name: str, meaning: str, known: Iterable[str], default: str | None = None
+    ) -> None:
+        """A flag with one of the known words."""
+        flags.DEFINE_enum(name, default, list(known), meaning, flag_values=self._values)
+
+    def several(self, name: str, meaning: str, default: Sequence[str] | None = None) -> None:
+        """A flag with words between commas; see `several`."""
+        flags.DEFINE_list(name, default and list(default), meaning, flag_values=self._values)
+
+    def config(self, file: str, meaning: str) -> None:
+        """--config, by default the configuration of that name that comes with the package."""
+        import ttd_jax_configs
+        from ml_collections import config_flags
+
+        default = pathlib.Path(ttd_jax_configs.__file__).parent / file
+        config_flags.DEFINE_config_file("config", str(default), meaning, flag_values=self._values)
+
+    def model(self, kind: type[NetworkSpec] = FusionSpec, *, meaning: str = "one of") -> None:
+        """--model, one of the fusion networks unless another kind is given."""
+        self.string("model", f"{meaning}: {', '.join(networks(kind))}")
+
+    def dominability(self) -> None:
+        """--dominability, what RD is made from."""
+        self.string(
+            "dominability",
+            f"what RD is made from: a preset of the model, or a loss map: {', '.join(LOSS_MAPS)}; "
+            "default: the model's",
+        )
+
+    def precision(self) -> None:
+        """--precision of the networks' layers."""
+        text = (
+            "of the networks' layers: highest: float32; high: TF32 on GPUs, three passes of "
+            "bfloat16 on TPUs; default: the device's fastest; bfloat16: in bfloat16 on any device"
+        )
+        self.choice("precision", text, PRECISIONS, "highest")
+
+    def fusion(self) -> None:
+        """The flags of a command that fuses with weights on disk; see `load_fusion`."""
+        self.model(meaning="refuse weights of another network than this")
+        self.string("weights", "what `ttd-jax convert` made")
+        self.choice("strategy", "test-time dynamic or static weights", STRATEGIES, "ttd")
+        self.dominability()
+        self.precision()
+        self.boolean("fold", "merge neighboring linear layers: the same up to rounding", True)
+
+    def data_dir(self) -> None:
+        """--data_dir; see `data_dir`."""
+        self.string(
+            "data_dir",
+            "where prepared benchmarks are; default: TFDS_DATA_DIR, or ~/tensorflow_datasets",
+        )
+
+    def processes(self) -> None:
+        """The flags of a command that several hosts run together; see `meet`."""
+        environment = os.environ.get
+        self.string(
+            "coordinator",
+            "HOST:PORT of the first host; default: JAX_COORDINATOR_ADDRESS",
+            environment("JAX_COORDINATOR_ADDRESS"),
+        )
+        count, index = environment("JAX_NUM_PROCESSES", 1), environment("JAX_PROCESS_ID", 0)
+        self.integer("processes", "number of processes; default: JAX_NUM_PROCESSES", count, least=1)
+        self.integer("process", "which of them this is; default: JAX_PROCESS_ID", index, least=0)
+        self.boolean("distributed", "let JAX find the hosts: TPU pods, Slurm")
+
+    def json(self) -> None:
+        """--json; see `tell`."""
+        self.boolean("json", "print the result as JSON on stdout")
 
 
-def define_dominability(values):
-    """--dominability, what RD is made from."""
-    flags.DEFINE_string(
-        "dominability",
-        None,
-        f"what RD is made from: a preset of the model, or a loss map: {', '.join(LOSS_MAPS)}; "
-        "default: the model's",
-        flag_values=values,
-    )
-
-
-def define_fold(values):
-    """--fold."""
-    flags.DEFINE_bool(
-        "fold",
-        True,
-        "merge neighboring linear layers: the same up to rounding",
-        flag_values=values,
-    )
-
-
-def define_config(values, file: str, meaning: str):
-    """--config, by default the configuration of that name that comes with the package."""
-    import ttd_jax_configs
-    from ml_collections import config_flags
-
-    default = pathlib.Path(ttd_jax_configs.__file__).parent / file
-    config_flags.DEFINE_config_file("config", str(default), meaning, flag_values=values)
-
-
-def define_json(values):
-    """--json."""
-    flags.DEFINE_bool("json", False, "print the result as JSON on stdout", flag_values=values)
-
-
-def define_precision(values):
-    """--precision of the networks' layers."""
-    flags.DEFINE_enum(
-        "precision",
-        "highest",
-        PRECISIONS,
-        "of the networks' layers: highest: float32; high: TF32 on GPUs, three passes of bfloat16 "
-        "on TPUs; default: the device's fastest; bfloat16: in bfloat16 on any device",
-        flag_values=values,
-    )
-
-
-@contextlib.contextmanager
-def interruptible(kept: str):
-    """Tells whoever stops a run that `kept` is kept."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise UserError(f"interrupted: {kept} kept: run again with --resume") from None
-
-
-def require(values, *names):
+def require(values: flags.FlagValues, *names: str) -> None:
     """Raises `UserError` for the first flag that was not given."""
     for name in names:
         if values[name].value is None:
             raise UserError(f"--{name} is missing: {values[name].help}")
 
 
-def reject_arguments(arguments):
-    """Raises `UserError` if the command got arguments that it does not take."""
+def only_flags(values: flags.FlagValues, arguments: Sequence[str], *required: str) -> None:
+    """Raises `UserError` if the command got arguments, or not the flags that it requires."""
     if arguments:
         raise UserError(f"unexpected argument {arguments[0]!r}: this command takes only flags")
+    require(values, *required)
 
 
-def choose(arguments, actions, usage: str):
-    """The action that the first argument names, and the other arguments.
+def several(values: flags.FlagValues, name: str, known: Sequence[str]) -> tuple[str, ...]:
+    """The words of a flag, each once, all of them known and at least one; else `UserError`."""
+    words = tuple(dict.fromkeys(values[name].value))
+    for word in words:
+        if word not in known:
+            raise UserError(f"--{name}: {word!r} is unknown: choose from {', '.join(known)}")
+    if not words:
+        raise UserError(f"--{name} is empty: choose from {', '.join(known)}")
+    return words
 
-    Args:
-      arguments: of the command.
-      actions: name -> action.
-      usage: of the command: 'weights list | fetch NAME'.
+
+def vacant(places: Iterable[pathlib.Path], overwrite: bool) -> None:
+    """Raises `UserError` for the first file that exists and is not to be replaced."""
+    for place in places:
+        if place.is_dir():
+            raise UserError(f"{place}: is a folder: choose another --out")
+        if place.exists() and not overwrite:
+            raise UserError(f"{place}: already exists: choose another --out, or pass --overwrite")
+
+
+def data_dir(values: flags.FlagValues) -> pathlib.Path:
+    """The folder of --data_dir, or TFDS's own."""
+    return pathlib.Path(values.data_dir).expanduser() if values.data_dir else default_data_dir()
+
+
+def load_fusion(values: flags.FlagValues, **options: Any) -> Model:
+    """The fusion network that `Flags.fusion` describes; `options` as `ttd_jax.weights.store.load`.
 
     Raises:
-      UserError: there is none of that name; the nearest is suggested.
+      UserError: see there.
+    """
+    return store.load(
+        values.weights,
+        name=values.model,
+        kind=FusionSpec,
+        dominability=values.dominability,
+        fold=values.fold,
+        precision=values.precision,
+        **options,
+    )
+
+
+def dispatch(
+    command: str,
+    actions: Mapping[str, Callable[..., None]],
+    values: flags.FlagValues,
+    arguments: Sequence[str],
+) -> None:
+    """Runs the action that the first argument names.
+
+    Args:
+      command: its name.
+      actions: usage, such as 'fetch NAME' -> function of the flags and of that action's arguments.
+      values: flags.
+      arguments: of the command.
+
+    Raises:
+      UserError: there is no such action, and the nearest is suggested; or it takes other arguments.
     """
     name, *rest = arguments or [""]
-    if name not in actions:
-        near = nearest(name, actions)
+    usages = {usage.split()[0]: usage for usage in actions}
+    if name not in usages:
+        near = nearest(name, usages)
         hint = f"did you mean {near!r}? " if near else ""
-        raise UserError(f"{hint}usage: `ttd-jax {usage}`")
-    return actions[name], rest
+        known = " or ".join(f"`ttd-jax {command} {usage}`" for usage in actions)
+        raise UserError(f"{hint}usage: {known}")
+    action = actions[usages[name]]
+    try:
+        inspect.signature(action).bind(values, *rest)
+    except TypeError:
+        mistake = f"unexpected argument {rest[-1]!r}" if rest else "its argument is missing"
+        usage = f"`ttd-jax {command} {usages[name]}`, got {len(rest)} names"
+        raise UserError(f"{mistake}: usage: {usage}") from None
+    action(values, *rest)
 
 
-def only_argument(arguments, usage: str) -> str:
-    """The one argument of an action; raises `UserError` if there are none or more."""
-    if len(arguments) != 1:
-        raise UserError(f"usage: `ttd-jax {usage}`, got {len(arguments)} names")
-    return arguments[0]
+@contextlib.contextmanager
+def interruptible(kept: str) -> Iterator[None]:
+    """Turns Ctrl-C and a polite kill into a `UserError` that says what --resume goes on from."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise UserError(f"interrupted: {kept} kept: run again with --resume") from None
 
 
-def use_compilation_cache():
+def tell(values: flags.FlagValues, record: Any, *lines: str) -> None:
+    """Prints a result: `record` as JSON with --json, else the lines for people."""
+    text = dumps(record) if values.json else "\n".join(lines)
+    print(text.rstrip("\n"))
+
+
+def use_compilation_cache() -> None:
     """Keeps compiled programs between runs, in `JAX_COMPILATION_CACHE_DIR` or the user's cache."""
     import jax
 
@@ -125,36 +235,12 @@ def use_compilation_cache():
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
-def define_processes(values):
-    """The flags of a command that several hosts run together; see `meet`."""
-    environment = os.environ.get
-    flags.DEFINE_string(
-        "coordinator",
-        environment("JAX_COORDINATOR_ADDRESS"),
-        "HOST:PORT of the first host; default: JAX_COORDINATOR_ADDRESS",
-        flag_values=values,
-    )
-    flags.DEFINE_integer(
-        "processes",
-        environment("JAX_NUM_PROCESSES", 1),
-        "number of processes; default: JAX_NUM_PROCESSES",
-        lower_bound=1,
-        flag_values=values,
-    )
-    flags.DEFINE_integer(
-        "process",
-        environment("JAX_PROCESS_ID", 0),
-        "which of them this is; default: JAX_PROCESS_ID",
-        lower_bound=0,
-        flag_values=values,
-    )
-    flags.DEFINE_bool(
-        "distributed", False, "let JAX find the hosts: TPU pods, Slurm", flag_values=values
-    )
+def meet(values: flags.FlagValues) -> tuple[int, int]:
+    """Meets the other processes, if there are any; this one's index and how many they are.
 
-
-def meet(values):
-    """Meets the other processes, if there are any; this one's index and how many they are."""
+    Raises:
+      UserError: they cannot be found, or the flags do not say how.
+    """
     import jax
 
     if values.distributed:

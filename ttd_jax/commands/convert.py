@@ -8,36 +8,35 @@ both ways, and the result is an orbax directory with a manifest that proves it.
 
 import pathlib
 
-from absl import flags
+from absl.flags import FlagValues
 
 from ttd_jax.commands import common
-from ttd_jax.files import dumps
 from ttd_jax.networks import NetworkSpec, lookup
 from ttd_jax.weights import store
 from ttd_jax.weights.convert import convert_checkpoint
 
 
-def define_flags(values):
+def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
-    common.define_model(values, NetworkSpec)
-    flags.DEFINE_string("checkpoint", None, "the .pth file", flag_values=values)
-    flags.DEFINE_string("out", None, "the directory to make", flag_values=values)
-    flags.DEFINE_bool("overwrite", False, "replace weights at --out", flag_values=values)
-    common.define_json(values)
+    flag = common.Flags(values)
+    flag.model(NetworkSpec)
+    flag.string("checkpoint", "the .pth file")
+    flag.string("out", "the directory to make")
+    flag.boolean("overwrite", "replace weights at --out")
+    flag.json()
 
 
-def run(values, arguments):
+def run(values: FlagValues, arguments: list[str]) -> None:
     """Converts and says what was made."""
-    common.reject_arguments(arguments)
-    common.require(values, "model", "checkpoint", "out")
+    common.only_flags(values, arguments, "model", "checkpoint", "out")
     spec = lookup(values.model, NetworkSpec)
     model, source, remarks = convert_checkpoint(spec, pathlib.Path(values.checkpoint))
     manifest = store.save(values.out, model, source=source, overwrite=values.overwrite)
-    if values.json:
-        print(dumps({**manifest, "out": values.out, "remarks": remarks}), end="")
-        return
-    print(f"{values.out}: {spec.name}, {manifest['parameters']:,} numbers")
-    print(f"license of the weights: {source['license']}")
-    print(f"sha256 {manifest['sha256']}")
-    for remark in remarks:
-        print(f"note: {remark}")
+    common.tell(
+        values,
+        {**manifest, "out": values.out, "remarks": remarks},
+        f"{values.out}: {spec.name}, {manifest['parameters']:,} numbers",
+        f"license of the weights: {source['license']}",
+        f"sha256 {manifest['sha256']}",
+        *(f"note: {remark}" for remark in remarks),
+    )

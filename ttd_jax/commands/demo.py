@@ -13,7 +13,7 @@ import dataclasses
 import pathlib
 
 import numpy as np
-from absl import flags
+from absl.flags import FlagValues
 
 from ttd_jax.commands import common
 from ttd_jax.errors import explain_os_errors
@@ -43,20 +43,17 @@ _SETS = {
 }
 
 
-def define_flags(values):
+def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
-    flags.DEFINE_string("out", "demo", "folder for the results", flag_values=values)
-    flags.DEFINE_string(
-        "weights",
-        f"{store.SHIPPED.name}/{_MODEL}",
-        f"weights of {_MODEL}; default: those of this package",
-        flag_values=values,
-    )
+    flag = common.Flags(values)
+    flag.string("out", "folder for the results", "demo")
+    shipped = f"{store.SHIPPED.name}/{_MODEL}"
+    flag.string("weights", f"weights of {_MODEL}; default: those of this package", shipped)
 
 
-def run(values, arguments):
+def run(values: FlagValues, arguments: list[str]) -> None:
     """Makes pairs, fuses them, and draws the sheets and the page."""
-    common.reject_arguments(arguments)
+    common.only_flags(values, arguments)
     out = pathlib.Path(values.out)
     common.use_compilation_cache()
     model = store.load(values.weights, name=_MODEL)
@@ -76,11 +73,12 @@ def run(values, arguments):
 
 
 def _fuse(out, scenes, model, manifest, strategy):
+    settings = model.strategy(strategy)
     options = FuseOptions(
         model=model.spec.name,
         weights_sha256=manifest["sha256"],
         strategy=strategy,
-        dominability=dataclasses.asdict(model.settings) if strategy == "ttd" else None,
+        dominability=settings and dataclasses.asdict(settings),
         save=("fused", "dominability"),
     )
     run_job(plan_job(scenes, model, options, out), model)

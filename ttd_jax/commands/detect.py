@@ -28,32 +28,25 @@ objects are trained on as background.
 
 import pathlib
 
-from absl import flags
+from absl.flags import FlagValues
 
 from ttd_jax.commands import common, training
-from ttd_jax.errors import UserError
-from ttd_jax.files import dumps
 
 
-def define_flags(values):
+def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
-    common.define_config(values, "detect.py", "where to look for objects: FILE:DATASET")
-    flags.DEFINE_string("out", None, "eval: folder for the results", flag_values=values)
-    flags.DEFINE_string("workdir", None, "train: folder of the run", flag_values=values)
-    text = "keep what --out or --workdir holds, and go on"
-    flags.DEFINE_bool("resume", False, text, flag_values=values)
-    common.define_processes(values)
-    common.define_json(values)
+    flag = common.Flags(values)
+    flag.config("detect.py", "where to look for objects: FILE:DATASET")
+    flag.string("out", "eval: folder for the results")
+    flag.string("workdir", "train: folder of the run")
+    flag.boolean("resume", "keep what --out or --workdir holds, and go on")
+    flag.processes()
+    flag.json()
 
 
-def run(values, arguments):
+def run(values: FlagValues, arguments: list[str]) -> None:
     """Runs the action that the first argument names."""
-    if len(arguments) != 1 or arguments[0] not in _ACTIONS:
-        raise UserError(
-            "usage: `ttd-jax detect eval --config=FILE:DATASET --out=FOLDER` or "
-            "`ttd-jax detect train --config=FILE:DATASET --workdir=FOLDER`"
-        )
-    _ACTIONS[arguments[0]](values)
+    common.dispatch("detect", _ACTIONS, values, arguments)
 
 
 def _eval(values):
@@ -64,7 +57,7 @@ def _eval(values):
     out = pathlib.Path(values.out)
     with common.interruptible("finished scenes are"):
         result = evaluation.evaluate(values.config, out, resume=values.resume)
-    print(dumps(result) if values.json else (out / "results.md").read_text(), end="")
+    common.tell(values, result, (out / "results.md").read_text())
 
 
 def _train(values):
@@ -76,4 +69,7 @@ def _train(values):
     training.run(values, start)
 
 
-_ACTIONS = {"eval": _eval, "train": _train}
+_ACTIONS = {
+    "eval --config=FILE:DATASET --out=FOLDER": _eval,
+    "train --config=FILE:DATASET --workdir=FOLDER": _train,
+}

@@ -13,40 +13,32 @@ variables for these, or --distributed where JAX finds the hosts itself (TPU pods
 
 import pathlib
 
-from absl import flags
+from absl.flags import FlagValues
 
 from ttd_jax.commands import common
-from ttd_jax.files import dumps
 
 
-def define_flags(values):
+def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
-    common.define_config(values, "evaluate.py", "what to evaluate: FILE:MODEL,DATASET")
-    flags.DEFINE_string("out", None, "folder for the results", flag_values=values)
-    flags.DEFINE_bool("resume", False, "keep the finished images of --out", flag_values=values)
-    common.define_processes(values)
-    common.define_json(values)
+    flag = common.Flags(values)
+    flag.config("evaluate.py", "what to evaluate: FILE:MODEL,DATASET")
+    flag.string("out", "folder for the results")
+    flag.boolean("resume", "keep the finished images of --out")
+    flag.processes()
+    flag.json()
 
 
-def run(values, arguments):
+def run(values: FlagValues, arguments: list[str]) -> None:
     """Evaluates; the first process merges and prints."""
-    common.reject_arguments(arguments)
-    common.require(values, "out")
+    common.only_flags(values, arguments, "out")
     process, processes = common.meet(values)
     common.use_compilation_cache()
     from ttd_jax.evaluation import evaluate  # after the processes have met
 
+    out = pathlib.Path(values.out)
     with common.interruptible("finished images are"):
         comparisons = evaluate.evaluate(
-            values.config,
-            pathlib.Path(values.out),
-            resume=values.resume,
-            process=process,
-            processes=processes,
+            values.config, out, resume=values.resume, process=process, processes=processes
         )
-    if comparisons is None:  # the first process tells the results
-        return
-    if values.json:
-        print(dumps(comparisons), end="")
-    else:
-        print((pathlib.Path(values.out) / "results.md").read_text(), end="")
+    if comparisons is not None:  # the first process tells the results
+        common.tell(values, comparisons, (out / "results.md").read_text())

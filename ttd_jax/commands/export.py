@@ -17,102 +17,62 @@ one at unseen sizes, as they are through StableHLO, and a program for one fixed 
 import dataclasses
 import pathlib
 
-from absl import flags
+from absl.flags import FlagValues
 
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError
 from ttd_jax.export import program as exporting
-from ttd_jax.files import dumps
-from ttd_jax.networks import FusionSpec
-from ttd_jax.registry import unknown
 from ttd_jax.weights import store
 
 
-def define_flags(values):
+def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
-    common.define_model(values, meaning="refuse weights of another network than this")
-    flags.DEFINE_string("weights", None, "what `ttd-jax convert` made", flag_values=values)
-    flags.DEFINE_string(
-        "out", None, f"the program, NAME{exporting.SUFFIX}; NAME.json beside it", flag_values=values
-    )
-    flags.DEFINE_enum(
-        "strategy",
-        "ttd",
-        common.STRATEGIES,
-        "test-time dynamic or static weights",
-        flag_values=values,
-    )
-    common.define_dominability(values)
-    flags.DEFINE_list(
-        "platforms",
-        list(exporting.PLATFORMS),
-        f"where it is to run, of: {', '.join(exporting.PLATFORMS)}",
-        flag_values=values,
-    )
-    flags.DEFINE_enum(
-        "params",
-        "inside",
-        exporting.PARAMETERS,
-        "parameters inside the program, or beside it in NAME.npz",
-        flag_values=values,
-    )
-    common.define_precision(values)
-    common.define_fold(values)
-    flags.DEFINE_bool("overwrite", False, "replace the files at --out", flag_values=values)
-    common.define_json(values)
+    flag = common.Flags(values)
+    flag.fusion()
+    flag.string("out", f"the program, NAME{exporting.SUFFIX}; NAME.json beside it")
+    platforms = exporting.PLATFORMS
+    flag.several("platforms", f"where it is to run, of: {', '.join(platforms)}", platforms)
+    text = "parameters inside the program, or beside it in NAME.npz"
+    flag.choice("params", text, exporting.PARAMETERS, "inside")
+    flag.boolean("overwrite", "replace the files at --out")
+    flag.json()
 
 
-def run(values, arguments):
+def run(values: FlagValues, arguments: list[str]) -> None:
     """Exports and says what was made."""
-    common.reject_arguments(arguments)
-    common.require(values, "weights", "out")
-    platforms = _platforms(values.platforms)
+    common.only_flags(values, arguments, "weights", "out")
+    platforms = common.several(values, "platforms", exporting.PLATFORMS)
     beside = values.params == "beside"
     out = _vacant(pathlib.Path(values.out), beside, values.overwrite)
-    model = store.load(
-        values.weights,
-        name=values.model,
-        kind=FusionSpec,
-        dominability=values.dominability,
-        fold=values.fold,
-        precision=values.precision,
-    )
+    model = common.load_fusion(values)
     manifest = store.read_manifest(values.weights)
-    source = manifest.get("source")
+    settings = model.strategy(values.strategy)
     program = exporting.export_fusion(
-        model, model.strategy(values.strategy), platforms=platforms, parameters=values.params
+        model, settings, platforms=platforms, parameters=values.params
     )
     record = {
         **exporting.describe(model.spec, program),
         "model": model.spec.name,
         "strategy": values.strategy,
-        "settings": dataclasses.asdict(model.settings) if values.strategy == "ttd" else None,
+        "settings": settings and dataclasses.asdict(settings),
         "precision": values.precision,
         "folded": values.fold,
         "weights": {
             "sha256": manifest["sha256"],
-            "license": source.get("license") if isinstance(source, dict) else None,
+            "license": manifest["source"].get("license"),
         },
     }
     flat = exporting.flat_parameters(model) if beside else None
     record = exporting.write_program(out, program, record, flat)
-    if values.json:
-        print(dumps({**record, "out": values.out}), end="")
-        return
-    print(f"{out}: {model.spec.name}, {values.strategy}, for {', '.join(platforms)}")
-    for name, array in {**record["inputs"], **record["outputs"]}.items():
-        print(f"{name}: {array['dtype']}[{', '.join(map(str, array['shape']))}]")
-    print(f"limits: {', '.join(record['inputs']['sources']['constraints'])}")
-    print(f"license of the weights: {record['weights']['license']}")
-
-
-def _platforms(names):
-    for name in names:
-        if name not in exporting.PLATFORMS:
-            raise unknown(name, exporting.PLATFORMS, kind="platform")
-    if not names:
-        raise UserError(f"--platforms is empty: choose from {', '.join(exporting.PLATFORMS)}")
-    return tuple(dict.fromkeys(names))
+    arrays = {**record["inputs"], **record["outputs"]}
+    common.tell(
+        values,
+        {**record, "out": values.out},
+        f"{out}: {model.spec.name}, {values.strategy}, for {', '.join(platforms)}",
+        *(f"{n}: {a['dtype']}[{', '.join(map(str, a['shape']))}]" for n, a in arrays.items()),
+        f"limits: {', '.join(record['inputs']['sources']['constraints'])}",
+        f"license of the weights: {record['weights']['license']}",
+    )
 
 
 def _vacant(out, beside, overwrite):
@@ -120,9 +80,6 @@ def _vacant(out, beside, overwrite):
         raise UserError(f"--out={out}: must be a file named like NAME{exporting.SUFFIX}")
     if not out.parent.is_dir():
         raise UserError(f"--out={out}: there is no folder {out.parent}: make it first")
-    for place in (out, out.with_suffix(".json"), *([out.with_suffix(".npz")] if beside else [])):
-        if place.is_dir():
-            raise UserError(f"{place}: is a folder: choose another --out")
-        if place.exists() and not overwrite:
-            raise UserError(f"{place}: already exists: choose another --out, or pass --overwrite")
+    suffixes = (out.suffix, ".json", *([".npz"] if beside else []))
+    common.vacant([out.with_suffix(suffix) for suffix in suffixes], overwrite)
     return out

@@ -12,23 +12,24 @@ never stopped. Needs `pip install 'ttd-jax[training]'`. On several hosts start t
 each, with --workdir on a disk that all of them share; see `ttd-jax evaluate --help`.
 """
 
-from absl import flags
+from absl.flags import FlagValues
 
 from ttd_jax.commands import common, training
 
 
-def define_flags(values):
+def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
-    common.define_config(values, "finetune.py", "how to train: FILE:MODEL,DATASET")
-    flags.DEFINE_string("workdir", None, "folder of the run", flag_values=values)
-    flags.DEFINE_bool("resume", False, "go on with the run in --workdir", flag_values=values)
-    common.define_processes(values)
-    common.define_json(values)
+    flag = common.Flags(values)
+    flag.config("finetune.py", "how to train: FILE:MODEL,DATASET")
+    flag.string("workdir", "folder of the run")
+    flag.boolean("resume", "go on with the run in --workdir")
+    flag.processes()
+    flag.json()
 
 
-def run(values, arguments):
+def run(values: FlagValues, arguments: list[str]) -> None:
     """Trains; the first process tells the outcome."""
-    common.reject_arguments(arguments)
+    common.only_flags(values, arguments)
     training.run(values, _start)
 
 

@@ -14,7 +14,7 @@ import dataclasses
 import pathlib
 import sys
 
-from absl import flags
+from absl.flags import FlagValues
 
 from ttd_jax.commands import common
 from ttd_jax.core.color import COLORS
@@ -22,7 +22,7 @@ from ttd_jax.errors import UserError
 from ttd_jax.files import dumps
 from ttd_jax.fusing import options as opt
 from ttd_jax.fusing.run import plan_job, run_job
-from ttd_jax.networks import ClassifierSpec, FusionSpec
+from ttd_jax.networks import ClassifierSpec
 from ttd_jax.networks.cddfuse import RESIDUALS
 from ttd_jax.parts import parse_size
 from ttd_jax.pictures.images import FORMATS
@@ -30,120 +30,78 @@ from ttd_jax.pictures.scenes import find_scenes
 from ttd_jax.weights import store
 
 
-def define_flags(values):
+def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
-    common.define_model(values, meaning="refuse weights of another network than this")
-    flags.DEFINE_string("weights", None, "what `ttd-jax convert` made", flag_values=values)
-    flags.DEFINE_string("out", None, "folder for the results", flag_values=values)
-    flags.DEFINE_enum(
-        "strategy",
-        "ttd",
-        common.STRATEGIES,
-        "test-time dynamic or static weights",
-        flag_values=values,
-    )
-    common.define_dominability(values)
-    flags.DEFINE_enum(
-        "color",
-        "auto",
-        COLORS,
+    flag = common.Flags(values)
+    flag.fusion()
+    flag.string("out", "folder for the results")
+    text = (
         "auto: color where a source has any; luma: fuse luma, put chroma back; rgb: fuse RGB; "
-        "gray; network: gray in, the network's own channels out, as the published protocol does",
-        flag_values=values,
+        "gray; network: gray in, the network's own channels out, as the published protocol does"
     )
-    flags.DEFINE_enum("format", "png", FORMATS, "of the fused pictures", flag_values=values)
-    flags.DEFINE_list(
-        "save", ["fused"], f"what to write, of: {', '.join(opt.SAVES)}", flag_values=values
-    )
-    flags.DEFINE_integer(
-        "batch_size", 0, "scenes in a batch; 0 chooses", lower_bound=0, flag_values=values
-    )
-    flags.DEFINE_integer(
-        "window",
-        0,
+    flag.choice("color", text, COLORS, "auto")
+    flag.choice("format", "of the fused pictures", FORMATS, "png")
+    flag.several("save", f"what to write, of: {', '.join(opt.SAVES)}", ["fused"])
+    flag.integer("batch_size", "scenes in a batch; 0 chooses", 0, least=0)
+    text = (
         "fuse in windows of so many rows and columns, with the same result up to rounding: larger "
         "pictures of all sizes then share their programs, so that a folder of mixed sizes compiles "
-        "once; 0: whole pictures",
-        lower_bound=0,
-        flag_values=values,
+        "once; 0: whole pictures"
     )
-    common.define_precision(values)
-    common.define_fold(values)
-    flags.DEFINE_enum(
-        "residual",
-        None,
-        RESIDUALS,
+    flag.integer("window", text, 0, least=0)
+    text = (
         "what CDDFuse adds to its output: the first source, the sum of all, none; default: the "
-        "model's own",
-        flag_values=values,
+        "model's own"
     )
-    flags.DEFINE_string(
+    flag.choice("residual", text, RESIDUALS)
+    flag.string(
         "classifier",
-        None,
         "converted weights of piafusion_classifier: adds the probability that the first source was "
         "taken by day to summary.json",
-        flag_values=values,
     )
-    flags.DEFINE_string(
+    flag.string(
         "max_memory",
-        None,
         "memory that fusing may take, as in 2GiB or 500MB: of the process beside libraries and "
         "weights, or of the GPU or TPU; scenes that need more are fused in strips, with the same "
         "result up to rounding; default: half of what is free",
-        flag_values=values,
     )
-    flags.DEFINE_bool("resume", False, "keep the finished scenes of --out", flag_values=values)
-    flags.DEFINE_bool("dry_run", False, "check everything, write nothing", flag_values=values)
-    common.define_json(values)
+    flag.boolean("resume", "keep the finished scenes of --out")
+    flag.boolean("dry_run", "check everything, write nothing")
+    flag.json()
 
 
-def run(values, arguments):
+def run(values: FlagValues, arguments: list[str]) -> None:
     """Plans, fuses and says what was made."""
     common.require(values, "weights", "out")
-    unknown = [name for name in values.save if name not in opt.SAVES]
-    if unknown or not values.save:
-        raise UserError(f"--save={','.join(unknown)}: choose from {', '.join(opt.SAVES)}")
+    save = common.several(values, "save", opt.SAVES)
     max_memory = _max_memory(values)
     scenes = find_scenes(arguments)
     common.use_compilation_cache()
-    model = store.load(
-        values.weights,
-        name=values.model,
-        kind=FusionSpec,
-        dominability=values.dominability,
-        fold=values.fold,
-        precision=values.precision,
-        **({} if values.residual is None else {"residual": values.residual}),
-    )
-    classifier = store.load(values.classifier, kind=ClassifierSpec) if values.classifier else None
+    model = common.load_fusion(values, **({"residual": values.residual} if values.residual else {}))
+    settings = model.strategy(values.strategy)
+    classifier = classifier_sha256 = None
+    if values.classifier:
+        classifier = store.load(values.classifier, kind=ClassifierSpec)
+        classifier_sha256 = store.read_manifest(values.classifier)["sha256"]
     options = opt.FuseOptions(
         model=model.spec.name,
         weights_sha256=store.read_manifest(values.weights)["sha256"],
         strategy=values.strategy,
-        dominability=dataclasses.asdict(model.settings) if values.strategy == "ttd" else None,
+        dominability=settings and dataclasses.asdict(settings),
         color=values.color,
         format=values.format,
-        save=tuple(name for name in opt.SAVES if name in values.save),
+        save=tuple(sorted(save, key=opt.SAVES.index)),
         batch_size=values.batch_size,
         window=values.window,
         precision=values.precision,
         fold=values.fold,
         residual=values.residual,
-        classifier_sha256=(
-            store.read_manifest(values.classifier)["sha256"] if values.classifier else None
-        ),
+        classifier_sha256=classifier_sha256,
     )
     out = pathlib.Path(values.out)
-    job = plan_job(
-        scenes,
-        model,
-        options,
-        out,
-        resume=values.resume,
-        max_memory=max_memory,
-    )
+    job = plan_job(scenes, model, options, out, resume=values.resume, max_memory=max_memory)
     if values.dry_run:
-        _print_plan(job, values.json)
+        _tell_plan(values, job)
         return
     with common.interruptible("finished scenes are"):
         result = run_job(job, model, classifier)
@@ -162,7 +120,7 @@ def _max_memory(values):
         raise UserError(f"--max_memory: {error}") from error
 
 
-def _print_plan(job, as_json):
+def _tell_plan(values, job):
     names, roles = job.scenes.examples.names, job.scenes.examples.roles
     plan = [
         {
@@ -172,11 +130,9 @@ def _print_plan(job, as_json):
         }
         for batch in job.batches
     ]
-    if as_json:
-        print(dumps({"out": str(job.out), "sources": roles, "batches": plan}), end="")
-        return
-    print(f"sources: {', '.join(roles)}; {len(job.finished)} scenes are finished already")
+    lines = [f"sources: {', '.join(roles)}; {len(job.finished)} scenes are finished already"]
     for batch in plan:
         height, width = batch["size"]
-        names = ", ".join(batch["scenes"]) or "nothing to do"
-        print(f"{width}x{height}, color={batch['color']}: {names}")
+        scenes = ", ".join(batch["scenes"]) or "nothing to do"
+        lines.append(f"{width}x{height}, color={batch['color']}: {scenes}")
+    common.tell(values, {"out": str(job.out), "sources": roles, "batches": plan}, *lines)

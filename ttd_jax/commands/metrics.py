@@ -5,26 +5,24 @@ ttd-jax metrics
 
 import dataclasses
 
+from absl.flags import FlagValues
+
 from ttd_jax.commands import common
-from ttd_jax.files import dumps
 from ttd_jax.metrics import METRICS, PROTOCOLS
 from ttd_jax.report.listing import list_metrics
 
 
-def define_flags(values):
+def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
-    common.define_json(values)
+    common.Flags(values).json()
 
 
-def run(values, arguments):
+def run(values: FlagValues, arguments: list[str]) -> None:
     """Prints the registry."""
-    common.reject_arguments(arguments)
-    if not values.json:
-        print(list_metrics())
-        return
+    common.only_flags(values, arguments)
     found = {}
     for metric in METRICS.values():
         fields = {f.name: getattr(metric, f.name) for f in dataclasses.fields(metric)}
         del fields["function"]
         found[metric.name] = {**fields, "variants": dict(metric.variants), "range": metric.range}
-    print(dumps({"protocols": PROTOCOLS, "metrics": found}), end="")
+    common.tell(values, {"protocols": PROTOCOLS, "metrics": found}, list_metrics())

@@ -7,24 +7,22 @@ What plug-ins register is listed as well. A preset is a value of --dominability.
 
 import dataclasses
 
+from absl.flags import FlagValues
+
 from ttd_jax.commands import common
-from ttd_jax.files import dumps
 from ttd_jax.networks import lookup, networks
 from ttd_jax.report.listing import list_networks
 
 
-def define_flags(values):
+def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
-    common.define_json(values)
+    common.Flags(values).json()
 
 
-def run(values, arguments):
+def run(values: FlagValues, arguments: list[str]) -> None:
     """Prints the registry."""
-    common.reject_arguments(arguments)
-    if not values.json:
-        print(list_networks())
-        return
-    print(dumps({name: _record(lookup(name)) for name in networks()}), end="")
+    common.only_flags(values, arguments)
+    common.tell(values, {name: _record(lookup(name)) for name in networks()}, list_networks())
 
 
 def _record(spec):

@@ -11,7 +11,7 @@ scores.json and scores.md (mean, standard deviation and bootstrap 95 % interval;
 
 import pathlib
 
-from absl import flags
+from absl.flags import FlagValues
 
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError
@@ -21,25 +21,22 @@ from ttd_jax.metrics import METRICS, PROTOCOLS, lookup
 from ttd_jax.pictures.scenes import find_scenes, source_labels
 
 
-def define_flags(values):
+def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
-    flags.DEFINE_list("fused", None, "folders of fused pictures", flag_values=values)
-    flags.DEFINE_list("sources", None, "folders of sources, by role", flag_values=values)
-    flags.DEFINE_string("out", None, "folder for the tables", flag_values=values)
-    flags.DEFINE_enum("protocol", "paper", list(PROTOCOLS), "of the metrics", flag_values=values)
-    flags.DEFINE_list("metrics", list(METRICS), "which; see `ttd-jax metrics`", flag_values=values)
-    flags.DEFINE_bool("resume", False, "keep the finished scores of --out", flag_values=values)
-    common.define_json(values)
+    flag = common.Flags(values)
+    flag.several("fused", "folders of fused pictures")
+    flag.several("sources", "folders of sources, by role")
+    flag.string("out", "folder for the tables")
+    flag.choice("protocol", "of the metrics", PROTOCOLS, "paper")
+    flag.several("metrics", "which; see `ttd-jax metrics`", tuple(METRICS))
+    flag.boolean("resume", "keep the finished scores of --out")
+    flag.json()
 
 
-def run(values, arguments):
+def run(values: FlagValues, arguments: list[str]) -> None:
     """Scores and prints the table."""
-    common.reject_arguments(arguments)
-    common.require(values, "fused", "sources", "out")
-    try:
-        names = tuple(lookup(name).name for name in values.metrics)
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    common.only_flags(values, arguments, "fused", "sources", "out")
+    names = tuple(lookup(name).name for name in values.metrics)
     folders = [pathlib.Path(folder) for folder in values.fused]
     for folder in (*folders, *map(pathlib.Path, values.sources)):
         if not folder.is_dir():

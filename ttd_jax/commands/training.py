@@ -3,17 +3,19 @@
 import pathlib
 import sys
 from collections.abc import Callable
+from typing import Any
+
+from absl.flags import FlagValues
 
 from ttd_jax.commands import common
-from ttd_jax.errors import UserError
-from ttd_jax.files import dumps
+from ttd_jax.errors import UserError, explain_missing
 
 
-def run(values, start: Callable):
+def run(values: FlagValues, start: Callable[..., Any]) -> None:
     """Trains; the first process tells the outcome.
 
     Args:
-      values: flags `config`, `workdir`, `resume`, `json` and those of `common.define_processes`.
+      values: flags `config`, `workdir`, `resume`, `json` and those of `common.Flags.processes`.
       start: `(config, workdir, *, resume, process, processes) -> Outcome`; it imports what it needs
         when it is called, after the processes have met.
 
@@ -24,12 +26,10 @@ def run(values, start: Callable):
     common.require(values, "workdir")
     process, processes = common.meet(values)
     common.use_compilation_cache()
-    try:
+    with explain_missing("training", "training"):
         import grain  # noqa: F401
         import optax  # noqa: F401
         import tensorboardX  # noqa: F401
-    except ImportError as error:
-        raise UserError(f"training needs {error.name}: pip install 'ttd-jax[training]'") from error
     from ttd_jax.training import stopping
 
     workdir = pathlib.Path(values.workdir)
@@ -40,31 +40,29 @@ def run(values, start: Callable):
     if outcome.reason == stopping.INTERRUPTED:
         raise UserError(f"interrupted after step {outcome.step}: saved: run again with --resume")
     if process == 0:
-        _tell(outcome, workdir, values.json)
+        _tell(values, outcome, workdir)
 
 
-def _tell(outcome, workdir, as_json):
-    validations = [r for r in _records(workdir) if r["kind"] == "validation"]
-    if as_json:
-        told = {
-            "workdir": str(workdir),
-            "step": outcome.step,
-            "steps": outcome.steps,
-            "weights": outcome.weights and str(outcome.weights),
-            "validations": validations,
-        }
-        print(dumps(told), end="")
-        return
-    if outcome.weights is None:
+def _tell(values, outcome, workdir):
+    if outcome.weights is None and not values.json:
         line = f"stopped after step {outcome.step} of {outcome.steps}: saved: --resume goes on"
         print(f"ttd-jax: {line}", file=sys.stderr)
         return
-    print(f"{outcome.weights}: trained for {outcome.steps} steps")
+    validations = [r for r in _records(workdir) if r["kind"] == "validation"]
+    told = {
+        "workdir": str(workdir),
+        "step": outcome.step,
+        "steps": outcome.steps,
+        "weights": outcome.weights and str(outcome.weights),
+        "validations": validations,
+    }
+    lines = [f"{outcome.weights}: trained for {outcome.steps} steps"]
     if validations:
         first, last = validations[0], validations[-1]
-        print(f"held-back scenes, step {first['step']} -> step {last['step']}:")
+        lines.append(f"held-back scenes, step {first['step']} -> step {last['step']}:")
         for name, before in _figures(first).items():
-            print(f"  {name:<14}{before:>12.6g} ->{_figures(last)[name]:>12.6g}")
+            lines.append(f"  {name:<14}{before:>12.6g} ->{_figures(last)[name]:>12.6g}")
+    common.tell(values, told, *lines)
 
 
 def _figures(record):

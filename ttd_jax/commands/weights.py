@@ -12,64 +12,49 @@ proxy, set https_proxy. `verify` ends with status 0 only if PATH is proven to be
 import os
 import pathlib
 
-from absl import flags
+from absl.flags import FlagValues
 
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError
-from ttd_jax.files import dumps
 from ttd_jax.report.columns import aligned
 from ttd_jax.weights import catalog, store
 from ttd_jax.weights.download import GITHUB, Transfer
 from ttd_jax.weights.fetch import fetch, part_of
 
 
-def define_flags(values):
+def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
-    flags.DEFINE_string("out", "weights", "folder of the weights", flag_values=values)
-    flags.DEFINE_bool("overwrite", False, "replace weights at --out/MODEL", flag_values=values)
-    flags.DEFINE_string(
-        "base_url",
-        None,
-        f"server with OWNER/NAME/COMMIT/PATH; default: TTD_JAX_WEIGHTS_URL, or {GITHUB}",
-        flag_values=values,
-    )
-    flags.DEFINE_float(
-        "timeout", 30.0, "seconds to wait for the server's next byte", flag_values=values
-    )
-    flags.DEFINE_integer(
-        "retries", 4, "further tries when the connection fails", lower_bound=0, flag_values=values
-    )
-    common.define_json(values)
+    flag = common.Flags(values)
+    flag.string("out", "folder of the weights", "weights")
+    flag.boolean("overwrite", "replace weights at --out/MODEL")
+    server = f"server with OWNER/NAME/COMMIT/PATH; default: TTD_JAX_WEIGHTS_URL, or {GITHUB}"
+    flag.string("base_url", server)
+    flag.number("timeout", "seconds to wait for the server's next byte", 30.0)
+    flag.integer("retries", "further tries when the connection fails", 4, least=0)
+    flag.json()
 
 
-def run(values, arguments):
+def run(values: FlagValues, arguments: list[str]) -> None:
     """Runs the action that the first argument names."""
-    action, rest = common.choose(arguments, _ACTIONS, "weights list | fetch NAME | verify PATH")
-    action(values, rest)
+    common.dispatch("weights", _ACTIONS, values, arguments)
 
 
-def _list(values, arguments):
-    common.reject_arguments(arguments)
+def _list(values):
     out = pathlib.Path(values.out)
     rows = [_row(known, out, _base_url(values)) for known in catalog.known_files()]
-    if values.json:
-        print(dumps(rows), end="")
-        return
-    table = [("file", "model", "project", "bytes", "hash", "license", "fetched", "converted")]
-    for row in rows:
-        table.append(
-            (
-                row["file"],
-                row["model"],
-                row["project"],
-                "?" if row["size"] is None else f"{row['size']:,}",
-                "sha256" if row["sha256"] else "git blob",
-                row["license"],
-                row["fetched"],
-                "yes" if row["converted"] else "no",
-            )
-        )
-    print("\n".join(aligned(table)))
+    head = ("file", "model", "project", "bytes", "hash", "license", "fetched", "converted")
+    shown = [{**row, **_shown(row)} for row in rows]
+    table = [head, *([row[name] for name in head] for row in shown)]
+    common.tell(values, rows, *aligned(table))
+
+
+def _shown(row):
+    """What the table shows otherwise than the record."""
+    return {
+        "bytes": "?" if row["size"] is None else f"{row['size']:,}",
+        "hash": "sha256" if row["sha256"] else "git blob",
+        "converted": "yes" if row["converted"] else "no",
+    }
 
 
 def _row(known, out, base_url):
@@ -89,40 +74,37 @@ def _state(known, out):
     return "in part" if part_of(known, out).is_file() else "no"
 
 
-def _fetch(values, arguments):
-    known = catalog.find(common.only_argument(arguments, "weights fetch NAME"))
+def _fetch(values, name):
+    known = catalog.find(name)
     transfer = Transfer(base_url=_base_url(values), timeout=values.timeout, retries=values.retries)
     got = fetch(known, pathlib.Path(values.out), transfer, overwrite=values.overwrite)
-    if values.json:
-        record = {
-            "file": str(got.path),
-            "received": got.received,
-            "weights": str(got.weights) if got.weights else None,
-            "remarks": got.remarks,
-            "license": known.license,
-            "citation": known.citation,
-        }
-        print(dumps(record), end="")
-        return
+    record = {
+        "file": str(got.path),
+        "received": got.received,
+        "weights": got.weights and str(got.weights),
+        "remarks": got.remarks,
+        "license": known.license,
+        "citation": known.citation,
+    }
     how = "downloaded" if got.received else "was there already"
-    print(f"{got.path}: {how}, {known.proof} is right")
-    if got.weights:
-        print(f"{got.weights}: weights of {known.model}")
-    for remark in got.remarks:
-        print(f"note: {remark}")
-    print(f"license of the weights: {known.license}")
-    print(f"cite: {known.citation}")
+    common.tell(
+        values,
+        record,
+        f"{got.path}: {how}, {known.proof} is right",
+        *([f"{got.weights}: weights of {known.model}"] if got.weights else []),
+        *(f"note: {remark}" for remark in got.remarks),
+        f"license of the weights: {known.license}",
+        f"cite: {known.citation}",
+    )
 
 
-def _verify(values, arguments):
-    path = pathlib.Path(common.only_argument(arguments, "weights verify PATH"))
+def _verify(values, path):
+    path = pathlib.Path(path)
     if not path.exists():
         raise UserError(f"{path}: no such file or folder: pass a .pth file or a model directory")
     record = _verify_directory(path) if path.is_dir() else _verify_file(path)
-    if values.json:
-        print(dumps({"path": str(path), **record}), end="")
-        return
-    print(f"{path}: {record['is']}: {record['proof']} is right")
+    said = f"{path}: {record['is']}: {record['proof']} is right"
+    common.tell(values, {"path": str(path), **record}, said)
 
 
 def _verify_file(path):
@@ -149,10 +131,9 @@ def _verify_directory(path):
     manifest = store.read_manifest(path)
     name = manifest["model"]
     store.load(path)
-    source = manifest.get("source")
-    origin = source.get("known_as") if isinstance(source, dict) else None
+    origin = manifest["source"].get("known_as") or "an unknown file"
     return {
-        "is": f"weights of {name}, made from {origin or 'an unknown file'} by their manifest",
+        "is": f"weights of {name}, made from {origin} by their manifest",
         "model": name,
         "proof": f"sha256 {manifest['sha256']}",
     }
@@ -162,4 +143,4 @@ def _base_url(values):
     return values.base_url or os.environ.get("TTD_JAX_WEIGHTS_URL") or GITHUB
 
 
-_ACTIONS = {"list": _list, "fetch": _fetch, "verify": _verify}
+_ACTIONS = {"list": _list, "fetch NAME": _fetch, "verify PATH": _verify}

@@ -10,6 +10,7 @@ from importlib import metadata
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 
+from ttd_jax.benchmarks.timing import usable_cpus
 from ttd_jax.doctor import selftest
 from ttd_jax.errors import UserError
 from ttd_jax.weights import store
@@ -86,14 +87,10 @@ def find_devices() -> tuple[list[dict], list[str]]:
 
 def find_machine() -> dict:
     """Cores and memory in bytes; None where the system does not tell."""
-    try:
-        usable = len(os.sched_getaffinity(0))
-    except AttributeError:  # Linux only
-        usable = os.cpu_count()
     return {
         "system": platform.platform(),
         "cores": os.cpu_count(),
-        "usable_cores": usable,
+        "usable_cores": usable_cpus(),
         "memory": _pages("SC_PHYS_PAGES"),
         "free_memory": _pages("SC_AVPHYS_PAGES"),
     }
@@ -104,22 +101,21 @@ def find_cache() -> dict:
     import jax
 
     place = jax.config.jax_compilation_cache_dir
-    sizes = []
-    for folder, _, names in os.walk(place or ""):
-        sizes += [_size(os.path.join(folder, name)) for name in names]
+    walk = os.walk(place or "")
+    sizes = [_size(os.path.join(folder, name)) for folder, _, names in walk for name in names]
     return {"path": place, "files": len(sizes), "bytes": sum(sizes)}
 
 
 def find_weights(weights_dir: pathlib.Path) -> list[dict]:
     """The model directories of a folder and those that come with the package, each proven."""
-    places = sorted(pathlib.Path(weights_dir).glob(f"*/{store.MANIFEST}"))
-    places += sorted(pathlib.Path(weights_dir).glob(f"*/{store.ARRAYS}"))
-    places += [pathlib.Path(weights_dir) / store.MANIFEST]
-    folders = dict.fromkeys(place.parent for place in places if place.exists())
+    root = pathlib.Path(weights_dir)
+    patterns = (f"*/{store.MANIFEST}", f"*/{store.ARRAYS}", store.MANIFEST)
+    places = [place for pattern in patterns for place in sorted(root.glob(pattern))]
+    folders = list(dict.fromkeys(place.parent for place in places))
     shipped = pathlib.Path(store.SHIPPED.name) / selftest.MODEL
-    return [_weights(folder) for folder in folders] + (
-        [_weights(shipped)] if store.locate(shipped).is_dir() else []
-    )
+    if store.locate(shipped).is_dir():
+        folders.append(shipped)
+    return [_weights(folder) for folder in folders]
 
 
 def find_data(data_dir: pathlib.Path) -> list[dict]:
@@ -162,8 +158,7 @@ def _weights(folder):
     try:
         manifest = store.read_manifest(folder)
         row.update(model=manifest["model"], sha256=manifest["sha256"])
-        source = manifest.get("source")
-        row["license"] = source.get("license") if isinstance(source, dict) else None
+        row["license"] = manifest["source"].get("license")
         store.load(folder)
     except UserError as error:
         row["problem"] = _one_line(error)

@@ -62,7 +62,9 @@ class SelfTest:
         return all(difference <= TOLERANCE for difference in self.differences.values())
 
     def __str__(self):
-        worst = max(self.differences, key=lambda name: _rank(self.differences[name]))
+        worst = max(
+            self.differences, key=lambda name: np.nan_to_num(self.differences[name], nan=np.inf)
+        )
         return f"{worst} differs by {self.differences[worst]:.3g}, {TOLERANCE:g} is allowed"
 
 
@@ -115,7 +117,3 @@ def _fuse(model, pair):
         "ttd": dynamic.image,
         "dominability": dynamic.dominability[0],
     }
-
-
-def _rank(difference):
-    return np.inf if np.isnan(difference) else difference

@@ -57,7 +57,9 @@ def free_memory(device: jax.Device) -> int:
         stats = device.memory_stats() or {}
         if "bytes_limit" in stats:
             return stats["bytes_limit"] - stats.get("bytes_in_use", 0)
-    machine = _available()
+    machine = read_proc("meminfo", "MemAvailable")
+    if machine is None:
+        machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     group = _left_in_group()
     return machine if group is None else min(machine, group)
 
@@ -78,13 +80,17 @@ def overhead(programs: int) -> int:
     return _PROCESS + programs * _PROGRAM
 
 
-def _available():
+def read_proc(file: str, field: str) -> int | None:
+    """Bytes that a line of a file below /proc tells, such as 'meminfo' and 'MemAvailable'.
+
+    None where the system has no such file or line.
+    """
     with contextlib.suppress(OSError):
-        for line in pathlib.Path("/proc/meminfo").read_text().splitlines():
+        for line in pathlib.Path("/proc", file).read_text().splitlines():
             name, _, value = line.partition(":")
-            if name == "MemAvailable":
+            if name == field:
                 return int(value.split()[0]) * 1024
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None
 
 
 def _left_in_group():

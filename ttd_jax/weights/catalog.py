@@ -12,6 +12,7 @@ from ttd_jax.errors import UserError
 from ttd_jax.registry import nearest
 
 _CHUNK = 1 << 20
+_OF_ALL_FILES = ("project", "repository", "commit", "license", "citation")  # of a card
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,21 +96,14 @@ class KnownFile:
 @functools.cache
 def known_files() -> tuple[KnownFile, ...]:
     """Every file of every card, in the order of the cards' names."""
-    cards = sorted(
-        (folder for folder in resources.files("ttd_jax_third_party").iterdir() if folder.is_dir()),
-        key=lambda folder: folder.name,
-    )
     found = []
-    for folder in cards:
+    for folder in sorted(resources.files("ttd_jax_third_party").iterdir(), key=lambda f: f.name):
         card_file = folder / "card.json"
         if card_file.is_file():
             card = json.loads(card_file.read_text())
-            found += [KnownFile(**_shared(card), **entry) for entry in card["files"]]
+            shared = {name: card[name] for name in _OF_ALL_FILES}
+            found += [KnownFile(**shared, **entry) for entry in card["files"]]
     return tuple(found)
-
-
-def _shared(card):
-    return {k: card[k] for k in ("project", "repository", "commit", "license", "citation")}
 
 
 def find(name: str) -> KnownFile:
@@ -118,20 +112,12 @@ def find(name: str) -> KnownFile:
     Raises:
       UserError: unknown; the nearest name is suggested.
     """
-    names = {}
-    for known in known_files():
-        names.setdefault(known.model, known)
-        names.setdefault(known.file, known)
+    names = {name: known for known in known_files() for name in (known.model, known.file)}
     if name in names:
         return names[name]
     near = nearest(name, names)
     hint = f"did you mean {near!r}? " if near else ""
     raise UserError(f"unknown weights {name!r}: {hint}`ttd-jax weights list` shows all")
-
-
-def identify(data: bytes) -> KnownFile | None:
-    """The known file whose content is `data`, or None."""
-    return recognize(Digests(len(data), hashlib.sha256(data).hexdigest(), git_blob_id(data)))
 
 
 def recognize(found: Digests) -> KnownFile | None:
@@ -149,21 +135,11 @@ def digests_of(path: pathlib.Path) -> Digests:
         with path.open("rb") as file:
             size = path.stat().st_size
             sha256 = hashlib.sha256()
-            blob = _git_blob(size)
+            # Git's name of a file: sha1 over `blob <size>\0` and the bytes.
+            blob = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
             while piece := file.read(_CHUNK):
                 sha256.update(piece)
                 blob.update(piece)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}: pass another path") from error
     return Digests(size, sha256.hexdigest(), blob.hexdigest())
-
-
-def git_blob_id(data: bytes) -> str:
-    """Git's name of a file: sha1 over `blob <size>\\0` and the bytes."""
-    digest = _git_blob(len(data))
-    digest.update(data)
-    return digest.hexdigest()
-
-
-def _git_blob(size):
-    return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)

@@ -8,9 +8,9 @@ import numpy as np
 from flax import traverse_util
 
 from ttd_jax.detectors import Detector
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, some
 from ttd_jax.networks import NETWORKS, Classifier, Model, NetworkSpec
-from ttd_jax.weights import catalog, store
+from ttd_jax.weights import catalog
 from ttd_jax.weights.torch_file import read_torch_file
 
 # torch's count of training batches means nothing to a frozen network.
@@ -22,8 +22,8 @@ def convert_tensors(
 ) -> tuple[dict[str, Any], list[str]]:
     """Flax variables from a torch state dict.
 
-    Starts from a tree of NaN and fills it by the layout's table, so that what no tensor reached
-    would show.
+    The layout's table tells where each tensor goes; all of them must fit, and every variable must
+    be reached.
 
     Args:
       spec: of the network.
@@ -40,9 +40,12 @@ def convert_tensors(
     tensors = {k: v for k, v in tensors.items() if not k.endswith(_IGNORED_SUFFIX)}
     _check_keys(spec, tensors, name)
     expected = spec.shapes(spec.fit(tensors))
-    flat = {path: np.full(leaf.shape, np.nan, np.float32) for path, leaf in expected.items()}
-    unset = set(flat)
-    dtypes = set()
+    if odd := expected.keys() ^ {target.path for target in table.values()}:
+        raise UserError(
+            f"{spec.name}: the table of its layout {spec.layout.name!r} and the variables of its "
+            f"module differ in {some(sorted(odd))}: mend the table"
+        )
+    flat, dtypes = {}, set()
     for key, target in table.items():
         tensor = _as_float32(tensors[key], key, name, dtypes)
         transform, wanted = target.transform, expected[target.path].shape
@@ -53,10 +56,7 @@ def convert_tensors(
                 f"{spec.name} ({transform.name} must give {wanted}): is it a checkpoint of "
                 f"{spec.name}?"
             )
-        flat[target.path][...] = moved
-        unset.discard(target.path)
-    if unset:
-        raise AssertionError(f"the table of {spec.layout.name} leaves unset: {sorted(unset)}")
+        flat[target.path] = np.ascontiguousarray(moved)
     remarks = [f"{d} tensors were widened to float32" for d in sorted(dtypes - {"float32"})]
     return traverse_util.unflatten_dict(flat, sep="/"), remarks
 
@@ -78,8 +78,8 @@ def convert_checkpoint(
             f"{spec.name}: no checkpoint of it can be converted: its spec has no layout"
         )
     loaded = read_torch_file(path)
-    data = path.read_bytes()
-    known = catalog.identify(data)
+    digests = catalog.digests_of(path)
+    known = catalog.recognize(digests)
     if known is not None and known.model != spec.name:
         raise UserError(
             f"{path}: this is {known.file} of {known.project}, the weights of {known.model}: "
@@ -88,7 +88,7 @@ def convert_checkpoint(
     tensors = _flatten(spec, loaded, path)
     variables, remarks = convert_tensors(spec, tensors, name=str(path))
     source = {
-        "sha256": store.sha256(data),
+        "sha256": digests.sha256,
         "known_as": known.origin if known else None,
         "license": known.license if known else "unknown: not a file this version knows",
     }
@@ -96,16 +96,23 @@ def convert_checkpoint(
 
 
 def _flatten(spec, loaded, path):
-    try:
-        tensors = spec.layout.flatten(loaded)
-        if not all(isinstance(key, str) and hasattr(t, "shape") for key, t in tensors.items()):
-            raise TypeError("not a dict of tensors")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    tensors = _tensors(spec.layout, loaded)
+    if tensors is None:
         hint = _other_model(spec, loaded)
         raise UserError(
             f"{path}: not laid out as a checkpoint of {spec.name}: {hint or 'pass its .pth file'}"
-        ) from error
+        )
     return tensors
+
+
+def _tensors(layout, loaded):
+    """The flat dict of tensors that a layout finds in what was loaded; None if it has another."""
+    try:
+        tensors = layout.flatten(loaded)
+        named = all(isinstance(key, str) and hasattr(t, "shape") for key, t in tensors.items())
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    return tensors if named else None
 
 
 def _check_keys(spec, tensors, name):
@@ -118,7 +125,7 @@ def _check_keys(spec, tensors, name):
     if hint:
         raise UserError(f"{name}: not a checkpoint of {spec.name}: {hint}")
     parts = [
-        f"{label} {len(keys)} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
+        f"{label} {len(keys)} ({some(keys, 3)})"
         for label, keys in (("missing keys:", missing), ("unexpected keys:", extra))
         if keys
     ]
@@ -132,13 +139,8 @@ def _other_model(spec, loaded):
     layouts = {s.layout.name: s.layout for s in NETWORKS.values() if s.layout is not None}
     # A deeper network has the keys of a shallow one as well: the largest first.
     for layout in sorted(layouts.values(), key=lambda layout: -len(layout.table)):
-        if layout.name == spec.layout.name:
-            continue
-        try:
-            fits = layout.table.keys() <= layout.flatten(loaded).keys()
-        except (KeyError, TypeError, ValueError, AttributeError):
-            continue
-        if fits:
+        tensors = _tensors(layout, loaded) if layout.name != spec.layout.name else None
+        if tensors is not None and layout.table.keys() <= tensors.keys():
             models = [s.name for s in NETWORKS.values() if s.layout is layout]
             return f"it looks like one of {' / '.join(models)}: pass --model={models[0]}"
     return None

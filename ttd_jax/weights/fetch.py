@@ -96,8 +96,7 @@ def _convert(known, path, folder, overwrite):
     """The model directory or None, and remarks."""
     if known.model not in NETWORKS:
         return None, [f"not converted: this version has no network called {known.model}"]
-    vacant = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-    if not vacant and not overwrite:
+    if not store.is_vacant(folder) and not overwrite:
         return folder, [_kept(path, folder)]
     if importlib.util.find_spec("torch") is None:
         return None, [
@@ -111,7 +110,7 @@ def _convert(known, path, folder, overwrite):
 
 def _kept(path, folder):
     try:
-        source = store.read_manifest(folder).get("source") or {}
+        source = store.read_manifest(folder)["source"]
     except UserError as error:
         raise UserError(
             f"{folder}: is not a model directory, so {path} was not converted: move it away, or "

@@ -39,11 +39,6 @@ SHIPPED = pathlib.Path(ttd_jax.version.__file__).parent / "shipped"
 FORMAT = 1
 
 
-def sha256(data: bytes) -> str:
-    """Hex digest of bytes."""
-    return hashlib.sha256(data).hexdigest()
-
-
 def tree_sha256(variables: Mapping[str, Any]) -> str:
     """Hex digest over the sorted (path, dtype, shape, bytes) of the leaves.
 
@@ -125,8 +120,13 @@ def _own_checkpointer(ocp):
     return ocp.Checkpointer(handler, multiprocessing_options=alone)
 
 
+def is_vacant(path: pathlib.Path) -> bool:
+    """Whether there is nothing at `path`, or an empty folder."""
+    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+
+
 def _check_vacant(path, overwrite):
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    if is_vacant(path):
         return
     if not overwrite:
         raise UserError(f"{path}: already exists: choose another --out, or pass --overwrite")
@@ -145,7 +145,7 @@ def locate(path: str | os.PathLike) -> pathlib.Path:
 
 
 def read_manifest(path: str | os.PathLike) -> dict:
-    """The manifest of a model directory, see `locate`.
+    """The manifest of a model directory, see `locate`; `source` is a dict, empty if it is unknown.
 
     Raises:
       UserError: no directory, no manifest, or an unreadable one.
@@ -164,6 +164,8 @@ def read_manifest(path: str | os.PathLike) -> dict:
         raise UserError(
             f"{path / MANIFEST}: unreadable manifest: convert the weights again"
         ) from error
+    if not isinstance(manifest.get("source"), dict):
+        manifest["source"] = {}
     _read_old_spelling(manifest)
     if manifest.get("format") != FORMAT:
         raise UserError(
@@ -177,7 +179,7 @@ def _read_old_spelling(manifest):
     """Manifests of version 0.1 wrote these words otherwise."""
     for record, renamed in (
         (manifest["settings"], {"preset": "loss", "normalisation": "normalization"}),
-        (manifest.get("source"), {"licence": "license"}),
+        (manifest["source"], {"licence": "license"}),
     ):
         for old, new in renamed.items() if isinstance(record, dict) else ():
             if old in record:

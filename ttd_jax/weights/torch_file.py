@@ -5,7 +5,7 @@ import pickle
 import warnings
 from typing import Any
 
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, explain_missing
 
 
 def read_torch_file(path: pathlib.Path) -> Any:
@@ -17,10 +17,8 @@ def read_torch_file(path: pathlib.Path) -> Any:
     Raises:
       UserError: file missing, truncated, not a checkpoint, or refused; torch not installed.
     """
-    try:
+    with explain_missing("reading .pth files", "convert"):
         import torch
-    except ImportError as error:
-        raise UserError("reading .pth files needs torch: pip install 'ttd-jax[convert]'") from error
     if not path.is_file():
         raise UserError(f"{path}: no such file: pass the .pth file of the model")
     if path.stat().st_size == 0:

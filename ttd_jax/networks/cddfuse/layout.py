@@ -8,49 +8,43 @@ from ttd_jax.networks.layout import CONV, DENSE, PER_HEAD, Layout, Target, biase
 def _transformer(
     torch_prefix: str, path: str, *, attention: Mapping[str, Target], feed_forward: str
 ) -> dict[str, Target]:
-    """A block of CDDFuse: two norms, its own kind of attention, a feed-forward."""
+    """A block of CDDFuse: two norms, its own names in attention, a feed-forward."""
+    inner = f"{torch_prefix}.{feed_forward}"
+    table = {f"{torch_prefix}.attn.{key}": target for key, target in attention.items()}
+    for norm in ("norm1", "norm2"):
+        table[f"{torch_prefix}.{norm}.body.weight"] = Target(f"params/{path}/{norm}/scale")
+        table[f"{torch_prefix}.{norm}.body.bias"] = Target(f"params/{path}/{norm}/bias")
     return {
-        f"{torch_prefix}.norm1.body.weight": Target(f"params/{path}/norm1/scale"),
-        f"{torch_prefix}.norm1.body.bias": Target(f"params/{path}/norm1/bias"),
-        **attention,
-        f"{torch_prefix}.norm2.body.weight": Target(f"params/{path}/norm2/scale"),
-        f"{torch_prefix}.norm2.body.bias": Target(f"params/{path}/norm2/bias"),
-        **plain(f"{torch_prefix}.{feed_forward}.project_in", f"{path}/feed_forward/expand", DENSE),
-        **plain(f"{torch_prefix}.{feed_forward}.dwconv", f"{path}/feed_forward/spatial", CONV),
-        **plain(
-            f"{torch_prefix}.{feed_forward}.project_out", f"{path}/feed_forward/project", DENSE
-        ),
+        **table,
+        **plain(f"{inner}.project_in", f"{path}/feed_forward/expand", DENSE),
+        **plain(f"{inner}.dwconv", f"{path}/feed_forward/spatial", CONV),
+        **plain(f"{inner}.project_out", f"{path}/feed_forward/project", DENSE),
     }
 
 
-def _restormer_block(torch_prefix: str, path: str) -> dict[str, Target]:
-    attention = f"{torch_prefix}.attn"
-    return _transformer(
-        torch_prefix,
-        path,
-        attention={
-            f"{attention}.temperature": Target(f"params/{path}/attention/temperature", PER_HEAD),
-            **plain(f"{attention}.qkv", f"{path}/qkv/pointwise", DENSE),
-            **plain(f"{attention}.qkv_dwconv", f"{path}/qkv/depthwise", CONV),
-            f"{attention}.project_out.weight": Target(f"params/{path}/attention/project", DENSE),
-        },
-        feed_forward="ffn",
-    )
+def _restormer_blocks(torch_prefix: str, path: str) -> dict[str, Target]:
+    table = {}
+    for index in range(4):
+        block = f"{path}/block{index}"
+        attention = {
+            "temperature": Target(f"params/{block}/attention/temperature", PER_HEAD),
+            "qkv.weight": Target(f"params/{block}/qkv/pointwise/kernel", DENSE),
+            "qkv_dwconv.weight": Target(f"params/{block}/qkv/depthwise/kernel", CONV),
+            "project_out.weight": Target(f"params/{block}/attention/project", DENSE),
+        }
+        prefix = f"{torch_prefix}.{index}"
+        table |= _transformer(prefix, block, attention=attention, feed_forward="ffn")
+    return table
 
 
 def _base_block(torch_prefix: str, path: str) -> dict[str, Target]:
-    attention = f"{torch_prefix}.attn"
-    return _transformer(
-        torch_prefix,
-        path,
-        attention={
-            f"{attention}.scale": Target(f"params/{path}/attention/temperature", PER_HEAD),
-            **plain(f"{attention}.qkv1", f"{path}/qkv/pointwise", DENSE),
-            **plain(f"{attention}.qkv2", f"{path}/qkv/spatial", CONV),
-            f"{attention}.proj.weight": Target(f"params/{path}/attention/project", DENSE),
-        },
-        feed_forward="mlp",
-    )
+    attention = {
+        "scale": Target(f"params/{path}/attention/temperature", PER_HEAD),
+        "qkv1.weight": Target(f"params/{path}/qkv/pointwise/kernel", DENSE),
+        "qkv2.weight": Target(f"params/{path}/qkv/spatial/kernel", CONV),
+        "proj.weight": Target(f"params/{path}/attention/project", DENSE),
+    }
+    return _transformer(torch_prefix, path, attention=attention, feed_forward="mlp")
 
 
 def _detail_node(torch_prefix: str, path: str) -> dict[str, Target]:
@@ -78,19 +72,13 @@ LAYOUT = Layout(
     name="cddfuse",
     table={
         **plain("DIDF_Encoder.patch_embed.proj", "encoder/embed", CONV),
-        **_restormer_block("DIDF_Encoder.encoder_level1.0", "encoder/blocks/block0"),
-        **_restormer_block("DIDF_Encoder.encoder_level1.1", "encoder/blocks/block1"),
-        **_restormer_block("DIDF_Encoder.encoder_level1.2", "encoder/blocks/block2"),
-        **_restormer_block("DIDF_Encoder.encoder_level1.3", "encoder/blocks/block3"),
+        **_restormer_blocks("DIDF_Encoder.encoder_level1", "encoder/blocks"),
         **_base_block("DIDF_Encoder.baseFeature", "encoder/base"),
         **_detail_node("DIDF_Encoder.detailFeature.net.0", "encoder/detail/node0"),
         **_detail_node("DIDF_Encoder.detailFeature.net.1", "encoder/detail/node1"),
         **_detail_node("DIDF_Encoder.detailFeature.net.2", "encoder/detail/node2"),
         **plain("DIDF_Decoder.reduce_channel", "decoder/reduce", DENSE),
-        **_restormer_block("DIDF_Decoder.encoder_level2.0", "decoder/blocks/block0"),
-        **_restormer_block("DIDF_Decoder.encoder_level2.1", "decoder/blocks/block1"),
-        **_restormer_block("DIDF_Decoder.encoder_level2.2", "decoder/blocks/block2"),
-        **_restormer_block("DIDF_Decoder.encoder_level2.3", "decoder/blocks/block3"),
+        **_restormer_blocks("DIDF_Decoder.encoder_level2", "decoder/blocks"),
         **plain("DIDF_Decoder.output.0", "decoder/output1", CONV),
         **plain("DIDF_Decoder.output.2", "decoder/output2", CONV),
         **_base_block("BaseFuseLayer", "base_fusion"),

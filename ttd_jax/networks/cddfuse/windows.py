@@ -7,6 +7,7 @@ picture being decoded. Base and detail features are made anew from the shared on
 merged: that costs an eighth more operations, and keeping them twice the memory.
 """
 
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 
@@ -28,6 +29,7 @@ from ttd_jax.networks.cddfuse.blocks import (
 )
 from ttd_jax.networks.cddfuse.network import RESIDUALS, stretch
 from ttd_jax.networks.model import Model
+from ttd_jax.parts.local import network_sources
 from ttd_jax.parts.maps import SceneOptions, parts_and_sums
 from ttd_jax.parts.sweeps import Sweeper, Work
 
@@ -64,8 +66,8 @@ class LayeredFuser:
         self._works = {
             "view": Work(self._view, 0),
             "embed": Work(self._embed, 1 + _QKV),
-            "to_block": Work(self._to_block, _BLOCK + _QKV),
-            "to_base": Work(self._to_base, _BLOCK + _QKV),
+            "to_block": Work(functools.partial(self._to, self._block), _BLOCK + _QKV),
+            "to_base": Work(functools.partial(self._to, self._base), _BLOCK + _QKV),
             "merge_base": Work(self._merge_base, _BLOCK + _QKV),
             "merge": Work(self._merge, max(_BLOCK, detail) + _QKV),
             "output": Work(self._output, _BLOCK + 2),
@@ -115,12 +117,7 @@ class LayeredFuser:
             raw = sweeper.empty(height, width, 1)
             scene.decode(range(count), weights, x, raw)
         del scene, weights
-        maps = {
-            "image": raw,
-            "components": components,
-            "rd": rd,
-            "losses": losses,
-        }
+        maps = {"image": raw, "components": components, "rd": rd, "losses": losses}
         paint, extremes = self._works["paint"], sweeper.extremes(raw)
         return sweeper.sweep(paint, extremes, {"pictures": pictures, "maps": maps}, targets)
 
@@ -129,7 +126,8 @@ class LayeredFuser:
     def _view(self, constants, windows, owned):
         """What the network is given."""
         del constants, owned
-        return {"x": self._model.prepare(self._sources(windows["pictures"]))}, {}
+        sources = network_sources(windows["pictures"], self._options)
+        return {"x": self._model.prepare(sources)}, {}
 
     def _embed(self, constants, windows, owned):
         """The encoder's first convolution."""
@@ -138,15 +136,10 @@ class LayeredFuser:
         )
         return {"stream": shared}, _measure(self._block, constants["next"], shared, owned)
 
-    def _to_block(self, constants, windows, owned):
-        """A block, up to another of its kind."""
+    def _to(self, following, constants, windows, owned):
+        """A block, up to the one that follows: another of its kind, or the base branch."""
         out = _apply(self._block, constants["block"], windows["stream"], constants["sums"])
-        return {"stream": out}, _measure(self._block, constants["next"], out, owned)
-
-    def _to_base(self, constants, windows, owned):
-        """The encoder's last block, up to the base branch."""
-        out = _apply(self._block, constants["block"], windows["stream"], constants["sums"])
-        return {"stream": out}, _measure(self._base, constants["next"], out, owned)
+        return {"stream": out}, _measure(following, constants["next"], out, owned)
 
     def _merge_base(self, constants, windows, owned):
         """The weighted sum of the sources' base features."""
@@ -213,11 +206,6 @@ class LayeredFuser:
             channels=self._options.channels,
         )
         return parts_and_sums(fused, owned, self._options)
-
-    def _sources(self, pictures):
-        return color.network_sources(
-            pictures, mode=self._options.mode, channels=self._options.channels
-        )
 
 
 class _Scene:

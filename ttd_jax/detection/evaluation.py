@@ -14,7 +14,7 @@ from ttd_jax.detection.inputs import Inputs, WithResults, find_labeled, plan_inp
 from ttd_jax.detection.prediction import DetectionSettings, detect
 from ttd_jax.detection.sheets import draw_scenes
 from ttd_jax.detectors import Detector, DetectorSpec
-from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.errors import UserError, explain_os_errors, naming
 from ttd_jax.files import dumps, write_whole
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.checking import check
@@ -121,10 +121,8 @@ def find_size(config) -> tuple[int, int] | None:
 
 def detection_settings(config) -> DetectionSettings:
     """What counts as found, from a configuration."""
-    try:
+    with naming("config"):
         return DetectionSettings(confidence=config.confidence, overlap=config.overlap, limit=_LIMIT)
-    except ValueError as error:
-        raise UserError(f"config: {error}") from error
 
 
 def _search(config, classes):
@@ -152,10 +150,9 @@ def _search(config, classes):
 def _settings(config, dataset, inputs: Inputs, search):
     fused = None
     if inputs.model is not None:
-        manifest = store.read_manifest(pathlib.Path(config.weights_dir) / inputs.model.spec.name)
         fused = {
             "model": inputs.model.spec.name,
-            "weights_sha256": manifest["sha256"],
+            "weights_sha256": inputs.manifest["sha256"],
             "strategies": {
                 name: chosen and dataclasses.asdict(chosen)
                 for name, chosen in inputs.strategies.items()

@@ -13,7 +13,7 @@ from ttd_jax.core.color import resolve_color
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.core.quantization import quantize
 from ttd_jax.detection.average_precision import Truth
-from ttd_jax.errors import UserError, some
+from ttd_jax.errors import UserError, naming, some
 from ttd_jax.networks import Model, fuse_pictures, lookup
 from ttd_jax.pictures.decode import decode_example
 from ttd_jax.pictures.examples import Example, Examples
@@ -33,12 +33,14 @@ class Inputs:
       strategies: name -> RD settings, None for the static fusion.
       results: name -> scene -> file.
       model: the fusion network; None where nothing is fused.
+      manifest: of its weights; None likewise.
     """
 
     names: tuple[str, ...]
-    strategies: Mapping[str, DominabilitySettings | None]
-    results: Mapping[str, Mapping[str, pathlib.Path]]
-    model: Model | None
+    strategies: Mapping[str, DominabilitySettings | None] = dataclasses.field(default_factory=dict)
+    results: Mapping[str, Mapping[str, pathlib.Path]] = dataclasses.field(default_factory=dict)
+    model: Model | None = None
+    manifest: Mapping | None = None
 
     def pictures(
         self, example: Example, decoded: Sequence[Picture] | None = None
@@ -164,22 +166,21 @@ def find_inputs(names: Sequence[str], roles: Sequence[str], config, *, fold=True
     """
     fusions = [name for name in names if name not in roles]
     if not fusions:
-        return Inputs(names=tuple(names), strategies={}, results={}, model=None)
+        return Inputs(names=tuple(names))
     spec = lookup(config.model)
     path = pathlib.Path(config.weights_dir) / spec.name
     model = store.load(path, name=spec.name, fold=fold, precision=config.precision)
     strategies = {}
     for name in fusions:
-        try:
+        with naming(
+            f"unknown input {name!r}: these sources are {', '.join(roles)}, and {spec.name} fuses "
+            "them as static, ttd or by a preset"
+        ):
             strategies[name] = model.strategy(name)
-        except UserError as error:
-            raise UserError(
-                f"unknown input {name!r}: these sources are {', '.join(roles)}, and "
-                f"{spec.name} fuses them as static, ttd or by a preset: {error}"
-            ) from error
     if spec.source_count not in (None, len(roles)):
         raise UserError(f"{spec.name} fuses {spec.source_count} sources, the set has {len(roles)}")
-    return Inputs(names=tuple(names), strategies=strategies, results={}, model=model)
+    manifest = store.read_manifest(path)
+    return Inputs(names=tuple(names), strategies=strategies, model=model, manifest=manifest)
 
 
 def truth_of(example, size: tuple[int, int]) -> Truth:

@@ -16,15 +16,11 @@ DETECTOR, FUSION = "detector", "fusion"
 
 def join_variables(**parts):
     """Variables of several networks as those of one: collection -> network -> its tree."""
-    collections = dict.fromkeys(name for variables in parts.values() for name in variables)
-    return {
-        collection: {
-            part: variables[collection]
-            for part, variables in parts.items()
-            if collection in variables
-        }
-        for collection in collections
-    }
+    joined = {}
+    for part, variables in parts.items():
+        for collection, tree in variables.items():
+            joined.setdefault(collection, {})[part] = tree
+    return joined
 
 
 def split_variables(variables, part: str):

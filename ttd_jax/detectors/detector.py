@@ -6,6 +6,7 @@ from typing import Any
 from flax import struct
 
 from ttd_jax.detectors.yolox import YOLOX
+from ttd_jax.errors import check_choice
 from ttd_jax.networks.spec import NetworkSpec
 
 # Preprocessing generations: BGR in 0..255, or RGB standardized with ImageNet's statistics.
@@ -48,8 +49,7 @@ class DetectorSettings:
         object.__setattr__(self, "size", tuple(self.size))
         if not self.classes:
             raise ValueError("a detector needs at least one class")
-        if self.inputs not in INPUTS:
-            raise ValueError(f"inputs must be one of {INPUTS}, got {self.inputs!r}")
+        check_choice("inputs", self.inputs, INPUTS)
         if len(self.size) != 2 or any(side < 32 or side % 32 for side in self.size):
             raise ValueError(f"size must be two multiples of 32, got {self.size}")
 

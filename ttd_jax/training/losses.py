@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from ttd_jax.core.subgradients import absolute, clamp
+from ttd_jax.errors import check_choice
 from ttd_jax.metrics import filters
 from ttd_jax.metrics.inputs import offset, safe_sqrt
 
@@ -70,8 +71,7 @@ def ssim_loss_map(first, second, *, form="legacy"):
 
     Reference: Wang et al., IEEE Trans. Image Processing 13 (2004) 600-612.
     """
-    if form not in SSIM_FORMS:
-        raise ValueError(f"form must be one of {SSIM_FORMS}, got {form!r}")
+    check_choice("form", form, SSIM_FORMS)
     similarity = _similarity(first, second, epsilon=1e-12 if form == "current" else 0.0)
     if form == "current":
         return clamp((1 - similarity) / 2, 0.0, 1.0)

@@ -26,7 +26,7 @@ import jax
 
 from ttd_jax.core import dominability as dom
 from ttd_jax.core import fusion as fusion_lib
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, check_choice
 from ttd_jax.networks import Classifier, Model, Network
 from ttd_jax.networks.cddfuse import CDDFuse
 from ttd_jax.networks.illumination import illumination
@@ -61,14 +61,9 @@ class ObjectiveOptions:
     perceive: Callable[[jax.Array], Any] | None = None
 
     def __post_init__(self):
-        for field, allowed in (
-            ("fusion", FUSIONS),
-            ("ssim_form", losses.SSIM_FORMS),
-            ("illumination", ILLUMINATIONS),
-        ):
-            if getattr(self, field) not in allowed:
-                value = getattr(self, field)
-                raise UserError(f"{field} must be one of {', '.join(allowed)}, got {value!r}")
+        check_choice("fusion", self.fusion, FUSIONS)
+        check_choice("ssim_form", self.ssim_form, losses.SSIM_FORMS)
+        check_choice("illumination", self.illumination, ILLUMINATIONS)
         if self.stop_gradient_at_weights and self.fusion != "ttd":
             raise UserError("stop_gradient_at_weights needs fusion='ttd': there are no weights")
 

@@ -31,16 +31,14 @@ class Validation:
       crop: side of their middles; 0 takes them whole.
       model: the network with any variables.
       names: of the metrics.
-      process: this process's index: the scenes are dealt to the processes in turn.
-      processes: how many there are.
+      share: `(process, processes)`: this process looks at every so many-th scene only.
     """
 
     scenes: Sampler
     crop: int
     model: Model
     names: tuple[str, ...]
-    process: int = 0
-    processes: int = 1
+    share: tuple[int, int] = (0, 1)
 
     def measure(self, objective: Callable, variables) -> tuple[Mapping, np.ndarray | None]:
         """Means over the held-back scenes.
@@ -55,7 +53,8 @@ class Validation:
         """
         variables = jax.device_get(variables)  # on one device of each process, however trained
         total, rows = np.zeros(1 + len(STRATEGIES) * len(self.names)), []
-        for number in range(self.process, len(self.scenes), self.processes):
+        process, processes = self.share
+        for number in range(process, len(self.scenes), processes):
             sample = self.scenes.middle(number, self.crop)
             loss, _ = _loss_program(objective)(variables, sample)
             grays = np.stack([np.rint(255 * luma(source)[..., 0]) for source in sample["sources"]])

@@ -7,13 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from ttd_jax.detection.boxes import (
-    decode_centers,
-    flatten_levels,
-    make_anchors,
-    overlap,
-    to_corners,
-)
+from ttd_jax.detection import boxes as box_lib
 from ttd_jax.detection.preparation import prepare
 from ttd_jax.detectors.detector import Detector
 
@@ -102,8 +96,8 @@ def decode(raw) -> chex.Array:
       an object and, if one, of each class. A = 21 H W / 1024.
     """
     height, width = (side * 8 for side in raw[0].shape[-3:-1])
-    flat = flatten_levels(raw)
-    centers = decode_centers(flat[..., :4], make_anchors(height, width))
+    flat = box_lib.flatten_levels(raw)
+    centers = box_lib.decode_centers(flat[..., :4], box_lib.make_anchors(height, width))
     return jnp.concatenate([centers, jax.nn.sigmoid(flat[..., 4:])], axis=-1)
 
 
@@ -122,7 +116,7 @@ def select(decoded, settings: DetectionSettings) -> Detections:
     scores = decoded[:, 4] * jnp.max(decoded[:, 5:], axis=-1)
     scores = jnp.where(scores >= settings.confidence, scores, -1.0)
     scores, order = jax.lax.top_k(scores, min(settings.candidates, len(scores)))
-    boxes, classes = to_corners(decoded[order, :4]), likeliest[order]
+    boxes, classes = box_lib.to_corners(decoded[order, :4]), likeliest[order]
     groups = jnp.zeros_like(classes) if settings.across_classes else classes
     kept = suppress(boxes, groups, scores >= 0, threshold=settings.overlap)
     strength, order = jax.lax.top_k(jnp.where(kept, scores, -1.0), min(settings.limit, len(scores)))
@@ -151,7 +145,7 @@ def suppress(boxes, groups, mask, *, threshold):
     Returns:
       bool[K].
     """
-    rivals = overlap(boxes[:, None], boxes[None]) > threshold
+    rivals = box_lib.overlap(boxes[:, None], boxes[None]) > threshold
     rivals &= groups[:, None] == groups[None]
     stronger = jnp.triu(rivals, 1)  # [i, j]: i would remove j
 

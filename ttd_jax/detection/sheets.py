@@ -38,19 +38,18 @@ def draw_scenes(
     Raises:
       OSError: a file cannot be written.
     """
-    positions = {record["image"]: index for index, record in enumerate(records)}
+    known = {record["image"]: (index, record) for index, record in enumerate(records)}
     for old in folder.glob("[0-9]*_*.png"):
         number, _, image = old.stem.partition("_")
         if number.isdigit() and image in examples.names:
             old.unlink()
     for number, scene in enumerate(result["scenes"][:limit], 1):
         folder.mkdir(parents=True, exist_ok=True)
-        index = positions[scene["image"]]
-        pictures = inputs.pictures(examples[index])
-        panels = []
-        for name, picture in pictures.items():
-            found = found_in(records[index], name, result["shown"])
-            panels.append(_panel(name, picture, truth_in(records[index]), found))
+        index, record = known[scene["image"]]
+        panels = [
+            _panel(name, picture, truth_in(record), found_in(record, name, result["shown"]))
+            for name, picture in inputs.pictures(examples[index]).items()
+        ]
         rows = [panels[i : i + _COLUMNS] for i in range(0, len(panels), _COLUMNS)]
         sheet = encode_picture(grid(rows), ".png")
         write_whole(folder / f"{number:02}_{scene['image']}.png", sheet)

@@ -5,17 +5,10 @@ import pathlib
 
 import jax
 
+from ttd_jax.detection import joint
 from ttd_jax.detection.augmentation import Augmentation
 from ttd_jax.detection.evaluation import Search, detection_settings, find_size
 from ttd_jax.detection.inputs import find_inputs, find_labeled
-from ttd_jax.detection.joint import (
-    DETECTOR,
-    FUSION,
-    join_variables,
-    make_fusion_objective,
-    make_source_objective,
-    split_variables,
-)
 from ttd_jax.detection.samples import LabeledSampler
 from ttd_jax.detection.surgery import replace_classes
 from ttd_jax.detection.validation import FIGURES, Validation
@@ -125,14 +118,15 @@ def train_detector(
     )
 
     def save(path, variables, origin):
-        parts = [(path, detector, DETECTOR, manifest)]
-        if any(phase.options.joint for phase in phases):
-            # First: where the detector's weights are, all are.
-            parts.insert(0, (path.parent / inputs.model.spec.name, inputs.model, FUSION, fusion))
-        for place, network, part, start in parts:
-            trained = network.replace(variables=split_variables(variables, part))
+        def save_part(path, network, part, start):
+            trained = network.replace(variables=joint.split_variables(variables, part))
             source = {"license": _license(start), "training": origin}
-            store.save(place, trained, source=source, overwrite=True)
+            store.save(path, trained, source=source, overwrite=True)
+
+        if any(phase.options.joint for phase in phases):
+            save_part(path.parent / inputs.model.spec.name, inputs.model, joint.FUSION, fusion)
+        # Last: where the detector's weights are, all are.
+        save_part(path, detector, joint.DETECTOR, manifest)
 
     return train(training, variables, settings, manifest["model"], save)
 
@@ -154,10 +148,10 @@ def _start(config, classes):
 
 
 def _variables(detector, inputs):
-    parts = {DETECTOR: detector.variables}
+    parts = {joint.DETECTOR: detector.variables}
     if inputs.model is not None:
-        parts[FUSION] = inputs.model.variables
-    return join_variables(**parts)
+        parts[joint.FUSION] = inputs.model.variables
+    return joint.join_variables(**parts)
 
 
 def _phases(configs, detector, inputs, variables):
@@ -168,7 +162,7 @@ def _phases(configs, detector, inputs, variables):
         options = fill_options(PhaseOptions, {**config, "augmentation": augmentation})
         if options.joint and not inputs.strategies:
             raise UserError("joint=True needs fusions to train on: set config.train.input='ttd'")
-        frozen = (FUSION,) if inputs.strategies and not options.joint else ()
+        frozen = (joint.FUSION,) if inputs.strategies and not options.joint else ()
         objective = _objective(detector, inputs, options)
         return "joint" if options.joint else "detector", objective, options, frozen
 
@@ -178,12 +172,12 @@ def _phases(configs, detector, inputs, variables):
 def _objective(detector, inputs, options):
     losses = {"l1": options.l1, "foreground": options.foreground}
     if not inputs.strategies:
-        return make_source_objective(detector, **losses)
+        return joint.make_source_objective(detector, **losses)
     (settings,) = inputs.strategies.values()
     if options.keep_fusing:
         keep = make_objective("unsupervised", inputs.model.module, inputs.model.settings)
         losses |= {"keep_fusing": keep, "keep_weight": options.keep_fusing}
-    return make_fusion_objective(detector, inputs.model, settings, **losses)
+    return joint.make_fusion_objective(detector, inputs.model, settings, **losses)
 
 
 def _license(manifest):

@@ -34,14 +34,12 @@ class Search:
       detector: what finds.
       classes: of the data set.
       own: index of each of them among the detector's classes.
-      size: (H, W) of its frames.
       settings: what counts as found.
     """
 
     detector: Detector
     classes: tuple[str, ...]
     own: tuple[int, ...]
-    size: tuple[int, int]
     settings: DetectionSettings
 
     def find(self, pictures: dict[str, np.ndarray]) -> dict[str, Found]:
@@ -49,7 +47,8 @@ class Search:
 
         Every picture is searched alone: what is found does not depend on the others.
         """
-        framed = {name: letterbox(picture, self.size) for name, picture in pictures.items()}
+        size = self.detector.settings.size
+        framed = {name: letterbox(picture, size) for name, picture in pictures.items()}
         running = {
             name: _detect(self.detector, frame, self.settings)
             for name, (frame, _) in framed.items()
@@ -111,12 +110,16 @@ def evaluate(config, out: pathlib.Path, *, resume=False) -> dict:
     return result
 
 
-def find_size(config) -> tuple[int, int] | None:
-    """(H, W) of the frames that a configuration asks for; None for the detector's own."""
-    size = tuple(config.size)
-    if size and (len(size) != 2 or any(not isinstance(s, int) or s < 32 or s % 32 for s in size)):
-        raise UserError(f"config.size={size}: must be (H, W), multiples of 32")
-    return size or None
+def load_detector(config) -> Detector:
+    """The detector of a configuration, whose frames are as large as that asks for.
+
+    Raises:
+      UserError: missing or damaged weights, or a size that frames cannot have.
+    """
+    detector = store.load(config.detector, kind=DetectorSpec, precision=config.precision)
+    size = config.size or detector.settings.size
+    with naming(f"config.size={config.size}"):
+        return detector.replace(settings=dataclasses.replace(detector.settings, size=size))
 
 
 def detection_settings(config) -> DetectionSettings:
@@ -126,8 +129,7 @@ def detection_settings(config) -> DetectionSettings:
 
 
 def _search(config, classes):
-    size, settings = find_size(config), detection_settings(config)
-    detector = store.load(config.detector, kind=DetectorSpec, precision=config.precision)
+    settings, detector = detection_settings(config), load_detector(config)
     known = detector.settings.classes
     own = []
     for name in classes:
@@ -138,13 +140,7 @@ def _search(config, classes):
                 f"set config.known_as.{name} to its own name"
             )
         own.append(known.index(called))
-    return Search(
-        detector=detector,
-        classes=tuple(classes),
-        own=tuple(own),
-        size=size or detector.settings.size,
-        settings=settings,
-    )
+    return Search(detector=detector, classes=tuple(classes), own=tuple(own), settings=settings)
 
 
 def _settings(config, dataset, inputs: Inputs, search):
@@ -171,7 +167,7 @@ def _settings(config, dataset, inputs: Inputs, search):
             name: search.detector.settings.classes[own]
             for name, own in zip(search.classes, search.own, strict=True)
         },
-        "size": list(search.size),
+        "size": list(search.detector.settings.size),
         "confidence": config.confidence,
         "overlap": config.overlap,
     }

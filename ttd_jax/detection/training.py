@@ -7,12 +7,11 @@ import jax
 
 from ttd_jax.detection import joint
 from ttd_jax.detection.augmentation import Augmentation
-from ttd_jax.detection.evaluation import Search, detection_settings, find_size
+from ttd_jax.detection.evaluation import Search, detection_settings, load_detector
 from ttd_jax.detection.inputs import find_inputs, find_labeled
 from ttd_jax.detection.samples import LabeledSampler
 from ttd_jax.detection.surgery import replace_classes
 from ttd_jax.detection.validation import FIGURES, Validation
-from ttd_jax.detectors import DetectorSpec
 from ttd_jax.errors import UserError
 from ttd_jax.pictures.checking import check
 from ttd_jax.training.folder import RunFolder
@@ -103,7 +102,6 @@ def train_detector(
             detector=detector,
             classes=examples.classes,
             own=tuple(range(len(examples.classes))),
-            size=detector.settings.size,
             settings=detection_settings(config),
         ),
         process=process,
@@ -133,7 +131,7 @@ def train_detector(
 
 def _start(config, classes):
     """`(detector, names)`: the one to begin with, and what it called each class, None for new."""
-    detector = store.load(config.detector, kind=DetectorSpec, precision=config.precision)
+    detector = load_detector(config)
     known = detector.settings.classes
     names = {}
     for name in classes:
@@ -141,10 +139,7 @@ def _start(config, classes):
         if name in config.known_as and called not in known:
             raise UserError(f"config.known_as.{name}={called!r}: the detector knows no such class")
         names[name] = called if called in known else None
-    detector = replace_classes(detector, names, key=jax.random.key(config.train.seed))
-    size = find_size(config) or detector.settings.size
-    settings = dataclasses.replace(detector.settings, size=size)
-    return detector.replace(settings=settings), names
+    return replace_classes(detector, names, key=jax.random.key(config.train.seed)), names
 
 
 def _variables(detector, inputs):

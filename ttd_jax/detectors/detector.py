@@ -50,7 +50,8 @@ class DetectorSettings:
         if not self.classes:
             raise ValueError("a detector needs at least one class")
         check_choice("inputs", self.inputs, INPUTS)
-        if len(self.size) != 2 or any(side < 32 or side % 32 for side in self.size):
+        fits = [isinstance(side, int) and side > 0 and side % 32 == 0 for side in self.size]
+        if len(fits) != 2 or not all(fits):
             raise ValueError(f"size must be two multiples of 32, got {self.size}")
 
 

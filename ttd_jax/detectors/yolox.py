@@ -4,6 +4,7 @@ Source: Ge et al., "YOLOX: Exceeding YOLO Series in 2021", arXiv:2107.08430; lay
 Megvii-BaseDetection/YOLOX, yolox/models.
 """
 
+import functools
 import math
 from typing import Any, ClassVar
 
@@ -103,19 +104,12 @@ class Head(nn.Module):
                 out = conv(out, train=train)
             return out
 
-        def predict(x, count, name, bias=0.0):
-            layer = nn.Dense(
-                count,
-                precision=self.settings.precision,
-                bias_init=nn.initializers.constant(bias),
-                name=name,
-            )
-            return layer(x)
-
+        dense = functools.partial(nn.Dense, precision=self.settings.precision)
+        rare = functools.partial(dense, bias_init=nn.initializers.constant(PRIOR))
         regression = branch("box")
-        box = predict(regression, 4, "box")
-        objectness = predict(regression, 1, "objectness", PRIOR)
-        classes = predict(branch("class"), self.num_classes, "class", PRIOR)
+        box = dense(4, name="box")(regression)
+        objectness = rare(1, name="objectness")(regression)
+        classes = rare(self.num_classes, name="class")(branch("class"))
         return jnp.concatenate([box, objectness, classes], axis=-1)
 
 

@@ -1,6 +1,7 @@
 """Checkpoints of a run: everything that it needs to go on as if it had never stopped."""
 
 import dataclasses
+import operator
 import pathlib
 from typing import Any
 
@@ -48,9 +49,7 @@ class Checkpoints:
 
         self._ocp = ocp
 
-        def figure(metrics):
-            return metrics[_FIGURE]
-
+        figure = operator.itemgetter(_FIGURE)
         best = policies.BestN(
             get_metric_fn=figure,
             reverse=better == "down",

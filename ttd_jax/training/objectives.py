@@ -68,6 +68,9 @@ class ObjectiveOptions:
             raise UserError("stop_gradient_at_weights needs fusion='ttd': there are no weights")
 
 
+_DEFAULT = ObjectiveOptions()
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Objective:
     """What is known of one objective.
@@ -97,8 +100,8 @@ def make_objective(
     name: str,
     module: Network,
     settings: dom.DominabilitySettings,
-    options: ObjectiveOptions | None = None,
-):
+    options: ObjectiveOptions = _DEFAULT,
+) -> Callable:
     """The objective `name` for a network.
 
     Args:
@@ -121,7 +124,6 @@ def make_objective(
       >>> sorted(terms)
       ['gradient', 'intensity', 'ssim']
     """
-    options = ObjectiveOptions() if options is None else options
     chosen = OBJECTIVES[name]
     weights = _weights(chosen, options)
     _check_fit(chosen, module, options)
@@ -134,11 +136,9 @@ def make_objective(
     return objective
 
 
-def needed_keys(name: str, options: ObjectiveOptions | None = None) -> tuple[str, ...]:
+def needed_keys(name: str, options: ObjectiveOptions = _DEFAULT) -> tuple[str, ...]:
     """Keys that a sample must have for the objective `name`."""
-    options = ObjectiveOptions() if options is None else options
-    objective = OBJECTIVES[name]
-    return ("sources", *objective.needs(options))
+    return ("sources", *OBJECTIVES[name].needs(options))
 
 
 def fuse_for_training(model: Model, sources, options: ObjectiveOptions):

@@ -14,10 +14,9 @@ from ttd_jax.training.loop import NotFiniteError, Training
 from ttd_jax.weights import store
 
 _FINALS = ("last", "best")
-# Fields of a config that say where something lies: the hash of what lies there is kept instead.
-_PLACES = ("weights", "classifier", "data_dir", "sources")
-# Fields that are told in the manifest and change nothing.
-_WORDS = ("license", "note")
+# Fields of a config that say where something lies, the hash of which is kept instead; and those
+# that are told in the manifest and change nothing.
+_LEFT_OUT = ("weights", "classifier", "data_dir", "sources", "license", "note")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +107,7 @@ def check_numbers(config, figures: Iterable[str], *, name: str = "config"):
 
 def settings_of(config) -> dict:
     """What of a config a resumed run must share with the one that began."""
-    return {k: v for k, v in as_plain(config).items() if k not in (*_PLACES, *_WORDS)}
+    return {k: v for k, v in as_plain(config).items() if k not in _LEFT_OUT}
 
 
 def as_plain(config):

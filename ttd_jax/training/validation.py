@@ -14,12 +14,12 @@ from ttd_jax.core.quantization import quantize
 from ttd_jax.networks import Model
 from ttd_jax.processes import add_up
 from ttd_jax.report.sheet import contact_sheet
+from ttd_jax.training.objectives import FUSIONS
 from ttd_jax.training.samples import Sampler, luma
 
 LOSS = "loss"
 _PROTOCOL = "paper"
 _SHOWN = 4  # scenes on a sheet
-STRATEGIES = ("static", "ttd")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,7 +52,7 @@ class Validation:
           in every process, and this process's first scenes, u8[H, W, 3], None if it has none.
         """
         variables = jax.device_get(variables)  # on one device of each process, however trained
-        total, rows = np.zeros(1 + len(STRATEGIES) * len(self.names)), []
+        total, rows = np.zeros(1 + len(FUSIONS) * len(self.names)), []
         process, processes = self.share
         for number in range(process, len(self.scenes), processes):
             sample = self.scenes.middle(number, self.crop)
@@ -64,7 +64,7 @@ class Validation:
                 rows.append(_sheet_row(self.scenes.roles, sample["sources"], images))
         loss, *scores = map(float, add_up(total) / len(self.scenes))
         means = iter(scores)
-        figures = {s: {name: next(means) for name in self.names} for s in STRATEGIES}
+        figures = {s: {name: next(means) for name in self.names} for s in FUSIONS}
         return {LOSS: loss, **figures}, contact_sheet(rows) if rows else None
 
 
@@ -80,7 +80,7 @@ def _score_program(validation):
     def score(variables, sources, grays):
         model = validation.model.replace(variables=variables)
         images, rows = {}, []
-        for name in STRATEGIES:
+        for name in FUSIONS:
             image = fusion_lib.fuse(model, sources, model.strategy(name)).image
             images[name] = quantize(image, how=model.spec.quantize)
             gray = metrics.fused_gray(images[name], protocol=_PROTOCOL)
@@ -93,12 +93,8 @@ def _score_program(validation):
 
 def figure_names(names) -> dict[str, str]:
     """Every figure of a validation that a checkpoint can be chosen by -> 'up' or 'down'."""
-    scores = {
-        f"{strategy}/{name}": metrics.lookup(name).better
-        for strategy in STRATEGIES
-        for name in names
-    }
-    return {LOSS: "down", **scores}
+    better = {name: metrics.lookup(name).better for name in names}
+    return {LOSS: "down"} | {f"{s}/{name}": way for s in FUSIONS for name, way in better.items()}
 
 
 def _sheet_row(roles, sources, images):

@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class Found:
     scores: np.ndarray
 
     @classmethod
-    def of(cls, detections, ratio: float = 1.0) -> "Found":
+    def of(cls, detections: Any, ratio: float = 1.0) -> "Found":
         """What `detect` found, without its padding, in pixels of the picture before `letterbox`."""
         there = np.asarray(detections.mask)
         boxes, classes, scores = (

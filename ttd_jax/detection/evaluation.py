@@ -6,6 +6,7 @@ import pathlib
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from ttd_jax.detection import tables
 from ttd_jax.detection.average_precision import Found
@@ -66,7 +67,7 @@ class Search:
         return Found(found.boxes[kept], classes, found.scores[kept])
 
 
-def evaluate(config, out: pathlib.Path, *, resume=False) -> dict:
+def evaluate(config: ConfigDict, out: pathlib.Path, *, resume: bool = False) -> dict:
     """Measures how well a detector finds the objects of a data set in every input.
 
     Args:
@@ -110,7 +111,7 @@ def evaluate(config, out: pathlib.Path, *, resume=False) -> dict:
     return result
 
 
-def load_detector(config) -> Detector:
+def load_detector(config: ConfigDict) -> Detector:
     """The detector of a configuration, whose frames are as large as that asks for.
 
     Raises:
@@ -122,7 +123,7 @@ def load_detector(config) -> Detector:
         return detector.replace(settings=dataclasses.replace(detector.settings, size=size))
 
 
-def detection_settings(config) -> DetectionSettings:
+def detection_settings(config: ConfigDict) -> DetectionSettings:
     """What counts as found, from a configuration."""
     with naming("config"):
         return DetectionSettings(confidence=config.confidence, overlap=config.overlap, limit=_LIMIT)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 from ttd_jax_datasets.reading import find_benchmark
 
 from ttd_jax.core.color import resolve_color
@@ -104,7 +105,7 @@ class WithResults(Examples):
         return dataclasses.replace(example, roles=self.roles, sources=(*example.sources, *files))
 
 
-def find_labeled(config, *, split: str | None = None):
+def find_labeled(config: ConfigDict, *, split: str | None = None) -> tuple[str, Examples]:
     """The examples of a configuration's data set, which has boxes.
 
     Args:
@@ -130,7 +131,7 @@ def find_labeled(config, *, split: str | None = None):
     return name, examples
 
 
-def plan_inputs(config, roles: Sequence[str], scenes: Sequence[str]) -> Inputs:
+def plan_inputs(config: ConfigDict, roles: Sequence[str], scenes: Sequence[str]) -> Inputs:
     """Checks the inputs of a configuration and loads what they need.
 
     Args:
@@ -152,7 +153,9 @@ def plan_inputs(config, roles: Sequence[str], scenes: Sequence[str]) -> Inputs:
     return dataclasses.replace(found, names=names, results=results)
 
 
-def find_inputs(names: Sequence[str], roles: Sequence[str], config, *, fold=True) -> Inputs:
+def find_inputs(
+    names: Sequence[str], roles: Sequence[str], config: ConfigDict, *, fold: bool = True
+) -> Inputs:
     """Inputs that are roles of the sources or fusions of them, with the network that fuses.
 
     Args:
@@ -183,7 +186,7 @@ def find_inputs(names: Sequence[str], roles: Sequence[str], config, *, fold=True
     return Inputs(names=tuple(names), strategies=strategies, model=model, manifest=manifest)
 
 
-def truth_of(example, size: tuple[int, int]) -> Truth:
+def truth_of(example: Example, size: tuple[int, int]) -> Truth:
     """The objects of a labeled example in pixels of its pictures of `size` (H, W)."""
     height, width = size
     boxes = np.array(example.boxes, float).reshape(-1, 4)[:, [1, 0, 3, 2]]

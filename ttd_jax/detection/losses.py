@@ -4,11 +4,12 @@ Source: Ge et al., "YOLOX", arXiv:2107.08430, 2021; details from Megvii-BaseDete
 yolox/models/{losses,yolo_head}.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import chex
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
 
 from ttd_jax.core.subgradients import absolute
 from ttd_jax.detection import boxes as box_lib
@@ -21,7 +22,9 @@ WEIGHTS: Mapping[str, float] = {"iou": 5.0, "objectness": 1.0, "class": 1.0}
 L1_WEIGHTS: Mapping[str, float] = {**WEIGHTS, "l1": 1.0}
 
 
-def loss_sums(raw, objects: Objects):
+def loss_sums(
+    raw: Sequence[chex.Array], objects: Objects
+) -> tuple[dict[str, chex.Array], chex.Array]:
     """The losses of one picture, summed over its predictions and not yet weighted.
 
     Args:
@@ -58,7 +61,9 @@ def loss_sums(raw, objects: Objects):
     }, jnp.sum(found.foreground, dtype=flat.dtype)
 
 
-def make_objective(module, inputs: str, *, l1: bool = False, foreground: float | None = None):
+def make_objective(
+    module: nn.Module, inputs: str, *, l1: bool = False, foreground: float | None = None
+) -> Callable:
     """The objective of training a detector, for one sample; `jax.vmap` makes batches of it.
 
     YOLOX divides the losses of a batch by the number of predictions that answer for an object in
@@ -89,7 +94,11 @@ def make_objective(module, inputs: str, *, l1: bool = False, foreground: float |
     return objective
 
 
-def weigh(sums, foreground, weights: Mapping[str, float] = WEIGHTS):
+def weigh(
+    sums: Mapping[str, chex.Array],
+    foreground: chex.Array | float,
+    weights: Mapping[str, float] = WEIGHTS,
+) -> dict[str, chex.Array]:
     """Each of the sums that has a weight, weighted and divided by `foreground`."""
     return {name: weight * sums[name] / foreground for name, weight in weights.items()}
 

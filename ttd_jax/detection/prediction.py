@@ -1,6 +1,7 @@
 """The objects in a picture: a detector's predictions, decoded and rid of duplicates."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import chex
 import jax
@@ -85,7 +86,7 @@ def detect(
     return select(decode(raw), settings)
 
 
-def decode(raw) -> chex.Array:
+def decode(raw: Sequence[chex.Array]) -> chex.Array:
     """Raw levels as boxes and probabilities.
 
     Args:
@@ -101,7 +102,7 @@ def decode(raw) -> chex.Array:
     return jnp.concatenate([centers, jax.nn.sigmoid(flat[..., 4:])], axis=-1)
 
 
-def select(decoded, settings: DetectionSettings) -> Detections:
+def select(decoded: chex.Array, settings: DetectionSettings) -> Detections:
     """The objects among the predictions for one picture, without duplicates.
 
     Args:
@@ -129,7 +130,9 @@ def select(decoded, settings: DetectionSettings) -> Detections:
     )
 
 
-def suppress(boxes, groups, mask, *, threshold):
+def suppress(
+    boxes: chex.Array, groups: chex.Array, mask: chex.Array, *, threshold: float
+) -> chex.Array:
     """Which boxes remain when each, strongest first, removes the weaker ones that it overlaps.
 
     The answer of that greedy loop is the only one in which exactly those boxes are gone that

@@ -1,5 +1,6 @@
 """Pictures in the domain of a detector."""
 
+import chex
 import jax.numpy as jnp
 
 from ttd_jax.core.color import IMAGENET_MEAN, IMAGENET_STD
@@ -7,7 +8,7 @@ from ttd_jax.detectors.detector import INPUTS
 from ttd_jax.errors import check_choice
 
 
-def prepare(picture, inputs: str):
+def prepare(picture: chex.Array, inputs: str) -> chex.Array:
     """A picture in the domain of a detector; pure and differentiable.
 
     Args:

@@ -8,6 +8,7 @@ from ttd_jax.detection.draw import draw
 from ttd_jax.detection.inputs import Inputs
 from ttd_jax.detection.tables import found_in, truth_in
 from ttd_jax.files import write_whole
+from ttd_jax.pictures.examples import Example
 from ttd_jax.pictures.images import encode_picture
 from ttd_jax.report.caption import titled
 from ttd_jax.report.sheet import grid, resize
@@ -19,7 +20,7 @@ _COLUMNS = 2
 def draw_scenes(
     result: Mapping,
     records: Sequence[Mapping],
-    examples,
+    examples: Sequence[Example],
     inputs: Inputs,
     folder: pathlib.Path,
     *,

@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 
 import jax
+from ml_collections import ConfigDict
 
 from ttd_jax.detection import joint
 from ttd_jax.detection.augmentation import Augmentation
@@ -44,7 +45,12 @@ class PhaseOptions:
 
 
 def train_detector(
-    config, workdir: pathlib.Path, *, resume: bool = False, process: int = 0, processes: int = 1
+    config: ConfigDict,
+    workdir: pathlib.Path,
+    *,
+    resume: bool = False,
+    process: int = 0,
+    processes: int = 1,
 ) -> Outcome:
     """Trains a detector on a data set as a configuration says, or goes on with a stopped run.
 

@@ -103,7 +103,7 @@ class Checkpoints:
             except ValueError as error:  # tensorstore's name for a full disk
                 raise OSError(None, str(error).splitlines()[0][:200]) from error
 
-    def restore(self, step: int, like) -> Checkpoint:
+    def restore(self, step: int, like: Any) -> Checkpoint:
         """The checkpoint of `step`; its state structured like the tree `like`.
 
         Raises:

@@ -3,6 +3,8 @@
 import dataclasses
 from collections.abc import Collection
 
+from ml_collections import ConfigDict
+
 from ttd_jax.errors import UserError, naming
 from ttd_jax.networks import FusionSpec
 from ttd_jax.pictures.checking import check
@@ -30,7 +32,7 @@ class TrainingData:
 
 
 def find_data(
-    config, spec: FusionSpec, *, needs: Collection[str], share: tuple[int, int] = (0, 1)
+    config: ConfigDict, spec: FusionSpec, *, needs: Collection[str], share: tuple[int, int] = (0, 1)
 ) -> TrainingData:
     """The scenes of a config's data sets, every one of them decoded once.
 

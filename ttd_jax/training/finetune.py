@@ -4,6 +4,7 @@ import pathlib
 
 import jax
 import jax.numpy as jnp
+from ml_collections import ConfigDict
 
 from ttd_jax.errors import check_choice, naming
 from ttd_jax.networks import ClassifierSpec, lookup
@@ -19,7 +20,12 @@ from ttd_jax.weights import store
 
 
 def finetune(
-    config, workdir: pathlib.Path, *, resume: bool = False, process: int = 0, processes: int = 1
+    config: ConfigDict,
+    workdir: pathlib.Path,
+    *,
+    resume: bool = False,
+    process: int = 0,
+    processes: int = 1,
 ) -> Outcome:
     """Trains a model as a configuration says, or goes on with a run that was stopped.
 

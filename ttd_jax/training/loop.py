@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -68,14 +68,14 @@ class Training:
         """Those of the run, opened when they are first asked for."""
         return Checkpoints(self.folder.path, newest=self.config.keep, better=self.better)
 
-    def restore(self, variables) -> Checkpoint:
+    def restore(self, variables: Mapping) -> Checkpoint:
         """Where the run stands: its newest checkpoint, or the beginning with these variables."""
         newest = self.checkpoints.newest
         if newest is None:
             return Checkpoint(0, self.phases[0].begin(variables)[0], 0)
         return self.restore_step(newest, variables)
 
-    def restore_step(self, step: int, variables) -> Checkpoint:
+    def restore_step(self, step: int, variables: Mapping) -> Checkpoint:
         """The checkpoint of `step`; `variables` are any of the network."""
         phase = next(phase for phase in self.phases if step <= phase.end)
         return self.checkpoints.restore(step, phase.begin(variables)[0])

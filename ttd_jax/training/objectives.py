@@ -141,7 +141,9 @@ def needed_keys(name: str, options: ObjectiveOptions = _DEFAULT) -> tuple[str, .
     return ("sources", *OBJECTIVES[name].needs(options))
 
 
-def fuse_for_training(model: Model, sources, options: ObjectiveOptions):
+def fuse_for_training(
+    model: Model, sources: jax.Array, options: ObjectiveOptions
+) -> tuple[jax.Array, fusion_lib.Decomposition]:
     """The fusion that a loss sees.
 
     Args:

@@ -102,7 +102,7 @@ class Optimizer:
     trainable: Any
 
 
-def make_optimizer(options: OptimizerOptions, params) -> Optimizer:
+def make_optimizer(options: OptimizerOptions, params: Any) -> Optimizer:
     """The optimizer that `options` describe.
 
     Args:
@@ -133,7 +133,7 @@ def make_optimizer(options: OptimizerOptions, params) -> Optimizer:
     )
 
 
-def make_schedule(options: OptimizerOptions, factor: float = 1.0):
+def make_schedule(options: OptimizerOptions, factor: float = 1.0) -> Callable:
     """The learning rate as a function of the step (i32[] or int), times `factor`.
 
     Not joined from optax's schedules: the first steps of its warm-up are 5e-5 off after a

@@ -4,9 +4,10 @@ import contextlib
 import dataclasses
 import json
 import pathlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import jax
+from ml_collections import ConfigDict
 
 from ttd_jax.errors import UserError, check_choice
 from ttd_jax.training import stopping
@@ -36,7 +37,9 @@ class Outcome:
     weights: pathlib.Path | None
 
 
-def train(training: Training, variables, settings: dict, name: str, save: Callable) -> Outcome:
+def train(
+    training: Training, variables: Mapping, settings: dict, name: str, save: Callable
+) -> Outcome:
     """Runs a training to its end, or until it is asked to stop.
 
     Args:
@@ -78,7 +81,7 @@ def train(training: Training, variables, settings: dict, name: str, save: Callab
         return Outcome(steps, steps, stopping.NOT, weights)
 
 
-def check_numbers(config, figures: Iterable[str], *, name: str = "config"):
+def check_numbers(config: ConfigDict, figures: Iterable[str], *, name: str = "config"):
     """Checks the fields that every training has.
 
     Args:
@@ -105,12 +108,12 @@ def check_numbers(config, figures: Iterable[str], *, name: str = "config"):
         raise UserError(f"{name}.final='best' needs scenes to choose by: set {name}.held_back")
 
 
-def settings_of(config) -> dict:
+def settings_of(config: ConfigDict) -> dict:
     """What of a config a resumed run must share with the one that began."""
     return {k: v for k, v in as_plain(config).items() if k not in _LEFT_OUT}
 
 
-def as_plain(config):
+def as_plain(config: ConfigDict | tuple) -> dict | list:
     """A config, or a tuple of them, as plain dicts and lists."""
     if isinstance(config, tuple):
         return [as_plain(item) for item in config]

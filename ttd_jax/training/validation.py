@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +40,7 @@ class Validation:
     names: tuple[str, ...]
     share: tuple[int, int] = (0, 1)
 
-    def measure(self, objective: Callable, variables) -> tuple[Mapping, np.ndarray | None]:
+    def measure(self, objective: Callable, variables: Mapping) -> tuple[Mapping, np.ndarray | None]:
         """Means over the held-back scenes.
 
         Args:
@@ -91,7 +91,7 @@ def _score_program(validation):
     return jax.jit(score)
 
 
-def figure_names(names) -> dict[str, str]:
+def figure_names(names: Iterable[str]) -> dict[str, str]:
     """Every figure of a validation that a checkpoint can be chosen by -> 'up' or 'down'."""
     better = {name: metrics.lookup(name).better for name in names}
     return {LOSS: "down"} | {f"{s}/{name}": way for s in FUSIONS for name, way in better.items()}

@@ -155,13 +155,9 @@ def suppress(
     def rule(kept):
         return mask & ~jnp.any(stronger & kept[:, None], axis=0)
 
-    def unsettled(state):
-        kept, before = state
-        return jnp.any(kept != before)
-
-    def apply_once(state):
-        kept, _ = state
-        return rule(kept), kept
-
-    kept, _ = jax.lax.while_loop(unsettled, apply_once, (rule(mask), mask))
+    kept, _ = jax.lax.while_loop(
+        lambda state: jnp.any(state[0] != state[1]),
+        lambda state: (rule(state[0]), state[0]),
+        (rule(mask), mask),
+    )
     return kept

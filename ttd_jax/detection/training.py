@@ -71,7 +71,10 @@ def train_detector(
     dataset, examples = find_labeled(config, split=chosen.split)
     inputs = find_inputs((chosen.input,), examples.roles, config, fold=False)
     detector, names = _start(config, examples.classes)
-    variables = _variables(detector, inputs)
+    networks = {joint.DETECTOR: detector}
+    if inputs.model is not None:
+        networks[joint.FUSION] = inputs.model
+    variables = joint.join_variables(**{part: one.variables for part, one in networks.items()})
     phases = _phases(as_plain(chosen.phases), detector, inputs, variables)
     kept, out = held_back(chosen.held_back, len(examples), name="config.train.held_back")
     scenes = check(examples, share=folder.share)
@@ -122,15 +125,15 @@ def train_detector(
     )
 
     def save(path, variables, origin):
-        def save_part(path, network, part, start):
-            trained = network.replace(variables=joint.split_variables(variables, part))
+        def save_part(path, part, start):
+            trained = networks[part].replace(variables=joint.split_variables(variables, part))
             source = {"license": _license(start), "training": origin}
             store.save(path, trained, source=source, overwrite=True)
 
         if any(phase.options.joint for phase in phases):
-            save_part(path.parent / inputs.model.spec.name, inputs.model, joint.FUSION, fusion)
+            save_part(path.parent / inputs.model.spec.name, joint.FUSION, fusion)
         # Last: where the detector's weights are, all are.
-        save_part(path, detector, joint.DETECTOR, manifest)
+        save_part(path, joint.DETECTOR, manifest)
 
     return train(training, variables, settings, manifest["model"], save)
 
@@ -146,13 +149,6 @@ def _start(config, classes):
             raise UserError(f"config.known_as.{name}={called!r}: the detector knows no such class")
         names[name] = called if called in known else None
     return replace_classes(detector, names, key=jax.random.key(config.train.seed)), names
-
-
-def _variables(detector, inputs):
-    parts = {joint.DETECTOR: detector.variables}
-    if inputs.model is not None:
-        parts[joint.FUSION] = inputs.model.variables
-    return joint.join_variables(**parts)
 
 
 def _phases(configs, detector, inputs, variables):

@@ -31,13 +31,6 @@ SYNTHETIC = {
 }
 
 
-def synthetic_roles(kinds: Sequence[str]) -> tuple[str, ...]:
-    """Of the sources of samples of these keys of `SYNTHETIC`: one kind's own, or neutral ones."""
-    if len(kinds) == 1:
-        return TASKS[kinds[0].replace("_", "-")]
-    return "source1", "source2"
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SampleOptions:
     """How crops become samples.
@@ -94,9 +87,11 @@ class Sampler:
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """Of the sources of a sample, in their order."""
+        """Of the sources of a sample, in their order; neutral ones for several synthetic kinds."""
         kinds = self.options.synthetic
-        return synthetic_roles(kinds) if kinds else self.examples.roles
+        if not kinds:
+            return self.examples.roles
+        return TASKS[kinds[0].replace("_", "-")] if len(kinds) == 1 else ("source1", "source2")
 
     def __call__(self, number: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
         """A random crop of scene `number`.

@@ -98,6 +98,6 @@ def figure_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def _sheet_row(roles, sources, images):
-    shown = dict(zip(roles, map(quantize, sources), strict=True))
-    shown |= {"static fusion": images["static"], "TTD fusion": images["ttd"]}
-    return [(caption, np.asarray(picture)) for caption, picture in shown.items()]
+    pictures = [*map(quantize, sources), images["static"], images["ttd"]]
+    captions = [*roles, "static fusion", "TTD fusion"]
+    return list(zip(captions, map(np.asarray, pictures), strict=True))

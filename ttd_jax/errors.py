@@ -3,7 +3,7 @@
 import contextlib
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 
 class UserError(ValueError):
@@ -21,6 +21,35 @@ def some(names: Sequence[str], limit: int = 5) -> str:
       'a, b, ...'
     """
     return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")
+
+
+def check_choice(name: str, value: object, allowed: Collection):
+    """Refuses what is none of the values that a field may have.
+
+    Example:
+      >>> check_choice("fusion", "dynamic", ("static", "ttd"))
+      Traceback (most recent call last):
+      ...
+      ttd_jax.errors.UserError: fusion must be one of static, ttd, got 'dynamic'
+
+    Raises:
+      UserError: it names the field and its values.
+    """
+    if value not in allowed:
+        raise UserError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+
+
+@contextlib.contextmanager
+def naming(place: str) -> Iterator[None]:
+    """Puts the place of a mistake, such as a field of a config, before what is said of it.
+
+    Raises:
+      UserError: for any `ValueError`.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(f"{place}: {error}") from error
 
 
 @contextlib.contextmanager

@@ -139,7 +139,6 @@ def test_only_the_data_sets_classes_count_by_their_names(detector_folder):
         detector=detector,
         classes=detector.settings.classes,
         own=tuple(range(80)),
-        size=detector.settings.size,
         settings=settings,
     )
     pictures = {"one": np.random.default_rng(0).integers(0, 256, (32, 48, 3), np.uint8)}

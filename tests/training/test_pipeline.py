@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ttd_jax.training.pipeline import Pipeline, deal
+from ttd_jax.training.pipeline import Pipeline, shard
 
 
 class Numbers:
@@ -78,8 +78,8 @@ def test_processes_share_the_same_batches(pipeline, processes):
         assert (np.stack(parts, axis=2).reshape(values.shape) == values).all()
 
 
-def test_a_batch_is_dealt_to_devices_and_steps_without_loss():
+def test_a_batch_is_sharded_over_devices_and_steps_without_loss():
     batch = {"x": np.arange(24).reshape(12, 2)}
-    dealt = deal(batch, devices=2, accumulate=3)["x"]
-    assert dealt.shape == (2, 3, 2, 2)
-    assert (dealt.reshape(12, 2) == batch["x"]).all()
+    sharded = shard(batch, devices=2, accumulate=3)["x"]
+    assert sharded.shape == (2, 3, 2, 2)
+    assert (sharded.reshape(12, 2) == batch["x"]).all()

@@ -66,9 +66,10 @@ def _tell(values, outcome, workdir):
 
 
 def _figures(record):
-    from ttd_jax.training.logs import flatten
+    from flax import traverse_util
 
-    return {n: value for n, value in flatten(record) if isinstance(value, float)}
+    flat = traverse_util.flatten_dict(record, sep="/")
+    return {name: value for name, value in flat.items() if isinstance(value, float)}
 
 
 def _records(workdir):

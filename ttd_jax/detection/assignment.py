@@ -34,7 +34,9 @@ class Assignment:
     overlaps: chex.Array
 
 
-def assign(centers, logits, objects: Objects, anchors: Anchors) -> Assignment:
+def assign(
+    centers: chex.Array, logits: chex.Array, objects: Objects, anchors: Anchors
+) -> Assignment:
     """Gives each object the predictions that fit it best, at most one object to each prediction.
 
     The cost of a pair is the cross entropy of the class probabilities against the object's class,

@@ -61,7 +61,9 @@ class Augmentation:
         return self.zoom != (1.0, 1.0) or self.shift > 0
 
 
-def make_frame(pictures: Sequence[np.ndarray], boxes, classes, size: tuple[int, int]) -> Frame:
+def make_frame(
+    pictures: Sequence[np.ndarray], boxes: np.ndarray, classes: np.ndarray, size: tuple[int, int]
+) -> Frame:
     """The sources of a scene as a detector sees them: see `letterbox`.
 
     Args:

@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class Found:
     scores: np.ndarray
 
     @classmethod
-    def of(cls, detections, ratio: float = 1.0) -> "Found":
+    def of(cls, detections: Any, ratio: float = 1.0) -> "Found":
         """What `detect` found, without its padding, in pixels of the picture before `letterbox`."""
         there = np.asarray(detections.mask)
         boxes, classes, scores = (
@@ -175,62 +176,56 @@ def _evaluate(truths, found, classes):
         ) from error
     if len(truths) != len(found):
         raise ValueError(f"truth of {len(truths)} pictures, but detections of {len(found)}")
-    objects = [
-        {
-            **_box(truth, index, image, len(classes)),
-            "area": float(_area(truth.boxes[index]) if truth.areas is None else truth.areas[index]),
-            "iscrowd": int(truth.crowd is not None and truth.crowd[index]),
-        }
-        for image, truth in enumerate(truths)
-        for index in range(len(truth.boxes))
-    ]
-    detections = [
-        {
-            **_box(one, index, image, len(classes)),
-            "area": float(_area(one.boxes[index])),
-            "iscrowd": 0,
-            "score": float(one.scores[index]),
-        }
-        for image, one in enumerate(found)
-        for index in range(len(one.boxes))
-    ]
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools tells of every step it takes
-        evaluation = COCOeval(
-            *(_index(part, len(truths), classes) for part in (objects, detections)), "bbox"
-        )
+        objects = _dataset(truths, classes, _object)
+        detections = _dataset(found, classes, _detection)
+        evaluation = COCOeval(objects, detections, "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
     return evaluation
 
 
-def _box(record, index, image, count):
-    kind = int(record.classes[index])
-    if not 0 <= kind < count:
-        raise ValueError(f"class {kind} of a box in picture {image} has no name")
-    left, top, right, bottom = (float(side) for side in record.boxes[index])
-    return {
-        "image_id": image,
-        "category_id": kind,
-        "bbox": [left, top, right - left, bottom - top],
+def _dataset(pictures, classes, describe):
+    """The boxes of all pictures as pycocotools takes them, `describe(picture, index)` of each."""
+    from pycocotools.coco import COCO
+
+    annotations = []
+    for image, picture in enumerate(pictures):
+        for index, box in enumerate(picture.boxes):
+            kind = int(picture.classes[index])
+            if not 0 <= kind < len(classes):
+                raise ValueError(f"class {kind} of a box in picture {image} has no name")
+            left, top, right, bottom = map(float, box)
+            annotation = {
+                "id": 1 + len(annotations),  # its matching takes id 0 for no match
+                "image_id": image,
+                "category_id": kind,
+                "bbox": [left, top, right - left, bottom - top],
+                **describe(picture, index),
+            }
+            annotations.append(annotation)
+    coco = COCO()
+    coco.dataset = {
+        "images": [{"id": image} for image in range(len(pictures))],
+        "categories": [{"id": index, "name": name} for index, name in enumerate(classes)],
+        "annotations": annotations,
     }
+    coco.createIndex()
+    return coco
+
+
+def _object(truth, index):
+    area = _area(truth.boxes[index]) if truth.areas is None else truth.areas[index]
+    crowd = truth.crowd is not None and truth.crowd[index]
+    return {"area": float(area), "iscrowd": int(crowd)}
+
+
+def _detection(found, index):
+    return {"area": float(_area(found.boxes[index])), "score": float(found.scores[index])}
 
 
 def _area(box):
     return (box[2] - box[0]) * (box[3] - box[1])
-
-
-def _index(records, images, classes):
-    from pycocotools.coco import COCO
-
-    coco = COCO()
-    coco.dataset = {
-        "images": [{"id": image} for image in range(images)],
-        "categories": [{"id": index, "name": name} for index, name in enumerate(classes)],
-        # Its matching takes id 0 for no match.
-        "annotations": [{**record, "id": 1 + number} for number, record in enumerate(records)],
-    }
-    coco.createIndex()
-    return coco
 
 
 def _mean(values):

@@ -4,6 +4,8 @@ Boxes are corners f32[..., 4]: left, top, right, bottom in pixels. The detector 
 centers f32[..., 4]: x and y of the middle, width, height.
 """
 
+from collections.abc import Sequence
+
 import chex
 import jax.numpy as jnp
 import numpy as np
@@ -40,7 +42,7 @@ class Anchors:
     strides: chex.Array
 
     @property
-    def centers(self):
+    def centers(self) -> chex.Array:
         """f32[A, 2], x and y of the middle of each cell, in pixels."""
         return (self.cells + 0.5) * self.strides
 
@@ -58,19 +60,19 @@ def make_anchors(height: int, width: int) -> Anchors:
     )
 
 
-def to_centers(corners):
+def to_centers(corners: chex.Array) -> chex.Array:
     """Corners f32[..., 4] to centers."""
     low, high = corners[..., :2], corners[..., 2:]
     return jnp.concatenate([(low + high) / 2, high - low], axis=-1)
 
 
-def to_corners(centers):
+def to_corners(centers: chex.Array) -> chex.Array:
     """Centers f32[..., 4] to corners."""
     middle, half = centers[..., :2], centers[..., 2:] / 2
     return jnp.concatenate([middle - half, middle + half], axis=-1)
 
 
-def overlap(first, second, *, epsilon=0.0):
+def overlap(first: chex.Array, second: chex.Array, *, epsilon: float = 0.0) -> chex.Array:
     """Intersection over union (IoU) of boxes, broadcast against each other.
 
     Args:
@@ -95,14 +97,14 @@ def _area(corners):
     return sides[..., 0] * sides[..., 1]
 
 
-def flatten_levels(raw):
+def flatten_levels(raw: Sequence[chex.Array]) -> chex.Array:
     """A detector's raw levels, each f32[..., h, w, K], as f32[..., A, K] in the anchors' order."""
     return jnp.concatenate(
         [level.reshape(*level.shape[:-3], -1, level.shape[-1]) for level in raw], axis=-2
     )
 
 
-def decode_centers(offsets, anchors: Anchors):
+def decode_centers(offsets: chex.Array, anchors: Anchors) -> chex.Array:
     """Raw offsets and logarithmic sizes f32[..., A, 4] as centers in pixels."""
     middle = (offsets[..., :2] + anchors.cells) * anchors.strides
     sides = jnp.exp(offsets[..., 2:]) * anchors.strides

@@ -6,6 +6,7 @@ import pathlib
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from ttd_jax.detection import tables
 from ttd_jax.detection.average_precision import Found
@@ -14,7 +15,7 @@ from ttd_jax.detection.inputs import Inputs, WithResults, find_labeled, plan_inp
 from ttd_jax.detection.prediction import DetectionSettings, detect
 from ttd_jax.detection.sheets import draw_scenes
 from ttd_jax.detectors import Detector, DetectorSpec
-from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.errors import UserError, explain_os_errors, naming
 from ttd_jax.files import dumps, write_whole
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.checking import check
@@ -34,14 +35,12 @@ class Search:
       detector: what finds.
       classes: of the data set.
       own: index of each of them among the detector's classes.
-      size: (H, W) of its frames.
       settings: what counts as found.
     """
 
     detector: Detector
     classes: tuple[str, ...]
     own: tuple[int, ...]
-    size: tuple[int, int]
     settings: DetectionSettings
 
     def find(self, pictures: dict[str, np.ndarray]) -> dict[str, Found]:
@@ -49,7 +48,8 @@ class Search:
 
         Every picture is searched alone: what is found does not depend on the others.
         """
-        framed = {name: letterbox(picture, self.size) for name, picture in pictures.items()}
+        size = self.detector.settings.size
+        framed = {name: letterbox(picture, size) for name, picture in pictures.items()}
         running = {
             name: _detect(self.detector, frame, self.settings)
             for name, (frame, _) in framed.items()
@@ -67,7 +67,7 @@ class Search:
         return Found(found.boxes[kept], classes, found.scores[kept])
 
 
-def evaluate(config, out: pathlib.Path, *, resume=False) -> dict:
+def evaluate(config: ConfigDict, out: pathlib.Path, *, resume: bool = False) -> dict:
     """Measures how well a detector finds the objects of a data set in every input.
 
     Args:
@@ -111,25 +111,26 @@ def evaluate(config, out: pathlib.Path, *, resume=False) -> dict:
     return result
 
 
-def find_size(config) -> tuple[int, int] | None:
-    """(H, W) of the frames that a configuration asks for; None for the detector's own."""
-    size = tuple(config.size)
-    if size and (len(size) != 2 or any(not isinstance(s, int) or s < 32 or s % 32 for s in size)):
-        raise UserError(f"config.size={size}: must be (H, W), multiples of 32")
-    return size or None
+def load_detector(config: ConfigDict) -> Detector:
+    """The detector of a configuration, whose frames are as large as that asks for.
+
+    Raises:
+      UserError: missing or damaged weights, or a size that frames cannot have.
+    """
+    detector = store.load(config.detector, kind=DetectorSpec, precision=config.precision)
+    size = config.size or detector.settings.size
+    with naming(f"config.size={config.size}"):
+        return detector.replace(settings=dataclasses.replace(detector.settings, size=size))
 
 
-def detection_settings(config) -> DetectionSettings:
+def detection_settings(config: ConfigDict) -> DetectionSettings:
     """What counts as found, from a configuration."""
-    try:
+    with naming("config"):
         return DetectionSettings(confidence=config.confidence, overlap=config.overlap, limit=_LIMIT)
-    except ValueError as error:
-        raise UserError(f"config: {error}") from error
 
 
 def _search(config, classes):
-    size, settings = find_size(config), detection_settings(config)
-    detector = store.load(config.detector, kind=DetectorSpec, precision=config.precision)
+    settings, detector = detection_settings(config), load_detector(config)
     known = detector.settings.classes
     own = []
     for name in classes:
@@ -140,22 +141,15 @@ def _search(config, classes):
                 f"set config.known_as.{name} to its own name"
             )
         own.append(known.index(called))
-    return Search(
-        detector=detector,
-        classes=tuple(classes),
-        own=tuple(own),
-        size=size or detector.settings.size,
-        settings=settings,
-    )
+    return Search(detector=detector, classes=tuple(classes), own=tuple(own), settings=settings)
 
 
 def _settings(config, dataset, inputs: Inputs, search):
     fused = None
     if inputs.model is not None:
-        manifest = store.read_manifest(pathlib.Path(config.weights_dir) / inputs.model.spec.name)
         fused = {
             "model": inputs.model.spec.name,
-            "weights_sha256": manifest["sha256"],
+            "weights_sha256": inputs.manifest["sha256"],
             "strategies": {
                 name: chosen and dataclasses.asdict(chosen)
                 for name, chosen in inputs.strategies.items()
@@ -174,7 +168,7 @@ def _settings(config, dataset, inputs: Inputs, search):
             name: search.detector.settings.classes[own]
             for name, own in zip(search.classes, search.own, strict=True)
         },
-        "size": list(search.size),
+        "size": list(search.detector.settings.size),
         "confidence": config.confidence,
         "overlap": config.overlap,
     }

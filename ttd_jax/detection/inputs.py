@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 from ttd_jax_datasets.reading import find_benchmark
 
 from ttd_jax.core.color import resolve_color
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.core.quantization import quantize
 from ttd_jax.detection.average_precision import Truth
-from ttd_jax.errors import UserError, some
+from ttd_jax.errors import UserError, naming, some
 from ttd_jax.networks import Model, fuse_pictures, lookup
 from ttd_jax.pictures.decode import decode_example
 from ttd_jax.pictures.examples import Example, Examples
@@ -33,12 +34,14 @@ class Inputs:
       strategies: name -> RD settings, None for the static fusion.
       results: name -> scene -> file.
       model: the fusion network; None where nothing is fused.
+      manifest: of its weights; None likewise.
     """
 
     names: tuple[str, ...]
-    strategies: Mapping[str, DominabilitySettings | None]
-    results: Mapping[str, Mapping[str, pathlib.Path]]
-    model: Model | None
+    strategies: Mapping[str, DominabilitySettings | None] = dataclasses.field(default_factory=dict)
+    results: Mapping[str, Mapping[str, pathlib.Path]] = dataclasses.field(default_factory=dict)
+    model: Model | None = None
+    manifest: Mapping | None = None
 
     def pictures(
         self, example: Example, decoded: Sequence[Picture] | None = None
@@ -102,7 +105,7 @@ class WithResults(Examples):
         return dataclasses.replace(example, roles=self.roles, sources=(*example.sources, *files))
 
 
-def find_labeled(config, *, split: str | None = None):
+def find_labeled(config: ConfigDict, *, split: str | None = None) -> tuple[str, Examples]:
     """The examples of a configuration's data set, which has boxes.
 
     Args:
@@ -128,7 +131,7 @@ def find_labeled(config, *, split: str | None = None):
     return name, examples
 
 
-def plan_inputs(config, roles: Sequence[str], scenes: Sequence[str]) -> Inputs:
+def plan_inputs(config: ConfigDict, roles: Sequence[str], scenes: Sequence[str]) -> Inputs:
     """Checks the inputs of a configuration and loads what they need.
 
     Args:
@@ -150,7 +153,9 @@ def plan_inputs(config, roles: Sequence[str], scenes: Sequence[str]) -> Inputs:
     return dataclasses.replace(found, names=names, results=results)
 
 
-def find_inputs(names: Sequence[str], roles: Sequence[str], config, *, fold=True) -> Inputs:
+def find_inputs(
+    names: Sequence[str], roles: Sequence[str], config: ConfigDict, *, fold: bool = True
+) -> Inputs:
     """Inputs that are roles of the sources or fusions of them, with the network that fuses.
 
     Args:
@@ -164,25 +169,24 @@ def find_inputs(names: Sequence[str], roles: Sequence[str], config, *, fold=True
     """
     fusions = [name for name in names if name not in roles]
     if not fusions:
-        return Inputs(names=tuple(names), strategies={}, results={}, model=None)
+        return Inputs(names=tuple(names))
     spec = lookup(config.model)
     path = pathlib.Path(config.weights_dir) / spec.name
     model = store.load(path, name=spec.name, fold=fold, precision=config.precision)
     strategies = {}
     for name in fusions:
-        try:
+        with naming(
+            f"unknown input {name!r}: these sources are {', '.join(roles)}, and {spec.name} fuses "
+            "them as static, ttd or by a preset"
+        ):
             strategies[name] = model.strategy(name)
-        except UserError as error:
-            raise UserError(
-                f"unknown input {name!r}: these sources are {', '.join(roles)}, and "
-                f"{spec.name} fuses them as static, ttd or by a preset: {error}"
-            ) from error
     if spec.source_count not in (None, len(roles)):
         raise UserError(f"{spec.name} fuses {spec.source_count} sources, the set has {len(roles)}")
-    return Inputs(names=tuple(names), strategies=strategies, results={}, model=model)
+    manifest = store.read_manifest(path)
+    return Inputs(names=tuple(names), strategies=strategies, model=model, manifest=manifest)
 
 
-def truth_of(example, size: tuple[int, int]) -> Truth:
+def truth_of(example: Example, size: tuple[int, int]) -> Truth:
     """The objects of a labeled example in pixels of its pictures of `size` (H, W)."""
     height, width = size
     boxes = np.array(example.boxes, float).reshape(-1, 4)[:, [1, 0, 3, 2]]

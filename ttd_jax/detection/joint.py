@@ -4,35 +4,35 @@ A fusion is made inside the objective, so that the detector's loss reaches the f
 through the RD weights, where that is trained as well.
 """
 
+from collections.abc import Callable, Mapping
+
 import jax.numpy as jnp
 
 from ttd_jax.core import color
+from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.detection.frames import PADDING
 from ttd_jax.detection.losses import make_objective
-from ttd_jax.networks import fuse_pictures
+from ttd_jax.detectors import Detector
+from ttd_jax.networks import Model, fuse_pictures
 
 DETECTOR, FUSION = "detector", "fusion"
 
 
-def join_variables(**parts):
+def join_variables(**parts) -> dict:
     """Variables of several networks as those of one: collection -> network -> its tree."""
-    collections = dict.fromkeys(name for variables in parts.values() for name in variables)
-    return {
-        collection: {
-            part: variables[collection]
-            for part, variables in parts.items()
-            if collection in variables
-        }
-        for collection in collections
-    }
+    joined = {}
+    for part, variables in parts.items():
+        for collection, tree in variables.items():
+            joined.setdefault(collection, {})[part] = tree
+    return joined
 
 
-def split_variables(variables, part: str):
+def split_variables(variables: Mapping, part: str) -> dict:
     """The variables of one of the networks that were joined."""
     return {name: trees[part] for name, trees in variables.items() if part in trees}
 
 
-def make_source_objective(detector, **options):
+def make_source_objective(detector: Detector, **options) -> Callable:
     """The objective of a detector that sees a source.
 
     Args:
@@ -54,14 +54,14 @@ def make_source_objective(detector, **options):
 
 
 def make_fusion_objective(
-    detector,
-    model,
-    settings,
+    detector: Detector,
+    model: Model,
+    settings: DominabilitySettings | None,
     *,
-    keep_fusing=None,
+    keep_fusing: Callable | None = None,
     keep_weight: float = 0.0,
     **options,
-):
+) -> Callable:
     """The objective of a detector that sees the fusion of all sources.
 
     Args:

@@ -4,23 +4,17 @@ Source: Ge et al., "YOLOX", arXiv:2107.08430, 2021; details from Megvii-BaseDete
 yolox/models/{losses,yolo_head}.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import chex
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
 
 from ttd_jax.core.subgradients import absolute
+from ttd_jax.detection import boxes as box_lib
 from ttd_jax.detection.assignment import assign
-from ttd_jax.detection.boxes import (
-    Objects,
-    decode_centers,
-    flatten_levels,
-    make_anchors,
-    overlap,
-    to_centers,
-    to_corners,
-)
+from ttd_jax.detection.boxes import Objects
 from ttd_jax.detection.preparation import prepare
 
 WEIGHTS: Mapping[str, float] = {"iou": 5.0, "objectness": 1.0, "class": 1.0}
@@ -28,7 +22,9 @@ WEIGHTS: Mapping[str, float] = {"iou": 5.0, "objectness": 1.0, "class": 1.0}
 L1_WEIGHTS: Mapping[str, float] = {**WEIGHTS, "l1": 1.0}
 
 
-def loss_sums(raw, objects: Objects):
+def loss_sums(
+    raw: Sequence[chex.Array], objects: Objects
+) -> tuple[dict[str, chex.Array], chex.Array]:
     """The losses of one picture, summed over its predictions and not yet weighted.
 
     Args:
@@ -43,29 +39,31 @@ def loss_sums(raw, objects: Objects):
       batch by the foreground of all of it, or by one, as YOLOX does.
     """
     height, width = (side * 8 for side in raw[0].shape[-3:-1])
-    anchors, flat = make_anchors(height, width), flatten_levels(raw)
+    anchors, flat = box_lib.make_anchors(height, width), box_lib.flatten_levels(raw)
     chex.assert_rank(flat, 2)
     offsets, logits = flat[:, :4], flat[:, 4:]
-    centers = decode_centers(offsets, anchors)
+    centers = box_lib.decode_centers(offsets, anchors)
     found = assign(centers, logits, objects, anchors)
     truth = objects.boxes[found.objects]
     # The background is compared as one cell with itself: what it predicts, however large, could
     # give NaN times zero in the gradient.
     yes = found.foreground[:, None]
-    mine = to_corners(decode_centers(jnp.where(yes, offsets, 0.0), anchors))
+    mine = box_lib.to_corners(box_lib.decode_centers(jnp.where(yes, offsets, 0.0), anchors))
     truth = jnp.where(yes, truth, mine)
     classes = jax.nn.one_hot(objects.classes[found.objects], logits.shape[-1] - 1, dtype=flat.dtype)
     class_loss = _cross_entropy(logits[:, 1:], classes * found.overlaps[:, None])
     target = _raw_boxes(truth, anchors)
     return {
-        "iou": _sum(1 - jnp.square(overlap(mine, truth, epsilon=1e-16)), found.foreground),
+        "iou": _sum(1 - jnp.square(box_lib.overlap(mine, truth, epsilon=1e-16)), found.foreground),
         "objectness": jnp.sum(_cross_entropy(logits[:, 0], found.foreground.astype(flat.dtype))),
         "class": _sum(class_loss, yes),
         "l1": _sum(absolute(offsets - target), yes),
     }, jnp.sum(found.foreground, dtype=flat.dtype)
 
 
-def make_objective(module, inputs: str, *, l1: bool = False, foreground: float | None = None):
+def make_objective(
+    module: nn.Module, inputs: str, *, l1: bool = False, foreground: float | None = None
+) -> Callable:
     """The objective of training a detector, for one sample; `jax.vmap` makes batches of it.
 
     YOLOX divides the losses of a batch by the number of predictions that answer for an object in
@@ -96,7 +94,11 @@ def make_objective(module, inputs: str, *, l1: bool = False, foreground: float |
     return objective
 
 
-def weigh(sums, foreground, weights: Mapping[str, float] = WEIGHTS):
+def weigh(
+    sums: Mapping[str, chex.Array],
+    foreground: chex.Array | float,
+    weights: Mapping[str, float] = WEIGHTS,
+) -> dict[str, chex.Array]:
     """Each of the sums that has a weight, weighted and divided by `foreground`."""
     return {name: weight * sums[name] / foreground for name, weight in weights.items()}
 
@@ -112,6 +114,6 @@ def _cross_entropy(logits, targets):
 
 def _raw_boxes(corners, anchors):
     """What a prediction would have to be for its box to be `corners`: the inverse of decoding."""
-    centers = to_centers(corners)
+    centers = box_lib.to_centers(corners)
     middle = centers[..., :2] / anchors.strides - anchors.cells
     return jnp.concatenate([middle, jnp.log(centers[..., 2:] / anchors.strides + 1e-8)], axis=-1)

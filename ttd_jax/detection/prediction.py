@@ -1,19 +1,14 @@
 """The objects in a picture: a detector's predictions, decoded and rid of duplicates."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import chex
 import jax
 import jax.numpy as jnp
 from flax import struct
 
-from ttd_jax.detection.boxes import (
-    decode_centers,
-    flatten_levels,
-    make_anchors,
-    overlap,
-    to_corners,
-)
+from ttd_jax.detection import boxes as box_lib
 from ttd_jax.detection.preparation import prepare
 from ttd_jax.detectors.detector import Detector
 
@@ -91,7 +86,7 @@ def detect(
     return select(decode(raw), settings)
 
 
-def decode(raw) -> chex.Array:
+def decode(raw: Sequence[chex.Array]) -> chex.Array:
     """Raw levels as boxes and probabilities.
 
     Args:
@@ -102,12 +97,12 @@ def decode(raw) -> chex.Array:
       an object and, if one, of each class. A = 21 H W / 1024.
     """
     height, width = (side * 8 for side in raw[0].shape[-3:-1])
-    flat = flatten_levels(raw)
-    centers = decode_centers(flat[..., :4], make_anchors(height, width))
+    flat = box_lib.flatten_levels(raw)
+    centers = box_lib.decode_centers(flat[..., :4], box_lib.make_anchors(height, width))
     return jnp.concatenate([centers, jax.nn.sigmoid(flat[..., 4:])], axis=-1)
 
 
-def select(decoded, settings: DetectionSettings) -> Detections:
+def select(decoded: chex.Array, settings: DetectionSettings) -> Detections:
     """The objects among the predictions for one picture, without duplicates.
 
     Args:
@@ -122,7 +117,7 @@ def select(decoded, settings: DetectionSettings) -> Detections:
     scores = decoded[:, 4] * jnp.max(decoded[:, 5:], axis=-1)
     scores = jnp.where(scores >= settings.confidence, scores, -1.0)
     scores, order = jax.lax.top_k(scores, min(settings.candidates, len(scores)))
-    boxes, classes = to_corners(decoded[order, :4]), likeliest[order]
+    boxes, classes = box_lib.to_corners(decoded[order, :4]), likeliest[order]
     groups = jnp.zeros_like(classes) if settings.across_classes else classes
     kept = suppress(boxes, groups, scores >= 0, threshold=settings.overlap)
     strength, order = jax.lax.top_k(jnp.where(kept, scores, -1.0), min(settings.limit, len(scores)))
@@ -135,7 +130,9 @@ def select(decoded, settings: DetectionSettings) -> Detections:
     )
 
 
-def suppress(boxes, groups, mask, *, threshold):
+def suppress(
+    boxes: chex.Array, groups: chex.Array, mask: chex.Array, *, threshold: float
+) -> chex.Array:
     """Which boxes remain when each, strongest first, removes the weaker ones that it overlaps.
 
     The answer of that greedy loop is the only one in which exactly those boxes are gone that
@@ -151,20 +148,16 @@ def suppress(boxes, groups, mask, *, threshold):
     Returns:
       bool[K].
     """
-    rivals = overlap(boxes[:, None], boxes[None]) > threshold
+    rivals = box_lib.overlap(boxes[:, None], boxes[None]) > threshold
     rivals &= groups[:, None] == groups[None]
     stronger = jnp.triu(rivals, 1)  # [i, j]: i would remove j
 
     def rule(kept):
         return mask & ~jnp.any(stronger & kept[:, None], axis=0)
 
-    def unsettled(state):
-        kept, before = state
-        return jnp.any(kept != before)
-
-    def apply_once(state):
-        kept, _ = state
-        return rule(kept), kept
-
-    kept, _ = jax.lax.while_loop(unsettled, apply_once, (rule(mask), mask))
+    kept, _ = jax.lax.while_loop(
+        lambda state: jnp.any(state[0] != state[1]),
+        lambda state: (rule(state[0]), state[0]),
+        (rule(mask), mask),
+    )
     return kept

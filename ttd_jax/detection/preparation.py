@@ -1,12 +1,14 @@
 """Pictures in the domain of a detector."""
 
+import chex
 import jax.numpy as jnp
 
 from ttd_jax.core.color import IMAGENET_MEAN, IMAGENET_STD
 from ttd_jax.detectors.detector import INPUTS
+from ttd_jax.errors import check_choice
 
 
-def prepare(picture, inputs: str):
+def prepare(picture: chex.Array, inputs: str) -> chex.Array:
     """A picture in the domain of a detector; pure and differentiable.
 
     Args:
@@ -20,10 +22,8 @@ def prepare(picture, inputs: str):
     Raises:
       ValueError: unknown `inputs`.
     """
+    check_choice("inputs", inputs, INPUTS)
     if inputs == "bgr":
         return picture[..., ::-1] * 255
-    if inputs == "imagenet":
-        return (picture - jnp.array(IMAGENET_MEAN, picture.dtype)) / jnp.array(
-            IMAGENET_STD, picture.dtype
-        )
-    raise ValueError(f"inputs must be one of {INPUTS}, got {inputs!r}")
+    mean, deviation = (jnp.array(a, picture.dtype) for a in (IMAGENET_MEAN, IMAGENET_STD))
+    return (picture - mean) / deviation

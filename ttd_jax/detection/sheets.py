@@ -8,6 +8,7 @@ from ttd_jax.detection.draw import draw
 from ttd_jax.detection.inputs import Inputs
 from ttd_jax.detection.tables import found_in, truth_in
 from ttd_jax.files import write_whole
+from ttd_jax.pictures.examples import Example
 from ttd_jax.pictures.images import encode_picture
 from ttd_jax.report.caption import titled
 from ttd_jax.report.sheet import grid, resize
@@ -19,7 +20,7 @@ _COLUMNS = 2
 def draw_scenes(
     result: Mapping,
     records: Sequence[Mapping],
-    examples,
+    examples: Sequence[Example],
     inputs: Inputs,
     folder: pathlib.Path,
     *,
@@ -38,19 +39,18 @@ def draw_scenes(
     Raises:
       OSError: a file cannot be written.
     """
-    positions = {record["image"]: index for index, record in enumerate(records)}
+    known = {record["image"]: (index, record) for index, record in enumerate(records)}
     for old in folder.glob("[0-9]*_*.png"):
         number, _, image = old.stem.partition("_")
         if number.isdigit() and image in examples.names:
             old.unlink()
     for number, scene in enumerate(result["scenes"][:limit], 1):
         folder.mkdir(parents=True, exist_ok=True)
-        index = positions[scene["image"]]
-        pictures = inputs.pictures(examples[index])
-        panels = []
-        for name, picture in pictures.items():
-            found = found_in(records[index], name, result["shown"])
-            panels.append(_panel(name, picture, truth_in(records[index]), found))
+        index, record = known[scene["image"]]
+        panels = [
+            _panel(name, picture, truth_in(record), found_in(record, name, result["shown"]))
+            for name, picture in inputs.pictures(examples[index]).items()
+        ]
         rows = [panels[i : i + _COLUMNS] for i in range(0, len(panels), _COLUMNS)]
         sheet = encode_picture(grid(rows), ".png")
         write_whole(folder / f"{number:02}_{scene['image']}.png", sheet)

@@ -60,7 +60,7 @@ def replace_classes(
                 columns.append((kernels[:, known.index(old)], biases[known.index(old)]))
         flat[f"{path}/kernel"] = jnp.stack([column for column, _ in columns], axis=-1)
         flat[f"{path}/bias"] = jnp.stack([bias for _, bias in columns])
-    return Detector(
+    return detector.replace(
         variables=traverse_util.unflatten_dict(flat, sep="/"),
         module=detector.module.clone(num_classes=len(classes)),
         settings=settings,

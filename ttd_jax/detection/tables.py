@@ -12,6 +12,8 @@ from ttd_jax.report.markdown import table
 # Side of a square, in pixels, below which an object is small and above which it is large.
 _SMALL, _LARGE = 32, 96
 _SHOWN = 20  # scenes in the table of changes
+_OVERALL = ("input", "AP50", "AP50:95", "AP75", "precision", "recall", "F1", "threshold")
+_BY_CLASS = ("input", "class", "objects", "AP50", "AP50:95", "precision", "recall")
 
 
 def truth_in(record: Mapping) -> Truth:
@@ -86,6 +88,25 @@ def markdown(result: Mapping) -> str:
     """All inputs, then by class, by size, and the scenes that change."""
     settings, inputs = result["settings"], result["inputs"]
     height, width = settings["size"]
+    overall = [
+        [
+            name,
+            *_cells(one["figures"], ("AP50", "AP", "AP75")),
+            *_cells(one["best"], ("precision", "recall", "f1", "threshold")),
+        ]
+        for name, one in inputs.items()
+    ]
+    by_class = [
+        [
+            *(name, kind, count),
+            *_cells(one["per_class"][kind], ("AP50", "AP")),
+            *_cells(one["best_per_class"][kind], ("precision", "recall")),
+        ]
+        for kind, count in result["per_class"].items()
+        for name, one in inputs.items()
+    ]
+    sizes = [f"AP_{size}" for size in result["per_size"]]
+    by_size = [[name, *_cells(one["figures"], sizes)] for name, one in inputs.items()]
     lines = [
         f"# Objects found in {settings['dataset']}, {settings['split']}",
         "",
@@ -93,44 +114,15 @@ def markdown(result: Mapping) -> str:
         f"objects; {settings['detector']['model']} at {width}x{height}. Precision and recall are "
         "those where F1 is largest, at IoU 0.5, at a threshold of each input's own.",
         "",
-        *table(
-            ("input", "AP50", "AP50:95", "AP75", "precision", "recall", "F1", "threshold"),
-            (
-                (
-                    name,
-                    *(_figure(one["figures"][key]) for key in ("AP50", "AP", "AP75")),
-                    *_best(one["best"], ("precision", "recall", "f1", "threshold")),
-                )
-                for name, one in inputs.items()
-            ),
-        ),
+        *table(_OVERALL, overall),
         "",
         "## By class",
         "",
-        *table(
-            ("input", "class", "objects", "AP50", "AP50:95", "precision", "recall"),
-            (
-                (
-                    name,
-                    kind,
-                    count,
-                    *(_figure(one["per_class"][kind][key]) for key in ("AP50", "AP")),
-                    *_best(one["best_per_class"][kind], ("precision", "recall")),
-                )
-                for kind, count in result["per_class"].items()
-                for name, one in inputs.items()
-            ),
-        ),
+        *table(_BY_CLASS, by_class),
         "",
         "## AP50:95 by size",
         "",
-        *table(
-            ("input", *(f"{size} ({count})" for size, count in result["per_size"].items())),
-            (
-                (name, *(_figure(one["figures"][f"AP_{size}"]) for size in result["per_size"]))
-                for name, one in inputs.items()
-            ),
-        ),
+        *table(["input", *(f"{k} ({n})" for k, n in result["per_size"].items())], by_size),
         *_changes(result),
     ]
     return "\n".join(lines) + "\n"
@@ -174,20 +166,19 @@ def _changes(result):
     ]
     if not changed:
         return lines
-    kinds = ("found", "false alarms")
-    head = ("image", "objects", *(f"{kind}, {name}" for kind in kinds for name in (first, second)))
-    return [*lines, "", *table(head, (_counts(one, first, second) for one in changed[:_SHOWN]))]
+    head = [f"{kind}, {name}" for kind in ("found", "false alarms") for name in (first, second)]
+    rows = [
+        (
+            *(scene["image"], scene["objects"]),
+            *(len(scene["found"][name]) for name in (first, second)),
+            *(scene["false_alarms"][name] for name in (first, second)),
+        )
+        for scene in changed[:_SHOWN]
+    ]
+    return [*lines, "", *table(["image", "objects", *head], rows)]
 
 
-def _counts(scene, first, second):
-    found = (len(scene["found"][name]) for name in (first, second))
-    false_alarms = (scene["false_alarms"][name] for name in (first, second))
-    return scene["image"], scene["objects"], *found, *false_alarms
-
-
-def _figure(value):
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _best(best, keys):
-    return tuple("-" if best is None else _figure(best[key]) for key in keys)
+def _cells(figures, keys):
+    """Some of the figures, '-' for those that could not be measured."""
+    values = [figures and figures[key] for key in keys]
+    return ["-" if value is None else f"{value:.3f}" for value in values]

@@ -38,7 +38,7 @@ class Validation:
     search: Search
     process: int = 0
 
-    def measure(self, objective: Callable, variables) -> tuple[Mapping, np.ndarray | None]:
+    def measure(self, objective: Callable, variables: Mapping) -> tuple[Mapping, np.ndarray | None]:
         """Figures of the held-back scenes.
 
         Args:

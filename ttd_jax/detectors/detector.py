@@ -6,7 +6,7 @@ from typing import Any
 from flax import struct
 
 from ttd_jax.detectors.yolox import YOLOX
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, check_choice
 from ttd_jax.networks.spec import NetworkSpec
 
 # Preprocessing generations: BGR in 0..255, or RGB standardized with ImageNet's statistics.
@@ -49,9 +49,9 @@ class DetectorSettings:
         object.__setattr__(self, "size", tuple(self.size))
         if not self.classes:
             raise UserError("a detector needs at least one class")
-        if self.inputs not in INPUTS:
-            raise UserError(f"inputs must be one of {INPUTS}, got {self.inputs!r}")
-        if len(self.size) != 2 or any(side < 32 or side % 32 for side in self.size):
+        check_choice("inputs", self.inputs, INPUTS)
+        fits = [isinstance(side, int) and side > 0 and side % 32 == 0 for side in self.size]
+        if len(fits) != 2 or not all(fits):
             raise UserError(f"size must be two multiples of 32, got {self.size}")
 
 

@@ -2,19 +2,10 @@
 
 import functools
 
-from ttd_jax.networks.layout import (
-    CONV,
-    DENSE,
-    Layout,
-    Target,
-    Transform,
-    batch_norm,
-    biased,
-    plain,
-)
+from ttd_jax.networks.layout import CONV, DENSE, Layout, Target, batch_norm, biased, plain
 
 
-def _unit(torch_prefix: str, path: str, transform: Transform = DENSE) -> dict[str, Target]:
+def _unit(torch_prefix: str, path: str, transform=DENSE) -> dict[str, Target]:
     """A convolution of YOLOX with its BatchNorm."""
     return {
         **plain(f"{torch_prefix}.conv", f"{path}/conv", transform),

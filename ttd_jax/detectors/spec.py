@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ttd_jax.detectors import layout
-from ttd_jax.detectors.detector import COCO_CLASSES, Detector, DetectorSettings
+from ttd_jax.detectors.detector import Detector, DetectorSettings
 from ttd_jax.detectors.yolox import YOLOX
 from ttd_jax.networks.layout import Layout
 from ttd_jax.networks.spec import NetworkSpec, register_network
@@ -51,34 +51,29 @@ class DetectorSpec(NetworkSpec):
         return dataclasses.replace(self.settings, classes=names)
 
 
-def _register(suffix: str, layout: Layout, *, width: float, depth: float, size: int = 640, **known):
-    inputs = known.pop("inputs", "bgr")
-    depthwise = known.pop("depthwise", False)
-    register_network(
-        DetectorSpec(
-            name=f"yolox_{suffix}",
-            build=functools.partial(YOLOX, width=width, depth=depth, depthwise=depthwise),
-            layout=layout,
-            settings=DetectorSettings(classes=COCO_CLASSES, inputs=inputs, size=(size, size)),
-            license="Apache-2.0",
-            paper="Ge et al., YOLOX, arXiv:2107.08430 (2021)",
-            min_size=YOLOX.min_size,
-            **{"checkpoint": f"yolox_{suffix}.pth", "note": "finds objects: it fuses nothing"}
-            | known,
-        )
+_LEGACY = "YOLOX 0.1.0 of July 2021: takes standardized RGB where later ones take BGR"
+
+
+def _register(suffix: str, layout: Layout, size: int = 640, inputs: str = "bgr", **build):
+    legacy = inputs == "imagenet"
+    spec = DetectorSpec(
+        name=f"yolox_{suffix}",
+        build=functools.partial(YOLOX, **build),
+        layout=layout,
+        settings=DetectorSettings(inputs=inputs, size=(size, size)),
+        license="Apache-2.0",
+        paper="Ge et al., YOLOX, arXiv:2107.08430 (2021)",
+        min_size=YOLOX.min_size,
+        checkpoint=None if legacy else f"yolox_{suffix}.pth",
+        note=_LEGACY if legacy else "finds objects: it fuses nothing",
     )
+    register_network(spec)
 
 
 _NANO = {"layout": layout.NANO, "width": 0.25, "depth": 0.33, "depthwise": True, "size": 416}
 
 _register("nano", **_NANO)
-_register(
-    "nano_legacy",
-    **_NANO,
-    inputs="imagenet",
-    checkpoint=None,
-    note="YOLOX 0.1.0 of July 2021: takes standardized RGB where later ones take BGR",
-)
+_register("nano_legacy", **_NANO, inputs="imagenet")
 _register("tiny", layout.SMALL, width=0.375, depth=0.33, size=416)
 _register("s", layout.SMALL, width=0.5, depth=0.33)
 _register("m", layout.MEDIUM, width=0.75, depth=0.67)

@@ -4,6 +4,7 @@ Source: Ge et al., "YOLOX: Exceeding YOLO Series in 2021", arXiv:2107.08430; lay
 Megvii-BaseDetection/YOLOX, yolox/models.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -13,15 +14,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from ttd_jax.detectors.yolox_blocks import (
-    Conv,
-    Conv3x3,
-    ConvSettings,
-    CrossStage,
-    Focus,
-    SpatialPyramid,
-    upsample,
-)
+from ttd_jax.detectors import yolox_blocks as blocks
+from ttd_jax.detectors.yolox_blocks import Conv, Conv3x3, ConvSettings, CrossStage
 from ttd_jax.errors import UserError
 
 STRIDES = (8, 16, 32)
@@ -39,17 +33,18 @@ class Darknet(nn.Module):
     @nn.compact
     def __call__(self, x: chex.Array, *, train: bool = False) -> tuple[chex.Array, ...]:
         """f32[..., H, W, 3] to three of f32[..., H / s, W / s, channels], finest first."""
-        base, blocks = int(self.width * 64), max(round(self.depth * 3), 1)
-        x = Focus(base, self.settings, name="stem")(x, train=train)
+        base, depth = int(self.width * 64), max(round(self.depth * 3), 1)
+        x = blocks.Focus(base, self.settings, name="stem")(x, train=train)
         found = []
         for level, repeats in zip(range(2, 6), (1, 3, 3, 1), strict=True):
             features, last = base * 2 ** (level - 1), level == 5
             down = Conv3x3(features, 2, self.settings, name=f"dark{level}_down")
             x = down(x, train=train)
             if last:
-                x = SpatialPyramid(features, self.settings, name="dark5_pyramid")(x, train=train)
+                pool = blocks.SpatialPyramid(features, self.settings, name="dark5_pyramid")
+                x = pool(x, train=train)
             stage = CrossStage(
-                features, repeats * blocks, not last, self.settings, name=f"dark{level}_stage"
+                features, repeats * depth, not last, self.settings, name=f"dark{level}_stage"
             )
             x = stage(x, train=train)
             found.append(x)
@@ -87,8 +82,8 @@ class Pyramid(nn.Module):
             return jnp.concatenate(parts, axis=-1)
 
         coarse = reduce(coarse, 1, "lateral")
-        middle = reduce(stage(join(upsample(coarse), middle), 1, "up_middle"), 0, "reduce")
-        fine = stage(join(upsample(middle), fine), 0, "up_fine")
+        middle = reduce(stage(join(blocks.upsample(coarse), middle), 1, "up_middle"), 0, "reduce")
+        fine = stage(join(blocks.upsample(middle), fine), 0, "up_fine")
         middle = stage(join(shrink(fine, 0, "shrink_fine"), middle), 1, "down_middle")
         coarse = stage(join(shrink(middle, 1, "shrink_middle"), coarse), 2, "down_coarse")
         return fine, middle, coarse
@@ -114,19 +109,12 @@ class Head(nn.Module):
                 out = conv(out, train=train)
             return out
 
-        def predict(x, count, name, bias=0.0):
-            layer = nn.Dense(
-                count,
-                precision=self.settings.precision,
-                bias_init=nn.initializers.constant(bias),
-                name=name,
-            )
-            return layer(x)
-
+        dense = functools.partial(nn.Dense, precision=self.settings.precision)
+        rare = functools.partial(dense, bias_init=nn.initializers.constant(PRIOR))
         regression = branch("box")
-        box = predict(regression, 4, "box")
-        objectness = predict(regression, 1, "objectness", PRIOR)
-        classes = predict(branch("class"), self.num_classes, "class", PRIOR)
+        box = dense(4, name="box")(regression)
+        objectness = rare(1, name="objectness")(regression)
+        classes = rare(self.num_classes, name="class")(branch("class"))
         return jnp.concatenate([box, objectness, classes], axis=-1)
 
 

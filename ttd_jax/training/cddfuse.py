@@ -7,6 +7,9 @@ Source: Zhao et al., "CDDFuse", CVPR 2023, eqs. 5-11; weights and details from t
 released training script.
 """
 
+from collections.abc import Mapping
+
+import chex
 import jax.numpy as jnp
 
 from ttd_jax.training import losses
@@ -22,7 +25,7 @@ PHASE_ONE_WEIGHTS = {
 PHASE_TWO_WEIGHTS = {"intensity": 1.0, "gradient": 10.0, "decomposition": 2.0}
 
 
-def decomposition(base, detail):
+def decomposition(base: chex.Array, detail: chex.Array) -> chex.Array:
     """Base features of two sources should correlate and details should not: d^2 / (1.01 + b).
 
     Not linear in its arguments. The authors' script takes both as means over a batch; training
@@ -36,7 +39,7 @@ def decomposition(base, detail):
     return jnp.square(detail) / (1.01 + base)
 
 
-def decomposition_terms(features):
+def decomposition_terms(features: Mapping[str, chex.Array]) -> dict[str, chex.Array]:
     """The `decomposition` of one sample, and both correlations."""
     base, detail = (losses.correlation(*features[branch]) for branch in ("base", "detail"))
     return {
@@ -46,7 +49,13 @@ def decomposition_terms(features):
     }
 
 
-def phase_one_terms(sources, rebuilt, features, *, ssim_form="legacy"):
+def phase_one_terms(
+    sources: chex.Array,
+    rebuilt: chex.Array,
+    features: Mapping[str, chex.Array],
+    *,
+    ssim_form: str = "legacy",
+) -> dict[str, chex.Array]:
     """Phase I: how well each source is rebuilt from its own features, and how they divide.
 
     The gradient counts for the first source only, as in the authors' script.
@@ -69,7 +78,7 @@ def phase_one_terms(sources, rebuilt, features, *, ssim_form="legacy"):
     return terms | decomposition_terms(features)
 
 
-def fusion_terms(fused, sources):
+def fusion_terms(fused: chex.Array, sources: chex.Array) -> dict[str, chex.Array]:
     """The brightest source and the strongest edge should survive, at every pixel.
 
     Args:
@@ -87,7 +96,9 @@ def fusion_terms(fused, sources):
     }
 
 
-def phase_two_terms(fused, sources, features):
+def phase_two_terms(
+    fused: chex.Array, sources: chex.Array, features: Mapping[str, chex.Array]
+) -> dict[str, chex.Array]:
     """Phase II: the fused image against both sources, and how the features divide.
 
     Args:

@@ -1,6 +1,7 @@
 """Checkpoints of a run: everything that it needs to go on as if it had never stopped."""
 
 import dataclasses
+import operator
 import pathlib
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from ttd_jax.errors import UserError, explain_os_errors
 
 FOLDER = "checkpoints"
-_STATE, _PROGRESS, _FIGURE = "state", "progress", "figure"
+_FIGURE = "figure"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,9 +49,7 @@ class Checkpoints:
 
         self._ocp = ocp
 
-        def figure(metrics):
-            return metrics[_FIGURE]
-
+        figure = operator.itemgetter(_FIGURE)
         best = policies.BestN(
             get_metric_fn=figure,
             reverse=better == "down",
@@ -66,7 +65,7 @@ class Checkpoints:
         )
         with explain_os_errors(workdir):
             self._manager = ocp.CheckpointManager(
-                (workdir / FOLDER).absolute(), options=options, item_names=(_STATE, _PROGRESS)
+                (workdir / FOLDER).absolute(), options=options, item_names=("state", "progress")
             )
 
     @property
@@ -92,25 +91,19 @@ class Checkpoints:
         if checkpoint.step in self._manager.all_steps():
             return
         arguments = self._ocp.args
+        content = arguments.Composite(
+            state=arguments.PyTreeSave(jax.tree.map(np.asarray, checkpoint.state)),
+            progress=arguments.JsonSave({"position": checkpoint.position}),
+        )
+        metrics = None if figure is None else {_FIGURE: figure}
         mend = "free some space, then run again with --resume"
         with explain_os_errors(self._manager.directory, mend):
             try:
-                self._manager.save(
-                    checkpoint.step,
-                    args=arguments.Composite(
-                        **{
-                            _STATE: arguments.PyTreeSave(
-                                jax.tree.map(np.asarray, checkpoint.state)
-                            ),
-                            _PROGRESS: arguments.JsonSave({"position": checkpoint.position}),
-                        }
-                    ),
-                    metrics=None if figure is None else {_FIGURE: figure},
-                )
+                self._manager.save(checkpoint.step, args=content, metrics=metrics)
             except ValueError as error:  # tensorstore's name for a full disk
                 raise OSError(None, str(error).splitlines()[0][:200]) from error
 
-    def restore(self, step: int, like) -> Checkpoint:
+    def restore(self, step: int, like: Any) -> Checkpoint:
         """The checkpoint of `step`; its state structured like the tree `like`.
 
         Raises:
@@ -118,23 +111,19 @@ class Checkpoints:
         """
         ocp, arguments = self._ocp, self._ocp.args
         as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), like)
+        wanted = arguments.Composite(
+            state=arguments.PyTreeRestore(like, restore_args=as_numpy),
+            progress=arguments.JsonRestore(),
+        )
         try:
-            found = self._manager.restore(
-                step,
-                args=arguments.Composite(
-                    **{
-                        _STATE: arguments.PyTreeRestore(like, restore_args=as_numpy),
-                        _PROGRESS: arguments.JsonRestore(),
-                    }
-                ),
-            )
-            state = jax.tree.map(_fit, like, found[_STATE])
+            found = self._manager.restore(step, args=wanted)
+            state = jax.tree.map(_fit, like, found["state"])
         except Exception as error:  # orbax and tensorstore raise a dozen kinds for damaged files
             raise UserError(
                 f"{self._manager.directory / str(step)}: damaged checkpoint: remove this folder "
                 "and run again with --resume"
             ) from error
-        return Checkpoint(step, state, found[_PROGRESS]["position"])
+        return Checkpoint(step, state, found["progress"]["position"])
 
     def close(self):
         """Ends its threads."""

@@ -1,32 +1,31 @@
 """A fine-tuning from its configuration to weights that every other command takes."""
 
-import dataclasses
 import pathlib
 
 import jax
 import jax.numpy as jnp
+from ml_collections import ConfigDict
 
-from ttd_jax.errors import UserError
-from ttd_jax.networks import ClassifierSpec, Model, lookup
+from ttd_jax.errors import check_choice, naming
+from ttd_jax.networks import ClassifierSpec, lookup
+from ttd_jax.training.data import find_data
+from ttd_jax.training.folder import RunFolder
 from ttd_jax.training.initial import INITIAL
-from ttd_jax.training.material import Material, find_material
+from ttd_jax.training.loop import Training
+from ttd_jax.training.objectives import needed_keys
 from ttd_jax.training.phases import make_phases
-from ttd_jax.training.run import (
-    Outcome,
-    as_plain,
-    check_numbers,
-    find_run,
-    make_training,
-    settings_of,
-    train,
-)
-from ttd_jax.training.settings import keep_settings
+from ttd_jax.training.run import Outcome, as_plain, check_numbers, settings_of, train
 from ttd_jax.training.validation import Validation, figure_names
 from ttd_jax.weights import store
 
 
 def finetune(
-    config, workdir: pathlib.Path, *, resume: bool = False, process: int = 0, processes: int = 1
+    config: ConfigDict,
+    workdir: pathlib.Path,
+    *,
+    resume: bool = False,
+    process: int = 0,
+    processes: int = 1,
 ) -> Outcome:
     """Trains a model as a configuration says, or goes on with a run that was stopped.
 
@@ -41,67 +40,45 @@ def finetune(
       UserError: unknown names, missing weights or data, unreadable pictures, other settings in
         `workdir`, or a training that diverged.
     """
-    begun = find_run(workdir, resume=resume)
+    folder = RunFolder.find(workdir, resume=resume, share=(process, processes))
     model, start = _start(config)
     classifier = store.load(config.classifier, kind=ClassifierSpec) if config.classifier else None
     phases = make_phases(as_plain(config.phases), model, classifier)
-    better = _figures(config)
+    with naming("config.metrics"):
+        better = figure_names(config.metrics)
     check_numbers(config, better)
-    needs = {key for phase in phases for key in phase.needs}
-    material = find_material(config, model.spec, needs=needs, share=(process, processes))
+    needs = {key for phase in phases for key in needed_keys(phase.name, phase.options)}
+    data = find_data(config, model.spec, needs=needs, share=folder.share)
     settings = {
         "config": settings_of(config),
         "start": start,
         "classifier": classifier and store.read_manifest(config.classifier)["sha256"],
-        "data": {"names": list(config.datasets), "sha256": material.sha256},
+        "data": {"names": list(config.datasets), "sha256": data.sha256},
     }
-    keep_settings(workdir, settings, begun=begun, writes=process == 0)
-    training = make_training(
-        config,
-        workdir,
-        phases,
-        lambda phase: material.scenes,
-        validation=_validation(config, model, material, (process, processes)),
-        better=better[config.best],
-        process=process,
-        processes=processes,
-    )
-    export = _Export(
-        path=workdir / model.spec.name,
+    folder.keep(settings)
+    validation = data.held_back and Validation(
+        scenes=data.held_back,
+        crop=config.validation_crop,
         model=model,
-        settings=settings,
-        writes=process == 0,
-        license=config.license,
-        note=config.note,
+        names=tuple(config.metrics),
+        share=folder.share,
     )
-    return train(training, model.variables, export, final=config.final)
+    training = Training(
+        config=config,
+        folder=folder,
+        phases=phases,
+        sampler=lambda phase: data.scenes,
+        validation=validation,
+        better=better[config.best],
+    )
 
+    def save(path, variables, origin):
+        source = {"license": config.license or start["license"], "training": origin}
+        if config.note:
+            source["note"] = config.note
+        store.save(path, model.replace(variables=variables), source=source, overwrite=True)
 
-@dataclasses.dataclass(frozen=True)
-class _Export:
-    """See `ttd_jax.training.run.Export`."""
-
-    path: pathlib.Path
-    model: Model
-    settings: dict
-    writes: bool
-    license: str
-    note: str
-
-    @property
-    def exists(self):
-        return (self.path / store.MANIFEST).is_file()
-
-    def write(self, checkpoint):
-        if not self.writes:
-            return
-        trained = self.model.replace(variables=jax.device_get(checkpoint.state.variables))
-        source = {
-            "license": self.license or self.settings["start"]["license"],
-            **({"note": self.note} if self.note else {}),
-            "training": {**self.settings, "step": checkpoint.step},
-        }
-        store.save(self.path, trained, source=source, overwrite=True)
+    return train(training, model.variables, settings, model.spec.name, save)
 
 
 def _start(config):
@@ -115,32 +92,8 @@ def _start(config):
     module = spec.build(precision=config.precision)
     key = jax.random.key(config.seed)
     variables = jax.jit(module.init)(key, jnp.zeros(spec.input_shape))
-    if config.initial not in INITIAL:
-        raise UserError(f"config.initial={config.initial!r}: must be one of {', '.join(INITIAL)}")
-    try:
+    check_choice("config.initial", config.initial, INITIAL)
+    with naming(f"config.initial={config.initial!r}"):
         variables = INITIAL[config.initial](variables, module)
-    except ValueError as error:
-        raise UserError(f"config.initial={config.initial!r}: {error}") from error
     origin = {"sha256": None, "license": "of the one who trained them: begun with random weights"}
     return spec.bind(variables, precision=config.precision), origin
-
-
-def _figures(config):
-    try:
-        return figure_names(config.metrics)
-    except UserError as error:
-        raise UserError(f"config.metrics: {error}") from error
-
-
-def _validation(config, model, material: Material, place):
-    if material.held_back is None:
-        return None
-    process, processes = place
-    return Validation(
-        scenes=material.held_back,
-        crop=config.validation_crop,
-        model=model,
-        names=tuple(config.metrics),
-        process=process,
-        processes=processes,
-    )

@@ -4,6 +4,9 @@ Source: Zhang et al., IFCNN, Information Fusion 54, 2020, section 3.2: a pixel l
 by a perceptual one, the distance of the features of a classification network.
 """
 
+from collections.abc import Callable
+
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -13,7 +16,9 @@ WEIGHTS = {"pixel": 1.0}
 PERCEPTUAL_WEIGHTS = {"pixel": 1.0, "perceptual": 1.0}
 
 
-def terms(fused, truth, perceive=None):
+def terms(
+    fused: chex.Array, truth: chex.Array, perceive: Callable | None = None
+) -> dict[str, chex.Array]:
     """IFCNN's terms of one sample.
 
     Args:

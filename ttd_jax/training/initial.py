@@ -9,6 +9,7 @@ into the weights of an IFCNN is ours.
 """
 
 import itertools
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +22,7 @@ _GAIN = {"max": (1.0, 1.0), "mean": (2.0, 1.0), "sum": (1.0, 0.5)}  # of the ban
 _OTHERS = 0.3  # of the usual spread, for channels without a band
 
 
-def bands(variables, module: Network):
+def bands(variables: Mapping, module: Network) -> Mapping:
     """Variables of an IFCNN that fuses band by band.
 
     Args:

@@ -4,6 +4,7 @@ import json
 import pathlib
 
 import numpy as np
+from flax import traverse_util
 
 from ttd_jax.errors import explain_os_errors
 from ttd_jax.files import read_json_lines, write_whole
@@ -44,7 +45,7 @@ class Logs:
         record = {"kind": kind, "step": step, **figures}
         with explain_os_errors(self._path), self._path.open("a") as lines:
             lines.write(json.dumps(record) + "\n")
-        for name, value in flatten(figures):
+        for name, value in traverse_util.flatten_dict(figures, sep="/").items():
             if isinstance(value, int | float):
                 self._events.add_scalar(f"{kind}/{name}", value, step)
 
@@ -57,12 +58,3 @@ class Logs:
         """Ends the event file."""
         if self._events is not None:
             self._events.close()
-
-
-def flatten(figures: dict, prefix: str = ""):
-    """`(name, value)` of every leaf of nested dicts; names joined by '/'."""
-    for name, value in figures.items():
-        if isinstance(value, dict):
-            yield from flatten(value, f"{prefix}{name}/")
-        else:
-            yield prefix + name, value

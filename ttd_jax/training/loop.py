@@ -2,20 +2,23 @@
 
 import contextlib
 import dataclasses
-import pathlib
+import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
+from flax import traverse_util
 
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.pictures.images import encode_picture
 from ttd_jax.report.progress import progress
 from ttd_jax.training import stopping
 from ttd_jax.training.checkpointing import Checkpoint, Checkpoints
-from ttd_jax.training.logs import Logs, flatten
+from ttd_jax.training.folder import RunFolder
+from ttd_jax.training.logs import Logs
 from ttd_jax.training.phases import Phase
-from ttd_jax.training.pipeline import Pipeline, deal
+from ttd_jax.training.pipeline import Pipeline, shard
 from ttd_jax.training.step import make_step
 from ttd_jax.training.validation import Validation
 
@@ -34,60 +37,45 @@ class NotFiniteError(UserError):
         self.last = last
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Cadence:
-    """How often what happens, in steps; 0 for never, except at the end of a phase.
-
-    Attributes:
-      log: a record in the logs.
-      validate: held-back scenes are scored, and a checkpoint is saved.
-      checkpoint: a checkpoint is saved.
-    """
-
-    log: int = 10
-    validate: int = 500
-    checkpoint: int = 500
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Training:
     """A run of several phases, and what it needs beside them.
 
     Attributes:
+      config: what every training is told: `batch_size`, samples of a step, of all processes;
+        `accumulate`, its micro-batches; `seed` of everything that is drawn; how often what happens,
+        in steps, 0 for never except at the end of a phase: `log_every` a record in the logs,
+        `checkpoint_every` a checkpoint, `validate_every` both scores and a checkpoint; `keep`, how
+        many of the newest checkpoints; `best`, the figure that the best one is chosen by; `final`,
+        which checkpoint is the result.
+      folder: of the run.
       phases: one after the other; each begins with the parameters the last one ended with.
-      pipeline: makes the pipeline of this process's samples for a phase. Those of all phases have
-        one order: a later one goes on where the last one ended.
-      batch_size: samples of a step, of all processes.
-      accumulate: micro-batches of a step.
-      cadence: how often what happens.
-      checkpoints: of the run.
+      sampler: of a phase; see `Pipeline`. The samples of all phases have one order: a later one
+        goes on where the last one ended.
       validation: None for none.
-      best: the figure that the best checkpoint is chosen by; see `figure_names`.
-      workdir: for the logs and the sheets.
-      writes: whether this process is the one that writes them.
-      devices: of this process.
+      better: 'up' or 'down': which way the figure `config.best` is better.
     """
 
+    config: Any
+    folder: RunFolder
     phases: tuple[Phase, ...]
-    pipeline: Callable[[Phase], Pipeline]
-    batch_size: int
-    accumulate: int
-    cadence: Cadence
-    checkpoints: Checkpoints
+    sampler: Callable[[Phase], Callable]
     validation: Validation | None
-    best: str
-    workdir: pathlib.Path
-    writes: bool
-    devices: Sequence
+    better: str
 
-    def restore(self, variables) -> Checkpoint:
+    @functools.cached_property
+    def checkpoints(self) -> Checkpoints:
+        """Those of the run, opened when they are first asked for."""
+        return Checkpoints(self.folder.path, newest=self.config.keep, better=self.better)
+
+    def restore(self, variables: Mapping) -> Checkpoint:
         """Where the run stands: its newest checkpoint, or the beginning with these variables."""
         newest = self.checkpoints.newest
         if newest is None:
             return Checkpoint(0, self.phases[0].begin(variables)[0], 0)
         return self.restore_step(newest, variables)
 
-    def restore_step(self, step: int, variables) -> Checkpoint:
+    def restore_step(self, step: int, variables: Mapping) -> Checkpoint:
         """The checkpoint of `step`; `variables` are any of the network."""
         phase = next(phase for phase in self.phases if step <= phase.end)
         return self.checkpoints.restore(step, phase.begin(variables)[0])
@@ -106,12 +94,13 @@ class Training:
           NotFiniteError: the training diverged.
           UserError: an unreadable picture, a full disk.
         """
-        logs = Logs(self.workdir, step=now.step or -1, writes=self.writes)
+        writes, images = self.folder.writes, self.config.batch_size
+        logs = Logs(self.folder.path, step=now.step or -1, writes=writes)
         bar = progress(
-            total=self.phases[-1].end * self.batch_size,
+            total=self.phases[-1].end * images,
             unit="image",
-            initial=now.step * self.batch_size,
-            disable=None if self.writes else True,
+            initial=now.step * images,
+            disable=None if writes else True,
         )
         reason = stopping.NOT
         try:
@@ -120,7 +109,7 @@ class Training:
             for phase in self.phases:
                 if now.step < phase.end and not reason:
                     bar.set_description(phase.name)
-                    with contextlib.closing(self.pipeline(phase)) as pipeline:
+                    with contextlib.closing(self._pipeline(phase)) as pipeline:
                         pipeline.seek(now.position)
                         now, reason = self._run_phase(phase, pipeline, now, stop, bar, logs)
         finally:
@@ -147,26 +136,37 @@ class Training:
                 raise NotFiniteError(_not_finite(step, figures), now)
             now = Checkpoint(step, state, reached)
             bar.set_postfix(loss=f"{figures['loss']:.4g}", refresh=False)
-            bar.update(self.batch_size)
-            if _due(self.cadence.log, step, phase):
-                figures["images_per_second"] = clock.rate(step) * self.batch_size
+            bar.update(self.config.batch_size)
+            if _due(self.config.log_every, step, phase):
+                figures["images_per_second"] = clock.rate(step) * self.config.batch_size
                 logs.write("train", step, {"phase": phase.name, **figures})
             figure = None
-            if validated := _due(self.cadence.validate, step, phase):
+            if validated := _due(self.config.validate_every, step, phase):
                 figure = self._validate(phase, now, logs)
             reason = stop.agreed()
-            if validated or reason or _due(self.cadence.checkpoint, step, phase):
+            if validated or reason or _due(self.config.checkpoint_every, step, phase):
                 self.checkpoints.save(now, figure)
                 clock = _Clock(step)
             if reason:
                 return now, reason
         return now, stopping.NOT
 
+    def _pipeline(self, phase):
+        """This process's samples for a phase."""
+        process, processes = self.folder.share
+        return Pipeline(
+            self.sampler(phase),
+            batch_size=self.config.batch_size,
+            seed=self.config.seed,
+            process=process,
+            processes=processes,
+        )
+
     def _next(self, pipeline):
         """The next batch as the step takes it, and the position behind it."""
-        batch = next(pipeline)
-        dealt = deal(batch, devices=len(self.devices), accumulate=self.accumulate)
-        return dealt, pipeline.position
+        devices, accumulate = jax.local_device_count(), self.config.accumulate
+        sharded = shard(next(pipeline), devices=devices, accumulate=accumulate)
+        return sharded, pipeline.position
 
     def _validate(self, phase, now, logs):
         """Validates; the figure that the best checkpoint is chosen by, None before the last phase.
@@ -177,13 +177,15 @@ class Training:
             return None
         figures, sheet = self.validation.measure(phase.objective, now.state.variables)
         logs.write("validation", now.step, {"phase": phase.name, **figures})
-        if self.writes and sheet is not None:
-            folder = self.workdir / SHEETS
+        if self.folder.writes and sheet is not None:
+            folder = self.folder.path / SHEETS
             with explain_os_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
                 (folder / f"step-{now.step:08}.png").write_bytes(encode_picture(sheet, ".png"))
             logs.show("validation", now.step, sheet)
-        return dict(flatten(figures))[self.best] if phase is self.phases[-1] else None
+        if phase is not self.phases[-1]:
+            return None
+        return traverse_util.flatten_dict(figures, sep="/")[self.config.best]
 
 
 class _Clock:

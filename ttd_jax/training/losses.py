@@ -8,10 +8,12 @@ its terms, and `WEIGHTS`, the authors' weights of them.
 
 from collections.abc import Mapping
 
+import chex
 import jax
 import jax.numpy as jnp
 
 from ttd_jax.core.subgradients import absolute, clamp
+from ttd_jax.errors import check_choice
 from ttd_jax.metrics import filters
 from ttd_jax.metrics.inputs import offset, safe_sqrt
 
@@ -21,17 +23,17 @@ _MARGIN = 5  # of the 11x11 window
 _EPSILON = 1.1920929e-07  # float32's
 
 
-def weigh(terms: Mapping, weights: Mapping):
+def weigh(terms: Mapping, weights: Mapping) -> chex.Array:
     """The sum over `weights` of weight * term; terms without a weight are only reported."""
     return sum(weight * terms[name] for name, weight in weights.items())
 
 
-def mean_absolute(first, second):
+def mean_absolute(first: chex.Array, second: chex.Array) -> chex.Array:
     """Mean of |first - second| (L1)."""
     return jnp.mean(absolute(first - second))
 
 
-def mean_square(first, second):
+def mean_square(first: chex.Array, second: chex.Array) -> chex.Array:
     """Mean of (first - second)^2."""
     return jnp.mean(jnp.square(first - second))
 
@@ -39,13 +41,13 @@ def mean_square(first, second):
 # Edges ----------------------------------------------------------------------------------------
 
 
-def edges(image):
+def edges(image: chex.Array) -> chex.Array:
     """|Gx| + |Gy| of the raw 3x3 Sobel with a border of zeros: a map f32[H, W, C]."""
     along_x, along_y = filters.sobel(_planes(image), border="constant")
     return jnp.moveaxis(absolute(along_x) + absolute(along_y), 0, -1)
 
 
-def spatial_gradient(image):
+def spatial_gradient(image: chex.Array) -> chex.Array:
     """3x3 Sobel / 8 with repeated border: a map f32[2, H, W, C] of d/dx and d/dy."""
     return jnp.moveaxis(jnp.stack(filters.sobel(_planes(image))) / 8, 1, -1)
 
@@ -53,7 +55,7 @@ def spatial_gradient(image):
 # Structure ------------------------------------------------------------------------------------
 
 
-def ssim_loss_map(first, second, *, form="legacy"):
+def ssim_loss_map(first: chex.Array, second: chex.Array, *, form: str = "legacy") -> chex.Array:
     """Dissimilarity of two images at every pixel, f32[H, W, C].
 
     11x11 Gaussian of standard deviation 1.5 with mirrored border, data range 1.
@@ -70,15 +72,14 @@ def ssim_loss_map(first, second, *, form="legacy"):
 
     Reference: Wang et al., IEEE Trans. Image Processing 13 (2004) 600-612.
     """
-    if form not in SSIM_FORMS:
-        raise ValueError(f"form must be one of {SSIM_FORMS}, got {form!r}")
+    check_choice("form", form, SSIM_FORMS)
     similarity = _similarity(first, second, epsilon=1e-12 if form == "current" else 0.0)
     if form == "current":
         return clamp((1 - similarity) / 2, 0.0, 1.0)
     return clamp(1 - similarity, 0.0, 1.0) / 2
 
 
-def ssim_loss(first, second, *, form="legacy"):
+def ssim_loss(first: chex.Array, second: chex.Array, *, form: str = "legacy") -> chex.Array:
     """Mean of `ssim_loss_map`."""
     return jnp.mean(ssim_loss_map(first, second, form=form))
 
@@ -101,7 +102,7 @@ def _similarity(first, second, *, epsilon):
 # Correlation ----------------------------------------------------------------------------------
 
 
-def correlation(first, second):
+def correlation(first: chex.Array, second: chex.Array) -> chex.Array:
     """Mean over the channels of the correlation of two feature maps over their pixels.
 
     A constant channel correlates with nothing: it counts 0 and has gradient 0 (through a plain

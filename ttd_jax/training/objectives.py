@@ -26,7 +26,7 @@ import jax
 
 from ttd_jax.core import dominability as dom
 from ttd_jax.core import fusion as fusion_lib
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, check_choice
 from ttd_jax.networks import Classifier, Model, Network
 from ttd_jax.networks.cddfuse import CDDFuse
 from ttd_jax.networks.illumination import illumination
@@ -61,16 +61,14 @@ class ObjectiveOptions:
     perceive: Callable[[jax.Array], Any] | None = None
 
     def __post_init__(self):
-        for field, allowed in (
-            ("fusion", FUSIONS),
-            ("ssim_form", losses.SSIM_FORMS),
-            ("illumination", ILLUMINATIONS),
-        ):
-            if getattr(self, field) not in allowed:
-                value = getattr(self, field)
-                raise UserError(f"{field} must be one of {', '.join(allowed)}, got {value!r}")
+        check_choice("fusion", self.fusion, FUSIONS)
+        check_choice("ssim_form", self.ssim_form, losses.SSIM_FORMS)
+        check_choice("illumination", self.illumination, ILLUMINATIONS)
         if self.stop_gradient_at_weights and self.fusion != "ttd":
             raise UserError("stop_gradient_at_weights needs fusion='ttd': there are no weights")
+
+
+_DEFAULT = ObjectiveOptions()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -102,8 +100,8 @@ def make_objective(
     name: str,
     module: Network,
     settings: dom.DominabilitySettings,
-    options: ObjectiveOptions | None = None,
-):
+    options: ObjectiveOptions = _DEFAULT,
+) -> Callable:
     """The objective `name` for a network.
 
     Args:
@@ -126,7 +124,6 @@ def make_objective(
       >>> sorted(terms)
       ['gradient', 'intensity', 'ssim']
     """
-    options = ObjectiveOptions() if options is None else options
     chosen = OBJECTIVES[name]
     weights = _weights(chosen, options)
     _check_fit(chosen, module, options)
@@ -139,14 +136,14 @@ def make_objective(
     return objective
 
 
-def needed_keys(name: str, options: ObjectiveOptions | None = None) -> tuple[str, ...]:
+def needed_keys(name: str, options: ObjectiveOptions = _DEFAULT) -> tuple[str, ...]:
     """Keys that a sample must have for the objective `name`."""
-    options = ObjectiveOptions() if options is None else options
-    objective = OBJECTIVES[name]
-    return ("sources", *objective.needs(options))
+    return ("sources", *OBJECTIVES[name].needs(options))
 
 
-def fuse_for_training(model: Model, sources, options: ObjectiveOptions):
+def fuse_for_training(
+    model: Model, sources: jax.Array, options: ObjectiveOptions
+) -> tuple[jax.Array, fusion_lib.Decomposition]:
     """The fusion that a loss sees.
 
     Args:

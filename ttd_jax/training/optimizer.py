@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import optax
 from flax import traverse_util
 
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, check_choice
 from ttd_jax.registry import nearest
 
 METHODS = ("adam", "adamw", "sgd")
@@ -66,14 +66,9 @@ class OptimizerOptions:
     groups: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
-        for field, allowed in (
-            ("method", METHODS),
-            ("schedule", SCHEDULES),
-            ("clip_scope", CLIP_SCOPES),
-        ):
-            if getattr(self, field) not in allowed:
-                value = getattr(self, field)
-                raise UserError(f"{field} must be one of {', '.join(allowed)}, got {value!r}")
+        check_choice("method", self.method, METHODS)
+        check_choice("schedule", self.schedule, SCHEDULES)
+        check_choice("clip_scope", self.clip_scope, CLIP_SCOPES)
         for field in ("learning_rate", "decay_factor", "epsilon"):
             _require(getattr(self, field) > 0, field, "positive", getattr(self, field))
         for field in ("warmup_steps", "floor", "weight_decay", "momentum"):
@@ -107,7 +102,7 @@ class Optimizer:
     trainable: Any
 
 
-def make_optimizer(options: OptimizerOptions, params) -> Optimizer:
+def make_optimizer(options: OptimizerOptions, params: Any) -> Optimizer:
     """The optimizer that `options` describe.
 
     Args:
@@ -138,7 +133,7 @@ def make_optimizer(options: OptimizerOptions, params) -> Optimizer:
     )
 
 
-def make_schedule(options: OptimizerOptions, factor: float = 1.0):
+def make_schedule(options: OptimizerOptions, factor: float = 1.0) -> Callable:
     """The learning rate as a function of the step (i32[] or int), times `factor`.
 
     Not joined from optax's schedules: the first steps of its warm-up are 5e-5 off after a

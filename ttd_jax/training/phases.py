@@ -1,19 +1,17 @@
 """The phases of a training, from a config: each with an objective, an optimizer and its steps."""
 
 import dataclasses
-import functools
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, naming
 from ttd_jax.networks import Classifier, Model
-from ttd_jax.training.objectives import (
-    OBJECTIVES,
-    ObjectiveOptions,
-    make_objective,
-    needed_keys,
-)
-from ttd_jax.training.optimizer import OptimizerOptions, make_optimizer
+from ttd_jax.training.objectives import OBJECTIVES, ObjectiveOptions, make_objective
+from ttd_jax.training.optimizer import Optimizer, OptimizerOptions, make_optimizer
 from ttd_jax.training.state import TrainState
+
+Options = TypeVar("Options")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,7 +22,7 @@ class Phase:
       name: of its objective.
       start: steps of the phases before it.
       steps: its own.
-      needs: keys that a sample must have.
+      options: what its objective was made with.
       objective: `(variables, sample) -> (loss, terms)`.
       optimizer: how parameters are updated.
     """
@@ -32,7 +30,7 @@ class Phase:
     name: str
     start: int
     steps: int
-    needs: tuple[str, ...]
+    options: Any
     objective: Callable
     optimizer: OptimizerOptions
 
@@ -41,13 +39,15 @@ class Phase:
         """Steps made when it is over."""
         return self.start + self.steps
 
-    def begin(self, variables):
+    def begin(self, variables: Mapping) -> tuple[TrainState, Optimizer]:
         """`(state, optimizer)` before its first step, from the variables of the phase before."""
         optimizer = make_optimizer(self.optimizer, variables["params"])
         return TrainState.create(variables, optimizer), optimizer
 
 
-def make_phases(configs, model: Model, classifier: Classifier | None = None) -> tuple[Phase, ...]:
+def make_phases(
+    configs: Sequence[Mapping], model: Model, classifier: Classifier | None = None
+) -> tuple[Phase, ...]:
     """The phases that the dicts of `config.phases` describe; see `configs/finetune.py`.
 
     Args:
@@ -59,16 +59,25 @@ def make_phases(configs, model: Model, classifier: Classifier | None = None) -> 
     Raises:
       UserError: no phase, an unknown name, field or pattern, a value out of its range.
     """
-    make = functools.partial(_phase, model, classifier)
+
+    def make(config):
+        chosen = OBJECTIVES[config.pop("objective")]
+        options = fill_options(ObjectiveOptions, {**config, "classifier": classifier})
+        objective = make_objective(chosen.name, model.module, model.settings, options)
+        return chosen.name, objective, options, chosen.frozen
+
     return chain_phases(configs, make, model.params, name="config.phases")
 
 
-def chain_phases(configs, make: Callable[..., Phase], params, *, name: str) -> tuple[Phase, ...]:
+def chain_phases(
+    configs: Sequence[Mapping], make: Callable, params: Any, *, name: str
+) -> tuple[Phase, ...]:
     """Phases that follow each other.
 
     Args:
-      configs: dicts with `steps`.
-      make: `(config, steps, start) -> Phase`, of a copy of such a dict without its steps.
+      configs: dicts with `steps`, `optimizer` and what `make` takes.
+      make: `(config) -> (name, objective, options, frozen)` of a phase, from a copy of its other
+        fields; `frozen` are patterns of what it does not train, whatever its optimizer says.
       params: what is trained, whose paths the optimizers' patterns should fit.
       name: what the list of configs is called.
 
@@ -77,47 +86,30 @@ def chain_phases(configs, make: Callable[..., Phase], params, *, name: str) -> t
     """
     if not configs:
         raise UserError(f"{name} is empty: a training needs a phase")
-    phases, start = [], 0
-    for number, config in enumerate(configs):
+    ends = itertools.accumulate(config["steps"] for config in configs)
+    phases = []
+    for number, (config, end) in enumerate(zip(configs, ends, strict=True)):
         config = dict(config)
-        steps = config.pop("steps")
-        try:
+        steps, optimizer = config.pop("steps"), config.pop("optimizer")
+        with naming(f"{name}[{number}]"):
             if steps < 1:
                 raise UserError(f"steps={steps}: must be positive")
-            phase = make(config, steps, start)
+            phase_name, objective, options, frozen = make(config)
+            phase = Phase(
+                name=phase_name,
+                start=end - steps,
+                steps=steps,
+                options=options,
+                objective=objective,
+                optimizer=_optimizer_options(optimizer, steps, frozen),
+            )
             make_optimizer(phase.optimizer, params)
-        except UserError as error:
-            raise UserError(f"{name}[{number}]: {error}") from error
         phases.append(phase)
-        start = phase.end
     return tuple(phases)
 
 
-def _phase(model, classifier, config, steps, start):
-    name, optimizer = config.pop("objective"), config.pop("optimizer")
-    options = fill_options(ObjectiveOptions, {**config, "classifier": classifier})
-    chosen = OBJECTIVES[name]
-    return Phase(
-        name=chosen.name,
-        start=start,
-        steps=steps,
-        needs=needed_keys(name, options),
-        objective=make_objective(name, model.module, model.settings, options),
-        optimizer=optimizer_options(optimizer, steps, frozen=chosen.frozen),
-    )
-
-
-def optimizer_options(config, steps: int, *, frozen=()) -> OptimizerOptions:
-    """The options of a phase of so many steps, from the dict of its config.
-
-    Args:
-      config: fields of `OptimizerOptions`.
-      steps: what a cosine without `total_steps` spans.
-      frozen: further patterns of what is not trained.
-
-    Raises:
-      UserError: an unknown field, or a value out of its range.
-    """
+def _optimizer_options(config, steps, frozen):
+    """Those of a phase: a cosine without `total_steps` spans its steps."""
     config = dict(config)
     if config.get("schedule") == "cosine" and not config.get("total_steps"):
         config["total_steps"] = steps
@@ -125,7 +117,7 @@ def optimizer_options(config, steps: int, *, frozen=()) -> OptimizerOptions:
     return fill_options(OptimizerOptions, {**config, "frozen": tuple(frozen)})
 
 
-def fill_options(options, values):
+def fill_options(options: type[Options], values: Mapping) -> Options:
     """An options dataclass with the values of a dict; `UserError` for a field that it has not."""
     known = [field.name for field in dataclasses.fields(options)]
     if unknown := sorted(set(values) - set(known)):

@@ -4,13 +4,15 @@ Source: Tang et al., PIAFusion, Information Fusion 83-84, 2022, eqs. 3-8; weight
 port, linklist2/PIAFusion_pytorch, train_fusion_model.py.
 """
 
+import chex
+
 from ttd_jax.training import losses
 from ttd_jax.training.cddfuse import fusion_terms
 
 WEIGHTS = {"illumination": 3.0, "intensity": 7.0, "gradient": 50.0}
 
 
-def terms(fused, sources, day):
+def terms(fused: chex.Array, sources: chex.Array, day: chex.Array | float) -> dict[str, chex.Array]:
     """PIAFusion's terms of one sample.
 
     Args:

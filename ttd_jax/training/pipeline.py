@@ -55,8 +55,8 @@ class Pipeline:
         self._iterator.close()
 
 
-def deal(batch: dict[str, np.ndarray], *, devices: int, accumulate: int) -> dict[str, np.ndarray]:
-    """A batch's samples to devices and to steps of accumulation: [devices, accumulate, n, ...].
+def shard(batch: dict[str, np.ndarray], *, devices: int, accumulate: int) -> dict[str, np.ndarray]:
+    """A batch's samples by device and step of accumulation: [devices, accumulate, n, ...].
 
     Args:
       batch: leading axis a multiple of `devices * accumulate`.

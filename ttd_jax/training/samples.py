@@ -9,10 +9,11 @@ import numpy as np
 from ttd_jax.core.color import LUMA
 from ttd_jax.core.quantization import as_float
 from ttd_jax.core.tasks import TASKS
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, check_choice
 from ttd_jax.pictures import synthetic
 from ttd_jax.pictures.crops import central_crop, is_low_contrast, random_crop, random_flip
 from ttd_jax.pictures.decode import decode_example
+from ttd_jax.pictures.examples import Example
 
 COLORS = ("gray", "rgb")
 _CACHED = 128  # decoded scenes kept in memory, at most
@@ -28,13 +29,6 @@ SYNTHETIC = {
         crop, stops=generator.uniform(1.0, 2.5)
     ),
 }
-
-
-def synthetic_roles(kinds: Sequence[str]) -> tuple[str, ...]:
-    """Of the sources of samples of these keys of `SYNTHETIC`: one kind's own, or neutral ones."""
-    if len(kinds) == 1:
-        return TASKS[kinds[0].replace("_", "-")]
-    return "source1", "source2"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,8 +55,7 @@ class SampleOptions:
     visible_rgb: bool = False
 
     def __post_init__(self):
-        if self.color not in COLORS:
-            raise ValueError(f"color must be one of {COLORS}, got {self.color!r}")
+        check_choice("color", self.color, COLORS)
         if self.color == "rgb" and self.channels != 3:
             raise ValueError("color 'rgb' needs a network of three channels")
         if not set(self.synthetic) <= set(SYNTHETIC):
@@ -71,28 +64,34 @@ class SampleOptions:
             raise ValueError(f"least_contrast must lie in 0..1, got {self.least_contrast}")
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
 class Sampler:
     """Draws samples from examples; `sampler(number, generator)` for one of scene `number`.
 
     A sample is a dict of `sources` f32[M, h, w, C] in [0, 1]; `truth` f32[h, w, C] where the
     sources were made from one picture; `visible_rgb` f32[h, w, 3] where asked for. What is drawn
     depends on nothing but the arguments.
+
+    Attributes:
+      examples: scenes.
+      numbers: which of them to draw from.
+      options: how their crops become samples.
     """
 
-    def __init__(self, examples: Sequence, numbers: Sequence[int], options: SampleOptions):
-        self._examples = examples
-        self._numbers = tuple(numbers)
-        self._options = options
-        self._pictures = functools.lru_cache(_CACHED)(self._decode)
+    examples: Sequence[Example]
+    numbers: Sequence[int]
+    options: SampleOptions
 
     def __len__(self):
-        return len(self._numbers)
+        return len(self.numbers)
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """Of the sources of a sample, in their order."""
-        kinds = self._options.synthetic
-        return synthetic_roles(kinds) if kinds else self._examples.roles
+        """Of the sources of a sample, in their order; neutral ones for several synthetic kinds."""
+        kinds = self.options.synthetic
+        if not kinds:
+            return self.examples.roles
+        return TASKS[kinds[0].replace("_", "-")] if len(kinds) == 1 else ("source1", "source2")
 
     def __call__(self, number: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
         """A random crop of scene `number`.
@@ -103,7 +102,7 @@ class Sampler:
         Raises:
           UserError: an unreadable picture, or scene after scene without contrast.
         """
-        options = self._options
+        options = self.options
         for _ in range(_SCENES):
             pictures = self._pictures(number)
             for _ in range(_CROPS):
@@ -124,12 +123,16 @@ class Sampler:
         crop = [as_float(p) for p in central_crop(self._pictures(number), size)]
         return self._sample(crop, np.random.default_rng(number))
 
+    @functools.cached_property
+    def _pictures(self):
+        return functools.lru_cache(_CACHED)(self._decode)
+
     def _decode(self, number):
-        example = self._examples[self._numbers[number]]
+        example = self.examples[self.numbers[number]]
         return [picture.pixels for picture in decode_example(example)]
 
     def _sample(self, pictures, generator):
-        options, sample = self._options, {}
+        options, sample = self.options, {}
         prepared = [self._channels(picture) for picture in pictures]
         if options.synthetic:
             (sample["truth"],) = prepared
@@ -141,8 +144,8 @@ class Sampler:
         return sample
 
     def _channels(self, picture):
-        gray = self._options.color == "gray"
-        return as_channels(luma(picture) if gray else picture, self._options.channels)
+        gray = self.options.color == "gray"
+        return as_channels(luma(picture) if gray else picture, self.options.channels)
 
 
 def luma(picture: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The state of a training: one pytree, the same on every device."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -26,12 +27,12 @@ class TrainState:
     opt_state: Any
 
     @property
-    def variables(self):
+    def variables(self) -> dict:
         """What `module.apply` and `Model` take."""
         return {"params": self.params, **self.constants}
 
     @classmethod
-    def create(cls, variables, optimizer: Optimizer):
+    def create(cls, variables: Mapping, optimizer: Optimizer) -> "TrainState":
         """The state before the first step; the variables are copied to float32 arrays of JAX."""
         variables = jax.tree.map(lambda leaf: jnp.array(leaf, jnp.float32), dict(variables))
         params = variables.pop("params")

@@ -1,5 +1,7 @@
 """One update on all devices of all processes: `jax.pmap` over shards of a batch."""
 
+from collections.abc import Callable, Sequence
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -11,7 +13,9 @@ from ttd_jax.training.state import TrainState
 AXIS = "batch"
 
 
-def make_step(objective, optimizer: Optimizer, *, devices=None):
+def make_step(
+    objective: Callable, optimizer: Optimizer, *, devices: Sequence | None = None
+) -> Callable:
     """The compiled training step.
 
     Gradients are averaged over the micro-batches of a device by a scan and over the devices by

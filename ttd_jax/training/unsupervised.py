@@ -1,5 +1,6 @@
 """A loss without truth for any network and any number of sources: intensity, gradient, SSIM."""
 
+import chex
 import jax
 import jax.numpy as jnp
 
@@ -8,7 +9,7 @@ from ttd_jax.metrics import differentiable
 WEIGHTS = {"intensity": 1.0, "gradient": 10.0, "ssim": 1.0}
 
 
-def terms(fused, sources):
+def terms(fused: chex.Array, sources: chex.Array) -> dict[str, chex.Array]:
     """Terms of one sample, averaged over the channels; see `ttd_jax.metrics.differentiable`.
 
     Args:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -14,12 +14,12 @@ from ttd_jax.core.quantization import quantize
 from ttd_jax.networks import Model
 from ttd_jax.processes import add_up
 from ttd_jax.report.sheet import contact_sheet
+from ttd_jax.training.objectives import FUSIONS
 from ttd_jax.training.samples import Sampler, luma
 
 LOSS = "loss"
 _PROTOCOL = "paper"
 _SHOWN = 4  # scenes on a sheet
-STRATEGIES = ("static", "ttd")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,18 +31,16 @@ class Validation:
       crop: side of their middles; 0 takes them whole.
       model: the network with any variables.
       names: of the metrics.
-      process: this process's index: the scenes are dealt to the processes in turn.
-      processes: how many there are.
+      share: `(process, processes)`: this process looks at every so many-th scene only.
     """
 
     scenes: Sampler
     crop: int
     model: Model
     names: tuple[str, ...]
-    process: int = 0
-    processes: int = 1
+    share: tuple[int, int] = (0, 1)
 
-    def measure(self, objective: Callable, variables) -> tuple[Mapping, np.ndarray | None]:
+    def measure(self, objective: Callable, variables: Mapping) -> tuple[Mapping, np.ndarray | None]:
         """Means over the held-back scenes.
 
         Args:
@@ -54,8 +52,9 @@ class Validation:
           in every process, and this process's first scenes, u8[H, W, 3], None if it has none.
         """
         variables = jax.device_get(variables)  # on one device of each process, however trained
-        total, rows = np.zeros(1 + len(STRATEGIES) * len(self.names)), []
-        for number in range(self.process, len(self.scenes), self.processes):
+        total, rows = np.zeros(1 + len(FUSIONS) * len(self.names)), []
+        process, processes = self.share
+        for number in range(process, len(self.scenes), processes):
             sample = self.scenes.middle(number, self.crop)
             loss, _ = _loss_program(objective)(variables, sample)
             grays = np.stack([np.rint(255 * luma(source)[..., 0]) for source in sample["sources"]])
@@ -65,7 +64,7 @@ class Validation:
                 rows.append(_sheet_row(self.scenes.roles, sample["sources"], images))
         loss, *scores = map(float, add_up(total) / len(self.scenes))
         means = iter(scores)
-        figures = {s: {name: next(means) for name in self.names} for s in STRATEGIES}
+        figures = {s: {name: next(means) for name in self.names} for s in FUSIONS}
         return {LOSS: loss, **figures}, contact_sheet(rows) if rows else None
 
 
@@ -81,7 +80,7 @@ def _score_program(validation):
     def score(variables, sources, grays):
         model = validation.model.replace(variables=variables)
         images, rows = {}, []
-        for name in STRATEGIES:
+        for name in FUSIONS:
             image = fusion_lib.fuse(model, sources, model.strategy(name)).image
             images[name] = quantize(image, how=model.spec.quantize)
             gray = metrics.fused_gray(images[name], protocol=_PROTOCOL)
@@ -92,17 +91,13 @@ def _score_program(validation):
     return jax.jit(score)
 
 
-def figure_names(names) -> dict[str, str]:
+def figure_names(names: Iterable[str]) -> dict[str, str]:
     """Every figure of a validation that a checkpoint can be chosen by -> 'up' or 'down'."""
-    scores = {
-        f"{strategy}/{name}": metrics.lookup(name).better
-        for strategy in STRATEGIES
-        for name in names
-    }
-    return {LOSS: "down", **scores}
+    better = {name: metrics.lookup(name).better for name in names}
+    return {LOSS: "down"} | {f"{s}/{name}": way for s in FUSIONS for name, way in better.items()}
 
 
 def _sheet_row(roles, sources, images):
-    shown = dict(zip(roles, map(quantize, sources), strict=True))
-    shown |= {"static fusion": images["static"], "TTD fusion": images["ttd"]}
-    return [(caption, np.asarray(picture)) for caption, picture in shown.items()]
+    pictures = [*map(quantize, sources), images["static"], images["ttd"]]
+    captions = [*roles, "static fusion", "TTD fusion"]
+    return list(zip(captions, map(np.asarray, pictures), strict=True))

@@ -1,8 +1,11 @@
 """What a config wants a network to be trained on: found, checked, and some of it held back."""
 
 import dataclasses
+from collections.abc import Collection
 
-from ttd_jax.errors import UserError
+from ml_collections import ConfigDict
+
+from ttd_jax.errors import UserError, naming
 from ttd_jax.networks import FusionSpec
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.examples import FolderExamples
@@ -14,7 +17,7 @@ from ttd_jax.training.scenes import held_back, join_examples
 
 
 @dataclasses.dataclass(frozen=True)
-class Material:
+class TrainingData:
     """Scenes to train on.
 
     Attributes:
@@ -28,7 +31,9 @@ class Material:
     sha256: str
 
 
-def find_material(config, spec: FusionSpec, *, needs, share=(0, 1)) -> Material:
+def find_data(
+    config: ConfigDict, spec: FusionSpec, *, needs: Collection[str], share: tuple[int, int] = (0, 1)
+) -> TrainingData:
     """The scenes of a config's data sets, every one of them decoded once.
 
     Args:
@@ -47,7 +52,7 @@ def find_material(config, spec: FusionSpec, *, needs, share=(0, 1)) -> Material:
         raise UserError(
             f"{spec.name} fuses {spec.source_count} sources: these scenes have {sources}"
         )
-    try:
+    with naming("config"):
         options = SampleOptions(
             channels=spec.channels,
             color=config.color,
@@ -57,12 +62,10 @@ def find_material(config, spec: FusionSpec, *, needs, share=(0, 1)) -> Material:
             synthetic=synthetic,
             visible_rgb="visible_rgb" in needs,
         )
-    except ValueError as error:
-        raise UserError(f"config: {error}") from error
     if config.crop < spec.min_size:
         raise UserError(f"config.crop={config.crop}: {spec.name} needs at least {spec.min_size}")
     kept, out = held_back(config.held_back, len(examples))
-    return Material(
+    return TrainingData(
         scenes=Sampler(examples, kept, options),
         held_back=Sampler(examples, out, options) if out else None,
         sha256=check(examples, least=config.crop, needs="config.crop", share=share).sha256,

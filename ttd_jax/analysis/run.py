@@ -67,7 +67,7 @@ def plan(config):
         if name not in STUDIES:
             raise UserError(f"unknown study {name!r}: known studies: {', '.join(STUDIES)}")
         try:
-            study = STUDIES[name](spec, config)
+            study = STUDIES[name].plan(spec, config)
         except (TypeError, ValueError) as error:
             raise UserError(f"{name}: {error}: mend the --config field") from error
         names = config.datasets or study.datasets or config.all_datasets

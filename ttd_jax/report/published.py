@@ -1,4 +1,4 @@
-"""Every figure the TTD paper publishes, to print beside measured ones: `published.toml` has them."""
+"""Every figure of the TTD paper, to print beside measured ones; `published.toml` holds them."""
 
 import dataclasses
 import importlib.resources
@@ -26,7 +26,11 @@ class Table:
         """One figure, or None if the table has none."""
         if method not in self.rows or metric not in self.columns:
             return None
-        return self.rows[method][self.columns.index(metric)]
+        return self.row(method)[metric]
+
+    def row(self, method: str) -> dict[str, float]:
+        """Metric -> figure of a method that the table has."""
+        return dict(zip(self.columns, self.rows[method], strict=True))
 
 
 def _table(columns, rows, note=""):

@@ -10,7 +10,6 @@ def test_every_table_has_known_metrics_and_the_papers_methods():
     assert methods == {"IFCNN", "CDDFuse", "PIAFusion"}
     for name, table in published.BENCHMARKS.items():
         assert set(table.columns) <= set(metrics.METRICS), name
-        assert {len(row) for row in table.rows.values()} == {len(table.columns)}, name
     for name in ("llvip/ttd_subset", "msrs/fusion", "harvard_medical/mri_ct"):
         for method in methods:
             assert published.BENCHMARKS[name].figure(f"{method}+TTD", "AG") > 0

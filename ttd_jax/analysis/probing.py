@@ -1,6 +1,5 @@
 """RD of a damaged region (Figs. 6 to 8)."""
 
-import functools
 from collections.abc import Sequence
 
 import jax
@@ -58,9 +57,3 @@ def probe_scene(model: Model, sources, key, **options) -> tuple[dict, dict]:
     region = central_region(*sources.shape[1:3])
     inside = jnp.sum(jnp.where(region, rd, 0.0), axis=(1, 2)) / jnp.sum(region)
     return {"rd_region": inside, "rd_source": jnp.mean(rd, axis=(1, 2))}, {}
-
-
-@functools.cache
-def compiled(function=probe_scene, **options):
-    """A function of this module with static options, compiled once per shape."""
-    return jax.jit(functools.partial(function, **options))

@@ -1,10 +1,10 @@
 """A study from its configuration to its records, table and plot."""
 
 import dataclasses
+import functools
 import pathlib
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ttd_jax import metrics
@@ -97,7 +97,10 @@ def _run_study(study, datasets, model, config, out, sha256, resume):
             records = Records(out / "passes" / one.name.replace(" ", "_"))
             records.start(_settings(study, one, config, sha256), resume=resume)
             measure = _measurer(study, one, model, config)
-            finished[one.name] = _run_pass(one, datasets, records, measure, config, bar)
+            load = functools.partial(
+                load_scene, crop=config.crop, channels=model.spec.channels, sources=one.sources
+            )
+            finished[one.name] = _run_pass(one, datasets, records, load, measure, bar)
     result = summary.summarize(study, finished, model.spec)
     with explain_os_errors(out):
         write_whole(out / "results.json", dumps(result))
@@ -123,26 +126,26 @@ def _measurer(study: Study, one: Pass, model, config):
     """Function: a scene's inputs -> what `program.measure_scene` returns."""
     model = perturb(model, one.noise, config.seed) if one.noise else model
     if one.corruption:
-        probe = probing.compiled(
-            weighings=one.weighings, corruption=one.corruption, damaged=config.damaged
+        probe = program.compiled(
+            probing.probe_scene,
+            weighings=one.weighings,
+            corruption=one.corruption,
+            damaged=config.damaged,
         )
         key = jax.random.key(config.seed)
-        return lambda scene: probe(model, _sources(scene, model.spec), key)
+        return lambda scene: probe(model, scene.pictures, key)
     measure = program.compiled(
+        program.measure_scene,
         weighings=one.weighings,
         how=model.spec.quantize,
         protocol=config.protocol,
         names=tuple(metrics.lookup(name).name for name in config.metrics),
         theory=study.theory,
     )
-    return lambda scene: measure(model, _sources(scene, model.spec), scene.grays)
+    return lambda scene: measure(model, scene.pictures, scene.grays)
 
 
-def _sources(scene, spec):
-    return jnp.broadcast_to(scene.pictures, (*scene.pictures.shape[:3], spec.channels))
-
-
-def _run_pass(one, datasets, records, measure, config, bar):
+def _run_pass(one, datasets, records, load, measure, bar):
     """Measures what is not finished; data set -> records of its scenes."""
     known = records.finished()
     keys = {
@@ -154,11 +157,7 @@ def _run_pass(one, datasets, records, measure, config, bar):
     todo = [place for place, key in keys.items() if key not in known]
     bar.update(sum(map(len, datasets.values())) - len(todo))
 
-    def load(place):
-        name, index = place
-        return load_scene(datasets[name], index, crop=config.crop, sources=one.sources)
-
-    for (name, _), scene in ahead(load, todo):
+    for (name, _), scene in ahead(lambda place: load(datasets[place[0]], place[1]), todo):
         measures, moments = jax.tree.map(np.asarray, measure(scene))
         record = {"dataset": name, "image": scene.name, "sha256": list(scene.sha256)}
         for kind, values in (("measures", measures), ("moments", moments)):

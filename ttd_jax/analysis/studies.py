@@ -86,7 +86,7 @@ class Study:
         if isinstance(passes[0], Weighing):
             passes = (Pass(name="all", weighings=(STATIC, *passes)),)
         rows = self.rows(config) if spec.published_as == "IFCNN" else {}
-        figures = {place: table.row(method) for place, (table, method) in rows.items()}
+        figures = {place: table.rows[method] for place, (table, method) in rows.items()}
         return dataclasses.replace(self, passes=passes, published=figures)
 
 

@@ -23,7 +23,7 @@ def summarize(study: Study, records: Mapping[str, Mapping[str, Sequence[dict]]],
 
     Returns:
       JSON-able: `study`, `question`, `model`; `rows`, one a pass, data set and weighing, with
-      `measures` (measure -> fields of an `Estimate`) and, where there are any,
+      `measures` (measure -> its `estimate`) and, where there are any,
       `negative_covariance` (the share of images on which the covariance term is negative),
       `pooled_bound` (Theorem 3.1 with the data set as one image), `lower_bound_than_static` (the
       share of images), `channels` (chosen for each image), `gains` over static fusion (metric ->
@@ -60,7 +60,7 @@ def _rows(study, one, dataset, records):
             "curve": weighing.curve or weighing.name,
             "coordinate": one.coordinate if weighing.coordinate is None else weighing.coordinate,
             "count": len(records),
-            "measures": {k: dataclasses.asdict(estimate(v)) for k, v in column.items()},
+            "measures": {k: estimate(v) for k, v in column.items()},
         }
         if "covariance" in column:
             row["negative_covariance"] = _share(v < 0 for v in column["covariance"])

@@ -33,7 +33,7 @@ def summarize(records, names: Sequence[str]) -> dict:
     """Means with intervals, and paired differences from the first method.
 
     Returns:
-      `{'methods': {method: {metric: Estimate fields}}, 'baseline': first method,
+      `{'methods': {method: {metric: estimate}}, 'baseline': first method,
       'differences': {other method: {metric: paired difference}}}`.
     """
     columns = {}

@@ -14,27 +14,22 @@ class Table:
 
     Attributes:
       columns: names of the metrics.
-      rows: method -> figures in the order of the columns.
+      rows: method -> metric -> figure.
       note: what a reader should know.
     """
 
     columns: tuple[str, ...]
-    rows: Mapping[str, tuple[float, ...]]
+    rows: Mapping[str, Mapping[str, float]]
     note: str = ""
 
     def figure(self, method: str, metric: str) -> float | None:
         """One figure, or None if the table has none."""
-        if method not in self.rows or metric not in self.columns:
-            return None
-        return self.row(method)[metric]
-
-    def row(self, method: str) -> dict[str, float]:
-        """Metric -> figure of a method that the table has."""
-        return dict(zip(self.columns, self.rows[method], strict=True))
+        return self.rows.get(method, {}).get(metric)
 
 
 def _table(columns, rows, note=""):
-    return Table(tuple(columns), {method: tuple(row) for method, row in rows.items()}, note)
+    named = {method: dict(zip(columns, row, strict=True)) for method, row in rows.items()}
+    return Table(tuple(columns), named, note)
 
 
 _FILE = importlib.resources.files("ttd_jax.report") / "published.toml"

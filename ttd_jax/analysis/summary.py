@@ -10,7 +10,7 @@ from ttd_jax import metrics
 from ttd_jax.analysis import ranking
 from ttd_jax.analysis.studies import STATIC, Study
 from ttd_jax.core.theory import Moments, bound_from_moments, pool_moments
-from ttd_jax.metrics.intervals import estimate, paired_difference
+from ttd_jax.metrics.intervals import estimate, paired_differences
 
 
 def summarize(study: Study, records: Mapping[str, Mapping[str, Sequence[dict]]], spec) -> dict:
@@ -48,7 +48,11 @@ def _rows(study, one, dataset, records):
         }
         for weighing in one.weighings
     }
-    baseline = columns.get(STATIC.name)
+    scores = {
+        name: {measure: v for measure, v in column.items() if measure in metrics.METRICS}
+        for name, column in columns.items()
+    }
+    gains = paired_differences(scores, STATIC.name) if STATIC.name in scores else {}
     rows = []
     for weighing in one.weighings:
         column = dict(columns[weighing.name])
@@ -65,20 +69,13 @@ def _rows(study, one, dataset, records):
         if "covariance" in column:
             row["negative_covariance"] = _share(v < 0 for v in column["covariance"])
         if "bound" in column:
-            row["lower_bound_than_static"] = _share(
-                own < static for own, static in zip(column["bound"], baseline["bound"], strict=True)
-            )
+            pairs = zip(column["bound"], columns[STATIC.name]["bound"], strict=True)
+            row["lower_bound_than_static"] = _share(own < static for own, static in pairs)
             row["pooled_bound"] = _pooled([r["moments"][weighing.name] for r in records])
         if max(channels) >= 0:
             row["channels"] = [int(channel) for channel in channels]
-        if baseline is not None and weighing.name != STATIC.name:
-            row["gains"] = {
-                name: paired_difference(
-                    column[name], baseline[name], better=metrics.METRICS[name].better
-                )
-                for name in column
-                if name in metrics.METRICS
-            }
+        if weighing.name in gains:
+            row["gains"] = gains[weighing.name]
         figures = study.published.get((one.name, weighing.name))
         if figures is not None:
             row["published"] = dict(figures)

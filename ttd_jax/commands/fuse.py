@@ -116,28 +116,21 @@ def run(values, arguments):
         **({} if values.residual is None else {"residual": values.residual}),
     )
     classifier = store.load(values.classifier, kind=ClassifierSpec) if values.classifier else None
-    options = opt.FuseOptions(
-        model=model.spec.name,
-        weights_sha256=store.read_manifest(values.weights)["sha256"],
-        strategy=values.strategy,
-        dominability=dataclasses.asdict(model.settings) if values.strategy == "ttd" else None,
-        color=values.color,
-        format=values.format,
-        save=tuple(name for name in opt.SAVES if name in values.save),
-        batch_size=values.batch_size,
-        window=values.window,
-        precision=values.precision,
-        fold=values.fold,
-        residual=values.residual,
-        classifier_sha256=(
-            store.read_manifest(values.classifier)["sha256"] if values.classifier else None
-        ),
-    )
+    options = {
+        "model": model.spec.name,
+        "weights_sha256": store.read_manifest(values.weights)["sha256"],
+        "dominability": dataclasses.asdict(model.settings) if values.strategy == "ttd" else None,
+        "save": tuple(name for name in opt.SAVES if name in values.save),
+    }
+    if values.classifier:
+        options["classifier_sha256"] = store.read_manifest(values.classifier)["sha256"]
+    names = {field.name for field in dataclasses.fields(opt.FuseOptions)} - options.keys()
+    options |= {name: getattr(values, name) for name in names if name in values}  # flags as given
     out = pathlib.Path(values.out)
     job = plan_job(
         scenes,
         model,
-        options,
+        opt.FuseOptions(**options),
         out,
         resume=values.resume,
         max_memory=max_memory,

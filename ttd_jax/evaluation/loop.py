@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import jax
 import numpy as np
@@ -49,7 +49,6 @@ def evaluate_dataset(
     *,
     process: int = 0,
     processes: int = 1,
-    devices: Sequence[jax.Device] | None = None,
 ) -> dict[str, int]:
     """Scores this process's share of a data set and appends a record for each image.
 
@@ -63,12 +62,11 @@ def evaluate_dataset(
       records: where to append; finished images are skipped.
       process: this process's index.
       processes: how many there are.
-      devices: local devices to use; all by default.
 
     Returns:
       `{'scored', 'reused'}`: how many scenes.
     """
-    devices = jax.local_devices() if devices is None else devices
+    devices = jax.local_devices()
     known = records.finished()
     finished = {i for i, key in enumerate(scenes.keys) if (dataset, *key) in known}
     batches = plan_batches(scenes, job.batch_size)[process::processes]

@@ -1,21 +1,31 @@
 """Pictures of the probes: the damaged source above its RD, from whole to ruined."""
 
 import pathlib
+from collections.abc import Mapping
 
 import cv2
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from ttd_jax.analysis import probing, program
 from ttd_jax.analysis.scenes import load_scene
 from ttd_jax.analysis.studies import Study
 from ttd_jax.core.quantization import quantize
 from ttd_jax.files import write_whole
+from ttd_jax.networks import Model
+from ttd_jax.pictures.checking import Scenes
 from ttd_jax.pictures.images import encode_picture
 from ttd_jax.report.sheet import contact_sheet
 
 
-def draw_probes(study: Study, datasets, model, config, out: pathlib.Path):
+def draw_probes(
+    study: Study,
+    datasets: Mapping[str, Scenes],
+    model: Model,
+    config: ConfigDict,
+    out: pathlib.Path,
+) -> None:
     """A contact sheet for each data set's first scene: `<data set>.png` in `out`.
 
     RD is that of the study's first preset, on one scale over the whole sheet.

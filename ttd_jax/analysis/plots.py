@@ -17,7 +17,7 @@ _MARKERS = "osD^vPX"
 _COLUMNS = 3  # of panels
 
 
-def draw(result: dict, study: Study, path: pathlib.Path):
+def draw(result: dict, study: Study, path: pathlib.Path) -> None:
     """Draws a summary (see `analysis.summary`) as a PNG file, written whole."""
     with plot.styled():
         png = plot.as_png(_curves(result, study) if study.axis else _changes(result))

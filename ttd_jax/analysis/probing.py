@@ -12,8 +12,14 @@ from ttd_jax.networks import Model
 
 
 def damaged_dominability(
-    model: Model, sources, key, *, weighings: Sequence[Weighing], corruption: str, damaged: int
-):
+    model: Model,
+    sources: jax.Array,
+    key: jax.Array,
+    *,
+    weighings: Sequence[Weighing],
+    corruption: str,
+    damaged: int,
+) -> tuple[jax.Array, jax.Array]:
     """RD maps of a scene one source of which is damaged in its middle.
 
     Args:
@@ -46,7 +52,7 @@ def damaged_dominability(
     return rd[rows, columns], pictures[rows]
 
 
-def probe_scene(model: Model, sources, key, **options) -> tuple[dict, dict]:
+def probe_scene(model: Model, sources: jax.Array, key: jax.Array, **options) -> tuple[dict, dict]:
     """Means of `damaged_dominability`, whose arguments these are.
 
     Returns:

@@ -17,8 +17,8 @@ from ttd_jax.networks import Model
 
 def measure_scene(
     model: Model,
-    sources,
-    grays,
+    sources: jax.Array,
+    grays: jax.Array,
     *,
     weighings: Sequence[Weighing],
     how: str,

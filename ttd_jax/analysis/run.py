@@ -3,9 +3,11 @@
 import dataclasses
 import functools
 import pathlib
+from collections.abc import Sequence
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
 from ttd_jax import metrics
 from ttd_jax.analysis import pictures, plots, probing, program, summary, tables
@@ -14,7 +16,7 @@ from ttd_jax.analysis.scenes import find_examples, load_scene, spread
 from ttd_jax.analysis.studies import STUDIES, Pass, Study
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.files import dumps, write_whole
-from ttd_jax.networks import lookup
+from ttd_jax.networks import FusionSpec, lookup
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.records import Records
@@ -22,7 +24,7 @@ from ttd_jax.report.progress import progress
 from ttd_jax.weights import store
 
 
-def analyze(config, out: pathlib.Path, *, resume=False) -> list[dict]:
+def analyze(config: ConfigDict, out: pathlib.Path, *, resume: bool = False) -> list[dict]:
     """Runs every study of a configuration.
 
     Args:
@@ -52,7 +54,7 @@ def analyze(config, out: pathlib.Path, *, resume=False) -> list[dict]:
     return results
 
 
-def plan(config):
+def plan(config: ConfigDict) -> tuple[FusionSpec, list[tuple[Study, dict[str, Sequence]]]]:
     """The network's spec and `[(study, {data set: examples})]`; every name is checked.
 
     Raises:
@@ -112,13 +114,12 @@ def _run_study(study, datasets, model, config, out, sha256, resume):
 
 
 def _settings(study, one, config, sha256):
-    chosen = dataclasses.asdict(one)
-    kept = ("crop", "protocol", "metrics", "precision", "seed", "damaged", "images")
-    fields = {name: config[name] for name in kept}
-    fields["metrics"] = list(fields["metrics"])
-    return {"weights_sha256": sha256, "model": config.model, "theory": study.theory} | {
-        "pass": chosen,
-        **fields,
+    kept = ("model", "crop", "protocol", "metrics", "precision", "seed", "damaged", "images")
+    return {
+        "weights_sha256": sha256,
+        "theory": study.theory,
+        "pass": dataclasses.asdict(one),
+        **{name: config[name] for name in kept},
     }
 
 

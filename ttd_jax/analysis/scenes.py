@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+from ml_collections import ConfigDict
 from ttd_jax_datasets.reading import find_benchmark
 
 from ttd_jax import metrics
@@ -85,7 +86,7 @@ class GeneratedExamples(Examples):
         return Example(self.names[index], self.roles, files)
 
 
-def find_examples(name: str, config) -> Sequence:
+def find_examples(name: str, config: ConfigDict) -> Sequence[Example]:
     """The examples of a data set: generated, prepared, or in its authors' folders.
 
     Args:

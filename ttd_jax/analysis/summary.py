@@ -11,9 +11,12 @@ from ttd_jax.analysis import ranking
 from ttd_jax.analysis.studies import STATIC, Study
 from ttd_jax.core.theory import Moments, bound_from_moments, pool_moments
 from ttd_jax.metrics.intervals import estimate, paired_differences
+from ttd_jax.networks import FusionSpec
 
 
-def summarize(study: Study, records: Mapping[str, Mapping[str, Sequence[dict]]], spec) -> dict:
+def summarize(
+    study: Study, records: Mapping[str, Mapping[str, Sequence[dict]]], spec: FusionSpec
+) -> dict:
     """The results of a study.
 
     Args:

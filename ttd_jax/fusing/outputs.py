@@ -1,15 +1,16 @@
 """Where the files of a scene go, and what is in them."""
 
 import pathlib
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from ttd_jax.fusing.options import FuseOptions
-from ttd_jax.pictures.images import encode_picture, quantize
+from ttd_jax.pictures.images import Picture, encode_picture, quantize
 from ttd_jax.report.overlay import dominability_overlay
 
 
-def output_names(name: str, labels, options: FuseOptions) -> list[pathlib.PurePath]:
+def output_names(name: str, labels: Sequence[str], options: FuseOptions) -> list[pathlib.PurePath]:
     """Every file of a scene, relative to the output folder."""
     suffix = f".{options.format}"
     numbered = [f"{name}_{i}_{label}" for i, label in enumerate(labels, start=1)]
@@ -26,7 +27,15 @@ def output_names(name: str, labels, options: FuseOptions) -> list[pathlib.PurePa
     return [pathlib.PurePath(n) for n in names]
 
 
-def output_files(name, labels, options, result, *, first, quantize_how):
+def output_files(
+    name: str,
+    labels: Sequence[str],
+    options: FuseOptions,
+    result: Mapping[str, np.ndarray],
+    *,
+    first: Picture,
+    quantize_how: str,
+) -> Iterator[tuple[pathlib.PurePath, bytes]]:
     """The content of every file of `output_names`, in its order.
 
     Args:
@@ -45,7 +54,7 @@ def output_files(name, labels, options, result, *, first, quantize_how):
     names = iter(output_names(name, labels, options))
     dtype = first.pixels.dtype
     if "fused" in options.save:
-        fused = _quantized(result["fused"], dtype, quantize_how)
+        fused = of_type(result["fused"], dtype, quantize_how)
         yield next(names), encode_picture(fused, suffix, first.alpha)
         del fused  # a generator keeps its variables: of large pictures only what is needed
     if "dominability" in options.save:
@@ -56,12 +65,15 @@ def output_files(name, labels, options, result, *, first, quantize_how):
         del overlay
     if "components" in options.save:
         for component in result["components"]:
-            picture = _quantized(component, dtype, quantize_how)
+            picture = of_type(component, dtype, quantize_how)
             yield next(names), encode_picture(picture, suffix)
     if "losses" in options.save:
         for loss in result["losses"]:
             yield next(names), encode_picture(loss[..., None], ".tiff")
 
 
-def _quantized(picture, dtype, how):
+def of_type(picture: np.ndarray, dtype: np.dtype, how: str) -> np.ndarray:
+    """A result as the sources are; it may be so already. See `core.quantization.quantize`."""
+    if not np.issubdtype(dtype, np.integer):
+        return picture
     return picture if picture.dtype == dtype else quantize(picture, dtype, how=how)

@@ -4,7 +4,9 @@ import cv2
 import numpy as np
 
 
-def multi_focus_pair(image, *, sigma=4.0, seed=0):
+def multi_focus_pair(
+    image: np.ndarray, *, sigma: float = 4.0, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Two pictures of which each is sharp where the other is blurred.
 
     The border between near and far is a random smooth curve; each picture is blurred with a
@@ -25,7 +27,9 @@ def multi_focus_pair(image, *, sigma=4.0, seed=0):
     return mask * image + (1 - mask) * blurred, (1 - mask) * image + mask * blurred
 
 
-def multi_exposure_pair(image, *, stops=1.5, gamma=2.2):
+def multi_exposure_pair(
+    image: np.ndarray, *, stops: float = 1.5, gamma: float = 2.2
+) -> tuple[np.ndarray, np.ndarray]:
     """An under- and an over-exposed picture of a scene.
 
     Args:
@@ -39,7 +43,9 @@ def multi_exposure_pair(image, *, stops=1.5, gamma=2.2):
     return exposure_stack(image, count=2, stops=stops, gamma=gamma)
 
 
-def exposure_stack(image, *, count, stops=2.0, gamma=2.2):
+def exposure_stack(
+    image: np.ndarray, *, count: int, stops: float = 2.0, gamma: float = 2.2
+) -> tuple[np.ndarray, ...]:
     """Exposures of a scene, from the darkest to the brightest, evenly spaced in stops.
 
     Args:
@@ -59,7 +65,9 @@ def exposure_stack(image, *, count, stops=2.0, gamma=2.2):
     return tuple((np.rint(255 * picture) / 255).astype(np.float32) for picture in pictures)
 
 
-def focus_stack(image, *, count, sigma=4.0, seed=0):
+def focus_stack(
+    image: np.ndarray, *, count: int, sigma: float = 4.0, seed: int = 0
+) -> tuple[np.ndarray, ...]:
     """Pictures of a scene of which each is sharp in one of equally large depth ranges.
 
     Args:

@@ -9,17 +9,17 @@ from ttd_jax.metrics.intervals import estimate, paired_difference
 def test_the_interval_is_about_the_normal_one_for_many_values():
     values = np.random.default_rng(0).normal(10, 2, 400)
     e = estimate(values)
-    assert e.mean == pytest.approx(values.mean())
-    assert e.std == pytest.approx(values.std(ddof=1))
+    assert e["mean"] == pytest.approx(values.mean())
+    assert e["std"] == pytest.approx(values.std(ddof=1))
     half = 1.96 * values.std(ddof=1) / 20
-    assert e.low == pytest.approx(values.mean() - half, abs=0.03)
-    assert e.high == pytest.approx(values.mean() + half, abs=0.03)
+    assert e["low"] == pytest.approx(values.mean() - half, abs=0.03)
+    assert e["high"] == pytest.approx(values.mean() + half, abs=0.03)
     assert estimate(values) == e
 
 
 def test_one_value_has_no_spread():
     e = estimate([3.0])
-    assert (e.mean, e.std, e.low, e.high, e.count) == (3.0, 0.0, 3.0, 3.0, 1)
+    assert (e["mean"], e["std"], e["low"], e["high"], e["count"]) == (3.0, 0.0, 3.0, 3.0, 1)
 
 
 def test_differences_are_paired_and_know_which_way_is_better():

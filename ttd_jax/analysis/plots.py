@@ -17,7 +17,7 @@ _MARKERS = "osD^vPX"
 _COLUMNS = 3  # of panels
 
 
-def draw(result: dict, study: Study, path: pathlib.Path):
+def draw(result: dict, study: Study, path: pathlib.Path) -> None:
     """Draws a summary (see `analysis.summary`) as a PNG file, written whole."""
     with plot.styled():
         png = plot.as_png(_curves(result, study) if study.axis else _changes(result))
@@ -31,7 +31,13 @@ def _changes(result):
     weighings = list(dict.fromkeys(row["weighing"] for row in rows))
     names = [m for m in metrics.METRICS if m in rows[0]["measures"]]
     static = {r["dataset"]: r for r in result["rows"] if r["weighing"] == STATIC.name}
-    figure, panels = _panels(len(datasets), result)
+    columns = min(len(datasets), _COLUMNS)
+    lines = math.ceil(len(datasets) / columns)
+    size = (max(6.0, 4.4 * columns), 1.0 + 2.9 * lines)
+    figure, grid = _panels(result, lines, columns, size)
+    panels = grid.ravel()[: len(datasets)]
+    for empty in grid.ravel()[len(datasets) :]:
+        empty.remove()
     for panel, dataset in zip(panels, datasets, strict=True):
         base = static[dataset]
         panel.axhline(0, color="0.6", linewidth=0.8)
@@ -53,7 +59,7 @@ def _changes(result):
         panel.set_title(f"{dataset}, {base['count']} images")
         panel.set_ylabel("change from static, %")
         _limit(panel)
-    _legend(figure, panels, published=any("published" in row for row in rows))
+    _legend(figure, panels, rows)
     return figure
 
 
@@ -63,9 +69,8 @@ def _curves(result, study):
     datasets = list(dict.fromkeys(row["dataset"] for row in rows))
     columns = [one.name for one in study.passes] if study.probing else list(study.panels)
     curves = list(dict.fromkeys(row["curve"] for row in rows))
-    figure = Figure(figsize=(3.1 * len(columns), 0.6 + 2.5 * len(datasets)), layout="constrained")
-    grid = figure.subplots(len(datasets), len(columns), squeeze=False)
-    figure.suptitle(f"{result['study']}: {result['model']}", fontsize=11)
+    size = (3.1 * len(columns), 0.6 + 2.5 * len(datasets))
+    figure, grid = _panels(result, len(datasets), len(columns), size)
     levels = sorted({row["coordinate"] for row in rows if row["coordinate"] is not None})
     logarithmic = levels[0] > 0 and levels[-1] / levels[0] > 20
     for line, dataset in zip(grid, datasets, strict=True):
@@ -83,7 +88,7 @@ def _curves(result, study):
             if logarithmic:
                 panel.set_xscale("log")
     line[0].set_ylabel("mean RD of the region" if study.probing else "")
-    _legend(figure, grid.ravel(), published=any("published" in row for row in rows))
+    _legend(figure, grid.ravel(), rows)
     return figure
 
 
@@ -106,15 +111,10 @@ def _curve(panel, rows, measure, index, label):
         panel.plot(*zip(*theirs, strict=True), ":", color=color, marker="o", fillstyle="none")
 
 
-def _panels(count, result):
-    columns = min(count, _COLUMNS)
-    lines = math.ceil(count / columns)
-    figure = Figure(figsize=(max(6.0, 4.4 * columns), 1.0 + 2.9 * lines), layout="constrained")
-    grid = figure.subplots(lines, columns, squeeze=False).ravel()
+def _panels(result, lines, columns, size):
+    figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(f"{result['study']}: {result['model']}", fontsize=11)
-    for empty in grid[count:]:
-        empty.remove()
-    return figure, grid[:count]
+    return figure, figure.subplots(lines, columns, squeeze=False)
 
 
 def _percent(figures, base, names):
@@ -134,11 +134,12 @@ def _limit(panel):
     panel.set_ylim(max(low, -60), min(high, 60))
 
 
-def _legend(figure, panels, *, published):
+def _legend(figure, panels, rows):
     found = {}
     for panel in panels:
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
+    published = any("published" in row for row in rows)
     title = "hollow: published, IFCNN on LLVIP" if published else None
     entries = found.values(), found.keys()
     plot.legend_below(figure, *entries, columns=min(len(found), 6), title=title)

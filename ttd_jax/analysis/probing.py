@@ -1,6 +1,5 @@
 """RD of a damaged region (Figs. 6 to 8)."""
 
-import functools
 from collections.abc import Sequence
 
 import jax
@@ -13,8 +12,14 @@ from ttd_jax.networks import Model
 
 
 def damaged_dominability(
-    model: Model, sources, key, *, weighings: Sequence[Weighing], corruption: str, damaged: int
-):
+    model: Model,
+    sources: jax.Array,
+    key: jax.Array,
+    *,
+    weighings: Sequence[Weighing],
+    corruption: str,
+    damaged: int,
+) -> tuple[jax.Array, jax.Array]:
     """RD maps of a scene one source of which is damaged in its middle.
 
     Args:
@@ -47,7 +52,7 @@ def damaged_dominability(
     return rd[rows, columns], pictures[rows]
 
 
-def probe_scene(model: Model, sources, key, **options) -> tuple[dict, dict]:
+def probe_scene(model: Model, sources: jax.Array, key: jax.Array, **options) -> tuple[dict, dict]:
     """Means of `damaged_dominability`, whose arguments these are.
 
     Returns:
@@ -58,9 +63,3 @@ def probe_scene(model: Model, sources, key, **options) -> tuple[dict, dict]:
     region = central_region(*sources.shape[1:3])
     inside = jnp.sum(jnp.where(region, rd, 0.0), axis=(1, 2)) / jnp.sum(region)
     return {"rd_region": inside, "rd_source": jnp.mean(rd, axis=(1, 2))}, {}
-
-
-@functools.cache
-def compiled(function=probe_scene, **options):
-    """A function of this module with static options, compiled once per shape."""
-    return jax.jit(functools.partial(function, **options))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +17,8 @@ from ttd_jax.networks import Model
 
 def measure_scene(
     model: Model,
-    sources,
-    grays,
+    sources: jax.Array,
+    grays: jax.Array,
     *,
     weighings: Sequence[Weighing],
     how: str,
@@ -93,6 +93,6 @@ def _terms(model, parts, sources, components, rd, raw):
 
 
 @functools.cache
-def compiled(**options):
-    """`measure_scene` with static options, compiled once per shape."""
-    return jax.jit(functools.partial(measure_scene, **options))
+def compiled(function: Callable, **options) -> Callable:
+    """A function with static options, compiled once per shape."""
+    return jax.jit(functools.partial(function, **options))

@@ -1,11 +1,13 @@
 """A study from its configuration to its records, table and plot."""
 
 import dataclasses
+import functools
 import pathlib
+from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from ml_collections import ConfigDict
 
 from ttd_jax import metrics
 from ttd_jax.analysis import pictures, plots, probing, program, summary, tables
@@ -14,7 +16,7 @@ from ttd_jax.analysis.scenes import find_examples, load_scene, spread
 from ttd_jax.analysis.studies import STUDIES, Pass, Study
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.files import dumps, write_whole
-from ttd_jax.networks import lookup
+from ttd_jax.networks import FusionSpec, lookup
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.records import Records
@@ -22,7 +24,7 @@ from ttd_jax.report.progress import progress
 from ttd_jax.weights import store
 
 
-def analyze(config, out: pathlib.Path, *, resume=False) -> list[dict]:
+def analyze(config: ConfigDict, out: pathlib.Path, *, resume: bool = False) -> list[dict]:
     """Runs every study of a configuration.
 
     Args:
@@ -52,7 +54,7 @@ def analyze(config, out: pathlib.Path, *, resume=False) -> list[dict]:
     return results
 
 
-def plan(config):
+def plan(config: ConfigDict) -> tuple[FusionSpec, list[tuple[Study, dict[str, Sequence]]]]:
     """The network's spec and `[(study, {data set: examples})]`; every name is checked.
 
     Raises:
@@ -67,7 +69,7 @@ def plan(config):
         if name not in STUDIES:
             raise UserError(f"unknown study {name!r}: known studies: {', '.join(STUDIES)}")
         try:
-            study = STUDIES[name](spec, config)
+            study = STUDIES[name].plan(spec, config)
         except (TypeError, ValueError) as error:
             raise UserError(f"{name}: {error}: mend the --config field") from error
         names = config.datasets or study.datasets or config.all_datasets
@@ -97,7 +99,10 @@ def _run_study(study, datasets, model, config, out, sha256, resume):
             records = Records(out / "passes" / one.name.replace(" ", "_"))
             records.start(_settings(study, one, config, sha256), resume=resume)
             measure = _measurer(study, one, model, config)
-            finished[one.name] = _run_pass(one, datasets, records, measure, config, bar)
+            load = functools.partial(
+                load_scene, crop=config.crop, channels=model.spec.channels, sources=one.sources
+            )
+            finished[one.name] = _run_pass(one, datasets, records, load, measure, bar)
     result = summary.summarize(study, finished, model.spec)
     with explain_os_errors(out):
         write_whole(out / "results.json", dumps(result))
@@ -109,13 +114,12 @@ def _run_study(study, datasets, model, config, out, sha256, resume):
 
 
 def _settings(study, one, config, sha256):
-    chosen = dataclasses.asdict(one)
-    kept = ("crop", "protocol", "metrics", "precision", "seed", "damaged", "images")
-    fields = {name: config[name] for name in kept}
-    fields["metrics"] = list(fields["metrics"])
-    return {"weights_sha256": sha256, "model": config.model, "theory": study.theory} | {
-        "pass": chosen,
-        **fields,
+    kept = ("model", "crop", "protocol", "metrics", "precision", "seed", "damaged", "images")
+    return {
+        "weights_sha256": sha256,
+        "theory": study.theory,
+        "pass": dataclasses.asdict(one),
+        **{name: config[name] for name in kept},
     }
 
 
@@ -123,26 +127,26 @@ def _measurer(study: Study, one: Pass, model, config):
     """Function: a scene's inputs -> what `program.measure_scene` returns."""
     model = perturb(model, one.noise, config.seed) if one.noise else model
     if one.corruption:
-        probe = probing.compiled(
-            weighings=one.weighings, corruption=one.corruption, damaged=config.damaged
+        probe = program.compiled(
+            probing.probe_scene,
+            weighings=one.weighings,
+            corruption=one.corruption,
+            damaged=config.damaged,
         )
         key = jax.random.key(config.seed)
-        return lambda scene: probe(model, _sources(scene, model.spec), key)
+        return lambda scene: probe(model, scene.pictures, key)
     measure = program.compiled(
+        program.measure_scene,
         weighings=one.weighings,
         how=model.spec.quantize,
         protocol=config.protocol,
         names=tuple(metrics.lookup(name).name for name in config.metrics),
         theory=study.theory,
     )
-    return lambda scene: measure(model, _sources(scene, model.spec), scene.grays)
+    return lambda scene: measure(model, scene.pictures, scene.grays)
 
 
-def _sources(scene, spec):
-    return jnp.broadcast_to(scene.pictures, (*scene.pictures.shape[:3], spec.channels))
-
-
-def _run_pass(one, datasets, records, measure, config, bar):
+def _run_pass(one, datasets, records, load, measure, bar):
     """Measures what is not finished; data set -> records of its scenes."""
     known = records.finished()
     keys = {
@@ -154,11 +158,7 @@ def _run_pass(one, datasets, records, measure, config, bar):
     todo = [place for place, key in keys.items() if key not in known]
     bar.update(sum(map(len, datasets.values())) - len(todo))
 
-    def load(place):
-        name, index = place
-        return load_scene(datasets[name], index, crop=config.crop, sources=one.sources)
-
-    for (name, _), scene in ahead(load, todo):
+    for (name, _), scene in ahead(lambda place: load(datasets[place[0]], place[1]), todo):
         measures, moments = jax.tree.map(np.asarray, measure(scene))
         record = {"dataset": name, "image": scene.name, "sha256": list(scene.sha256)}
         for kind, values in (("measures", measures), ("moments", moments)):

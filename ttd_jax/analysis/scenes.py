@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+from ml_collections import ConfigDict
 from ttd_jax_datasets.reading import find_benchmark
 
 from ttd_jax import metrics
@@ -27,7 +28,7 @@ class SceneInputs:
     Attributes:
       name: of the scene.
       roles: of its sources.
-      pictures: f32[M, H, W, 1], gray in [0, 1].
+      pictures: f32[M, H, W, C], gray in [0, 1], in as many channels as the network takes.
       grays: f32[M, H, W], the same in 0..255, for the metrics.
       sha256: of the sources' files.
     """
@@ -44,23 +45,27 @@ def spread(sources: int, count: int) -> list[int]:
     return np.linspace(0, sources - 1, count or sources).round().astype(int).tolist()
 
 
-def load_scene(scenes: Scenes, index: int, *, crop: int, sources: int = 0) -> SceneInputs:
+def load_scene(
+    scenes: Scenes, index: int, *, crop: int, channels: int, sources: int = 0
+) -> SceneInputs:
     """A scene's inputs.
 
     Args:
       scenes: checked, gray.
       index: of the scene.
       crop: keep the middle of sides longer than this; 0 keeps everything.
+      channels: C.
       sources: how many of them; see `spread`.
     """
     example, pictures = scenes.load(index)
     taken = spread(len(pictures), sources)
     pictures = [pictures[m] for m in taken]
+    cropped = np.stack(central_crop([picture.as_float() for picture in pictures], crop))
     grays = [metrics.source_gray(picture.as_bytes()) for picture in pictures]
     return SceneInputs(
         name=example.name,
         roles=tuple(example.roles[m] for m in taken),
-        pictures=np.stack(central_crop([picture.as_float() for picture in pictures], crop)),
+        pictures=np.broadcast_to(cropped, (*cropped.shape[:3], channels)),
         grays=np.stack(central_crop(grays, crop)),
         sha256=tuple(scenes[index].sha256[m] for m in taken),
     )
@@ -81,7 +86,7 @@ class GeneratedExamples(Examples):
         return Example(self.names[index], self.roles, files)
 
 
-def find_examples(name: str, config) -> Sequence:
+def find_examples(name: str, config: ConfigDict) -> Sequence[Example]:
     """The examples of a data set: generated, prepared, or in its authors' folders.
 
     Args:

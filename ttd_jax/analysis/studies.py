@@ -1,10 +1,12 @@
 """The studies: which weighings are compared, on what, beside which published figures."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Mapping
 
 import jax
 import jax.numpy as jnp
+from ml_collections import ConfigDict
 
 from ttd_jax.analysis.corruptions import CORRUPTIONS
 from ttd_jax.analysis.weighing import Weighing
@@ -43,218 +45,228 @@ class Study:
     Attributes:
       name: its word on the command line.
       question: for the head of its table.
-      passes: one or more.
+      compare: `(spec of the network, configuration) -> passes`, or the weighings that a single
+        pass compares with static fusion.
       axis: what the plot's horizontal axis is; empty for a plot of changes from static fusion.
       panels: the measures that the plot shows; for corruptions a panel is a pass.
       theory: measure the terms of Theorem 3.1.
-      published: (pass, weighing) -> metric -> figure, all of IFCNN on LLVIP.
       datasets: those it runs on when none are named; all of the configuration's if empty.
+      rows: configuration -> `{(pass, weighing): (published table, its row)}`, of IFCNN on LLVIP.
+      passes: one or more, once it is planned.
+      published: (pass, weighing) -> metric -> figure, once it is planned.
     """
 
     name: str
     question: str
-    passes: tuple[Pass, ...]
+    compare: Callable[[FusionSpec, ConfigDict], Iterable]
     axis: str = ""
     panels: tuple[str, ...] = ("SD", "AG", "SF", "SSIM")
     theory: bool = False
-    published: Mapping[tuple[str, str], Mapping[str, float]] = dataclasses.field(
-        default_factory=dict
-    )
     datasets: tuple[str, ...] = ()
+    rows: Callable[[ConfigDict], Mapping] = lambda config: {}
+    passes: tuple[Pass, ...] = ()
+    published: Mapping[tuple[str, str], Mapping[str, float]] | None = None
 
     @property
     def probing(self) -> bool:
         """Whether its passes damage sources and fuse nothing."""
         return bool(self.passes[0].corruption)
 
+    def plan(self, spec: FusionSpec, config: ConfigDict) -> "Study":
+        """The study of one network.
+
+        Args:
+          spec: of the network.
+          config: see `configs/analyze.py`.
+
+        Raises:
+          ValueError: a field of the configuration does not fit the network.
+        """
+        passes = tuple(self.compare(spec, config))
+        if isinstance(passes[0], Weighing):
+            passes = (Pass(name="all", weighings=(STATIC, *passes)),)
+        rows = self.rows(config) if spec.published_as == "IFCNN" else {}
+        figures = {place: table.rows[method] for place, (table, method) in rows.items()}
+        return dataclasses.replace(self, passes=passes, published=figures)
+
 
 def _theory(spec, config):
-    weighings = [STATIC]
-    for preset, chosen in _presets(spec, config).items():
-        opposite = dataclasses.replace(chosen, correlation="positive")
-        weighings.append(Weighing(name=preset, settings=chosen))
-        weighings.append(Weighing(name=f"{preset}, positive", settings=opposite))
-    return Study(
-        name="theory",
-        question="Is the bound of Theorem 3.1 lower with dynamic weights than with static ones, "
-        "and does the inequality hold for this network?",
-        passes=(Pass(name="all", weighings=tuple(weighings)),),
-        theory=True,
-    )
+    for preset, settings in _presets(spec, config).items():
+        opposite = dataclasses.replace(settings, correlation="positive")
+        yield Weighing(name=preset, settings=settings)
+        yield Weighing(name=f"{preset}, positive", settings=opposite)
 
 
-def _form(spec, config):
-    base = _default(spec)
-    forms = {"softmax(-l)": "linear", "softmax(sigmoid(-l))": "sigmoid", "softmax(exp(-l))": "exp"}
-    weighings = [
-        Weighing(name=name, settings=dataclasses.replace(base, form=form))
-        for name, form in forms.items()
-    ]
-    rows = {"static" if name == "w=0.5" else name: name for name in published.FORM_OF_WEIGHT.rows}
-    return Study(
-        name="form",
-        question="Which form of weight (Table 4)?",
-        passes=(Pass(name="all", weighings=(STATIC, *weighings)),),
-        published=_figures(spec, published.FORM_OF_WEIGHT, rows),
-    )
+def _values(field, names):
+    """Compares values of a field of the network's own settings: value -> its name in tables."""
 
+    def compare(spec, config):
+        for value, name in names.items():
+            settings = dataclasses.replace(_default(spec), **{field: value})
+            yield Weighing(name=name, settings=settings)
 
-def _normalization(spec, config):
-    base = _default(spec)
-    weighings = [
-        Weighing(name=name, settings=dataclasses.replace(base, normalization=name))
-        for name in ("none", "proportional", "softmax")
-    ]
-    figures = _figures(spec, published.NORMALIZATION, {n: n for n in published.NORMALIZATION.rows})
-    return Study(
-        name="normalization",
-        question="Which normalization over the sources (Table 5)?",
-        passes=(Pass(name="all", weighings=(STATIC, *weighings)),),
-        published=figures | _figures(spec, published.FORM_OF_WEIGHT, {"static": "w=0.5"}),
-    )
-
-
-def _correlation(spec, config):
-    base = _default(spec)
-    weighings = [
-        Weighing(name=name, settings=dataclasses.replace(base, correlation=name))
-        for name in ("negative", "positive")
-    ]
-    figures = _figures(spec, published.CORRELATION, {"positive": "positive"})
-    figures |= _figures(spec, published.FORM_OF_WEIGHT, {"static": "w=0.5"})
-    figures |= _figures(spec, published.FORM_OF_WEIGHT, {"negative": "softmax(exp(-l))"})
-    return Study(
-        name="correlation",
-        question="Weights that fall with the loss against weights that rise with it (Fig. 5b)?",
-        passes=(Pass(name="all", weighings=(STATIC, *weighings)),),
-        published=figures,
-    )
+    return compare
 
 
 def _grid(spec, config):
-    weighings = [STATIC]
-    for loss in LOSS_MAPS:
-        for norm in NORMS:
-            for t in config.temperatures:
-                settings = DominabilitySettings(
-                    loss=loss, norm=norm, space="network", temperature=t
-                )
-                curve = f"{loss} {norm}"
-                weighings.append(
-                    Weighing(name=f"{curve} t={t:g}", settings=settings, coordinate=t, curve=curve)
-                )
-    return Study(
-        name="grid",
-        question="Which loss map, norm and temperature; is there one rule that gives all of the "
-        "published gains?",
-        passes=(Pass(name="all", weighings=tuple(weighings)),),
-        axis="temperature t",
-    )
+    for loss, norm, t in itertools.product(LOSS_MAPS, NORMS, config.temperatures):
+        settings = DominabilitySettings(loss=loss, norm=norm, space="network", temperature=t)
+        curve = f"{loss} {norm}"
+        yield Weighing(name=f"{curve} t={t:g}", settings=settings, coordinate=t, curve=curve)
 
 
 def _noise(spec, config):
-    ttd = Weighing(name="ttd", settings=_default(spec))
-    levels = (0.0, *published.PARAMETER_NOISE)
-    figures = {}
-    for level, table in published.PARAMETER_NOISE.items():
-        names = {"static": spec.published_as, "ttd": f"{spec.published_as}+TTD"}
-        figures |= _figures(spec, table, names, f"noise {level:g}")
-    return Study(
-        name="noise",
-        question="Does TTD still help a network whose parameters are noisy (Table 8)?",
-        passes=tuple(
-            Pass(
-                name=f"noise {level:g}",
-                weighings=(STATIC, ttd),
-                noise=level,
-                coordinate=level,
-            )
-            for level in levels
-        ),
-        axis="noise on the parameters",
-        published=figures,
-    )
+    for level in (0.0, *published.PARAMETER_NOISE):
+        name = f"noise {level:g}"
+        yield Pass(name=name, weighings=_own(spec), noise=level, coordinate=level)
 
 
 def _sources(spec, config):
-    ttd = Weighing(name="ttd", settings=_default(spec))
-    return Study(
-        name="sources",
-        question="How many sources: from 2 to 5?",
-        passes=tuple(
-            Pass(
-                name=f"{count} sources",
-                weighings=(STATIC, ttd),
-                sources=count,
-                coordinate=float(count),
-            )
-            for count in (2, 3, 4, 5)
-        ),
-        axis="number of sources",
-        datasets=("generated/exposures", "generated/focus", "lytro/triples"),
-    )
+    for count in (2, 3, 4, 5):
+        name, place = f"{count} sources", float(count)
+        yield Pass(name=name, weighings=_own(spec), sources=count, coordinate=place)
 
 
 def _gradient(spec, config):
-    base = dataclasses.replace(_default(spec), **dict(config.gradient))
+    settings = dataclasses.replace(_default(spec), **dict(config.gradient))
     count = _feature_channels(spec)
     if not 0 <= config.channel < count:
         raise ValueError(
             f"config.channel={config.channel}: {spec.name} has channels 0..{count - 1}"
         )
-    channels = {"all channels": "all", f"channel {config.channel}": config.channel, "auto": "auto"}
-    weighings = [
-        Weighing(name=f"gradient, {name}", settings=base, channel=channel)
-        for name, channel in channels.items()
-    ]
-    plain = Weighing(name=f"loss map, {_default(spec).loss}", settings=_default(spec))
-    figures = _figures(spec, published.FORM_OF_WEIGHT, {"static": "w=0.5"})
-    figures |= _figures(
-        spec, published.GRADIENT, {f"gradient, channel {config.channel}": "best channel"}
-    )
-    return Study(
-        name="gradient",
-        question="RD from gradients (eq. 7): which feature channel, and can it be chosen without "
-        "ground truth?",
-        passes=(Pass(name="all", weighings=(STATIC, plain, *weighings)),),
-        published=figures,
-    )
+    yield Weighing(name=f"loss map, {_default(spec).loss}", settings=_default(spec))
+    yield Weighing(name="gradient, all channels", settings=settings, channel="all")
+    yield Weighing(name=_chosen(config), settings=settings, channel=config.channel)
+    yield Weighing(name="gradient, auto", settings=settings, channel="auto")
+
+
+def _chosen(config):
+    return f"gradient, channel {config.channel}"
 
 
 def _temperature(spec, config):
-    weighings = [STATIC]
     for preset, settings in _presets(spec, config).items():
-        weighings.append(Weighing(name=f"{preset} t={settings.temperature:g}", settings=settings))
-        weighings.append(Weighing(name=f"{preset}, t chosen", settings=settings, adaptive=True))
-    return Study(
-        name="temperature",
-        question="Does choosing t for every scene, by the bound's data term alone, help?",
-        passes=(Pass(name="all", weighings=tuple(weighings)),),
-        theory=True,
-    )
+        yield Weighing(name=f"{preset} t={settings.temperature:g}", settings=settings)
+        yield Weighing(name=f"{preset}, t chosen", settings=settings, adaptive=True)
 
 
 def _probes(spec, config):
     weighings = tuple(
-        Weighing(
-            name=f"{preset}, severity {severity:g}",
-            settings=settings,
-            coordinate=severity,
-            curve=preset,
-        )
+        Weighing(name=f"{preset}, severity {s:g}", settings=settings, coordinate=s, curve=preset)
         for preset, settings in _presets(spec, config).items()
-        for severity in config.severities
+        for s in config.severities
     )
-    return Study(
-        name="probes",
-        question="How does RD of a damaged region fall as one source gets worse (Figs. 6 to 8)?",
-        passes=tuple(
-            Pass(name=name, weighings=weighings, corruption=name)
-            for name in _known("corruptions", config.corruptions, CORRUPTIONS)
+    for name in _known("corruptions", config.corruptions, CORRUPTIONS):
+        yield Pass(name=name, weighings=weighings, corruption=name)
+
+
+def _ablations(config):
+    return {
+        ("all", weighing): (table, row)
+        for weighing, table, row in (
+            ("static", published.FORM_OF_WEIGHT, "w=0.5"),
+            *((row, published.FORM_OF_WEIGHT, row) for row in published.FORM_OF_WEIGHT.rows),
+            *((row, published.NORMALIZATION, row) for row in published.NORMALIZATION.rows),
+            ("negative", published.FORM_OF_WEIGHT, "softmax(exp(-l))"),
+            ("positive", published.CORRELATION, "positive"),
+            (_chosen(config), published.GRADIENT, "best channel"),
+        )
+    }
+
+
+def _noise_table(config):
+    return {
+        (f"noise {level:g}", weighing): (table, row)
+        for level, table in published.PARAMETER_NOISE.items()
+        for weighing, row in (("static", "IFCNN"), ("ttd", "IFCNN+TTD"))
+    }
+
+
+_FORMS = {"linear": "softmax(-l)", "sigmoid": "softmax(sigmoid(-l))", "exp": "softmax(exp(-l))"}
+_NORMALIZATIONS = {"none": "none", "proportional": "proportional", "softmax": "softmax"}
+_CORRELATIONS = {"negative": "negative", "positive": "positive"}
+
+STUDIES: Mapping[str, Study] = {
+    study.name: study
+    for study in (
+        Study(
+            name="theory",
+            question="Is the bound of Theorem 3.1 lower with dynamic weights than with static "
+            "ones, and does the inequality hold for this network?",
+            compare=_theory,
+            theory=True,
         ),
-        axis="severity",
-        panels=("rd_region",),
+        Study(
+            name="form",
+            question="Which form of weight (Table 4)?",
+            compare=_values("form", _FORMS),
+            rows=_ablations,
+        ),
+        Study(
+            name="normalization",
+            question="Which normalization over the sources (Table 5)?",
+            compare=_values("normalization", _NORMALIZATIONS),
+            rows=_ablations,
+        ),
+        Study(
+            name="correlation",
+            question="Weights that fall with the loss against weights that rise with it (Fig. 5b)?",
+            compare=_values("correlation", _CORRELATIONS),
+            rows=_ablations,
+        ),
+        Study(
+            name="grid",
+            question="Which loss map, norm and temperature; is there one rule that gives all of "
+            "the published gains?",
+            compare=_grid,
+            axis="temperature t",
+        ),
+        Study(
+            name="noise",
+            question="Does TTD still help a network whose parameters are noisy (Table 8)?",
+            compare=_noise,
+            axis="noise on the parameters",
+            rows=_noise_table,
+        ),
+        Study(
+            name="sources",
+            question="How many sources: from 2 to 5?",
+            compare=_sources,
+            axis="number of sources",
+            datasets=("generated/exposures", "generated/focus", "lytro/triples"),
+        ),
+        Study(
+            name="gradient",
+            question="RD from gradients (eq. 7): which feature channel, and can it be chosen "
+            "without ground truth?",
+            compare=_gradient,
+            rows=_ablations,
+        ),
+        Study(
+            name="temperature",
+            question="Does choosing t for every scene, by the bound's data term alone, help?",
+            compare=_temperature,
+            theory=True,
+        ),
+        Study(
+            name="probes",
+            question="How does RD of a damaged region fall as one source gets worse (Figs. 6 to "
+            "8)?",
+            compare=_probes,
+            axis="severity",
+            panels=("rd_region",),
+        ),
     )
+}
+
+
+def _default(spec):
+    return spec.presets[spec.default_preset]
+
+
+def _own(spec):
+    """The network as it is, static and with TTD."""
+    return STATIC, Weighing(name="ttd", settings=_default(spec))
 
 
 def _presets(spec, config):
@@ -277,32 +289,3 @@ def _feature_channels(spec):
         return spec.build().init_with_output(jax.random.key(0), shape, method="encode")[0]
 
     return sum(leaf.shape[-1] for leaf in jax.tree.leaves(jax.eval_shape(encode)))
-
-
-def _default(spec):
-    return spec.presets[spec.default_preset]
-
-
-def _figures(spec, table, names, pass_name="all"):
-    """(pass, weighing) -> figures of a published table that is about IFCNN."""
-    if spec.published_as != "IFCNN":
-        return {}
-    return {
-        (pass_name, weighing): dict(zip(table.columns, table.rows[method], strict=True))
-        for weighing, method in names.items()
-    }
-
-
-# name -> function (spec of the network, configuration) -> Study.
-STUDIES: Mapping[str, Callable[[FusionSpec, object], Study]] = {
-    "theory": _theory,
-    "form": _form,
-    "normalization": _normalization,
-    "correlation": _correlation,
-    "grid": _grid,
-    "noise": _noise,
-    "sources": _sources,
-    "gradient": _gradient,
-    "temperature": _temperature,
-    "probes": _probes,
-}

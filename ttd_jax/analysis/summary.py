@@ -10,10 +10,13 @@ from ttd_jax import metrics
 from ttd_jax.analysis import ranking
 from ttd_jax.analysis.studies import STATIC, Study
 from ttd_jax.core.theory import Moments, bound_from_moments, pool_moments
-from ttd_jax.metrics.intervals import estimate, paired_difference
+from ttd_jax.metrics.intervals import estimate, paired_differences
+from ttd_jax.networks import FusionSpec
 
 
-def summarize(study: Study, records: Mapping[str, Mapping[str, Sequence[dict]]], spec) -> dict:
+def summarize(
+    study: Study, records: Mapping[str, Mapping[str, Sequence[dict]]], spec: FusionSpec
+) -> dict:
     """The results of a study.
 
     Args:
@@ -23,7 +26,7 @@ def summarize(study: Study, records: Mapping[str, Mapping[str, Sequence[dict]]],
 
     Returns:
       JSON-able: `study`, `question`, `model`; `rows`, one a pass, data set and weighing, with
-      `measures` (measure -> fields of an `Estimate`) and, where there are any,
+      `measures` (measure -> its `estimate`) and, where there are any,
       `negative_covariance` (the share of images on which the covariance term is negative),
       `pooled_bound` (Theorem 3.1 with the data set as one image), `lower_bound_than_static` (the
       share of images), `channels` (chosen for each image), `gains` over static fusion (metric ->
@@ -48,7 +51,11 @@ def _rows(study, one, dataset, records):
         }
         for weighing in one.weighings
     }
-    baseline = columns.get(STATIC.name)
+    scores = {
+        name: {measure: v for measure, v in column.items() if measure in metrics.METRICS}
+        for name, column in columns.items()
+    }
+    gains = paired_differences(scores, STATIC.name) if STATIC.name in scores else {}
     rows = []
     for weighing in one.weighings:
         column = dict(columns[weighing.name])
@@ -60,25 +67,18 @@ def _rows(study, one, dataset, records):
             "curve": weighing.curve or weighing.name,
             "coordinate": one.coordinate if weighing.coordinate is None else weighing.coordinate,
             "count": len(records),
-            "measures": {k: dataclasses.asdict(estimate(v)) for k, v in column.items()},
+            "measures": {k: estimate(v) for k, v in column.items()},
         }
         if "covariance" in column:
             row["negative_covariance"] = _share(v < 0 for v in column["covariance"])
         if "bound" in column:
-            row["lower_bound_than_static"] = _share(
-                own < static for own, static in zip(column["bound"], baseline["bound"], strict=True)
-            )
+            pairs = zip(column["bound"], columns[STATIC.name]["bound"], strict=True)
+            row["lower_bound_than_static"] = _share(own < static for own, static in pairs)
             row["pooled_bound"] = _pooled([r["moments"][weighing.name] for r in records])
         if max(channels) >= 0:
             row["channels"] = [int(channel) for channel in channels]
-        if baseline is not None and weighing.name != STATIC.name:
-            row["gains"] = {
-                name: paired_difference(
-                    column[name], baseline[name], better=metrics.METRICS[name].better
-                )
-                for name in column
-                if name in metrics.METRICS
-            }
+        if weighing.name in gains:
+            row["gains"] = gains[weighing.name]
         figures = study.published.get((one.name, weighing.name))
         if figures is not None:
             row["published"] = dict(figures)

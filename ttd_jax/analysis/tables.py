@@ -39,30 +39,20 @@ def markdown(result: dict) -> str:
 def _table(rows):
     passes = len({row["pass"] for row in rows}) > 1
     measures = [m for m in (*metrics.METRICS, *_HEADS) if m in rows[0]["measures"]]
-    signs = any("negative_covariance" in row for row in rows)
-    bounds = any("lower_bound_than_static" in row for row in rows)
-    channels = any("channels" in row for row in rows)
-    head = [*(["pass"] if passes else []), "weighing", *map(_head, measures)]
-    head += ["Σ Cov < 0"] if signs else []
-    head += ["bound < static's"] if bounds else []
-    head += ["channels chosen"] if channels else []
+    extra = [name for name in _EXTRA if any(name in row for row in rows)]
+    head = ["weighing", *map(_head, measures), *(_EXTRA[name][0] for name in extra)]
     lines = []
     static = {row["pass"]: row["measures"] for row in rows if row["weighing"] == STATIC.name}
     for row in rows:
         base = static.get(row["pass"], {})
-        cells = [*([row["pass"]] if passes else []), row["weighing"]]
-        cells += [_cell(m, row, base) for m in measures]
-        cells += [f"{row['negative_covariance']:.0%}"] if signs else []
-        cells += [_percent(row.get("lower_bound_than_static"), row)] if bounds else []
-        cells += [_channels(row.get("channels", ()))] if channels else []
-        lines.append(cells)
+        cells = [_EXTRA[name][1](row) if name in row else "" for name in extra]
+        cells = [row["weighing"], *(_cell(m, row, base) for m in measures), *cells]
+        lines.append([row["pass"], *cells])
         if "published" in row:
             figures = row["published"]
-            cells = [*([""] if passes else []), f"*published, {row['weighing']}*"]
-            cells += [f"*{figures[m]:.2f}*" if m in figures else "" for m in measures]
-            cells += [""] * (len(head) - len(cells))
-            lines.append(cells)
-    return table(head, lines)
+            cells = [f"*{figures[m]:.2f}*" if m in figures else "" for m in measures]
+            lines.append(["", f"*published, {row['weighing']}*", *cells, *[""] * len(extra)])
+    return table(["pass", *head], lines) if passes else table(head, [line[1:] for line in lines])
 
 
 def _head(measure):
@@ -80,13 +70,23 @@ def _cell(measure, row, base):
     return f"{mean:.3f} ({100 * (mean / base[measure]['mean'] - 1):+.1f} %)"
 
 
-def _percent(share, row):
-    return "" if share is None or row["weighing"] == STATIC.name else f"{share:.0%}"
+def _below_static(row):
+    share = row["lower_bound_than_static"]
+    return "" if row["weighing"] == STATIC.name else f"{share:.0%}"
 
 
-def _channels(channels):
+def _channels(row):
+    channels = row["channels"]
     counts = sorted(((channels.count(c), c) for c in set(channels)), reverse=True)
     return ", ".join(f"{c} ({n}x)" for n, c in counts[:4]) + (", ..." if len(counts) > 4 else "")
+
+
+# What only some studies have of a row -> its column, and the cell.
+_EXTRA = {
+    "negative_covariance": ("Σ Cov < 0", lambda row: f"{row['negative_covariance']:.0%}"),
+    "lower_bound_than_static": ("bound < static's", _below_static),
+    "channels": ("channels chosen", _channels),
+}
 
 
 def _nearest(entries):

@@ -69,16 +69,7 @@ def weigh(
     """
     settings = weighing.settings or dom.DominabilitySettings()
     losses = measure_losses(network, sources, parts, settings)
-    channel = jnp.int32(-1)
-    if weighing.settings is None:
-        even = jnp.full_like(losses, 1.0 / len(losses))
-        return Weighed(
-            dominability=even,
-            weights=jnp.ones_like(losses),
-            losses=losses,
-            temperature=jnp.float32(0.0),
-            channel=channel,
-        )
+    channel, temperature = jnp.int32(-1), settings.temperature
     if weighing.channel != "none":
         maps = gradient_maps(network, sources, settings, parts=parts)
         losses, ranking = select_channel(
@@ -91,8 +82,10 @@ def weigh(
             channel = ranking[0]
         elif weighing.channel != "all":
             channel = jnp.int32(weighing.channel)
-    temperature = settings.temperature
-    if weighing.adaptive:
+    if weighing.settings is None:
+        rd, weights = jnp.full_like(losses, 1.0 / len(losses)), jnp.ones_like(losses)
+        temperature = 0.0
+    elif weighing.adaptive:
         judged = measure_losses(network, sources, parts, THEOREM)
         temperature, _ = choose_temperature(losses, judged=judged)
         # t * l at temperature one is the same RD, and t may be traced.

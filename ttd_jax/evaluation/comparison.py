@@ -26,7 +26,7 @@ def compare(model: str, dataset: str, records: Sequence[Mapping], names: Sequenc
       names: the metrics.
 
     Returns:
-      JSON-able: `count`; `strategies`: strategy -> metric -> the fields of an `Estimate` with
+      JSON-able: `count`; `strategies`: strategy -> metric -> its `estimate` with
       `published`, `difference` and `agrees` where the paper has a figure; `gains`: strategy ->
       metric -> paired difference from static fusion, with the share of images improved.
     """

@@ -3,6 +3,8 @@
 import dataclasses
 import pathlib
 
+from ml_collections import ConfigDict
+
 from ttd_jax import metrics
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.evaluation import comparison, report
@@ -18,7 +20,14 @@ from ttd_jax.processes import wait_for_all
 from ttd_jax.weights import store
 
 
-def evaluate(config, out: pathlib.Path, *, resume=False, process=0, processes=1):
+def evaluate(
+    config: ConfigDict,
+    out: pathlib.Path,
+    *,
+    resume: bool = False,
+    process: int = 0,
+    processes: int = 1,
+) -> list[dict] | None:
     """Evaluates every model on every data set of a configuration.
 
     Args:
@@ -39,12 +48,13 @@ def evaluate(config, out: pathlib.Path, *, resume=False, process=0, processes=1)
         raise UserError("the config names no data set: pass FILE:MODEL,DATASET")
     if config.gallery < 0:
         raise UserError(f"config.gallery={config.gallery}: must be a number of scenes, 0 for none")
-    stores = []
     found = {name: _examples(config, name) for name in config.datasets}
+    runs = []
     for job in jobs:
+        settings = _settings(config, job)
         records = Records(out / job.model.spec.name, process=process)
-        records.find(_settings(config, job), resume=resume)
-        stores.append(records)
+        records.find(settings, resume=resume)
+        runs.append((job, settings, records))
     datasets = {
         name: check(
             examples,
@@ -54,24 +64,36 @@ def evaluate(config, out: pathlib.Path, *, resume=False, process=0, processes=1)
         )
         for name, examples in found.items()
     }
-    for job, records in zip(jobs, stores, strict=True):
-        records.start(_settings(config, job), resume=resume, first=process == 0)
+    for job, settings, records in runs:
+        records.start(settings, resume=resume, first=process == 0)
         for name, scenes in datasets.items():
             evaluate_dataset(job, name, scenes, records, process=process, processes=processes)
     if processes > 1:
         wait_for_all()
     if process:
         return None
-    sections = [
-        _section(config, job, name, _merged(records, name, scenes))
-        for job, records in zip(jobs, stores, strict=True)
-        for name, scenes in datasets.items()
-    ]
-    comparisons = [section.comparison for section in sections]
-    _write(out, _tables(comparisons, config.protocol))
+    sections = []
+    for job, settings, records in runs:
+        for name, scenes in datasets.items():
+            scored = _merged(records, name, scenes)
+            compared = comparison.compare(job.model.spec.name, name, scored, job.names)
+            sections.append(report.Section(comparison=compared, records=scored, settings=settings))
+    comparisons, protocol = [section.comparison for section in sections], config.protocol
+    tables = {
+        "results.md": comparison.markdown(comparisons, protocol),
+        "results.csv": comparison.csv_table(comparisons, protocol),
+        "results.tex": comparison.latex(comparisons, protocol),
+        "results.json": dumps({"protocol": protocol, "comparisons": comparisons}),
+    }
+    _write(out, tables)
     # The page comes last: its pictures take a while, and by then the tables are safe.
-    shown = _with_cards(sections, config, jobs, datasets)
-    _write(out, {"report.html": report.render(list(shown), config.protocol)})
+    remaining, shown = iter(sections), []
+    for job in jobs:
+        gallery = Gallery(job)
+        for scenes in datasets.values():
+            cards = gallery.cards(scenes.examples, config.gallery)
+            shown.append(dataclasses.replace(next(remaining), cards=cards))
+    _write(out, {"report.html": report.render(shown, protocol)})
     return comparisons
 
 
@@ -134,32 +156,6 @@ def _merged(records, name, scenes):
             "shared by all of them?"
         )
     return [found[key] for key in keys]
-
-
-def _tables(comparisons, protocol):
-    return {
-        "results.md": comparison.markdown(comparisons, protocol),
-        "results.csv": comparison.csv_table(comparisons, protocol),
-        "results.tex": comparison.latex(comparisons, protocol),
-        "results.json": dumps({"protocol": protocol, "comparisons": comparisons}),
-    }
-
-
-def _section(config, job, name, records):
-    return report.Section(
-        comparison=comparison.compare(job.model.spec.name, name, records, job.names),
-        records=records,
-        settings=_settings(config, job),
-    )
-
-
-def _with_cards(sections, config, jobs, datasets):
-    remaining = iter(sections)
-    for job in jobs:
-        gallery = Gallery(job)
-        for scenes in datasets.values():
-            cards = gallery.cards(scenes.examples, config.gallery)
-            yield dataclasses.replace(next(remaining), cards=cards)
 
 
 def _write(out, files):

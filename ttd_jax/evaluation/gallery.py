@@ -12,6 +12,7 @@ from ttd_jax.core.color import resolve_color
 from ttd_jax.core.dominability import dominance_shares
 from ttd_jax.core.quantization import quantize
 from ttd_jax.evaluation.loop import Evaluation
+from ttd_jax.evaluation.plots import spread
 from ttd_jax.networks import fuse_pictures
 from ttd_jax.pictures.decode import decode_example
 from ttd_jax.report.overlay import dominability_overlay, tint
@@ -102,11 +103,6 @@ class Gallery:
                 rd = fusion.dominability
                 results[strategy] += rd, dominance_shares(rd)
         return results
-
-
-def spread(length: int, count: int) -> list[int]:
-    """Up to `count` of the numbers below `length`, evenly spaced, with the first and the last."""
-    return sorted({round(i) for i in np.linspace(0, length - 1, min(count, length))})
 
 
 def dominance_map(image, rd, shares, roles):

@@ -2,8 +2,7 @@
 
 import dataclasses
 import itertools
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import jax
 import numpy as np
@@ -50,8 +49,7 @@ def evaluate_dataset(
     *,
     process: int = 0,
     processes: int = 1,
-    devices: Sequence | None = None,
-) -> dict:
+) -> dict[str, int]:
     """Scores this process's share of a data set and appends a record for each image.
 
     Batches of scenes are given to the processes in turn; every batch computes the same bits
@@ -64,14 +62,11 @@ def evaluate_dataset(
       records: where to append; finished images are skipped.
       process: this process's index.
       processes: how many there are.
-      devices: local devices to use; all by default.
 
     Returns:
-      `{'scored', 'reused', 'seconds', 'means'}`; means over what was scored now,
-      summed on the devices: strategy -> metric -> mean.
+      `{'scored', 'reused'}`: how many scenes.
     """
-    start = time.perf_counter()
-    devices = jax.local_devices() if devices is None else devices
+    devices = jax.local_devices()
     known = records.finished()
     finished = {i for i, key in enumerate(scenes.keys) if (dataset, *key) in known}
     batches = plan_batches(scenes, job.batch_size)[process::processes]
@@ -93,23 +88,17 @@ def evaluate_dataset(
         }
         return stack(len(devices), given)
 
-    total, count, running = 0.0, 0.0, None
+    running = None
     groups = ahead(load, _same_shape(todo, len(devices)))
     with progress(description=dataset, total=scored) as bar:
         for group, arrays in itertools.chain(groups, [(None, None)]):
             dispatched = group and (group, program(job.model, *arrays))  # returns at once
             if running is not None:
-                sums = _collect(job, dataset, scenes, records, *running)
-                total, count = total + sums[0], count + sums[1]
+                for record in _records(job, dataset, scenes, *running):
+                    records.append(record)
                 bar.update(sum(len(slots) for _, slots in running[0]))
             running = dispatched
-    means = total / max(count, 1.0) * np.ones((len(job.strategies), len(job.names)))
-    return {
-        "scored": scored,
-        "reused": sum(len(batch.indices) for batch in batches) - scored,
-        "seconds": time.perf_counter() - start,
-        "means": _table(job, means),
-    }
+    return {"scored": scored, "reused": sum(len(b.indices) for b in batches) - scored}
 
 
 def _same_shape(todo, size):
@@ -121,35 +110,24 @@ def _same_shape(todo, size):
 
 
 def _inputs(scenes, index):
-    """Pictures f32[H, W, 1 or 3], grays f32[M, H, W] for the metrics, and that it is no padding."""
+    """Pictures f32[H, W, 1 or 3], and grays f32[M, H, W] for the metrics."""
     example, pictures = scenes.load(index)
     grays = pictures if scenes.gray else decode_example(example, gray=True)
     return (
         tuple(picture.as_float() for picture in pictures),
         np.stack([metrics.source_gray(picture.as_bytes()) for picture in grays]),
-        True,
     )
 
 
-def _collect(job, dataset, scenes, records, group, results):
-    """Waits for a group's scores, writes its records; the devices' sums in float64."""
-    scores, total, count = (np.asarray(array) for array in results)
+def _records(job, dataset, scenes, group, scores):
+    """Waits for a group's scores; a record for each of its scenes."""
+    scores = np.asarray(scores)
     for device, (_, slots) in enumerate(group):
         for slot, index in slots.items():
-            records.append(
-                {
-                    "dataset": dataset,
-                    "image": scenes.examples.names[index],
-                    "sha256": list(scenes[index].sha256),
-                    "scores": _table(job, scores[device, slot]),
-                }
-            )
-    return total.sum(axis=0, dtype=np.float64), count.sum(dtype=np.float64)
-
-
-def _table(job, figures):
-    """Strategy -> metric -> figure of f[strategies, metrics]."""
-    return {
-        strategy: dict(zip(job.names, map(float, row), strict=True))
-        for strategy, row in zip(job.strategies, figures, strict=True)
-    }
+            rows = zip(job.strategies, scores[device, slot].tolist(), strict=True)
+            yield {
+                "dataset": dataset,
+                "image": scenes.examples.names[index],
+                "sha256": list(scenes[index].sha256),
+                "scores": {s: dict(zip(job.names, row, strict=True)) for s, row in rows},
+            }

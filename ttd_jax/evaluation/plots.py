@@ -52,7 +52,6 @@ def plot_differences(differences: Mapping[str, float], *, better: str) -> Plot:
         return round(BOTTOM - (value - low) / (high - low) * (BOTTOM - TOP), 1)
 
     last = len(ranked) - 1
-    shown = sorted({round(i) for i in np.linspace(0, last, min(_DOTS, len(ranked)))})
     dots = [
         (
             round(LEFT + 8 + (rank / last if last else 0.5) * (RIGHT - LEFT - 16), 1),
@@ -60,11 +59,16 @@ def plot_differences(differences: Mapping[str, float], *, better: str) -> Plot:
             (ranked[rank][1] > 0) if better == "up" else (ranked[rank][1] < 0),
             *ranked[rank],
         )
-        for rank in shown
+        for rank in spread(len(ranked), _DOTS)
     ]
     middle = float(np.median(values))
     ticks = [(y(tick), tick) for tick in round_ticks(low, high)]
     return Plot(dots, ticks, y(0.0), y(middle), middle, len(ranked))
+
+
+def spread(length: int, count: int) -> list[int]:
+    """Up to `count` of the numbers below `length`, evenly spaced, with the first and the last."""
+    return sorted({round(i) for i in np.linspace(0, length - 1, min(count, length))})
 
 
 def round_ticks(low: float, high: float) -> list[float]:

@@ -1,7 +1,7 @@
 """What a device computes: fusions of a scene by several strategies, and their scores."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -14,15 +14,15 @@ from ttd_jax.networks import Model, fuse_pictures
 
 def score_scene(
     model: Model,
-    pictures,
-    grays,
+    pictures: Sequence[jax.Array],
+    grays: jax.Array,
     *,
     strategies: Mapping[str, DominabilitySettings | None],
     mode: str,
     how: str,
     protocol: str,
     names: Sequence[str],
-):
+) -> jax.Array:
     """Scores one scene.
 
     Args:
@@ -47,27 +47,24 @@ def score_scene(
     return jnp.stack(rows)
 
 
-def device_program(devices, **options):
+def device_program(
+    devices: Sequence[jax.Device], *, resolve_mode: Callable[[tuple[bool, ...]], str], **options
+) -> Callable[..., jax.Array]:
     """The program of all local devices, compiled once per shape.
 
     Args:
       devices: the local devices to use.
-      **options: static options of `score_scene`; `resolve_mode` in place of `mode`: function of
-        the tuple of which sources have color.
+      resolve_mode: which sources have color -> the `mode` of `score_scene`.
+      **options: its other static options.
 
     Returns:
-      Function `(model, pictures, grays, mask) -> (scores, total, count)`: arrays with the leading
-      axes [device, batch]; `mask` bool[device, batch] is False in padding; scores f32[device,
-      batch, strategies, metrics]; total f32[device, strategies, metrics] and count f32[device]
-      sum what is not masked.
+      Function `(model, pictures, grays) -> scores` of arrays with the leading axes [device,
+      batch]; scores are f32[device, batch, strategies, metrics].
     """
-    resolve_mode = options.pop("resolve_mode")
 
-    def one_device(model, pictures, grays, mask):
+    def one_device(model, pictures, grays):
         mode = resolve_mode(tuple(picture.shape[-1] == 3 for picture in pictures))
         one = functools.partial(score_scene, mode=mode, **options)
-        scores = jax.vmap(one, in_axes=(None, 0, 0))(model, pictures, grays)
-        kept = jnp.where(mask[:, None, None], scores, 0.0)
-        return scores, jnp.sum(kept, axis=0), jnp.sum(mask.astype(jnp.float32))
+        return jax.vmap(one, in_axes=(None, 0, 0))(model, pictures, grays)
 
-    return jax.pmap(one_device, in_axes=(None, 0, 0, 0), devices=devices)
+    return jax.pmap(one_device, in_axes=(None, 0, 0), devices=devices)

@@ -1,7 +1,7 @@
 """Scores as CSV, JSON and Markdown."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ttd_jax.metrics.intervals import estimates, paired_differences
 from ttd_jax.report.csv_text import csv_text
@@ -9,7 +9,9 @@ from ttd_jax.report.markdown import table
 from ttd_jax.report.scores import heading, interval
 
 
-def score_files(records, protocol: str, names: Sequence[str]):
+def score_files(
+    records: Sequence[Mapping], protocol: str, names: Sequence[str]
+) -> list[tuple[str, bytes]]:
     """The files of a scoring run.
 
     Args:
@@ -20,20 +22,21 @@ def score_files(records, protocol: str, names: Sequence[str]):
     Returns:
       List of `(file name, bytes)`: scores.csv, scores.json, scores.md.
     """
+    rows = [[r["method"], r["image"], protocol, *map(r["scores"].get, names)] for r in records]
     summary = summarize(records, names)
     content = {"protocol": protocol, "metrics": list(names), **summary}
     return [
-        ("scores.csv", _csv(records, protocol, names).encode()),
+        ("scores.csv", csv_text([["method", "image", "protocol", *names], *rows]).encode()),
         ("scores.json", (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()),
         ("scores.md", markdown(summary, protocol, names).encode()),
     ]
 
 
-def summarize(records, names: Sequence[str]) -> dict:
+def summarize(records: Sequence[Mapping], names: Sequence[str]) -> dict:
     """Means with intervals, and paired differences from the first method.
 
     Returns:
-      `{'methods': {method: {metric: Estimate fields}}, 'baseline': first method,
+      `{'methods': {method: {metric: estimate}}, 'baseline': first method,
       'differences': {other method: {metric: paired difference}}}`.
     """
     columns = {}
@@ -49,7 +52,7 @@ def summarize(records, names: Sequence[str]) -> dict:
     }
 
 
-def markdown(summary, protocol: str, names: Sequence[str]) -> str:
+def markdown(summary: Mapping, protocol: str, names: Sequence[str]) -> str:
     """One row a metric: mean, std and interval for each method, then the paired differences."""
     methods, baseline = summary["methods"], summary["baseline"]
     differences = summary["differences"]
@@ -76,11 +79,3 @@ def _mean(estimate):
 
 def _difference(one):
     return f"{one['mean']:+.4f} {interval(one, '+')}, better on {one['improved']:.0%}"
-
-
-def _csv(records, protocol, names):
-    rows = (
-        [record["method"], record["image"], protocol, *map(record["scores"].get, names)]
-        for record in records
-    )
-    return csv_text([["method", "image", "protocol", *names], *rows])

@@ -7,9 +7,9 @@ import jax
 import numpy as np
 
 from ttd_jax.core.fusion import Fusion
-from ttd_jax.core.quantization import quantize
 from ttd_jax.fusing.compute import BatchFuser
 from ttd_jax.fusing.options import SAVES, check_network
+from ttd_jax.fusing.outputs import of_type
 from ttd_jax.networks import Model
 from ttd_jax.parts import default_memory, parse_size
 from ttd_jax.pictures.arrays import as_pictures
@@ -70,14 +70,14 @@ def fuse(
     batch = Batch((0,), 1, sources[0].size, colored)
     ((_, found),) = fuser(batch, {0: ("fusing", sources)})
     first, how = sources[0], fuser.quantization
-    image = _of_kind(found["fused"], first.pixels.dtype, how)
+    image = of_type(found["fused"], first.pixels.dtype, how)
     if first.alpha is not None:
         rgb = np.broadcast_to(image, (*first.size, 3))
         image = np.concatenate([rgb, first.alpha], axis=-1)
     return Fusion(
         image=image,
         dominability=found["dominability"],
-        components=_of_kind(found["components"], first.pixels.dtype, how),
+        components=of_type(found["components"], first.pixels.dtype, how),
         losses=found["losses"],
     )
 
@@ -95,9 +95,3 @@ def _fuser(model, settings, color, window, max_memory):
     while len(_fusers) > _KEPT:
         _fusers.popitem(last=False)
     return _fusers[key]
-
-
-def _of_kind(pixels, dtype, how):
-    if not np.issubdtype(dtype, np.integer):
-        return pixels
-    return pixels if pixels.dtype == dtype else quantize(pixels, dtype, how=how)

@@ -1,10 +1,8 @@
 """Means over images with their uncertainty. Float64, on the host."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ttd_jax.metrics import METRICS
 
@@ -12,39 +10,28 @@ _RESAMPLES = 2000
 _SEED = 20241210
 
 
-@dataclasses.dataclass(frozen=True)
-class Estimate:
-    """A mean over images.
-
-    Attributes:
-      mean: of the values.
-      std: sample standard deviation (n - 1); 0 for one value.
-      low, high: bootstrap 95 % interval of the mean (percentiles); the mean itself for one value.
-      count: number of images.
-    """
-
-    mean: float
-    std: float
-    low: float
-    high: float
-    count: int
-
-
-def estimate(values: ArrayLike) -> Estimate:
+def estimate(values: Sequence[float]) -> dict[str, float]:
     """The mean of f64[n] with a 95 % percentile bootstrap interval, the same at every call.
+
+    Returns:
+      `mean`; `std`, the sample standard deviation (n - 1); `low` and `high`, the interval of the
+      mean; `count`, n. Of one value std is 0 and the interval the value itself.
 
     Reference: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3.
     """
-    values = np.asarray(values, np.float64)
-    mean = float(values.mean())
-    if len(values) == 1:
-        return Estimate(mean, 0.0, mean, mean, 1)
-    picks = np.random.default_rng(_SEED).integers(len(values), size=(_RESAMPLES, len(values)))
-    low, high = np.percentile(values[picks].mean(axis=1), [2.5, 97.5])
-    return Estimate(mean, float(values.std(ddof=1)), float(low), float(high), len(values))
+    values, count = np.asarray(values, np.float64), len(values)
+    mean, std, low, high = values.mean(), 0.0, values[0], values[0]
+    if count > 1:
+        picks = np.random.default_rng(_SEED).integers(count, size=(_RESAMPLES, count))
+        low, high = np.percentile(values[picks].mean(axis=1), [2.5, 97.5])
+        std = values.std(ddof=1)
+    figures = {"mean": mean, "std": std, "low": low, "high": high}
+    return {**{name: float(figure) for name, figure in figures.items()}, "count": count}
 
 
-def paired_difference(values: ArrayLike, baseline: ArrayLike, *, better: str) -> dict:
+def paired_difference(
+    values: Sequence[float], baseline: Sequence[float], *, better: str
+) -> dict[str, float]:
     """How much `values` differ from `baseline` on the same images.
 
     Args:
@@ -53,22 +40,22 @@ def paired_difference(values: ArrayLike, baseline: ArrayLike, *, better: str) ->
       better: 'up' or 'down'.
 
     Returns:
-      The fields of an `Estimate` of the difference, and `improved`: the share of images on which
+      The `estimate` of the difference, and `improved`: the share of images on which
       `values` are strictly better.
     """
     difference = np.asarray(values, np.float64) - np.asarray(baseline, np.float64)
     gain = difference if better == "up" else -difference
-    return {**dataclasses.asdict(estimate(difference)), "improved": float(np.mean(gain > 0))}
+    return {**estimate(difference), "improved": float(np.mean(gain > 0))}
 
 
 def estimates(columns: Mapping[str, Mapping[str, Sequence[float]]]) -> dict:
-    """The fields of an `Estimate` for each result and metric.
+    """The `estimate` of each result and metric.
 
     Args:
       columns: result (a strategy, a method) -> metric -> a score an image.
     """
     return {
-        result: {name: dataclasses.asdict(estimate(scores)) for name, scores in column.items()}
+        result: {name: estimate(scores) for name, scores in column.items()}
         for result, column in columns.items()
     }
 

@@ -4,6 +4,8 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 
+import jax
+
 from ttd_jax.errors import UserError
 from ttd_jax.metrics import gradients, information, qabf, statistics, vif
 from ttd_jax.metrics import ssim as structure
@@ -28,9 +30,9 @@ class Metric:
     """
 
     name: str
-    function: Callable
-    better: str
-    low: float
+    function: Callable[..., jax.Array]
+    better: str = "up"
+    low: float = 0.0
     high: float
     per_source: bool = False
     needs_sources: bool = True
@@ -66,8 +68,6 @@ for _metric in (
     Metric(
         name="EN",
         function=information.entropy,
-        better="up",
-        low=0.0,
         high=8.0,
         needs_sources=False,
         description="entropy of the gray histogram, bits",
@@ -76,8 +76,6 @@ for _metric in (
     Metric(
         name="SD",
         function=statistics.standard_deviation,
-        better="up",
-        low=0.0,
         high=127.5,
         needs_sources=False,
         description="standard deviation: contrast",
@@ -86,8 +84,6 @@ for _metric in (
     Metric(
         name="AG",
         function=gradients.average_gradient,
-        better="up",
-        low=0.0,
         high=255.0,
         needs_sources=False,
         variants={"paper": "mean over all H W pixels", "vifb": "sum / ((H - 1) (W - 1))"},
@@ -97,8 +93,6 @@ for _metric in (
     Metric(
         name="EI",
         function=gradients.edge_intensity,
-        better="up",
-        low=0.0,
         high=270.5,
         needs_sources=False,
         variants={"paper": "Sobel / 4", "vifb": "raw Sobel: 4 times as much"},
@@ -108,8 +102,6 @@ for _metric in (
     Metric(
         name="SF",
         function=gradients.spatial_frequency,
-        better="up",
-        low=0.0,
         high=360.7,
         needs_sources=False,
         variants={
@@ -122,7 +114,6 @@ for _metric in (
     Metric(
         name="SCD",
         function=statistics.sum_of_correlations_of_differences,
-        better="up",
         low=-1.0,
         high=1.0,
         per_source=True,
@@ -133,7 +124,6 @@ for _metric in (
         name="CE",
         function=information.cross_entropy,
         better="down",
-        low=0.0,
         high=23.3,
         variants={
             "paper": "root mean square over m of -sum p_m log2(p_F + 1e-7)",
@@ -145,7 +135,6 @@ for _metric in (
     Metric(
         name="SSIM",
         function=structure.ssim,
-        better="up",
         low=-1.0,
         high=1.0,
         per_source=True,
@@ -159,8 +148,6 @@ for _metric in (
     Metric(
         name="MI",
         function=information.mutual_information,
-        better="up",
-        low=0.0,
         high=math.log(256.0),
         per_source=True,
         description="mutual information with the sources, nats",
@@ -169,8 +156,6 @@ for _metric in (
     Metric(
         name="NMI",
         function=information.normalized_mutual_information,
-        better="up",
-        low=0.0,
         high=1.0,
         per_source=True,
         description="mutual information over the mean entropy of the two images",
@@ -179,8 +164,6 @@ for _metric in (
     Metric(
         name="VIF",
         function=vif.visual_information_fidelity,
-        better="up",
-        low=0.0,
         high=math.inf,
         per_source=True,
         tolerance=1e-3,
@@ -190,8 +173,6 @@ for _metric in (
     Metric(
         name="Qabf",
         function=qabf.edge_preservation,
-        better="up",
-        low=0.0,
         high=0.975,
         tolerance=1e-3,
         description="edges of the sources that are kept",
@@ -200,7 +181,6 @@ for _metric in (
     Metric(
         name="CC",
         function=statistics.correlation,
-        better="up",
         low=-1.0,
         high=1.0,
         description="mean correlation with the sources",
@@ -210,7 +190,6 @@ for _metric in (
         name="MSE",
         function=statistics.mean_squared_error,
         better="down",
-        low=0.0,
         high=65025.0,
         description="mean squared error against the sources",
         reference="Ma et al., Inf. Fusion 45 (2019) 153-178",
@@ -218,7 +197,6 @@ for _metric in (
     Metric(
         name="PSNR",
         function=statistics.psnr,
-        better="up",
         low=-statistics.PSNR_LIMIT,
         high=statistics.PSNR_LIMIT,
         description="peak signal-to-noise ratio against the sources, decibel",

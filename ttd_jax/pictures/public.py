@@ -51,20 +51,9 @@ PICTURES = {
 }
 
 
-# What the package's own weights are trained on; the others are held back to judge them.
-TRAINING = (
-    "rocket",
-    "camera",
-    "coins",
-    "moon",
-    "brick",
-    "grass",
-    "gravel",
-    "hubble",
-    "china",
-)
-# Read by the tests alone: it is their contract that no weights are judged on what trained them.
-HELD_BACK = tuple(name for name in PICTURES if name not in TRAINING)
+# The package's own weights are trained on the others: these are held back to judge them.
+HELD_BACK = ("astronaut", "coffee", "chelsea", "flower")
+TRAINING = tuple(name for name in PICTURES if name not in HELD_BACK)
 
 
 @dataclasses.dataclass(frozen=True)

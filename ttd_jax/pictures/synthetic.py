@@ -6,7 +6,7 @@ import numpy as np
 
 def multi_focus_pair(
     image: np.ndarray, *, sigma: float = 4.0, seed: int = 0
-) -> tuple[np.ndarray, ...]:
+) -> tuple[np.ndarray, np.ndarray]:
     """Two pictures of which each is sharp where the other is blurred.
 
     The border between near and far is a random smooth curve; each picture is blurred with a
@@ -20,8 +20,7 @@ def multi_focus_pair(
     Returns:
       `(near, far)`, f32[H, W, C] in [0, 1]: sharp inside and outside of the border.
     """
-    noise = np.random.default_rng(seed).standard_normal(image.shape[:2]).astype(np.float32)
-    smooth = cv2.GaussianBlur(noise, (0, 0), min(image.shape[:2]) / 6)
+    smooth = _depth(image, seed)
     mask = (smooth > np.median(smooth)).astype(np.float32)
     mask = cv2.GaussianBlur(mask, (0, 0), 1.0)[..., None]  # no lens has a border of one pixel
     blurred = cv2.GaussianBlur(image, (0, 0), sigma).reshape(image.shape)
@@ -30,7 +29,7 @@ def multi_focus_pair(
 
 def multi_exposure_pair(
     image: np.ndarray, *, stops: float = 1.5, gamma: float = 2.2
-) -> tuple[np.ndarray, ...]:
+) -> tuple[np.ndarray, np.ndarray]:
     """An under- and an over-exposed picture of a scene.
 
     Args:
@@ -80,8 +79,7 @@ def focus_stack(
     Returns:
       `count` arrays f32[H, W, C] in [0, 1], from near to far.
     """
-    noise = np.random.default_rng(seed).standard_normal(image.shape[:2]).astype(np.float32)
-    depth = cv2.GaussianBlur(noise, (0, 0), min(image.shape[:2]) / 6)
+    depth = _depth(image, seed)
     borders = np.quantile(depth, np.linspace(0, 1, count + 1)[1:-1])
     layer = np.digitize(depth, borders)
     blurred = cv2.GaussianBlur(image, (0, 0), sigma).reshape(image.shape)
@@ -90,3 +88,9 @@ def focus_stack(
         mask = cv2.GaussianBlur((layer == index).astype(np.float32), (0, 0), 1.0)[..., None]
         pictures.append(mask * image + (1 - mask) * blurred)
     return tuple(pictures)
+
+
+def _depth(image, seed):
+    """A random smooth surface, f32[H, W]."""
+    noise = np.random.default_rng(seed).standard_normal(image.shape[:2]).astype(np.float32)
+    return cv2.GaussianBlur(noise, (0, 0), min(image.shape[:2]) / 6)

@@ -2,7 +2,6 @@
 
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -32,7 +31,7 @@ def output_files(
     name: str,
     labels: Sequence[str],
     options: FuseOptions,
-    result: Mapping[str, Any],
+    result: Mapping[str, np.ndarray],
     *,
     first: Picture,
     quantize_how: str,
@@ -55,7 +54,7 @@ def output_files(
     names = iter(output_names(name, labels, options))
     dtype = first.pixels.dtype
     if "fused" in options.save:
-        fused = _quantized(result["fused"], dtype, quantize_how)
+        fused = of_type(result["fused"], dtype, quantize_how)
         yield next(names), encode_picture(fused, suffix, first.alpha)
         del fused  # a generator keeps its variables: of large pictures only what is needed
     if "dominability" in options.save:
@@ -66,12 +65,15 @@ def output_files(
         del overlay
     if "components" in options.save:
         for component in result["components"]:
-            picture = _quantized(component, dtype, quantize_how)
+            picture = of_type(component, dtype, quantize_how)
             yield next(names), encode_picture(picture, suffix)
     if "losses" in options.save:
         for loss in result["losses"]:
             yield next(names), encode_picture(loss[..., None], ".tiff")
 
 
-def _quantized(picture, dtype, how):
+def of_type(picture: np.ndarray, dtype: np.dtype, how: str) -> np.ndarray:
+    """A result as the sources are; it may be so already. See `core.quantization.quantize`."""
+    if not np.issubdtype(dtype, np.integer):
+        return picture
     return picture if picture.dtype == dtype else quantize(picture, dtype, how=how)

@@ -23,7 +23,7 @@ def some(names: Sequence[str], limit: int = 5) -> str:
     return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")
 
 
-def check_choice(name: str, value: object, allowed: Collection):
+def check_choice(name: str, value: object, allowed: Collection) -> None:
     """Refuses what is none of the values that a field may have.
 
     Example:

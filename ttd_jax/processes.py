@@ -1,4 +1,6 @@
-"""What the processes of a run agree on. With a single one, everything is its own."""
+"""What the processes of a run agree on, and what one may use. A single one agrees with itself."""
+
+import os
 
 import jax
 import numpy as np
@@ -17,6 +19,13 @@ def greatest(number: int) -> int:
 def wait_for_all() -> None:
     """Returns once every process is here."""
     _gather(np.int32(0))
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):  # not on every system
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _gather(array):

@@ -12,8 +12,9 @@ from flax import traverse_util
 from ttd_jax.benchmarks import programs, roofs
 from ttd_jax.benchmarks.cases import Case
 from ttd_jax.benchmarks.memory import measure_apart
-from ttd_jax.benchmarks.timing import Rounds, median_ratio, summarize, time_rounds, usable_cpus
+from ttd_jax.benchmarks.timing import Rounds, median_ratio, summarize, time_rounds
 from ttd_jax.errors import UserError
+from ttd_jax.processes import usable_cpus
 from ttd_jax.report.progress import progress
 
 TOLERANCE = 1e-3  # of the peer's fused images: beyond it the two do not do the same

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import jax
 
+from ttd_jax.processes import usable_cpus
+
 
 @dataclasses.dataclass(frozen=True)
 class Rounds:
@@ -47,13 +49,6 @@ def time_rounds(
             rounds.cpu[name].append(time.process_time() - worked)
             advance()
     return rounds
-
-
-def usable_cpus() -> int:
-    """CPUs that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):  # not on every system
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def machine() -> dict[str, str | int | float | None]:

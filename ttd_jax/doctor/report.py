@@ -10,9 +10,9 @@ from importlib import metadata
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 
-from ttd_jax.benchmarks.timing import usable_cpus
 from ttd_jax.doctor import selftest
 from ttd_jax.errors import UserError
+from ttd_jax.processes import usable_cpus
 from ttd_jax.weights import store
 
 PACKAGE = "ttd-jax"

@@ -22,7 +22,7 @@ from ttd_jax.errors import UserError
 from ttd_jax.files import dumps
 from ttd_jax.fusing import options as opt
 from ttd_jax.fusing.run import plan_job, run_job
-from ttd_jax.networks import ClassifierSpec
+from ttd_jax.networks import ClassifierSpec, lookup
 from ttd_jax.networks.cddfuse import RESIDUALS
 from ttd_jax.parts import parse_size
 from ttd_jax.pictures.images import FORMATS
@@ -73,6 +73,8 @@ def define_flags(values: FlagValues) -> None:
 def run(values: FlagValues, arguments: list[str]) -> None:
     """Plans, fuses and says what was made."""
     common.require(values, "weights", "out")
+    if values.model:
+        lookup(values.model)  # a misspelled name is told first
     save = common.several(values, "save", opt.SAVES)
     max_memory = _max_memory(values)
     scenes = find_scenes(arguments)

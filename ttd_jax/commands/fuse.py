@@ -73,6 +73,8 @@ def define_flags(values: FlagValues) -> None:
 def run(values: FlagValues, arguments: list[str]) -> None:
     """Plans, fuses and says what was made."""
     common.require(values, "weights", "out")
+    if values.model:
+        lookup(values.model)  # a misspelled name is told first
     save = common.several(values, "save", opt.SAVES)
     if values.model is not None:
         lookup(values.model)

@@ -76,8 +76,6 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     if values.model:
         lookup(values.model)  # a misspelled name is told first
     save = common.several(values, "save", opt.SAVES)
-    if values.model is not None:
-        lookup(values.model)
     max_memory = _max_memory(values)
     scenes = find_scenes(arguments)
     common.use_compilation_cache()

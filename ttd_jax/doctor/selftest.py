@@ -61,7 +61,7 @@ class SelfTest:
         """Whether every difference is within `TOLERANCE`; NaN is not."""
         return all(difference <= TOLERANCE for difference in self.differences.values())
 
-    def __str__(self):
+    def __str__(self) -> str:
         worst = max(
             self.differences, key=lambda name: np.nan_to_num(self.differences[name], nan=np.inf)
         )

@@ -2,7 +2,7 @@
 
 import base64
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import cv2
 import jax
@@ -15,6 +15,7 @@ from ttd_jax.evaluation.loop import Evaluation
 from ttd_jax.evaluation.plots import spread
 from ttd_jax.networks import fuse_pictures
 from ttd_jax.pictures.decode import decode_example
+from ttd_jax.pictures.examples import Example
 from ttd_jax.report.overlay import dominability_overlay, tint
 from ttd_jax.report.progress import progress
 from ttd_jax.report.sheet import resize
@@ -67,7 +68,7 @@ class Gallery:
         self._gray = job.color == "network"
         self._program = jax.jit(self._fuse)
 
-    def cards(self, examples, count: int) -> list[Card]:
+    def cards(self, examples: Sequence[Example], count: int) -> list[Card]:
         """Cards of up to `count` scenes, evenly spread over a sequence of `Example`."""
         bar = progress(spread(len(examples), count), "gallery")
         return [self._card(examples[index]) for index in bar]
@@ -105,7 +106,9 @@ class Gallery:
         return results
 
 
-def dominance_map(image, rd, shares, roles):
+def dominance_map(
+    image: np.ndarray, rd: np.ndarray, shares: np.ndarray, roles: Sequence[str]
+) -> tuple[Thumbnail, tuple[Dominance, ...]]:
     """The picture of RD over a fused picture, and what its legend says.
 
     Args:
@@ -128,7 +131,7 @@ def dominance_map(image, rd, shares, roles):
     )
 
 
-def thumbnail(pixels) -> Thumbnail:
+def thumbnail(pixels: np.ndarray) -> Thumbnail:
     """A picture u8[H, W, 1 or 3], no wider than a card; never enlarged."""
     if pixels.shape[1] > _WIDTH:
         pixels = resize(pixels, _WIDTH)

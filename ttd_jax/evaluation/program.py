@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -48,7 +49,10 @@ def score_scene(
 
 
 def device_program(
-    devices: Sequence[jax.Device], *, resolve_mode: Callable[[tuple[bool, ...]], str], **options
+    devices: Sequence[jax.Device],
+    *,
+    resolve_mode: Callable[[tuple[bool, ...]], str],
+    **options: Any,
 ) -> Callable[..., jax.Array]:
     """The program of all local devices, compiled once per shape.
 

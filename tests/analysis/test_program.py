@@ -37,7 +37,12 @@ def test_measures_agree_with_fusion_and_metrics_alone(model, shape):
     settings = ROW.presets["intensity"]
     weighings = (Weighing(name="static"), Weighing(name="intensity", settings=settings))
     measure = program.compiled(
-        weighings=weighings, how="truncate", protocol="paper", names=NAMES, theory=True
+        program.measure_scene,
+        weighings=weighings,
+        how="truncate",
+        protocol="paper",
+        names=NAMES,
+        theory=True,
     )
     measured, _ = measure(model, sources, grays)
     fusions = [static_fuse(model, sources), dynamic_fuse(model, sources, settings)]

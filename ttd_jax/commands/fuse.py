@@ -18,7 +18,7 @@ from absl.flags import FlagValues
 
 from ttd_jax.commands import common
 from ttd_jax.core.color import COLORS
-from ttd_jax.errors import UserError
+from ttd_jax.errors import naming
 from ttd_jax.files import dumps
 from ttd_jax.fusing import options as opt
 from ttd_jax.fusing.run import plan_job, run_job
@@ -76,7 +76,8 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     if values.model:
         lookup(values.model)  # a misspelled name is told first
     save = common.several(values, "save", opt.SAVES)
-    max_memory = _max_memory(values)
+    with naming("--max_memory"):
+        max_memory = None if values.max_memory is None else parse_size(values.max_memory)
     scenes = find_scenes(arguments)
     common.use_compilation_cache()
     model = common.load_fusion(values, **({"residual": values.residual} if values.residual else {}))
@@ -111,15 +112,6 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         print(dumps({"out": str(out), **result}), end="")
         return
     print(f"{out}: {result['fused']} scenes fused, {result['reused']} reused", file=sys.stderr)
-
-
-def _max_memory(values):
-    if values.max_memory is None:
-        return None
-    try:
-        return parse_size(values.max_memory)
-    except ValueError as error:
-        raise UserError(f"--max_memory: {error}") from error
 
 
 def _tell_plan(values, job):

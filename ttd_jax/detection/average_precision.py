@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ttd_jax.errors import UserError
+from ttd_jax.errors import explain_missing
 
 # Indices of pycocotools' axes.
 _AREAS = {"all": 0, "small": 1, "medium": 2, "large": 3}  # below 32^2, below 96^2, above; pixels
@@ -168,12 +168,8 @@ def measure(
 
 
 def _evaluate(truths, found, classes):
-    try:
+    with explain_missing("average precision", "detection"):
         from pycocotools.cocoeval import COCOeval
-    except ImportError as error:
-        raise UserError(
-            "average precision needs pycocotools: pip install 'ttd-jax[detection]'"
-        ) from error
     if len(truths) != len(found):
         raise ValueError(f"truth of {len(truths)} pictures, but detections of {len(found)}")
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools tells of every step it takes

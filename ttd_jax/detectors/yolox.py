@@ -164,12 +164,8 @@ class YOLOX(nn.Module):
         Raises:
           UserError: for another number of channels, or sides that are no multiples of 32.
         """
-        step = self.min_size
-        if (
-            x.ndim < 3
-            or x.shape[-1] != 3
-            or any(side < 1 or side % step for side in x.shape[-3:-1])
-        ):
+        step, sides = self.min_size, x.shape[-3:-1]
+        if x.ndim < 3 or x.shape[-1] != 3 or any(side < 1 or side % step for side in sides):
             raise UserError(
                 "YOLOX takes pictures of three channels whose sides are multiples of "
                 f"{step} pixels, f32[H, W, 3]: got shape {x.shape}"

@@ -86,7 +86,7 @@ def test_the_gradient_of_the_fusion_network_goes_through_the_fused_picture(
         joined = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), joined)
         wide = {name: jnp.asarray(leaf) for name, leaf in sample.items()}
         wide |= {name: wide[name].astype(jnp.float64) for name in ("sources", "boxes")}
-        objective = make_fusion_objective(detector, model, settings, channels=3)
+        objective = make_fusion_objective(detector, model, settings)
         fusion = joined["params"][FUSION]
         statistics = split_variables(joined, FUSION)["batch_stats"]
 
@@ -125,7 +125,7 @@ def test_a_step_through_dominability_is_another_than_one_through_the_static_fusi
     joined = join_variables(detector=detector.variables, fusion=model.variables)
     preset = lookup("ifcnn_sum").presets["self"]
     first, second = (
-        _jit(make_fusion_objective(detector, model, settings, channels=3))(joined, sample)[0]
+        _jit(make_fusion_objective(detector, model, settings))(joined, sample)[0]
         for settings in (None, preset)
     )
     assert abs(first - second) > 1e-4
@@ -137,7 +137,7 @@ def test_a_source_is_seen_as_it_is_and_a_fusion_ends_where_the_scene_does(detect
     first, _ = _jit(source)(joined, sample)
     other = sample | {"sources": np.stack([sample["sources"][0], sample["sources"][0] * 0])}
     np.testing.assert_array_equal(_jit(source)(joined, other)[0], first)
-    fused = _jit(make_fusion_objective(detector, model, None, channels=3))
+    fused = _jit(make_fusion_objective(detector, model, None))
     outside = sample["sources"].copy()
     outside[:, :, 61:] = 1 - outside[:, :, 61:]  # out of sight, and out of the kernels' reach
     changed = fused(joined, sample | {"sources": outside})[0]
@@ -150,7 +150,7 @@ def test_the_fusion_networks_own_loss_is_added_with_its_weight(detector, model, 
     def keep_fusing(variables, sample):
         return jnp.mean(sample["sources"]), {}
 
-    options = {"channels": 3, "keep_fusing": keep_fusing}
+    options = {"keep_fusing": keep_fusing}
     plain, kept = (
         _jit(make_fusion_objective(detector, model, None, keep_weight=weight, **options))
         for weight in (0.0, 2.0)

@@ -42,6 +42,17 @@ class FusionNetwork(Protocol):
         """The final picture in [0, 1]."""
 
 
+class BoundNetwork(FusionNetwork, Protocol):
+    """A network that carries its variables, as `ttd_jax.networks.Model` does."""
+
+    variables: Any
+    settings: dom.DominabilitySettings
+    spec: Any
+
+    def replace(self, **fields: Any) -> "BoundNetwork":
+        """The same with other fields, such as `variables`."""
+
+
 @struct.dataclass
 class Fusion:
     """What a fusion gives. A pytree.

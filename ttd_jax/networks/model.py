@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import chex
 import jax
@@ -14,9 +14,6 @@ from ttd_jax.core import color, fusion
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.networks.base import Network
 
-if TYPE_CHECKING:
-    from ttd_jax.networks.spec import FusionSpec
-
 
 @struct.dataclass
 class Model:
@@ -26,7 +23,7 @@ class Model:
       variables: `{'params': ..., 'batch_stats': ...}`, f32 leaves: the only part that is traced.
       module: the unbound Flax module (static).
       settings: how its losses become weights (static).
-      spec: what is known of the network (static); None for one that nobody registered, with which
+      spec: what is known of the network, a `FusionSpec` (static); None for one that nobody registered, with which
         the functions of `ttd_jax.core` work as well.
 
     Its methods are those of `ttd_jax.core.fusion.FusionNetwork`. Each is traced once a shape and
@@ -40,7 +37,7 @@ class Model:
     settings: DominabilitySettings = struct.field(
         pytree_node=False, default_factory=DominabilitySettings
     )
-    spec: "FusionSpec | None" = struct.field(pytree_node=False, default=None)
+    spec: Any = struct.field(pytree_node=False, default=None)
 
     @property
     def coupled(self) -> bool:

@@ -6,21 +6,17 @@ shape let pictures of all sizes share their programs.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import chex
 import jax
 import numpy as np
 
 from ttd_jax.core.dominability import DominabilitySettings
-from ttd_jax.core.fusion import Fusion
+from ttd_jax.core.fusion import BoundNetwork, Fusion
 from ttd_jax.errors import UserError
 from ttd_jax.parts.maps import SceneOptions, empty_maps, map_shapes
 from ttd_jax.parts.memory import format_size, free_memory, overhead, parse_size
 from ttd_jax.parts.sweeps import Programs, Rehearsal, Sweeper
-
-if TYPE_CHECKING:
-    from ttd_jax.networks.model import Model
 
 _STEP = 8  # windows are multiples of so many rows
 
@@ -60,7 +56,10 @@ class WindowFuser:
     """
 
     def __init__(
-        self, model: "Model", options: SceneOptions, devices: Sequence[jax.Device] | None = None
+        self,
+        model: BoundNetwork,
+        options: SceneOptions,
+        devices: Sequence[jax.Device] | None = None,
     ):
         fuser = model.spec and model.spec.fuser(model, options)
         if fuser is None:
@@ -209,7 +208,7 @@ def _too_much(shapes, needed, memory):
 
 
 def fuse_in_windows(
-    model: "Model",
+    model: BoundNetwork,
     sources: Sequence[chex.Array],
     settings: DominabilitySettings | None,
     *,

@@ -1,7 +1,7 @@
 """Local networks, which see little around a pixel: whole fusions of windows."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import chex
 import numpy as np
@@ -9,9 +9,6 @@ import numpy as np
 from ttd_jax.core import color, fusion
 from ttd_jax.parts.maps import SceneOptions, parts_and_sums
 from ttd_jax.parts.sweeps import Sweeper, Work
-
-if TYPE_CHECKING:
-    from ttd_jax.networks.model import Model
 
 
 class LocalFuser:
@@ -24,7 +21,13 @@ class LocalFuser:
       picture: how far a decoded picture depends on the latent.
     """
 
-    def __init__(self, model: "Model", options: SceneOptions, features: int, picture: int):
+    def __init__(
+        self,
+        model: fusion.BoundNetwork,
+        options: SceneOptions,
+        features: int,
+        picture: int,
+    ):
         self._model, self._options = model, options
         # The weights of a pixel come from components decoded around it, and it is decoded from
         # weighted features around it.

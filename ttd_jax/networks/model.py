@@ -23,8 +23,8 @@ class Model:
       variables: `{'params': ..., 'batch_stats': ...}`, f32 leaves: the only part that is traced.
       module: the unbound Flax module (static).
       settings: how its losses become weights (static).
-      spec: what is known of the network, a `FusionSpec` (static); None for one that nobody registered, with which
-        the functions of `ttd_jax.core` work as well.
+      spec: what is known of the network, a `FusionSpec` (static); None for one that nobody
+        registered, with which the functions of `ttd_jax.core` work as well.
 
     Its methods are those of `ttd_jax.core.fusion.FusionNetwork`. Each is traced once a shape and
     kept, so what intercepts Flax methods has to be given the module itself. With the module's

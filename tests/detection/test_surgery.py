@@ -45,8 +45,7 @@ def test_shapes_fit_the_network_with_as_many_classes(detector):
         detector, {"People": "person", "Lamp": None, "Car": "car"}, key=jax.random.key(0)
     )
     assert three.settings.classes == ("People", "Lamp", "Car")
-    row = ROW.with_settings(three.settings)
-    shapes = {path: leaf.shape for path, leaf in row.shapes().items()}
+    shapes = {path: leaf.shape for path, leaf in ROW.shapes(three.settings).items()}
     flat = traverse_util.flatten_dict(three.variables, sep="/")
     assert {path: leaf.shape for path, leaf in flat.items()} == shapes
     old = traverse_util.flatten_dict(detector.variables, sep="/")

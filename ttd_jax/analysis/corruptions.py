@@ -11,31 +11,31 @@ _NOISE = 0.5  # standard deviation at severity 1
 _BLUR = 8.0  # standard deviation of the blur at severity 1, in pixels
 
 
-def contrast(image, severity, key):
+def contrast(image: jax.Array, severity: float | jax.Array, key: jax.Array) -> jax.Array:
     """Pulled towards its mean; flat at severity 1."""
     del key
     mean = jnp.mean(image, axis=(0, 1), keepdims=True)
     return mean + (1 - severity) * (image - mean)
 
 
-def brightness(image, severity, key):
+def brightness(image: jax.Array, severity: float | jax.Array, key: jax.Array) -> jax.Array:
     """Brightened towards white."""
     del key
     return image + severity * (1 - image)
 
 
-def darkness(image, severity, key):
+def darkness(image: jax.Array, severity: float | jax.Array, key: jax.Array) -> jax.Array:
     """Darkened towards black."""
     del key
     return (1 - severity) * image
 
 
-def noise(image, severity, key):
+def noise(image: jax.Array, severity: float | jax.Array, key: jax.Array) -> jax.Array:
     """Gaussian noise of standard deviation 0.5 at severity 1, clipped."""
     return jnp.clip(image + _NOISE * severity * jax.random.normal(key, image.shape), 0.0, 1.0)
 
 
-def blur(image, severity, key):
+def blur(image: jax.Array, severity: float | jax.Array, key: jax.Array) -> jax.Array:
     """Gaussian blur of standard deviation 8 pixels at severity 1, border repeated."""
     del key
     radius = int(3 * _BLUR)
@@ -48,7 +48,7 @@ def blur(image, severity, key):
     return jnp.moveaxis(planes, 0, -1)
 
 
-def mask(image, severity, key):
+def mask(image: jax.Array, severity: float | jax.Array, key: jax.Array) -> jax.Array:
     """A share `severity` of the pixels is black, chosen at random; all at severity 1."""
     chosen = jax.random.uniform(key, image.shape[:2]) < severity
     return jnp.where(chosen[..., None], 0.0, image)
@@ -59,7 +59,13 @@ CORRUPTIONS = {
 }
 
 
-def damage(image, region, corruption, severity, key):
+def damage(
+    image: jax.Array,
+    region: jax.Array,
+    corruption: str,
+    severity: float | jax.Array,
+    key: jax.Array,
+) -> jax.Array:
     """Corrupts a picture inside of a region.
 
     Args:
@@ -73,7 +79,7 @@ def damage(image, region, corruption, severity, key):
     return jnp.where(region[..., None], damaged, image)
 
 
-def central_region(height: int, width: int):
+def central_region(height: int, width: int) -> jax.Array:
     """bool[H, W]: the middle half of each side."""
     row, column = jnp.arange(height), jnp.arange(width)
     inside = (row >= height // 4) & (row < height - height // 4)

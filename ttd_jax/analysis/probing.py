@@ -1,6 +1,7 @@
 """RD of a damaged region (Figs. 6 to 8)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -52,7 +53,9 @@ def damaged_dominability(
     return rd[rows, columns], pictures[rows]
 
 
-def probe_scene(model: Model, sources: jax.Array, key: jax.Array, **options) -> tuple[dict, dict]:
+def probe_scene(
+    model: Model, sources: jax.Array, key: jax.Array, **options: Any
+) -> tuple[dict, dict]:
     """Means of `damaged_dominability`, whose arguments these are.
 
     Returns:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -93,6 +94,6 @@ def _terms(model, parts, sources, components, rd, raw):
 
 
 @functools.cache
-def compiled(function: Callable, **options) -> Callable:
+def compiled(function: Callable, **options: Any) -> Callable:
     """A function with static options, compiled once per shape."""
     return jax.jit(functools.partial(function, **options))

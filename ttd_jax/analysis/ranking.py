@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ttd_jax.analysis.studies import STATIC
+from ttd_jax.networks import FusionSpec
 from ttd_jax.report import published
 
 
-def rank(rows: Sequence[Mapping], spec) -> list[dict]:
+def rank(rows: Sequence[Mapping], spec: FusionSpec) -> list[dict]:
     """Weighings by their distance from the published gains, the nearest first.
 
     A gain is the logarithm of a metric's ratio, TTD over static fusion: it can be compared although

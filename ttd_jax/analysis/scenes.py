@@ -79,7 +79,7 @@ class GeneratedExamples(Examples):
     names: tuple[str, ...] = ("astronaut", "coffee", "chelsea", "china")
     roles: tuple[str, ...] = tuple(f"source{index + 1}" for index in range(_STACK))
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Example:
         picture = public_picture(self.names[index], longest=_LONGEST)
         stack = GENERATED[self.kind](picture, count=_STACK)
         files = tuple(encode_picture(quantize(image, np.uint8), ".png") for image in stack)

@@ -6,6 +6,7 @@ protocol)`.
 """
 
 import contextvars
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import ndimage
@@ -14,7 +15,12 @@ from scipy import ndimage
 two_dimensional = contextvars.ContextVar("two_dimensional", default=False)
 
 
-def evaluate(fused, sources, protocol="paper", names=None):
+def evaluate(
+    fused: np.ndarray,
+    sources: np.ndarray | Sequence[np.ndarray],
+    protocol: str = "paper",
+    names: Sequence[str] | None = None,
+) -> dict[str, float]:
     """The metrics of `fused` [H, W] and `sources` [M, H, W]: name -> float."""
     fused = np.asarray(fused, np.float64)
     sources = [np.asarray(source, np.float64) for source in sources]
@@ -23,34 +29,34 @@ def evaluate(fused, sources, protocol="paper", names=None):
     return {name: float(METRICS[name](fused, sources, protocol)) for name in names or METRICS}
 
 
-def probabilities(image):
+def probabilities(image: np.ndarray) -> np.ndarray:
     """Of each gray, [256]."""
     return np.bincount(image.astype(int).ravel(), minlength=256) / image.size
 
 
-def joint_probabilities(first, second):
+def joint_probabilities(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Of each pair of grays, [256, 256]."""
     edges = np.arange(257) - 0.5
     return np.histogram2d(first.ravel(), second.ravel(), bins=(edges, edges))[0] / first.size
 
 
-def entropy_nats(p):
+def entropy_nats(p: np.ndarray) -> float:
     """Entropy of probabilities; zeros count for nothing."""
     p = p[p > 0]
     return np.sum(p * np.log(1 / p))
 
 
-def en(fused, sources, protocol):
+def en(fused: np.ndarray, sources: Sequence[np.ndarray], protocol: str) -> float:
     """Entropy, in bits."""
     return entropy_nats(probabilities(fused)) / np.log(2)
 
 
-def sd(fused, sources, protocol):
+def sd(fused: np.ndarray, sources: Sequence[np.ndarray], protocol: str) -> float:
     """Standard deviation."""
     return np.std(fused)
 
 
-def ag(fused, sources, protocol):
+def ag(fused: np.ndarray, sources: Sequence[np.ndarray], protocol: str) -> float:
     """Average gradient."""
     squares = np.zeros(fused.shape)
     for axis in (0, 1):
@@ -62,18 +68,18 @@ def ag(fused, sources, protocol):
     return total / fused.size
 
 
-def sobel(image):
+def sobel(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both derivatives by Sobel's kernels, borders repeated."""
     return ndimage.sobel(image, 1, mode="nearest"), ndimage.sobel(image, 0, mode="nearest")
 
 
-def ei(fused, sources, protocol):
+def ei(fused: np.ndarray, sources: Sequence[np.ndarray], protocol: str) -> float:
     """Edge intensity."""
     raw = np.mean(np.hypot(*sobel(fused)))
     return raw if protocol == "vifb" else raw / 4
 
 
-def sf(fused, sources, protocol):
+def sf(fused: np.ndarray, sources: Sequence[np.ndarray], protocol: str) -> float:
     """Spatial frequency."""
     total = 0.0
     for axis in (0, 1):
@@ -83,14 +89,14 @@ def sf(fused, sources, protocol):
     return np.sqrt(total)
 
 
-def corr(first, second):
+def corr(first: np.ndarray, second: np.ndarray) -> float:
     """Correlation of two images; 0 where one of them is constant."""
     if first.std() < 1e-6 or second.std() < 1e-6:
         return 0.0
     return np.corrcoef(first.ravel(), second.ravel())[0, 1]
 
 
-def scd(fused, sources, protocol):
+def scd(fused: np.ndarray, sources: list[np.ndarray], protocol: str) -> float:
     """Sum of the correlations of differences."""
     total = 0.0
     for m, source in enumerate(sources):
@@ -99,7 +105,7 @@ def scd(fused, sources, protocol):
     return total
 
 
-def ce(fused, sources, protocol):
+def ce(fused: np.ndarray, sources: Sequence[np.ndarray], protocol: str) -> float:
     """Cross entropy."""
     q = probabilities(fused)
     values = []
@@ -113,7 +119,7 @@ def ce(fused, sources, protocol):
     return np.mean(values) if protocol == "vifb" else np.sqrt(np.mean(np.square(values)))
 
 
-def information(first, second):
+def information(first: np.ndarray, second: np.ndarray) -> float:
     """Mutual information of two images, in nats."""
     joint = joint_probabilities(first, second)
     return (
@@ -123,12 +129,12 @@ def information(first, second):
     )
 
 
-def mi(fused, sources, protocol):
+def mi(fused: np.ndarray, sources: Sequence[np.ndarray], protocol: str) -> float:
     """Mutual information, in nats."""
     return sum(information(fused, source) for source in sources)
 
 
-def nmi(fused, sources, protocol):
+def nmi(fused: np.ndarray, sources: Sequence[np.ndarray], protocol: str) -> float:
     """Normalized mutual information."""
     total = 0.0
     for source in sources:
@@ -137,20 +143,20 @@ def nmi(fused, sources, protocol):
     return total
 
 
-def fitting(size, image):
+def fitting(size: int, image: np.ndarray) -> int:
     """The largest side of a window, of the parity of `size`, that the image has room for."""
     while size > min(image.shape):
         size -= 2
     return size
 
 
-def gaussian(size, sigma):
+def gaussian(size: int, sigma: float) -> np.ndarray:
     """The window's factor along either axis."""
     window = np.exp(-((np.arange(size) - size // 2) ** 2) / (2 * sigma**2))
     return window / window.sum()
 
 
-def filtered(image, window):
+def filtered(image: np.ndarray, window: np.ndarray) -> np.ndarray:
     """'valid' correlation with the outer product of the window with itself."""
     margin = len(window) // 2
     if two_dimensional.get():
@@ -162,7 +168,9 @@ def filtered(image, window):
     return image[inside, inside]
 
 
-def local_statistics(first, second, window):
+def local_statistics(
+    first: np.ndarray, second: np.ndarray, window: np.ndarray
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray, np.ndarray, np.ndarray]:
     """Both means, both variances and the covariance under a window."""
     means = filtered(first, window), filtered(second, window)
     return (
@@ -173,7 +181,7 @@ def local_statistics(first, second, window):
     )
 
 
-def ssim(fused, sources, protocol):
+def ssim(fused: np.ndarray, sources: Sequence[np.ndarray], protocol: str) -> float:
     """Structural similarity, summed over the sources."""
     if protocol == "vifb":
         window, unbiased = gaussian(fitting(11, fused), 1.5), 1.0
@@ -192,7 +200,7 @@ def ssim(fused, sources, protocol):
     return total
 
 
-def vifp(reference, distorted):
+def vifp(reference: np.ndarray, distorted: np.ndarray) -> float:
     """Visual information fidelity of one source, in the pixel domain."""
     kept = given = 0.0
     for scale, size in enumerate((17, 9, 5, 3)):
@@ -216,12 +224,12 @@ def vifp(reference, distorted):
     return kept / given if given > 0 else 0.0
 
 
-def vif(fused, sources, protocol):
+def vif(fused: np.ndarray, sources: Sequence[np.ndarray], protocol: str) -> float:
     """Visual information fidelity, summed over the sources."""
     return sum(vifp(source, fused) for source in sources)
 
 
-def edges(image):
+def edges(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Strength and angle of the edges."""
     sx, sy = sobel(image)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -229,7 +237,7 @@ def edges(image):
     return np.hypot(sx, sy), angle
 
 
-def qabf(fused, sources, protocol):
+def qabf(fused: np.ndarray, sources: Sequence[np.ndarray], protocol: str) -> float:
     """Edge transfer."""
     strength_f, angle_f = edges(fused)
     above = below = 0.0
@@ -244,17 +252,17 @@ def qabf(fused, sources, protocol):
     return above / below if below > 0 else 0.0
 
 
-def cc(fused, sources, protocol):
+def cc(fused: np.ndarray, sources: Sequence[np.ndarray], protocol: str) -> float:
     """Correlation coefficient, mean over the sources."""
     return np.mean([corr(fused, source) for source in sources])
 
 
-def mse(fused, sources, protocol):
+def mse(fused: np.ndarray, sources: Sequence[np.ndarray], protocol: str) -> float:
     """Mean squared error, mean over the sources."""
     return np.mean([np.mean((fused - source) ** 2) for source in sources])
 
 
-def psnr(fused, sources, protocol):
+def psnr(fused: np.ndarray, sources: Sequence[np.ndarray], protocol: str) -> float:
     """Peak signal-to-noise ratio, in dB within [-100, 100]."""
     error, peak = mse(fused, sources, protocol), fused.max() ** 2
     if error == 0:

@@ -46,7 +46,7 @@ class Augmentation:
     shift: float = 0.0
     mosaic: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "zoom", tuple(self.zoom))
         if len(self.zoom) != 2 or not 0 < self.zoom[0] <= self.zoom[1]:
             raise ValueError(f"zoom must be two positive numbers, low and high, got {self.zoom}")

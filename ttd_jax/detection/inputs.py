@@ -99,7 +99,7 @@ class WithResults(Examples):
         """Roles of the sources, then names of the results."""
         return (*self.examples.roles, *self.results)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Example:
         example = self.examples[index]
         files = (result[example.name] for result in self.results.values())
         return dataclasses.replace(example, roles=self.roles, sources=(*example.sources, *files))

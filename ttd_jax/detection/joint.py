@@ -5,6 +5,7 @@ through the RD weights, where that is trained as well.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -18,7 +19,7 @@ from ttd_jax.networks import Model, fuse_pictures
 DETECTOR, FUSION = "detector", "fusion"
 
 
-def join_variables(**parts) -> dict:
+def join_variables(**parts: Mapping) -> dict:
     """Variables of several networks as those of one: collection -> network -> its tree."""
     joined = {}
     for part, variables in parts.items():
@@ -32,7 +33,7 @@ def split_variables(variables: Mapping, part: str) -> dict:
     return {name: trees[part] for name, trees in variables.items() if part in trees}
 
 
-def make_source_objective(detector: Detector, **options) -> Callable:
+def make_source_objective(detector: Detector, **options: Any) -> Callable:
     """The objective of a detector that sees a source.
 
     Args:
@@ -60,7 +61,7 @@ def make_fusion_objective(
     *,
     keep_fusing: Callable | None = None,
     keep_weight: float = 0.0,
-    **options,
+    **options: Any,
 ) -> Callable:
     """The objective of a detector that sees the fusion of all sources.
 

@@ -31,7 +31,7 @@ class DetectionSettings:
     limit: int = 100
     across_classes: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("confidence", "overlap"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in 0..1, got {getattr(self, name)}")

@@ -39,7 +39,7 @@ class LabeledSampler:
     objects: int
     augmentation: Augmentation
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.numbers)
 
     def __call__(self, number: int, generator: np.random.Generator) -> dict[str, np.ndarray]:

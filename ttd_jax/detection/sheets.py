@@ -25,7 +25,7 @@ def draw_scenes(
     folder: pathlib.Path,
     *,
     limit: int,
-):
+) -> None:
     """Writes NUMBER_IMAGE.png for the scenes that change most.
 
     Args:

@@ -78,7 +78,7 @@ class Checkpoints:
         """Step of the one with the best figure, the newest of equals."""
         return self._manager.best_step()
 
-    def save(self, checkpoint: Checkpoint, figure: float | None = None):
+    def save(self, checkpoint: Checkpoint, figure: float | None = None) -> None:
         """Saves a checkpoint, unless there is one of its step.
 
         Args:
@@ -125,7 +125,7 @@ class Checkpoints:
             ) from error
         return Checkpoint(step, state, found["progress"]["position"])
 
-    def close(self):
+    def close(self) -> None:
         """Ends its threads."""
         self._manager.close()
 

@@ -45,7 +45,7 @@ class RunFolder:
         """Whether this process is the one that writes."""
         return self.share[0] == 0
 
-    def keep(self, settings: dict):
+    def keep(self, settings: dict) -> None:
         """Writes the settings of a new run, or makes sure that a resumed one has the same.
 
         Args:

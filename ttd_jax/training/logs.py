@@ -38,7 +38,7 @@ class Logs:
             write_whole(self._path, "".join(json.dumps(record) + "\n" for record in kept))
             self._events = SummaryWriter(str(workdir / EVENTS), purge_step=step + 1)
 
-    def write(self, kind: str, step: int, figures: dict):
+    def write(self, kind: str, step: int, figures: dict) -> None:
         """Adds one record."""
         if self._events is None:
             return
@@ -49,12 +49,12 @@ class Logs:
             if isinstance(value, int | float):
                 self._events.add_scalar(f"{kind}/{name}", value, step)
 
-    def show(self, name: str, step: int, picture: np.ndarray):
+    def show(self, name: str, step: int, picture: np.ndarray) -> None:
         """Adds a picture u8[H, W, 3] to the event files."""
         if self._events is not None:
             self._events.add_image(name, picture, step, dataformats="HWC")
 
-    def close(self):
+    def close(self) -> None:
         """Ends the event file."""
         if self._events is not None:
             self._events.close()

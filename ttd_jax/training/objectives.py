@@ -60,7 +60,7 @@ class ObjectiveOptions:
     classifier: Classifier | None = None
     perceive: Callable[[jax.Array], Any] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice("fusion", self.fusion, FUSIONS)
         check_choice("ssim_form", self.ssim_form, losses.SSIM_FORMS)
         check_choice("illumination", self.illumination, ILLUMINATIONS)
@@ -209,7 +209,7 @@ def _unsupervised(model, sample, options):
 OBJECTIVES: Registry[Objective] = Registry("objective")
 
 
-def register_objective(objective: Objective):
+def register_objective(objective: Objective) -> None:
     """Makes an objective known by its name: `--config.phases[0].objective=NAME`.
 
     Raises:

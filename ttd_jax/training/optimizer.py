@@ -65,7 +65,7 @@ class OptimizerOptions:
     frozen: tuple[str, ...] = ()
     groups: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice("method", self.method, METHODS)
         check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("clip_scope", self.clip_scope, CLIP_SCOPES)

@@ -1,10 +1,22 @@
 """An endless, deterministic stream of batches whose position can be saved and restored."""
 
+from typing import Protocol
+
 import grain
 import numpy as np
 
 _THREADS = 4
 _BATCHES_AHEAD = 2
+
+
+class DrawsSamples(Protocol):
+    """What a pipeline takes its samples from, such as `Sampler`."""
+
+    def __len__(self) -> int:
+        """How many scenes there are."""
+
+    def __call__(self, number: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
+        """A sample of scene `number`, which depends on nothing but the arguments."""
 
 
 class Pipeline:
@@ -19,12 +31,18 @@ class Pipeline:
     """
 
     def __init__(
-        self, sampler, *, batch_size: int, seed: int, process: int = 0, processes: int = 1
+        self,
+        sampler: DrawsSamples,
+        *,
+        batch_size: int,
+        seed: int,
+        process: int = 0,
+        processes: int = 1,
     ):
         """Starts at the beginning of the stream.
 
         Args:
-          sampler: has a length and is called with a number and a generator; see `Sampler`.
+          sampler: draws the samples.
           batch_size: samples in a batch, of all processes; a multiple of `processes`.
           seed: of order and samples.
           process: this process's index.
@@ -46,11 +64,11 @@ class Pipeline:
     def position(self) -> int:
         return self._iterator.get_state()["next_index"] * self._processes
 
-    def seek(self, position: int):
+    def seek(self, position: int) -> None:
         """Goes to a position that any number of processes have saved."""
         self._iterator.set_state({"next_index": position // self._processes})
 
-    def close(self):
+    def close(self) -> None:
         """Stops the threads."""
         self._iterator.close()
 

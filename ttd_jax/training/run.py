@@ -81,7 +81,7 @@ def train(
         return Outcome(steps, steps, stopping.NOT, weights)
 
 
-def check_numbers(config: ConfigDict, figures: Iterable[str], *, name: str = "config"):
+def check_numbers(config: ConfigDict, figures: Iterable[str], *, name: str = "config") -> None:
     """Checks the fields that every training has.
 
     Args:

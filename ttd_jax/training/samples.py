@@ -54,7 +54,7 @@ class SampleOptions:
     synthetic: tuple[str, ...] = ()
     visible_rgb: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice("color", self.color, COLORS)
         if self.color == "rgb" and self.channels != 3:
             raise ValueError("color 'rgb' needs a network of three channels")
@@ -82,7 +82,7 @@ class Sampler:
     numbers: Sequence[int]
     options: SampleOptions
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.numbers)
 
     @property

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Sequence
 
 from ttd_jax.errors import UserError
-from ttd_jax.pictures.examples import Examples
+from ttd_jax.pictures.examples import Example, Examples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,7 @@ class JoinedExamples(Examples):
         """Of the sources of the first set."""
         return next(iter(self.parts.values())).roles
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Example:
         number = range(len(self))[index]
         ends = itertools.accumulate(map(len, self.parts.values()))
         for (name, part), end in zip(self.parts.items(), ends, strict=True):

@@ -18,7 +18,7 @@ class Stop:
         self._asked = NOT
         self._restore = contextlib.ExitStack()
 
-    def __enter__(self):
+    def __enter__(self) -> "Stop":
         for number, handler in (
             (signal.SIGTERM, self._terminate),
             (signal.SIGINT, self._interrupt),
@@ -28,7 +28,7 @@ class Stop:
                 self._restore.callback(signal.signal, number, signal.signal(number, handler))
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self._restore.close()
 
     def agreed(self) -> int:

@@ -4,13 +4,15 @@ Pictures are [B, 1, H, W], features [B, 64, H, W]; a state maps the names of the
 checkpoints to tensors.
 """
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch.nn import functional
 
 PARTS = ("DIDF_Encoder", "DIDF_Decoder", "BaseFuseLayer", "DetailFuseLayer")
 
 
-def flatten(checkpoint):
+def flatten(checkpoint: Mapping[str, Mapping[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
     """One state dict of the authors' four, keys 'PART.name'."""
     return {
         f"{part}.{key.removeprefix('module.')}": tensor
@@ -19,7 +21,7 @@ def flatten(checkpoint):
     }
 
 
-def below(state, prefix):
+def below(state: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
     """The part of a state whose keys start with `prefix`, without it."""
     return {k.removeprefix(f"{prefix}."): v for k, v in state.items() if k.startswith(f"{prefix}.")}
 
@@ -47,7 +49,7 @@ def _feed_forward(x, state):
     return functional.conv2d(functional.gelu(gate) * content, state["project_out.weight"])
 
 
-def restormer_block(x, state):
+def restormer_block(x: torch.Tensor, state: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """One block of the encoder or the decoder: attention over channels, then a gated layer."""
     attention = below(state, "attn")
     qkv = functional.conv2d(_norm(x, state, "norm1"), attention["qkv.weight"])
@@ -56,7 +58,7 @@ def restormer_block(x, state):
     return x + _feed_forward(_norm(x, state, "norm2"), below(state, "ffn"))
 
 
-def base_block(x, state):
+def base_block(x: torch.Tensor, state: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """The base branch: attention over channels whose tokens see their neighbors."""
     attention = below(state, "attn")
     qkv = functional.conv2d(_norm(x, state, "norm1"), attention["qkv1.weight"])
@@ -72,7 +74,9 @@ def _bottleneck(x, state):
     return functional.conv2d(x, state["5.weight"])
 
 
-def detail_branch(x, state, *, nodes):
+def detail_branch(
+    x: torch.Tensor, state: Mapping[str, torch.Tensor], *, nodes: int
+) -> torch.Tensor:
     """The detail branch: `nodes` invertible couplings of both halves of the channels."""
     for index in range(nodes):
         node = below(state, f"net.{index}")
@@ -85,7 +89,9 @@ def detail_branch(x, state, *, nodes):
     return x
 
 
-def encode(state, x):
+def encode(
+    state: Mapping[str, torch.Tensor], x: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Base, detail and shared features of a picture."""
     state = below(state, "DIDF_Encoder")
     shared = functional.conv2d(x, state["patch_embed.proj.weight"], padding=1)
@@ -95,13 +101,20 @@ def encode(state, x):
     return base, detail_branch(shared, below(state, "detailFeature"), nodes=3), shared
 
 
-def fuse(state, base, detail):
+def fuse(
+    state: Mapping[str, torch.Tensor], base: torch.Tensor, detail: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Both fusion layers, over summed features."""
     fused = base_block(base, below(state, "BaseFuseLayer"))
     return fused, detail_branch(detail, below(state, "DetailFuseLayer"), nodes=1)
 
 
-def decode(state, base, detail, residual=None):
+def decode(
+    state: Mapping[str, torch.Tensor],
+    base: torch.Tensor,
+    detail: torch.Tensor,
+    residual: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """A picture in (0, 1) and the reduced features it was made from."""
     state = below(state, "DIDF_Decoder")
     reduced = functional.conv2d(torch.cat([base, detail], dim=1), state["reduce_channel.weight"])
@@ -113,22 +126,27 @@ def decode(state, base, detail, residual=None):
     return torch.sigmoid(x if residual is None else x + residual), reduced
 
 
-def components(state, features):
+def components(state: Mapping[str, torch.Tensor], features: Sequence[torch.Tensor]) -> torch.Tensor:
     """Each source of `encode` decoded alone, without residual: [M, 1, H, W]."""
     return decode(state, *fuse(state, *features[:2]))[0]
 
 
-def dominability(sources, decoded):
+def dominability(sources: torch.Tensor, decoded: torch.Tensor) -> torch.Tensor:
     """Relative Dominability [M, 1, H, W] of the authors' released script: t = 50."""
     return torch.softmax(torch.exp(-50 * (decoded - sources) ** 2), dim=0)
 
 
-def fused(state, features, residual=None, weights=1.0):
+def fused(
+    state: Mapping[str, torch.Tensor],
+    features: Sequence[torch.Tensor],
+    residual: torch.Tensor | None = None,
+    weights: float | torch.Tensor = 1.0,
+) -> torch.Tensor:
     """The fusion [1, 1, H, W] of all sources of `encode`, before it is stretched to [0, 1]."""
     base, detail = ((weights * leaf).sum(0, keepdim=True) for leaf in features[:2])
     return decode(state, *fuse(state, base, detail), residual)[0]
 
 
-def stretch(raw):
+def stretch(raw: torch.Tensor) -> torch.Tensor:
     """To [0, 1]."""
     return (raw - raw.min()) / (raw.max() - raw.min())

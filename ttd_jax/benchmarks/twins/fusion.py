@@ -6,6 +6,7 @@ components as one batch.
 """
 
 import functools
+from collections.abc import Mapping
 
 import torch
 
@@ -17,62 +18,64 @@ _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 class IFCNN:
     """IFCNN, any number of sources; `operator` is 'max', 'sum' or 'mean'."""
 
-    def __init__(self, state, operator):
+    def __init__(self, state: Mapping[str, torch.Tensor], operator: str):
         self.state, self.operator = state, operator
         self.mean, self.std = (torch.tensor(v).reshape(3, 1, 1) for v in (_MEAN, _STD))
 
-    def prepare(self, sources):
+    def prepare(self, sources: torch.Tensor) -> torch.Tensor:
         return (sources - self.mean) / self.std
 
-    def restore(self, raw):
+    def restore(self, raw: torch.Tensor) -> torch.Tensor:
         return raw * self.std + self.mean
 
-    def encode(self, x):
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
         return _over_sources(lambda flat: ifcnn.encode(self.state, flat), x)
 
-    def merge(self, features, weights=None):
+    def merge(self, features: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
         weighted = features if weights is None else weights * features
         return getattr(weighted, "amax" if self.operator == "max" else self.operator)(1)
 
-    def decode(self, latent, x):
+    def decode(self, latent: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
         return ifcnn.decode(self.state, latent)
 
-    def solo(self, x, features):
+    def solo(self, x: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         return _over_sources(lambda flat: ifcnn.decode(self.state, flat), features)
 
-    def finish(self, raw):
+    def finish(self, raw: torch.Tensor) -> torch.Tensor:
         return self.restore(raw).clamp(0, 1)
 
 
 class CDDFuse:
     """CDDFuse, any number of sources; `residual` is 'first' or 'none'."""
 
-    def __init__(self, state, residual):
+    def __init__(self, state: Mapping[str, torch.Tensor], residual: str):
         self.state, self.residual = state, residual
 
-    def prepare(self, sources):
+    def prepare(self, sources: torch.Tensor) -> torch.Tensor:
         return sources
 
-    def restore(self, raw):
+    def restore(self, raw: torch.Tensor) -> torch.Tensor:
         return raw
 
-    def encode(self, x):
+    def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         base, detail, _ = cddfuse.encode(self.state, x.flatten(0, 1))
         return tuple(leaf.unflatten(0, x.shape[:2]) for leaf in (base, detail))
 
-    def merge(self, features, weights=None):
+    def merge(
+        self, features: tuple[torch.Tensor, torch.Tensor], weights: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         weighted = features if weights is None else (weights * leaf for leaf in features)
         return cddfuse.fuse(self.state, *(leaf.sum(1) for leaf in weighted))
 
-    def decode(self, latent, x):
+    def decode(self, latent: tuple[torch.Tensor, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
         residual = x[:, 0] if self.residual == "first" else None
         return cddfuse.decode(self.state, *latent, residual)[0]
 
-    def solo(self, x, features):
+    def solo(self, x: torch.Tensor, features: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         alone = cddfuse.fuse(self.state, *(leaf.flatten(0, 1) for leaf in features))
         return cddfuse.decode(self.state, *alone)[0].unflatten(0, x.shape[:2])
 
-    def finish(self, raw):
+    def finish(self, raw: torch.Tensor) -> torch.Tensor:
         low, high = raw.amin((1, 2, 3), keepdim=True), raw.amax((1, 2, 3), keepdim=True)
         return (raw - low) / (high - low)
 
@@ -80,34 +83,37 @@ class CDDFuse:
 class PIAFusion:
     """PIAFusion: exactly two sources, visible and infrared, in streams that are coupled."""
 
-    def __init__(self, state):
+    def __init__(self, state: Mapping[str, torch.Tensor]):
         self.twin = piafusion.PIAFusion().eval()
         self.twin.load_state_dict(state)
 
-    def prepare(self, sources):
+    def prepare(self, sources: torch.Tensor) -> torch.Tensor:
         return sources
 
-    def restore(self, raw):
+    def restore(self, raw: torch.Tensor) -> torch.Tensor:
         return raw
 
-    def encode(self, x):
+    def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return self.twin.encode(x[:, 0], x[:, 1])
 
-    def merge(self, features, weights=None):
+    def merge(
+        self, features: tuple[torch.Tensor, torch.Tensor], weights: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         if weights is None:
             return features
         return tuple(w * stream for w, stream in zip(weights.unbind(1), features, strict=True))
 
-    def decode(self, latent, x):
+    def decode(self, latent: tuple[torch.Tensor, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
         return self.twin.decode(*latent)
 
-    def solo(self, x, features):
+    def solo(self, x: torch.Tensor, features: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         return _over_sources(lambda flat: self.twin(flat, flat), x)
 
-    def finish(self, raw):
+    def finish(self, raw: torch.Tensor) -> torch.Tensor:
         return raw.clamp(0, 1)
 
 
+Twin = IFCNN | CDDFuse | PIAFusion
 # The networks' names in the registry.
 TWINS = {
     "ifcnn_sum": functools.partial(IFCNN, operator="sum"),
@@ -121,14 +127,23 @@ LOSSES = ("self", "intensity", "fused")
 
 
 @torch.inference_mode()
-def static_fuse(network, sources):
+def static_fuse(network: Twin, sources: torch.Tensor) -> torch.Tensor:
     """The fused pictures [B, C, H, W] in [0, 1]."""
     x = network.prepare(sources)
     return network.finish(network.decode(network.merge(network.encode(x)), x))
 
 
 @torch.inference_mode()
-def dynamic_fuse(network, sources, *, loss, norm, space, temperature, clip=False):
+def dynamic_fuse(
+    network: Twin,
+    sources: torch.Tensor,
+    *,
+    loss: str,
+    norm: str,
+    space: str,
+    temperature: float,
+    clip: bool = False,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The fused pictures [B, C, H, W] in [0, 1] and RD [B, M, H, W].
 
     The options are those of `DominabilitySettings`; `loss` is one of `LOSSES`.

@@ -31,7 +31,9 @@ class PIAFusion(nn.Module):
             self.decoder.add_module(f"conv{level}", _mirrored(*widths))
         self.decoder.conv5 = nn.Conv2d(32, 1, 1)
 
-    def encode(self, visible, infrared):
+    def encode(
+        self, visible: torch.Tensor, infrared: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Features [B, 128, H, W] of each stream."""
         streams = {"vi": visible, "ir": infrared}
         for level in range(1, 6):
@@ -47,14 +49,16 @@ class PIAFusion(nn.Module):
                 streams = {"vi": vi + (ir - vi) * gate["vi"], "ir": ir + (vi - ir) * gate["ir"]}
         return streams["vi"], streams["ir"]
 
-    def decode(self, visible, infrared):
+    def decode(self, visible: torch.Tensor, infrared: torch.Tensor) -> torch.Tensor:
         """A picture [B, 1, H, W] in [0, 1] of both streams' features."""
         x = torch.cat([visible, infrared], dim=1)
         for level in range(1, 5):
             x = functional.leaky_relu(getattr(self.decoder, f"conv{level}").conv(x), 0.01)
         return torch.tanh(self.decoder.conv5(x)) / 2 + 0.5
 
-    def forward(self, visible, infrared, weights=None):
+    def forward(
+        self, visible: torch.Tensor, infrared: torch.Tensor, weights: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """The fusion; `weights` [B, 2, H, W] scale the streams' features."""
         vi, ir = self.encode(visible, infrared)
         if weights is not None:
@@ -71,7 +75,7 @@ class IlluminationClassifier(nn.Module):
             self.add_module(f"conv{level}", _mirrored(*widths, size=4, stride=2))
         self.linear1, self.linear2 = nn.Linear(128, 128), nn.Linear(128, 2)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         for level in range(1, 5):
             x = functional.leaky_relu(getattr(self, f"conv{level}").conv(x), 0.01)
         pooled = x.mean((2, 3))
@@ -79,7 +83,7 @@ class IlluminationClassifier(nn.Module):
 
 
 @torch.no_grad()
-def randomize(twin, seed):
+def randomize(twin: nn.Module, seed: int) -> nn.Module:
     """The twin with random weights that keep the size and the contrast of the signal."""
     generator = torch.Generator().manual_seed(seed)
     for parameter in twin.parameters():

@@ -1,11 +1,15 @@
 """Torch states of the registry's networks, as the authors' checkpoints would be flattened."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from flax import traverse_util
 
 from ttd_jax.networks import layout as layouts
 from ttd_jax.networks.random_variables import random_variables
+from ttd_jax.networks.spec import NetworkSpec
 
 _TO_TORCH = {
     layouts.AS_IS: lambda array: array,
@@ -15,7 +19,7 @@ _TO_TORCH = {
 }
 
 
-def as_state(row, variables):
+def as_state(row: NetworkSpec, variables: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     """Torch key -> tensor for every row of the layout's table: what `convert_tensors` undoes."""
     flat = traverse_util.flatten_dict(variables, sep="/")
     return {
@@ -24,6 +28,6 @@ def as_state(row, variables):
     }
 
 
-def random_state(row, *, seed=0):
+def random_state(row: NetworkSpec, *, seed: int = 0) -> dict[str, torch.Tensor]:
     """The state of `random_variables`."""
     return as_state(row, random_variables(row, seed=seed))

@@ -19,15 +19,15 @@ _TO_TORCH = {
 }
 
 
-def as_state(row: NetworkSpec, variables: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """Torch key -> tensor for every row of the layout's table: what `convert_tensors` undoes."""
+def as_state(spec: NetworkSpec, variables: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """Torch key -> tensor for every spec of the layout's table: what `convert_tensors` undoes."""
     flat = traverse_util.flatten_dict(variables, sep="/")
     return {
         key: torch.tensor(np.ascontiguousarray(_TO_TORCH[to.transform](np.asarray(flat[to.path]))))
-        for key, to in row.layout.table.items()
+        for key, to in spec.layout.table.items()
     }
 
 
-def random_state(row: NetworkSpec, *, seed: int = 0) -> dict[str, torch.Tensor]:
+def random_state(spec: NetworkSpec, *, seed: int = 0) -> dict[str, torch.Tensor]:
     """The state of `random_variables`."""
-    return as_state(row, random_variables(row, seed=seed))
+    return as_state(spec, random_variables(spec, seed=seed))

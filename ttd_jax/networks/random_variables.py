@@ -1,13 +1,9 @@
 """Random weights that keep a network's signal alive: timings and tests need no trained ones."""
 
-from typing import Any
-
-import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from ttd_jax.networks.spec import NetworkSpec, lookup
+from ttd_jax.networks.spec import NetworkSpec
 
 
 def random_variables(spec: NetworkSpec, *, seed: int = 0) -> dict:
@@ -36,19 +32,6 @@ def random_variables(spec: NetworkSpec, *, seed: int = 0) -> dict:
             values = spec.random_kernel(values)
         flat[path] = np.float32(values)
     return traverse_util.unflatten_dict(flat, sep="/")
-
-
-def random_model(name: str, *, seed: int = 0, **options: Any) -> Any:
-    """A network of that name with random weights, bound: a `Model`, `Classifier` or `Detector`.
-
-    Args:
-      name: of any kind of network.
-      seed: of the random numbers.
-      **options: fields of the module.
-    """
-    spec = lookup(name, NetworkSpec)
-    variables = jax.tree.map(jnp.asarray, random_variables(spec, seed=seed))
-    return spec.bind(variables, **options)
 
 
 def _draw(rng, name, shape):

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from ttd_jax.core.subgradients import absolute
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, check_choice
 from ttd_jax.registry import Registry, unknown
 
 FORMS = ("exp", "linear", "sigmoid")
@@ -54,8 +54,7 @@ class DominabilitySettings:
             ("normalization", NORMALIZATIONS),
             ("correlation", CORRELATIONS),
         ):
-            if getattr(self, field) not in allowed:
-                raise UserError(f"{field} must be one of {allowed}, got {getattr(self, field)!r}")
+            check_choice(field, getattr(self, field), allowed)
         if self.loss not in LOSS_MAPS:
             raise unknown(self.loss, LOSS_MAPS, kind="loss map")
         if not self.temperature > 0:

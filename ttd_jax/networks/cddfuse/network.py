@@ -11,7 +11,7 @@ import chex
 import jax.numpy as jnp
 from flax import linen as nn
 
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, check_choice
 from ttd_jax.networks.base import Network
 from ttd_jax.networks.cddfuse.blocks import (
     CHANNELS,
@@ -131,8 +131,7 @@ class CDDFuse(Network):
     min_size: ClassVar[int] = 2  # mirroring needs a neighbor
 
     def __post_init__(self) -> None:
-        if self.residual not in RESIDUALS:
-            raise UserError(f"residual must be one of {tuple(RESIDUALS)}, got {self.residual!r}")
+        check_choice("residual", self.residual, RESIDUALS)
         super().__post_init__()
 
     def setup(self) -> None:

@@ -33,4 +33,7 @@ def get_config(argument: str = "ifcnn_sum,harvard_medical/mri_ct"):
     # Folders in place of prepared data sets, whose names are then free: ('MRI','CT'), or one such
     # tuple for each data set.
     config.sources = ()
+    # How their files become pictures: see --range and --bands of `ttd-jax fuse`.
+    config.range = "type"
+    config.bands = ()
     return config

@@ -45,7 +45,7 @@ def test_tables_hold_what_the_functions_give(command_line, folders, protocol):
         fused = cv2.imread(str(folders / "sharp" / f"{row['image']}.png"))[..., ::-1]
         expected = metrics.evaluate(
             metrics.fused_gray(fused, protocol=protocol),
-            np.stack([cv2.imread(str(p), 0).astype(np.float32) for p in paths]),
+            np.stack([metrics.source_gray(cv2.imread(str(p))[..., ::-1]) for p in paths]),
             protocol=protocol,
         )
         for name, value in expected.items():

@@ -10,7 +10,8 @@ from ttd_jax.evaluation import comparison, report
 from ttd_jax.evaluation.gallery import Gallery
 from ttd_jax.evaluation.loop import Evaluation
 from ttd_jax.networks import lookup
-from ttd_jax.pictures.examples import Example
+from ttd_jax.pictures.checking import check
+from ttd_jax.pictures.examples import Example, FolderExamples
 from ttd_jax.pictures.images import encode_picture
 
 NAMES = ("EN", "SD", "CE", "MSE")
@@ -21,10 +22,10 @@ SHA256 = "ab" * 32
 
 def examples():
     """Scenes of one shape: a colored and a gray picture."""
-    return [
+    return FolderExamples(
         Example(name, ("visible", "infrared"), (_picture(i, 3), _picture(100 + i, 1)))
         for i, name in enumerate(SCENES)
-    ]
+    )
 
 
 @functools.cache
@@ -58,7 +59,7 @@ def small_section(strategies=("static", "ttd", "self")):
     ]
     compared = comparison.compare("ifcnn_sum", "harvard_medical/mri_ct", records, NAMES)
     settings = {"weights_sha256": SHA256, "strategies": dict.fromkeys(strategies), "color": "auto"}
-    cards = Gallery(job).cards(examples(), len(SCENES))
+    cards = Gallery(job).cards(check(examples()), len(SCENES))
     return report.Section(comparison=compared, records=records, settings=settings, cards=cards)
 
 

@@ -15,6 +15,7 @@ from ttd_jax.errors import UserError
 from ttd_jax.evaluation import plots, report
 from ttd_jax.evaluation.evaluate import evaluate
 from ttd_jax.evaluation.gallery import Gallery, dominance_map, spread, thumbnail
+from ttd_jax.pictures.checking import check
 
 CONFIG = pathlib.Path(__file__).resolve().parents[2] / "configs" / "evaluate.py"
 
@@ -165,7 +166,7 @@ def test_any_choice_of_strategies_has_a_page(strategies):
 
 
 def test_the_gallery_shows_every_source_strategy_and_map():
-    (card, *_) = Gallery(small_job()).cards(examples(), 3)
+    (card, *_) = Gallery(small_job()).cards(check(examples()), 3)
     assert list(card.sources) == ["visible", "infrared"]
     assert set(card.fused) == {"static", "ttd", "self"}
     assert set(card.maps) == {"ttd", "self"}

@@ -27,9 +27,9 @@ def decoded(monkeypatch):
     """Names of the scenes that are decoded, in the order in which they are."""
     names, decode = [], checking.decode_example
 
-    def counted(example, **options):
+    def counted(example, reading):
         names.append(example.name)
-        return decode(example, **options)
+        return decode(example, reading)
 
     monkeypatch.setattr(checking, "decode_example", counted)
     return names

@@ -63,7 +63,7 @@ def test_edges_of_real_multi_focus_pairs_survive_as_with_the_authors_network(mod
     qabf = {name: [] for name in models}
     for first in sorted((shared / "data" / "lytro").glob("*-A.jpg")):
         paths = (first, first.with_name(first.name.replace("-A", "-B")))
-        grays = np.stack([read_picture(p, gray=True).pixels[..., 0] for p in paths])
+        grays = np.stack([read_picture(p).grayed().pixels[..., 0] for p in paths])
         grays = grays[:, 132:388, 132:388]  # the middle: quick, and sharp in one or the other
         sources = jnp.broadcast_to(grays[..., None] / np.float32(255), (*grays.shape, 3))
         for name, model in models.items():

@@ -1,4 +1,4 @@
-"""The scenes of a study: gray sources as the published protocol decodes them, cropped."""
+"""The scenes of a study: sources as the published protocol gives them to networks, cropped."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class SceneInputs:
       name: of the scene.
       roles: of its sources.
       pictures: f32[M, H, W, C], gray in [0, 1], in as many channels as the network takes.
-      grays: f32[M, H, W], the same in 0..255, for the metrics.
+      grays: f32[M, H, W], what the metrics are given, in 0..255.
       sha256: of the sources' files.
     """
 
@@ -60,7 +60,8 @@ def load_scene(
     example, pictures = scenes.load(index)
     taken = spread(len(pictures), sources)
     pictures = [pictures[m] for m in taken]
-    cropped = np.stack(central_crop([picture.as_float() for picture in pictures], crop))
+    given = [picture.as_float() for picture in scenes.given(pictures)]
+    cropped = np.stack(central_crop(given, crop))
     grays = [metrics.source_gray(picture.as_bytes()) for picture in pictures]
     return SceneInputs(
         name=example.name,

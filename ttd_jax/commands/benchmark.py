@@ -153,12 +153,14 @@ def _scenes(values, spec):
 
     from ttd_jax.pictures.crops import central_crop
     from ttd_jax.pictures.decode import decode_example
+    from ttd_jax.pictures.images import Reading
     from ttd_jax.pictures.scenes import find_scenes
 
     size = _one_size(values) if values.size else 0
     stacks = []
     for example in find_scenes(values.sources):
-        pictures = [picture.as_float() for picture in decode_example(example, gray=True)]
+        decoded = decode_example(example, Reading(luma=True))
+        pictures = [picture.grayed().as_float() for picture in decoded]
         stack = np.stack(central_crop(pictures, size))
         stacks.append(np.repeat(stack, spec.channels, axis=-1))
     return stacks

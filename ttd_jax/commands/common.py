@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import os
 import pathlib
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,9 @@ from ttd_jax.core.dominability import LOSS_MAPS
 from ttd_jax.errors import UserError
 from ttd_jax.files import dumps
 from ttd_jax.networks import PRECISIONS, FusionSpec, Model, NetworkSpec, networks
+from ttd_jax.pictures.images import Reading
 from ttd_jax.pictures.prepared import default_data_dir
+from ttd_jax.pictures.ranges import parse_ranges
 from ttd_jax.registry import nearest
 from ttd_jax.weights import store
 
@@ -69,6 +72,20 @@ class Flags:
     def model(self, kind: type[NetworkSpec] = FusionSpec, *, meaning: str = "one of") -> None:
         """--model, one of the fusion networks unless another kind is given."""
         self.string("model", f"{meaning}: {', '.join(networks(kind))}")
+
+    def range(self) -> None:
+        """--range and --bands, how files become pictures; see `reading`."""
+        text = (
+            "what becomes black and white: type (of the type's values, floats from 0 to 1), data "
+            "(each picture's own least and largest), percentile:1,99, or LOW,HIGH; one for all "
+            "sources, or one for each between commas, as in type,20,45.5"
+        )
+        self.string("range", text, "type")
+        text = (
+            "of files with more than three bands, those to take, from 1: 3,2,1 as red, green and "
+            "blue, or 4 as gray"
+        )
+        self.several("bands", text)
 
     def dominability(self) -> None:
         """--dominability, what RD is made from."""
@@ -132,6 +149,30 @@ def only_flags(values: flags.FlagValues, arguments: Sequence[str], *required: st
     if arguments:
         raise UserError(f"unexpected argument {arguments[0]!r}: this command takes only flags")
     require(values, *required)
+
+
+def reading(values: flags.FlagValues) -> Reading:
+    """How files become pictures, by --range and --bands.
+
+    Raises:
+      UserError: either says what cannot be.
+    """
+    bands = None
+    if values.bands:
+        if not all(band.isdecimal() and int(band) for band in values.bands) or (
+            len(values.bands) not in (1, 3)
+        ):
+            raise UserError(
+                f"--bands={','.join(values.bands)}: name one band or three by their numbers, from 1"
+            )
+        bands = tuple(map(int, values.bands))
+    return Reading(ranges=parse_ranges(values.range), bands=bands)
+
+
+def remark(lines: Iterable[str]) -> None:
+    """Tells of something that may not be meant, on stderr."""
+    for line in lines:
+        print(f"ttd-jax: remark: {line}", file=sys.stderr)
 
 
 def several(values: flags.FlagValues, name: str, known: Sequence[str]) -> tuple[str, ...]:

@@ -41,6 +41,22 @@ def define_flags(values: FlagValues) -> None:
     )
     flag.choice("color", text, COLORS, "auto")
     flag.choice("format", "of the fused pictures", FORMATS, "png")
+    flag.range()
+    text = (
+        "type: results fill the range of their type; source: they have the values of the first "
+        "source whose --range is its own, such as degrees (with --format=tiff)"
+    )
+    flag.choice("output_range", text, opt.OUTPUT_RANGES, "type")
+    text = (
+        "which pictures of files with several (TIFF, animations): first, the number of one, each "
+        "(every page is a scene), or sources (the pages of a file are the sources of its scene)"
+    )
+    flag.string("pages", text)
+    text = (
+        "keep: fused pictures carry the ICC profile, resolution, EXIF, text or GeoTIFF tags of the "
+        "first source"
+    )
+    flag.choice("metadata", text, opt.METADATA, "keep")
     flag.several("save", f"what to write, of: {', '.join(opt.SAVES)}", ["fused"])
     flag.integer("batch_size", "scenes in a batch; 0 chooses", 0, least=0)
     text = (
@@ -78,7 +94,8 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     save = common.several(values, "save", opt.SAVES)
     with naming("--max_memory"):
         max_memory = None if values.max_memory is None else parse_size(values.max_memory)
-    scenes = find_scenes(arguments)
+    reading = common.reading(values)
+    scenes = find_scenes(arguments, pages=values.pages)
     common.use_compilation_cache()
     model = common.load_fusion(values, **({"residual": values.residual} if values.residual else {}))
     settings = model.strategy(values.strategy)
@@ -93,6 +110,11 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         dominability=settings and dataclasses.asdict(settings),
         color=values.color,
         format=values.format,
+        ranges=values.range,
+        output_range=values.output_range,
+        bands=reading.bands,
+        pages=values.pages,
+        metadata=values.metadata,
         save=tuple(sorted(save, key=opt.SAVES.index)),
         batch_size=values.batch_size,
         window=values.window,
@@ -103,6 +125,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     )
     out = pathlib.Path(values.out)
     job = plan_job(scenes, model, options, out, resume=values.resume, max_memory=max_memory)
+    common.remark(job.scenes.remarks)
     if values.dry_run:
         _tell_plan(values, job)
         return

@@ -29,6 +29,7 @@ def define_flags(values: FlagValues) -> None:
     flag.string("out", "folder for the tables")
     flag.choice("protocol", "of the metrics", PROTOCOLS, "paper")
     flag.several("metrics", "which; see `ttd-jax metrics`", tuple(METRICS))
+    flag.range()
     flag.boolean("resume", "keep the finished scores of --out")
     flag.json()
 
@@ -46,7 +47,12 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     common.use_compilation_cache()
     with common.interruptible("finished scores are"):
         records = score_results(
-            pictures, out, protocol=values.protocol, names=names, resume=values.resume
+            pictures,
+            out,
+            protocol=values.protocol,
+            names=names,
+            resume=values.resume,
+            reading=common.reading(values),
         )
     if values.json:
         print((out / "scores.json").read_text(), end="")

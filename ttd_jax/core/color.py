@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 
 import chex
 import jax.numpy as jnp
+import numpy as np
 
 from ttd_jax.core.fusion import Fusion
 from ttd_jax.errors import UserError
 
 LUMA = (0.299, 0.587, 0.114)
+_DECODER = np.array((9797, 19234, 3737), np.uint32)  # the same of 2^15
 # Mean and standard deviation of ImageNet's RGB in [0, 1], which networks are standardized by.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -24,6 +26,29 @@ def rgb_to_luma(rgb: chex.Array) -> chex.Array:
     """Luma f32[..., 1] in [0, 1] of RGB f32[..., 3] in [0, 1] (BT.601)."""
     red, green, blue = jnp.split(rgb, 3, axis=-1)
     return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+
+
+def decoder_gray(pixels: np.ndarray) -> np.ndarray:
+    """Gray as OpenCV's PNG decoder makes it of RGB that states no gamma; see libpng's manual.
+
+    Args:
+      pixels: u8, u16 or f32 [H, W, 1 or 3].
+
+    Returns:
+      [H, W, 1] of the same type: (9797 R + 19234 G + 3737 B) / 32768, in u8 without the fraction,
+      in u16 rounded.
+
+    Example:
+      >>> decoder_gray(np.array([[[250, 30, 20]]], np.uint8)).item()
+      94
+    """
+    if pixels.shape[-1] == 1:
+        return pixels
+    if pixels.dtype.kind == "f":
+        return (pixels @ (np.float32(_DECODER) / np.float32(1 << 15)))[..., None]
+    red, green, blue = (weight * pixels[..., c] for c, weight in enumerate(_DECODER))
+    half = 0 if pixels.dtype == np.uint8 else 1 << 14
+    return ((red + green + blue + half) >> 15).astype(pixels.dtype)[..., None]
 
 
 def rgb_to_ycbcr(rgb: chex.Array) -> tuple[chex.Array, chex.Array]:

@@ -13,7 +13,9 @@ from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
 from ttd_jax.files import dumps, write_whole
 from ttd_jax.networks import FusionSpec
 from ttd_jax.pictures.checking import check
+from ttd_jax.pictures.images import Reading
 from ttd_jax.pictures.prepared import prepared_examples
+from ttd_jax.pictures.ranges import parse_ranges
 from ttd_jax.pictures.records import Records
 from ttd_jax.pictures.scenes import find_scenes
 from ttd_jax.processes import wait_for_all
@@ -48,6 +50,7 @@ def evaluate(
         raise UserError("the config names no data set: pass FILE:MODEL,DATASET")
     if config.gallery < 0:
         raise UserError(f"config.gallery={config.gallery}: must be a number of scenes, 0 for none")
+    reading = Reading(ranges=parse_ranges(config.range), bands=tuple(config.bands) or None)
     found = {name: _examples(config, name) for name in config.datasets}
     runs = []
     for job in jobs:
@@ -59,6 +62,7 @@ def evaluate(
         name: check(
             examples,
             gray=config.color == "network",
+            reading=reading,
             least=max(job.model.spec.min_size for job in jobs),
             share=(process, processes),
         )
@@ -91,7 +95,7 @@ def evaluate(
     for job in jobs:
         gallery = Gallery(job)
         for scenes in datasets.values():
-            cards = gallery.cards(scenes.examples, config.gallery)
+            cards = gallery.cards(scenes, config.gallery)
             shown.append(dataclasses.replace(next(remaining), cards=cards))
     _write(out, {"report.html": report.render(shown, protocol)})
     return comparisons
@@ -144,6 +148,8 @@ def _settings(config, job):
         "protocol": job.protocol,
         "metrics": list(job.names),
         "batch_size": job.batch_size,
+        "range": config.range,
+        "bands": list(config.bands),
     }
 
 

@@ -14,8 +14,7 @@ from ttd_jax.core.quantization import quantize
 from ttd_jax.evaluation.loop import Evaluation
 from ttd_jax.evaluation.plots import spread
 from ttd_jax.networks import fuse_pictures
-from ttd_jax.pictures.decode import decode_example
-from ttd_jax.pictures.examples import Example
+from ttd_jax.pictures.checking import Scenes
 from ttd_jax.report.overlay import dominability_overlay, tint
 from ttd_jax.report.progress import progress
 from ttd_jax.report.sheet import resize
@@ -68,19 +67,18 @@ class Gallery:
         self._gray = job.color == "network"
         self._program = jax.jit(self._fuse)
 
-    def cards(self, examples: Sequence[Example], count: int) -> list[Card]:
-        """Cards of up to `count` scenes, evenly spread over a sequence of `Example`."""
-        bar = progress(spread(len(examples), count), "gallery")
-        return [self._card(examples[index]) for index in bar]
+    def cards(self, scenes: Scenes, count: int) -> list[Card]:
+        """Cards of up to `count` scenes, evenly spread."""
+        bar = progress(spread(len(scenes), count), "gallery")
+        return [self._card(scenes, index) for index in bar]
 
-    def _card(self, example):
-        shown = decode_example(example)  # in color, also where the network is given grays
-        given = decode_example(example, gray=True) if self._gray else shown
+    def _card(self, scenes, index):
+        example, shown = scenes.load(index)  # in color, also where the network is given grays
         sources = {
             role: thumbnail(picture.as_bytes())
             for role, picture in zip(example.roles, shown, strict=True)
         }
-        pictures = tuple(picture.as_float() for picture in given)
+        pictures = tuple(picture.as_float() for picture in scenes.given(shown))
         fused, maps = {}, {}
         results = self._program(self._job.model, pictures)
         for strategy, (image, *dominability) in jax.tree.map(np.asarray, results).items():

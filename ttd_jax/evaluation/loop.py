@@ -15,7 +15,6 @@ from ttd_jax.networks import Model
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.batches import plan_batches, stack, unfinished
 from ttd_jax.pictures.checking import Scenes
-from ttd_jax.pictures.decode import decode_example
 from ttd_jax.pictures.records import Records
 from ttd_jax.report.progress import progress
 
@@ -58,7 +57,7 @@ def evaluate_dataset(
     Args:
       job: what to evaluate.
       dataset: its name, for the records.
-      scenes: checked; gray where the job's color is 'network'.
+      scenes: checked; networks are given grays where the job's color is 'network'.
       records: where to append; finished images are skipped.
       process: this process's index.
       processes: how many there are.
@@ -111,11 +110,10 @@ def _same_shape(todo, size):
 
 def _inputs(scenes, index):
     """Pictures f32[H, W, 1 or 3], and grays f32[M, H, W] for the metrics."""
-    example, pictures = scenes.load(index)
-    grays = pictures if scenes.gray else decode_example(example, gray=True)
+    _, pictures = scenes.load(index)
     return (
-        tuple(picture.as_float() for picture in pictures),
-        np.stack([metrics.source_gray(picture.as_bytes()) for picture in grays]),
+        tuple(picture.as_float() for picture in scenes.given(pictures)),
+        np.stack([metrics.source_gray(picture.as_bytes()) for picture in pictures]),
     )
 
 

@@ -1,5 +1,6 @@
 """Scores saved pictures of any method against their sources."""
 
+import dataclasses
 import functools
 import pathlib
 import time
@@ -14,6 +15,8 @@ from ttd_jax.evaluation import tables
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.decode import decode_example
 from ttd_jax.pictures.examples import Example, FolderExamples
+from ttd_jax.pictures.images import Reading
+from ttd_jax.pictures.ranges import Range, of_sources
 from ttd_jax.pictures.records import UNFINISHED, Records
 from ttd_jax.pictures.scenes import folder_images
 from ttd_jax.report.progress import progress
@@ -68,6 +71,7 @@ def score_results(
     protocol: str,
     names: Sequence[str],
     resume: bool = False,
+    reading: Reading = Reading(),  # noqa: B008 - frozen
 ) -> list[dict]:
     """Scores what is not finished; writes scores.csv, scores.json, scores.md and summary.json.
 
@@ -77,6 +81,7 @@ def score_results(
       protocol: a key of `metrics.PROTOCOLS`.
       names: the metrics.
       resume: keep the finished scores.
+      reading: how the files of the sources become pictures; results have the range of their type.
 
     Returns:
       One record for each picture: `method`, `image`, and the metrics under `scores`.
@@ -85,7 +90,12 @@ def score_results(
       UserError: an unreadable picture, sizes that differ, or an output that cannot be written.
     """
     start = time.perf_counter()
-    settings = {"protocol": protocol, "metrics": list(names)}
+    settings = {
+        "protocol": protocol,
+        "metrics": list(names),
+        "range": [str(one) for one in reading.ranges],
+        "bands": reading.bands and list(reading.bands),
+    }
     store = Records(out, folder=UNFINISHED, key=_key)
     finished = store.find(settings) if resume else {}
     evaluate = jax.jit(functools.partial(metrics.evaluate, protocol=protocol, names=names))
@@ -98,7 +108,7 @@ def score_results(
             "sha256": list(example.sha256),
         }
         known = finished.get(_key(record))
-        return (known, None) if known else (record, _grays(example, protocol))
+        return (known, None) if known else (record, _grays(example, protocol, reading))
 
     records, scored = [], 0
     store.open(settings, finished.values())
@@ -124,9 +134,10 @@ def _key(record):
     return record["method"], record["image"], *record["sha256"]
 
 
-def _grays(example, protocol):
+def _grays(example, protocol, reading):
     """A fused picture f32[H, W] and its sources f32[M, H, W]; 16 bits are rounded to 8."""
-    sources = len(example.roles) - 1
-    fused, *pictures = decode_example(example, gray=(False, *[True] * sources))
+    ranges = of_sources(reading.ranges, len(example.roles) - 1)
+    reading = dataclasses.replace(reading, ranges=(Range(), *ranges))
+    fused, *pictures = decode_example(example, reading)
     grays = [metrics.source_gray(picture.as_bytes()) for picture in pictures]
     return metrics.fused_gray(fused.as_bytes(), protocol=protocol), np.stack(grays)

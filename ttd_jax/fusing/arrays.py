@@ -1,6 +1,7 @@
 """What `ttd-jax fuse` does, for arrays in memory."""
 
 import collections
+import warnings
 from collections.abc import Sequence
 
 import jax
@@ -14,6 +15,7 @@ from ttd_jax.networks import Model
 from ttd_jax.parts import default_memory, parse_size
 from ttd_jax.pictures.arrays import as_pictures
 from ttd_jax.pictures.batches import Batch
+from ttd_jax.pictures.images import alpha_of_type
 from ttd_jax.pictures.sizes import check_least_size
 
 _KEPT = 4  # networks and ways of fusing whose compiled programs are kept
@@ -26,6 +28,7 @@ def fuse(
     *,
     strategy: str = "ttd",
     color: str = "auto",
+    ranges: str = "type",
     max_memory: int | str | None = None,
     window: int = 0,
 ) -> Fusion:
@@ -35,20 +38,22 @@ def fuse(
 
     Args:
       model: the network; see `ttd_jax.load`.
-      pictures: M arrays in the order of their roles, u8, u16, or floats in [0, 1]: [H, W] or
-        [H, W, 1] (gray), [H, W, 3] (RGB), [H, W, 4] (RGB with alpha).
+      pictures: M arrays in the order of their roles, integers or floats: [H, W] or [H, W, 1]
+        (gray), [H, W, 3] (RGB), [H, W, 4] (RGB with alpha).
       strategy: 'ttd' for the model's own settings, 'static', a preset or a loss map.
       color: 'auto' gives color where a picture has any (luma is fused, chroma put back); 'luma',
         'rgb', 'gray', 'network': see `ttd_jax.core.color.fuse_in_color`.
+      ranges: what becomes black and white, for all or for each: 'type' (floats lie in [0, 1]),
+        'data', 'percentile:1,99', '20,40.5', or several of these between commas.
       max_memory: bytes, or a size such as '2GiB', that fusing may take: what does not fit is fused
         in strips, with the same result up to rounding. Half of what is free by default.
       window: rows and columns of windows to fuse in, so that larger pictures of all sizes share
         their programs; 0 for the whole picture.
 
     Returns:
-      A `Fusion` of numpy arrays: `image` [H, W, C] and `components` [M, H, W, C] of the first
-      picture's dtype, C one or three, with the first picture's alpha behind the image if it has
-      one; `dominability` and `losses` f32[M, H, W].
+      A `Fusion` of numpy arrays: `image` [H, W, C] and `components` [M, H, W, C] as deep as the
+        first picture (u8, u16, or f32 in [0, 1]), C one or three, with the first picture's alpha
+        behind the image if it has one; `dominability` and `losses` f32[M, H, W].
 
     Raises:
       UserError: pictures of another dtype, shape, range or count than the network takes, an unknown
@@ -60,24 +65,28 @@ def fuse(
       >>> fusion.image.shape, fusion.image.dtype, fusion.dominability.shape
       ((12, 17, 1), dtype('uint8'), (2, 12, 17))
     """
-    sources = as_pictures(pictures)
+    sources = as_pictures(pictures, ranges)
+    for picture in sources:
+        if picture.remark:
+            warnings.warn(picture.remark, stacklevel=2)
     check_network(model.spec, len(sources), color)
     check_least_size("picture 1", sources[0].size, model.spec.min_size, model.spec.name)
     if isinstance(max_memory, str):
         max_memory = parse_size(max_memory)
     fuser = _fuser(model, model.strategy(strategy), color, window, max_memory)
-    colored = tuple(picture.colored for picture in sources)
+    given = [picture.grayed() for picture in sources] if color == "network" else sources
+    colored = tuple(picture.colored for picture in given)
     batch = Batch((0,), 1, sources[0].size, colored)
-    ((_, found),) = fuser(batch, {0: ("fusing", sources)})
-    first, how = sources[0], fuser.quantization
-    image = of_type(found["fused"], first.pixels.dtype, how)
+    ((_, found),) = fuser(batch, {0: ("fusing", given)})
+    first, how = given[0], fuser.quantization
+    image = of_type(found["fused"], first.depth, how)
     if first.alpha is not None:
         rgb = np.broadcast_to(image, (*first.size, 3))
-        image = np.concatenate([rgb, first.alpha], axis=-1)
+        image = np.concatenate([rgb, alpha_of_type(first.alpha, image.dtype)], axis=-1)
     return Fusion(
         image=image,
         dominability=found["dominability"],
-        components=of_type(found["components"], first.pixels.dtype, how),
+        components=of_type(found["components"], first.depth, how),
         losses=found["losses"],
     )
 

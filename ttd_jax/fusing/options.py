@@ -5,9 +5,13 @@ import dataclasses
 from ttd_jax.core.color import COLORS, resolve_color
 from ttd_jax.errors import UserError
 from ttd_jax.networks import FusionSpec
+from ttd_jax.pictures.images import Reading
+from ttd_jax.pictures.ranges import parse_ranges
 from ttd_jax.registry import unknown
 
 SAVES = ("fused", "dominability", "components", "losses")
+OUTPUT_RANGES = ("type", "source")
+METADATA = ("keep", "drop")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,6 +25,12 @@ class FuseOptions:
       dominability: the RD settings as a dict, None for the static strategy.
       color: one of `ttd_jax.core.color.COLORS`.
       format: 'png' or 'tiff'.
+      ranges: what becomes black and white, of all sources or of each; see `parse_ranges`.
+      output_range: 'type': pictures fill the range of their type; 'source': they have the values of
+        the first source that was mapped from a range of its own.
+      bands: those that are taken of files with more than three.
+      pages: which pictures of files with several; see `ttd_jax.pictures.scenes.find_scenes`.
+      metadata: 'keep': the fused picture carries what the first source's file does; 'drop'.
       save: which of `SAVES` to write.
       batch_size: scenes in one batch; 0 chooses by size.
       window: rows and columns that are computed at once; 0 for the whole picture.
@@ -36,6 +46,11 @@ class FuseOptions:
     dominability: dict | None = None
     color: str = "auto"
     format: str = "png"
+    ranges: str = "type"
+    output_range: str = "type"
+    bands: tuple[int, ...] | None = None
+    pages: str | None = None
+    metadata: str = "keep"
     save: tuple[str, ...] = ("fused",)
     batch_size: int = 0
     window: int = 0
@@ -46,12 +61,18 @@ class FuseOptions:
 
     def as_record(self) -> dict:
         """JSON-able."""
-        return {**dataclasses.asdict(self), "save": list(self.save)}
+        bands = None if self.bands is None else list(self.bands)
+        return {**dataclasses.asdict(self), "save": list(self.save), "bands": bands}
 
     @property
-    def decode_gray(self) -> bool:
-        """Whether sources are decoded to OpenCV's gray."""
+    def gray(self) -> bool:
+        """Whether the network is given the sources' grays."""
         return self.color == "network"
+
+    @property
+    def reading(self) -> Reading:
+        """How files become pictures."""
+        return Reading(ranges=parse_ranges(self.ranges), bands=self.bands)
 
     def resolve_color(self, colored: tuple[bool, ...]) -> str:
         """The mode for a scene of these options."""

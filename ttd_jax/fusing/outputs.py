@@ -5,8 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from ttd_jax.core.quantization import quantize
+from ttd_jax.errors import UserError
 from ttd_jax.fusing.options import FuseOptions
-from ttd_jax.pictures.images import Picture, encode_picture, quantize
+from ttd_jax.pictures.images import Picture, alpha_of_type, encode_picture
+from ttd_jax.pictures.ranges import Scale
 from ttd_jax.report.overlay import dominability_overlay
 
 
@@ -33,7 +36,7 @@ def output_files(
     options: FuseOptions,
     result: Mapping[str, np.ndarray],
     *,
-    first: Picture,
+    pictures: Sequence[Picture],
     quantize_how: str,
 ) -> Iterator[tuple[pathlib.PurePath, bytes]]:
     """The content of every file of `output_names`, in its order.
@@ -43,19 +46,27 @@ def output_files(
       labels: names of its sources.
       options: the run's.
       result: what `BatchFuser` made of the scene; pictures may be quantized already.
-      first: the first source's `Picture`: gives bit depth and alpha.
+      pictures: the sources: the first gives bit depth, alpha and what files carry.
       quantize_how: 'round' or 'truncate', for the pictures.
 
     Yields:
-      `(relative path, bytes)`. Pictures have the first source's depth; RD is 16-bit, RD = value /
-      65535; losses are 32-bit float TIFF.
+      `(relative path, bytes)`. Pictures have the first source's depth, or the values of a source
+      with a range of its own; RD is 16-bit, RD = value / 65535; losses are 32-bit float TIFF.
     """
     suffix = f".{options.format}"
     names = iter(output_names(name, labels, options))
-    dtype = first.pixels.dtype
+    scale, dtype = output_type(pictures, options)
+
+    def stored(picture):
+        if scale is not None:
+            return scale.invert(picture)
+        return of_type(picture, dtype, quantize_how)
+
     if "fused" in options.save:
-        fused = of_type(result["fused"], dtype, quantize_how)
-        yield next(names), encode_picture(fused, suffix, first.alpha)
+        fused, first = stored(result["fused"]), pictures[0]
+        alpha = None if first.alpha is None else alpha_of_type(first.alpha, dtype)
+        carried = {"carried": first.carried} if options.metadata == "keep" else {}
+        yield next(names), encode_picture(fused, suffix, alpha, **carried)
         del fused  # a generator keeps its variables: of large pictures only what is needed
     if "dominability" in options.save:
         for rd in result["dominability"]:
@@ -65,11 +76,31 @@ def output_files(
         del overlay
     if "components" in options.save:
         for component in result["components"]:
-            picture = of_type(component, dtype, quantize_how)
-            yield next(names), encode_picture(picture, suffix)
+            yield next(names), encode_picture(stored(component), suffix)
     if "losses" in options.save:
         for loss in result["losses"]:
             yield next(names), encode_picture(loss[..., None], ".tiff")
+
+
+def output_type(pictures: Sequence[Picture], options: FuseOptions) -> tuple[Scale | None, np.dtype]:
+    """How pictures of a scene are saved: the scale of their values, if it is a source's; the type.
+
+    Raises:
+      UserError: a PNG cannot hold values of that type.
+    """
+    if options.output_range == "source":
+        for picture in pictures:
+            if picture.scale is not None:
+                scale = picture.scale
+                dtype = scale.invert(np.zeros(1)).dtype
+                if options.format == "png" and dtype not in (np.uint8, np.uint16):
+                    raise UserError(
+                        f"--output_range=source: a PNG cannot hold {dtype} values: pass "
+                        "--format=tiff"
+                    )
+                return scale, dtype
+    depth = pictures[0].depth
+    return None, np.dtype(np.uint16) if options.format == "png" and depth.kind == "f" else depth
 
 
 def of_type(picture: np.ndarray, dtype: np.dtype, how: str) -> np.ndarray:

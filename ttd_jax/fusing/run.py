@@ -8,7 +8,7 @@ import time
 from ttd_jax.errors import UserError
 from ttd_jax.fusing.compute import BatchFuser, day_probability
 from ttd_jax.fusing.options import FuseOptions, check_network
-from ttd_jax.fusing.outputs import output_files, output_names
+from ttd_jax.fusing.outputs import output_files, output_names, output_type
 from ttd_jax.networks import Model
 from ttd_jax.networks.illumination import Classifier
 from ttd_jax.parts import default_memory
@@ -16,7 +16,6 @@ from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.batches import Batch, plan_batches, unfinished
 from ttd_jax.pictures.checking import Checked, Scenes, check
 from ttd_jax.pictures.examples import FolderExamples
-from ttd_jax.pictures.images import decode_picture
 from ttd_jax.pictures.records import UNFINISHED, Records
 from ttd_jax.report.progress import progress
 
@@ -87,10 +86,12 @@ def plan_job(
     memory = default_memory() if max_memory is None else max_memory
     checked = check(
         scenes,
-        gray=options.decode_gray,
+        gray=options.gray,
+        reading=options.reading,
         known={key: _checked(record) for key, record in found.items()},
         least=spec.min_size,
         max_memory=memory,
+        also=lambda pictures: output_type(pictures, options),
     )
     return FuseJob(
         out=out,
@@ -160,22 +161,20 @@ def _fuse_batches(job, fuser, classifier):
     with progress(description="fusing", total=total) as bar:
         for (batch, slots), loaded in ahead(load, todo, 1, fits=fits):
             begun, compiled = time.perf_counter(), fuser.compile_seconds
-            named = {slot: (example.name, own) for slot, (example, own) in loaded.items()}
+            named = {
+                slot: (example.name, _given(job, own)) for slot, (example, own) in loaded.items()
+            }
             for slot, result in fuser(batch, named):
                 index, (example, pictures) = slots[slot], loaded[slot]
-                record = _record(job, index, example, result)
+                record = _record(job, index, example, pictures, result)
                 if classifier is not None:
-                    first = pictures[0]
-                    if job.options.decode_gray:  # it looks at colors
-                        first = decode_picture(example.read(0), example.titles[0])
-                    record["day_probability"] = day_probability(classifier, first)
-                    del first
+                    record["day_probability"] = day_probability(classifier, pictures[0])
                 files = output_files(
                     example.name,
                     example.roles,
                     job.options,
                     result,
-                    first=pictures[0],
+                    pictures=pictures,
                     quantize_how=fuser.quantization,
                 )
                 job.records.append(record, files)
@@ -196,7 +195,15 @@ def _fuse_batches(job, fuser, classifier):
     return records, times
 
 
-def _record(job, index, example, result):
+def _given(job, pictures):
+    """What the network is given of a scene's pictures."""
+    first, *others = job.scenes.given(pictures)
+    if job.options.output_range == "source":  # results stay floats until they have its values
+        first = dataclasses.replace(first, pixels=first.as_float())
+    return [first, *others]
+
+
+def _record(job, index, example, pictures, result):
     checked, options = job.scenes[index], job.options
     return {
         "scene": example.name,
@@ -210,12 +217,14 @@ def _record(job, index, example, result):
                 "file": title,
                 "sha256": sha256,
                 "colored": colored,
+                "range": picture.scale and [picture.scale.low, picture.scale.high],
                 "dominates": round(float(dominates), 6),
                 "mean_dominability": round(float(mean), 6),
             }
-            for role, title, sha256, colored, dominates, mean in zip(
+            for role, title, picture, sha256, colored, dominates, mean in zip(
                 example.roles,
                 example.titles,
+                pictures,
                 checked.sha256,
                 checked.colored,
                 result["dominates"],

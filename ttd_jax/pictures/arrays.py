@@ -5,51 +5,61 @@ from collections.abc import Sequence
 import numpy as np
 
 from ttd_jax.errors import UserError
-from ttd_jax.pictures.images import Picture
+from ttd_jax.pictures.images import Picture, alpha_of_type
+from ttd_jax.pictures.ranges import of_sources, parse_ranges, to_unit
 from ttd_jax.pictures.sizes import check_same_size
 
 
-def as_pictures(arrays: Sequence[np.ndarray]) -> tuple[Picture, ...]:
+def as_pictures(arrays: Sequence[np.ndarray], ranges: str = "type") -> tuple[Picture, ...]:
     """The sources of one scene.
 
     Args:
-      arrays: one or more of u8, u16, or floats in [0, 1], each [H, W] or [H, W, 1] (gray),
-        [H, W, 3] (RGB) or [H, W, 4] (RGB with alpha), of one height and width.
+      arrays: one or more of integers or floats, each [H, W] or [H, W, 1] (gray), [H, W, 3] (RGB)
+        or [H, W, 4] (RGB with alpha), of one height and width.
+      ranges: what becomes black and white, for all or for each of them: see
+        `ttd_jax.pictures.ranges.parse_ranges`. By default the range of the type, and [0, 1] for
+        floats.
 
     Returns:
       A `Picture` each; RGB whose channels are all equal is gray, as in files.
 
     Raises:
-      UserError: none at all, another dtype or shape, floats outside of [0, 1], or sizes that
-        differ; names the array by its number.
+      UserError: none at all, another dtype or shape, values that are no numbers, values whose range
+        must be given (signed integers, floats outside of [0, 1]), or sizes that differ; names the
+        array by its number.
     """
-    pictures = tuple(_as_picture(array, f"picture {m}") for m, array in enumerate(arrays, start=1))
-    if not pictures:
+    if not len(arrays):
         raise UserError("no pictures: pass one array or more")
+    chosen = of_sources(parse_ranges(ranges), len(arrays))
+    pictures = tuple(
+        _as_picture(array, f"picture {m}", one)
+        for m, (array, one) in enumerate(zip(arrays, chosen, strict=True), start=1)
+    )
     titles = [f"picture {m}" for m in range(1, len(pictures) + 1)]
     check_same_size(titles, [picture.size for picture in pictures])
     return pictures
 
 
-def _as_picture(array, name):
+def _as_picture(array, name, chosen):
     array = np.asarray(array)
     pixels = array[..., None] if array.ndim == 2 else array
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or not pixels.size:
         raise UserError(
             f"{name} has shape {array.shape}: pass [H, W], or [H, W, C] with 1, 3 or 4 channels"
         )
-    if np.issubdtype(pixels.dtype, np.floating):
+    if pixels.dtype.kind not in "uif" and not _is_brain_float(pixels):
+        raise UserError(f"{name} is {array.dtype}: pass integers or floats")
+    if _is_brain_float(pixels):
         pixels = pixels.astype(np.float32)
-        low, high = pixels.min(), pixels.max()
-        if not (low >= 0 and high <= 1):  # NaN is neither
-            raise UserError(
-                f"{name} has values from {low:g} to {high:g}: floats must lie in [0, 1]: divide "
-                "by the largest value of their range, or pass integers"
-            )
-    elif pixels.dtype not in (np.uint8, np.uint16):
-        raise UserError(f"{name} is {array.dtype}: pass uint8, uint16 or floats in [0, 1]")
     alpha = pixels[..., 3:] if pixels.shape[2] == 4 else None
     pixels = pixels[..., :3]
     if pixels.shape[2] == 3 and (pixels == pixels[..., :1]).all():
         pixels = pixels[..., :1]
-    return Picture(np.ascontiguousarray(pixels), alpha)
+    pixels, scale, remark = to_unit(pixels, chosen, name)
+    if alpha is not None:
+        alpha = alpha_of_type(alpha, pixels.dtype)
+    return Picture(np.ascontiguousarray(pixels), alpha, scale=scale, remark=remark)
+
+
+def _is_brain_float(array):
+    return array.dtype.name == "bfloat16"

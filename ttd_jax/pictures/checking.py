@@ -1,5 +1,6 @@
 """Looks at every scene of a run once, before anything is computed."""
 
+import collections
 import dataclasses
 import hashlib
 import os
@@ -10,7 +11,7 @@ import numpy as np
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.decode import decode_example
 from ttd_jax.pictures.examples import Example, FolderExamples
-from ttd_jax.pictures.images import Picture
+from ttd_jax.pictures.images import Picture, Reading
 from ttd_jax.pictures.sizes import check_least_size
 from ttd_jax.processes import add_up
 from ttd_jax.report.progress import progress
@@ -45,13 +46,17 @@ class Scenes(Sequence):
 
     Attributes:
       examples: the scenes, and perhaps others after them.
-      gray: how they are decoded.
+      gray: whether networks are given their grays.
+      reading: how their files become pictures.
+      remarks: what somebody should know of the pictures before they are used, a line each.
       checked: what is known of each.
       kept: index -> example and pictures of those that stay decoded.
     """
 
     examples: Sequence[Example]
     gray: bool
+    reading: Reading
+    remarks: tuple[str, ...]
     checked: tuple[Checked, ...]
     kept: Mapping[int, tuple[Example, list[Picture]]] = dataclasses.field(repr=False)
 
@@ -81,13 +86,18 @@ class Scenes(Sequence):
         if index in self.kept:
             return self.kept[index]
         example = self.examples[index]
-        return example, decode_example(example, gray=self.gray)
+        return example, decode_example(example, self.reading)
+
+    def given(self, pictures: Sequence[Picture]) -> list[Picture]:
+        """What a network is given of a scene's pictures."""
+        return [picture.grayed() for picture in pictures] if self.gray else list(pictures)
 
 
 def check(
     examples: Sequence[Example],
     *,
     gray: bool = False,
+    reading: Reading = Reading(),  # noqa: B008 - frozen
     count: int | None = None,
     least: int = 1,
     needs: str = "this network",
@@ -95,12 +105,14 @@ def check(
     share: tuple[int, int] = (0, 1),
     add: Callable = add_up,
     max_memory: int | None = None,
+    also: Callable[[Sequence[Picture]], object] = len,
 ) -> Scenes:
     """Decodes every source once; those of small scenes are kept.
 
     Args:
       examples: with `names` and `roles`.
-      gray: whether sources are decoded to OpenCV's gray.
+      gray: whether networks are given grays, see `Picture.grayed`; no source counts as colored.
+      reading: how files become pictures.
       count: the first so many only.
       least: smallest height and width.
       needs: what needs them, for the message.
@@ -109,6 +121,7 @@ def check(
       add: sums an integer array over the processes.
       max_memory: bytes that this may take; fewer are then decoded at a time if their files are
         large.
+      also: further checks of a scene's pictures: raises an error of its own.
 
     Returns:
       What was found, the same in every process.
@@ -122,6 +135,8 @@ def check(
     threads = _threads(examples, max_memory)
     room = _KEPT if max_memory is None else min(_KEPT, max_memory // _SHARE)
     small = room // (threads + 1)  # so many are decoded at a time
+    reading = dataclasses.replace(reading, luma=gray)
+    remarks = collections.defaultdict(list)
 
     def look(index):
         example = examples[index]
@@ -129,8 +144,13 @@ def check(
         found = (known or {}).get((example.name, *sha256))
         if found is not None:
             return found, None, 0
-        pictures = decode_example(example, gray=gray)
-        size, colored = pictures[0].size, tuple(picture.colored for picture in pictures)
+        pictures = decode_example(example, reading)
+        also(pictures)
+        size = pictures[0].size
+        colored = tuple(picture.colored and not gray for picture in pictures)
+        for role, picture in zip(example.roles, pictures, strict=True):
+            if picture.remark:
+                remarks[role].append(picture.remark)
         check_least_size(example.titles[0], size, least, needs)
         found = Checked(size, colored, sha256, len(example.boxes or ()))
         taken = sum(picture.nbytes for picture in pictures)
@@ -145,7 +165,11 @@ def check(
                 kept[index], room = loaded, room - taken
             bar.update()
     checked = tuple(_of_row(row, sources) for row in add(table).tolist())
-    return Scenes(examples, gray, checked, kept)
+    lines = tuple(
+        f"{role}: {len(found)} of {len(mine)} pictures, {found[0]}" if len(found) > 1 else found[0]
+        for role, found in sorted(remarks.items())
+    )
+    return Scenes(examples, gray, reading, lines, checked, kept)
 
 
 def _threads(examples, max_memory):

@@ -1,30 +1,33 @@
 """The pictures of a scene."""
 
-from collections.abc import Sequence
-
 from ttd_jax.pictures.examples import Example
-from ttd_jax.pictures.images import Picture, decode_picture
+from ttd_jax.pictures.images import Picture, Reading, decode_picture
+from ttd_jax.pictures.ranges import of_sources
 from ttd_jax.pictures.sizes import check_same_size
 
 
-def decode_example(example: Example, *, gray: bool | Sequence[bool] = False) -> list[Picture]:
+def decode_example(
+    example: Example,
+    reading: Reading = Reading(),  # noqa: B008 - frozen
+) -> list[Picture]:
     """Decodes the sources of a scene.
 
     Args:
       example: the scene.
-      gray: whether to OpenCV's gray; for all sources, or for each of them.
+      reading: how its files become pictures.
 
     Returns:
       A picture for each source, of one size.
 
     Raises:
-      UserError: an unreadable picture, or pictures of different sizes.
+      UserError: an unreadable picture, or pictures of different sizes; see `decode_picture`.
     """
     titles = example.titles
-    grays = [gray] * len(titles) if isinstance(gray, bool) else gray
+    pages = example.pages or (None,) * len(titles)
+    ranges = of_sources(reading.ranges, len(titles))
     pictures = [
-        decode_picture(example.read(index), title, gray=one)
-        for index, (title, one) in enumerate(zip(titles, grays, strict=True))
+        decode_picture(example.read(index), title, page=page, chosen=chosen, reading=reading)
+        for index, (title, page, chosen) in enumerate(zip(titles, pages, ranges, strict=True))
     ]
     check_same_size(titles, [picture.size for picture in pictures])
     return pictures

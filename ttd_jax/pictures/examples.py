@@ -23,6 +23,7 @@ class Example:
       boxes: `(ymin, xmin, ymax, xmax)` of each object as fractions of the picture; None where
         the set has none.
       labels: the class of each object, an index into the set's `classes`; None likewise.
+      pages: of the files, from 0, where they may hold several pictures; None where they hold one.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Example:
     sources: tuple[bytes | pathlib.Path, ...]
     boxes: tuple[tuple[float, float, float, float], ...] | None = None
     labels: tuple[int, ...] | None = None
+    pages: tuple[int | None, ...] | None = None
 
     @property
     def titles(self) -> tuple[str, ...]:

@@ -1,21 +1,24 @@
-"""Image files to arrays and back, with OpenCV. Arrays are RGB, never BGR."""
+"""Image files to arrays and back. Arrays are RGB, never BGR."""
 
-import contextlib
 import dataclasses
 import os
 import pathlib
-import threading
+import stat
 
 import cv2
 import numpy as np
 
+from ttd_jax.core.color import decoder_gray
 from ttd_jax.core.quantization import as_float, quantize
 from ttd_jax.errors import UserError
+from ttd_jax.pictures import codecs, tiff
+from ttd_jax.pictures.carried import Carried, add_to_png
+from ttd_jax.pictures.ranges import Range, Scale, to_unit
+from ttd_jax.pictures.raster import Raster
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-FORMATS = ("png", "tiff")  # lossless, 8 and 16 bit
-_JPEG_MAGIC = b"\xff\xd8"
-_QUIET = threading.Lock()
+PLAIN_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+SUFFIXES = (*PLAIN_SUFFIXES, ".heic", ".heif", *codecs.RAW_SUFFIXES)
+FORMATS = ("png", "tiff")  # lossless, 8 and 16 bit; TIFF holds floats as well
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,11 +27,19 @@ class Picture:
 
     Attributes:
       pixels: u8, u16, or f32 in [0, 1]: [H, W, 1] (gray) or [H, W, 3] (RGB with some color in it).
-      alpha: the same dtype [H, W, 1], or None.
+      alpha: [H, W, 1] of the same kind, or None.
+      luma: a JPEG's own Y u8[H, W, 1], where it was asked for.
+      scale: how stored values became pixels; None where these are the stored ones.
+      carried: what its file carries beside its pixels.
+      remark: what somebody should know of it before it is used, None for nothing.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
+    luma: np.ndarray | None = None
+    scale: Scale | None = None
+    carried: Carried = dataclasses.field(default_factory=Carried)
+    remark: str | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -43,33 +54,64 @@ class Picture:
     @property
     def nbytes(self) -> int:
         """Bytes that it takes."""
-        return self.pixels.nbytes + (0 if self.alpha is None else self.alpha.nbytes)
+        planes = (self.pixels, self.alpha, self.luma)
+        return sum(plane.nbytes for plane in planes if plane is not None)
+
+    @property
+    def depth(self) -> np.dtype:
+        """The type that a result of this depth is saved as: u8, u16 or f32."""
+        stored = np.dtype(self.scale.dtype) if self.scale else self.pixels.dtype
+        if stored.kind == "f":
+            return np.dtype(np.float32)
+        return np.dtype(np.uint8 if stored.itemsize == 1 else np.uint16)
 
     def as_float(self) -> np.ndarray:
         """f32[H, W, 1 or 3] in [0, 1]: integers over the largest of their type."""
         return as_float(self.pixels)
 
     def as_bytes(self) -> np.ndarray:
-        """u8[H, W, 1 or 3]: 16 bits are rounded to 8."""
+        """u8[H, W, 1 or 3]: others are rounded to 8 bits."""
         return self.pixels if self.pixels.dtype == np.uint8 else quantize(self.as_float(), np.uint8)
 
+    def grayed(self) -> "Picture":
+        """Its gray as the published protocol feeds networks with it: see `decoder_gray`."""
+        gray = decoder_gray(self.pixels) if self.luma is None else self.luma
+        return dataclasses.replace(self, pixels=gray, alpha=None, luma=None)
 
-def read_picture(path: pathlib.Path, *, gray: bool = False) -> Picture:
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """How image files become pictures.
+
+    Attributes:
+      ranges: what becomes black and white: one for all sources, or one for each.
+      bands: those of files with more than three that are taken, from 1: three (RGB) or one (gray).
+      luma: whether a JPEG's own Y is wanted too, for `Picture.grayed`.
+    """
+
+    ranges: tuple[Range, ...] = (Range(),)
+    bands: tuple[int, ...] | None = None
+    luma: bool = False
+
+
+def read_picture(path: pathlib.Path) -> Picture:
     """Reads and decodes an image file; see `decode_picture`.
 
     Raises:
       UserError: missing or unreadable, or for the reasons of `decode_picture`.
     """
-    return decode_picture(read_bytes(path), path, gray=gray)
+    return decode_picture(read_bytes(path), path)
 
 
 def read_bytes(path: pathlib.Path) -> bytes:
     """The content of a file.
 
     Raises:
-      UserError: missing or unreadable.
+      UserError: missing, unreadable, or no ordinary file: a folder, a pipe, a device.
     """
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise UserError(f"{path}: is no file (a folder, a pipe or a device): name a file")
         return pathlib.Path(path).read_bytes()
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file: check the path") from error
@@ -77,83 +119,136 @@ def read_bytes(path: pathlib.Path) -> bytes:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def decode_picture(data: bytes, name: str | os.PathLike, *, gray: bool = False) -> Picture:
-    """Decodes a PNG, JPEG, TIFF or BMP of 8 or 16 bits: gray, RGB or RGBA.
+def decode_picture(
+    data: bytes,
+    name: str | os.PathLike,
+    *,
+    page: int | None = None,
+    chosen: Range = Range(),  # noqa: B008 - frozen
+    reading: Reading = Reading(),
+) -> Picture:
+    """Decodes a TIFF, PNG, JPEG, BMP, WebP, GIF, camera RAW or HEIF file.
 
-    The kind is told from the content, not the name. An RGB file whose channels are all equal is
-    gray. JPEGs are turned upright as their EXIF says.
+    The kind is told from the content, but a camera's RAW file from its name. Pictures are turned
+    upright as their EXIF says. RGB whose channels are all equal is gray.
 
     Args:
       data: the file's content.
       name: what to call it in messages.
-      gray: decode to OpenCV's gray (what the published protocols do), without alpha.
-
-    Returns:
-      A `Picture`.
+      page: of a file of several pictures, from 0; None where there must be only one.
+      chosen: what becomes black and white.
+      reading: the rest; its `ranges` are for scenes.
 
     Raises:
-      UserError: empty, truncated, not an image, or of another dtype.
+      UserError: empty, truncated or no image; several pages or bands, and none chosen; values whose
+        range cannot be known; a package that such files need is missing.
     """
     if not data:
         raise UserError(f"{name}: the file is empty: copy or download it again")
-    flags = cv2.IMREAD_UNCHANGED
-    if gray:
-        flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH
-    elif data.startswith(_JPEG_MAGIC):  # UNCHANGED would ignore the EXIF orientation
-        flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
-    with _silent_codecs():
+    raster = _read(data, str(name), page, reading.luma)
+    if raster is None:
+        raise UserError(f"{name}: truncated, damaged or not an image that can be read: replace it")
+    raster = raster.upright()
+    stored = _choose_bands(raster.bands, reading.bands, name)
+    if stored.shape[2] == 3 and _all_equal(stored):
+        stored = stored[..., :1]
+    pixels, scale, remark = to_unit(stored, chosen, str(name))
+    if raster.bits and chosen.kind == "type":
+        top = 2**raster.bits - 1
+        remark = f"{name}: has {raster.bits} bits in 16: --range=0,{top} makes use of all"
+    alpha = None if raster.alpha is None else alpha_of_type(raster.alpha, pixels.dtype)
+    luma = raster.luma if pixels.shape[2] == 3 and scale is None else None
+    return Picture(*map(_whole, (pixels, alpha, luma)), scale, raster.carried, remark)
+
+
+def count_pages(path: pathlib.Path) -> int:
+    """How many pictures a file holds; 1 for one that cannot be read, which is said when it is.
+
+    Raises:
+      UserError: missing or unreadable.
+    """
+    data = read_bytes(path)
+    if data.startswith(tiff.MAGIC) and path.suffix.lower() not in codecs.RAW_SUFFIXES:
         try:
-            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-        except cv2.error:
-            pixels = None
-    if pixels is None:
+            return tiff.count_tiff_pages(data)
+        except ValueError:
+            return 1
+    return codecs.count_frames(data)
+
+
+def _read(data, name, page, luma) -> Raster | None:
+    try:
+        if pathlib.PurePath(name).suffix.lower() in codecs.RAW_SUFFIXES:
+            return codecs.read_raw(data, name)
+        if codecs.is_heif(data):
+            return codecs.read_heif(data, name)
+        if data.startswith(tiff.MAGIC):
+            raster = tiff.read_tiff(data, name, page)
+            if raster is not None:
+                return raster
+    except ValueError as error:
+        if isinstance(error, UserError):
+            raise
+        return None
+    return codecs.read_coded(data, name, page, luma=luma)
+
+
+def _choose_bands(bands, chosen, name):
+    count = bands.shape[2]
+    if count in (1, 3):
+        return bands
+    if chosen is None:
         raise UserError(
-            f"{name}: truncated, damaged or not a PNG, JPEG, TIFF or BMP image: replace the file"
+            f"{name}: has {count} bands: pass --bands=3,2,1 (those that are red, green and blue, "
+            "from 1) or --bands=4 (one, as gray)"
         )
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise UserError(f"{name}: {pixels.dtype} pixels: convert the picture to 8 or 16 bits")
-    return _split(np.atleast_3d(pixels))
+    if max(chosen) > count:
+        raise UserError(f"{name}: has no band {max(chosen)}, it has {count}: pass other --bands")
+    return bands[..., [band - 1 for band in chosen]]
 
 
-def _split(pixels):
-    alpha = None
-    if pixels.shape[2] == 4:
-        pixels, alpha = pixels[..., :3], np.ascontiguousarray(pixels[..., 3:])
-    if pixels.shape[2] == 3:
-        blue, green, red = (pixels[..., c] for c in range(3))
-        if np.array_equal(blue, green) and np.array_equal(green, red):
-            pixels = pixels[..., :1]
-        else:
-            pixels = pixels[..., ::-1]
-    return Picture(np.ascontiguousarray(pixels), alpha)
+def _all_equal(rgb):
+    red, green, blue = (rgb[..., channel] for channel in range(3))
+    return np.array_equal(red, green) and np.array_equal(green, blue)
 
 
-def encode_picture(pixels: np.ndarray, suffix: str, alpha: np.ndarray | None = None) -> bytes:
+def alpha_of_type(alpha: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Alpha of pixels of another type, of any shape: opaque is 1, or the largest integer."""
+    dtype = np.dtype(dtype)
+    if alpha.dtype == dtype:
+        return alpha
+    unit = as_float(alpha)
+    if dtype.kind == "f":
+        return unit
+    return np.rint(unit.astype(np.float64) * np.iinfo(dtype).max).astype(dtype)
+
+
+def _whole(array):
+    return None if array is None else np.ascontiguousarray(array)
+
+
+def encode_picture(
+    pixels: np.ndarray,
+    suffix: str,
+    alpha: np.ndarray | None = None,
+    carried: Carried = Carried(),  # noqa: B008 - frozen
+) -> bytes:
     """Encodes [H, W, 1 or 3] (RGB) u8, u16, or f32 (TIFF only) without loss.
 
     Args:
       pixels: the picture.
       suffix: '.png' or '.tiff'.
-      alpha: [H, W, 1] of the same dtype; gray with alpha is written as RGBA.
+      alpha: [H, W, 1] of the same type; gray with alpha is RGBA in a PNG.
+      carried: what the file is to carry beside them.
     """
+    if suffix == ".tiff" and (carried or alpha is not None):
+        return tiff.write_tiff(pixels, alpha, carried)
+    channels = pixels.shape[2]
     if alpha is not None:
+        channels = 3
         rgb = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
         pixels = np.concatenate([rgb[..., ::-1], alpha], axis=-1)
-    elif pixels.shape[2] == 3:
+    elif channels == 3:
         pixels = pixels[..., ::-1]
-    return cv2.imencode(suffix, np.ascontiguousarray(pixels))[1].tobytes()
-
-
-@contextlib.contextmanager
-def _silent_codecs():
-    """Keeps libpng and libtiff, which write to file descriptor 2 themselves, quiet."""
-    with _QUIET:
-        kept = os.dup(2)
-        null = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(null, 2)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            os.close(null)
+    data = cv2.imencode(suffix, np.ascontiguousarray(pixels))[1].tobytes()
+    return add_to_png(data, carried, channels) if carried else data

@@ -1,0 +1,295 @@
+"""Files as cameras, scanners and programs write them, against the pixels that they were made of."""
+
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from ttd_jax.errors import UserError
+from ttd_jax.pictures.carried import Carried
+from ttd_jax.pictures.images import Reading, decode_picture, encode_picture
+from ttd_jax.pictures.ranges import Range
+
+H, W = 12, 17
+Y, X = np.mgrid[:H, :W]
+RGB = np.stack([X * 15, Y * 20, 255 - X * 15], -1).astype(np.uint8)
+RGB[2:5, 1:6] = (250, 30, 20)  # something that shows when the picture is turned
+GRAY = RGB[..., :1] // 2 + RGB[..., 1:2] // 4
+ALPHA = np.where(X < 4, 0, np.where(X < 8, 128, 255)).astype(np.uint8)[..., None]
+
+
+def deep(array):
+    return array.astype(np.uint16) * 257
+
+
+def tiff(samples, photometric="rgb", **options):
+    file = io.BytesIO()
+    tifffile.imwrite(file, samples, photometric=photometric, metadata=None, **options)
+    return file.getvalue()
+
+
+def saved(image, kind, **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def with_chunk(png, kind, content):
+    """The PNG with one more chunk after its header."""
+    chunk = struct.pack(">I", len(content)) + kind + content
+    return png[:33] + chunk + struct.pack(">I", zlib.crc32(kind + content)) + png[33:]
+
+
+def exif_of(orientation):
+    entry = struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", 1) + entry + b"\0\0\0\0"
+
+
+def planes(array):
+    return np.moveaxis(array, -1, 0)
+
+
+TIFFS = {
+    "planar": (tiff(planes(RGB), planarconfig="separate"), RGB),
+    "planar, 16 bit": (tiff(planes(deep(RGB)), planarconfig="separate"), deep(RGB)),
+    "planar, 16 bit, tiled": (
+        tiff(planes(deep(RGB)), planarconfig="separate", tile=(16, 16)),
+        deep(RGB),
+    ),
+    "tiled": (tiff(RGB, tile=(16, 16)), RGB),
+    "BigTIFF": (tiff(RGB, bigtiff=True), RGB),
+    "big endian": (tiff(deep(RGB), byteorder=">"), deep(RGB)),
+    "zstd": (tiff(RGB, compression="zstd"), RGB),
+    "deflate with predictor": (tiff(deep(RGB), compression="zlib", predictor=True), deep(RGB)),
+    "white is zero": (tiff(255 - GRAY[..., 0], "miniswhite"), GRAY),
+    "white is zero, 16 bit": (tiff(65535 - deep(GRAY)[..., 0], "miniswhite"), deep(GRAY)),
+    "one bit": (tiff(GRAY[..., 0] > 60, "minisblack"), np.where(GRAY > 60, 255, 0)),
+    "float": (tiff(GRAY[..., 0] / np.float32(255), "minisblack"), GRAY / np.float32(255)),
+    "half": (tiff((GRAY[..., 0] / 255).astype(np.float16), "minisblack"), GRAY / 255),
+    "32 bit": (tiff(GRAY[..., 0].astype(np.uint32) << 24, "minisblack"), GRAY / 256),
+}
+
+
+@pytest.mark.parametrize("kind", TIFFS)
+def test_tiffs_of_every_layout(kind):
+    data, expected = TIFFS[kind]
+    picture = decode_picture(data, "x.tif")
+    if picture.pixels.dtype == np.float32:
+        np.testing.assert_allclose(picture.pixels, expected, atol=5e-4)
+    else:
+        assert picture.pixels.dtype == (np.uint16 if expected.dtype == np.uint16 else np.uint8)
+        np.testing.assert_array_equal(picture.pixels, expected)
+    assert picture.alpha is None
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("kind", ["unassalpha", "assocalpha"])
+@pytest.mark.parametrize("colored", [False, True])
+def test_alpha_of_tiffs(bits, kind, colored):
+    color, alpha = RGB if colored else GRAY, ALPHA
+    if bits == 16:
+        color, alpha = deep(color), deep(alpha)
+    top = 2**bits - 1
+    stored = (
+        color if kind == "unassalpha" else (color.astype(int) * alpha // top).astype(alpha.dtype)
+    )
+    data = tiff(
+        np.concatenate([stored, alpha], -1), "rgb" if colored else "minisblack", extrasamples=[kind]
+    )
+    picture = decode_picture(data, "x.tif")
+    np.testing.assert_array_equal(picture.alpha, alpha)
+    if kind == "unassalpha":
+        np.testing.assert_array_equal(picture.pixels, color)
+    else:
+        seen = alpha[..., 0] > 0
+        error = np.abs(picture.pixels[seen].astype(int) - color[seen])
+        assert error.max() <= top // 128  # what 8 bits times alpha have lost
+    again = decode_picture(encode_picture(picture.pixels, ".tiff", picture.alpha), "again.tiff")
+    np.testing.assert_array_equal(again.pixels, picture.pixels)
+    np.testing.assert_array_equal(again.alpha, picture.alpha)
+    assert again.pixels.dtype == picture.pixels.dtype
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "tiff", "deep tiff", "gray tiff"])
+def test_pictures_are_turned_upright(kind, orientation):
+    expected = GRAY if kind == "gray tiff" else deep(RGB) if kind == "deep tiff" else RGB
+    stored = expected
+    if orientation >= 5:
+        stored = np.swapaxes(stored, 0, 1)
+    rows, columns = {1: (1, 1), 2: (1, -1), 3: (-1, -1), 4: (-1, 1)}.get(orientation, (1, 1))
+    if orientation in (6, 7):  # shown: columns mirrored after the swap
+        rows = -1
+    if orientation in (7, 8):
+        columns = -1
+    stored = np.ascontiguousarray(stored[::rows, ::columns])
+    if "tiff" in kind:
+        tag = [(274, 3, 1, orientation, True)]
+        gray = kind == "gray tiff"
+        data = tiff(
+            stored[..., 0] if gray else stored, "minisblack" if gray else "rgb", extratags=tag
+        )
+    else:
+        options = {"lossless": True} if kind == "webp" else {}
+        options |= {"quality": 100, "subsampling": 0} if kind == "jpeg" else {}
+        exif = exif_of(orientation) if kind == "png" else b"Exif\0\0" + exif_of(orientation)
+        data = saved(Image.fromarray(stored), kind, exif=exif, **options)
+    picture = decode_picture(data, "x")
+    tolerance = 6 if kind == "jpeg" else 0
+    np.testing.assert_allclose(picture.pixels.astype(int), expected, atol=tolerance)
+
+
+def test_grays_do_not_depend_on_a_gamma_that_the_file_states():
+    plain = encode_picture(RGB, ".png")
+    stated = with_chunk(plain, b"gAMA", struct.pack(">I", 45455))
+    one, other = (decode_picture(data, "x.png") for data in (plain, stated))
+    np.testing.assert_array_equal(one.pixels, other.pixels)
+    np.testing.assert_array_equal(one.grayed().pixels, other.grayed().pixels)
+
+
+def test_transparency_of_pngs_and_palettes():
+    gray = Image.fromarray(GRAY[..., 0])
+    first = int(GRAY[0, 0, 0])
+    data = saved(gray, "png", transparency=first)
+    picture = decode_picture(data, "x.png")
+    np.testing.assert_array_equal(picture.pixels, GRAY)
+    np.testing.assert_array_equal(picture.alpha, np.where(first == GRAY, 0, 255))
+    wide = with_chunk(encode_picture(deep(GRAY), ".png"), b"tRNS", struct.pack(">H", 257 * first))
+    picture = decode_picture(wide, "x.png")
+    assert picture.pixels.dtype == np.uint16
+    np.testing.assert_array_equal(picture.alpha, np.where(first == GRAY, 0, 65535))
+    palette = Image.fromarray(RGB).quantize(32)
+    data = saved(palette, "png", transparency=3)
+    picture = decode_picture(data, "x.png")
+    np.testing.assert_array_equal(picture.pixels, np.asarray(palette.convert("RGB")))
+    assert (picture.alpha == 0).any()
+
+
+def test_kinds_that_opencv_lacks_are_read_by_pillow():
+    data = saved(Image.fromarray(RGB).convert("CMYK"), "tiff")
+    expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    np.testing.assert_array_equal(decode_picture(data, "x.tif").pixels, expected)
+    data = saved(Image.fromarray(RGB).quantize(16), "gif")
+    expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    np.testing.assert_array_equal(decode_picture(data, "x.gif").pixels, expected)
+
+
+def test_several_pictures_in_a_file_are_never_one_of_them_without_a_word():
+    pages = np.stack([GRAY[..., 0], 255 - GRAY[..., 0]])
+    data = tiff(pages, "minisblack")
+    with pytest.raises(UserError, match="holds 2 pictures: .*--pages"):
+        decode_picture(data, "x.tif")
+    np.testing.assert_array_equal(
+        decode_picture(data, "x.tif", page=1).pixels[..., 0], 255 - GRAY[..., 0]
+    )
+    with pytest.raises(UserError, match="no page 3"):
+        decode_picture(data, "x.tif", page=2)
+    frames = [Image.fromarray(RGB), Image.fromarray(255 - RGB)]
+    data = saved(frames[0], "png", save_all=True, append_images=frames[1:], duration=50)
+    with pytest.raises(UserError, match="holds 2 pictures"):
+        decode_picture(data, "x.png")
+    np.testing.assert_array_equal(decode_picture(data, "x.png", page=1).pixels, 255 - RGB)
+
+
+def test_more_bands_than_three_are_chosen():
+    data = tiff(np.concatenate([RGB, GRAY], -1), extrasamples=["unspecified"])
+    with pytest.raises(UserError, match="has 4 bands: pass --bands"):
+        decode_picture(data, "x.tif")
+    picture = decode_picture(data, "x.tif", reading=Reading(bands=(3, 2, 1)))
+    np.testing.assert_array_equal(picture.pixels, RGB[..., ::-1])
+    assert picture.alpha is None
+    picture = decode_picture(data, "x.tif", reading=Reading(bands=(4,)))
+    np.testing.assert_array_equal(picture.pixels, GRAY)
+    with pytest.raises(UserError, match="no band 5"):
+        decode_picture(data, "x.tif", reading=Reading(bands=(5,)))
+
+
+def test_values_whose_range_is_unknown_are_asked_for():
+    celsius = (GRAY[..., 0] / np.float32(10)) - 5
+    data = tiff(celsius, "minisblack")
+    with pytest.raises(UserError, match="float32 values from -5 to .*--range"):
+        decode_picture(data, "x.tif")
+    picture = decode_picture(data, "x.tif", chosen=Range("data"))
+    assert (picture.pixels.min(), picture.pixels.max()) == (0, 1)
+    np.testing.assert_allclose(picture.scale.invert(picture.pixels)[..., 0], celsius, atol=1e-5)
+    signed = tiff((GRAY[..., 0].astype(np.int16) * 40 - 900), "minisblack")
+    with pytest.raises(UserError, match="int16 values"):
+        decode_picture(signed, "x.tif")
+    broken = celsius.copy()
+    broken[3, 4] = np.nan
+    with pytest.raises(UserError, match="no numbers"):
+        decode_picture(tiff(broken, "minisblack"), "x.tif", chosen=Range("data"))
+
+
+def test_values_that_use_little_of_their_type_are_remarked():
+    counts = 7300 + 3 * GRAY.astype(np.uint16)
+    picture = decode_picture(encode_picture(counts, ".png"), "thermal.png")
+    np.testing.assert_array_equal(picture.pixels, counts)
+    assert f"from {counts.min()} to {counts.max()}" in picture.remark
+    assert "--range=" in picture.remark
+    assert decode_picture(encode_picture(deep(GRAY), ".png"), "x.png").remark is None
+    picture = decode_picture(encode_picture(counts, ".png"), "x.png", chosen=Range("data"))
+    assert picture.remark is None
+    assert picture.depth == np.uint16
+    np.testing.assert_array_equal(picture.scale.invert(picture.pixels), counts)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+def test_what_a_file_carries_stays(suffix):
+    profile = bytearray(128)
+    profile[16:20] = b"RGB "
+    carried = Carried(bytes(profile), exif_of(1), (300.0, 150.0), {"Artist": "Ada Lovelace"})
+    data = encode_picture(RGB, suffix, carried=carried)
+    picture = decode_picture(data, "x")
+    np.testing.assert_array_equal(picture.pixels, RGB)
+    assert picture.carried.icc == bytes(profile)
+    assert picture.carried.dpi == pytest.approx((300, 150), rel=1e-3)
+    assert picture.carried.text["Artist"] == "Ada Lovelace"
+    if suffix == ".png":
+        assert picture.carried.exif == exif_of(1)
+        # The pixels are the bytes that they are without it.
+        assert data.endswith(encode_picture(RGB, suffix)[33:])
+    gray = decode_picture(encode_picture(GRAY, suffix, carried=carried), "x")
+    assert gray.carried.icc is None  # a profile of colors is none of grays
+
+
+def test_exif_of_a_turned_picture_says_upright():
+    data = saved(Image.fromarray(RGB), "png", exif=exif_of(6))
+    picture = decode_picture(data, "x.png")
+    again = decode_picture(encode_picture(picture.pixels, ".png", carried=picture.carried), "x")
+    np.testing.assert_array_equal(again.pixels, picture.pixels)
+
+
+def test_geotiff_tags_stay():
+    geo = [(33550, 12, 3, (30.0, 30.0, 0.0)), (34735, 3, 4, (1, 1, 0, 0))]
+    data = tiff(RGB, extratags=[(*tag, True) for tag in geo])
+    picture = decode_picture(data, "x.tif")
+    again = decode_picture(encode_picture(picture.pixels, ".tiff", carried=picture.carried), "x")
+    assert again.carried.geo == picture.carried.geo
+    assert {code: value for code, _, _, value in again.carried.geo} == {
+        33550: (30.0, 30.0, 0.0),
+        34735: (1, 1, 0, 0),
+    }
+
+
+def test_damage_of_any_kind_is_one_line():
+    generator = np.random.default_rng(0)
+    whole = [data for data, _ in TIFFS.values()]
+    whole += [encode_picture(RGB, ".png"), cv2.imencode(".jpg", RGB)[1].tobytes()]
+    whole += [saved(Image.fromarray(RGB), kind) for kind in ("webp", "gif", "bmp")]
+    for data in whole:
+        for _ in range(6):
+            damaged = bytearray(data)
+            for place in generator.integers(0, len(data), 4):
+                damaged[place] ^= int(generator.integers(1, 256))
+            cut = bytes(damaged)[: generator.integers(1, len(data))]
+            for content in (bytes(damaged), cut):
+                try:
+                    decode_picture(content, "x", chosen=Range("data"))
+                except UserError as error:
+                    assert "\n" not in str(error)

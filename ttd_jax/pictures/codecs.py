@@ -1,0 +1,240 @@
+"""Image files other than TIFF: OpenCV's codecs, Pillow's where those fall short, and cameras'.
+
+OpenCV decodes 16-bit PNGs and, bit for bit, what the published figures were made with. Pillow tells
+what a file carries, and decodes formats and kinds of transparency that OpenCV does not.
+"""
+
+import contextlib
+import io
+import os
+import re
+import threading
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ttd_jax.errors import explain_missing
+from ttd_jax.pictures.carried import Carried, orientation, upright
+from ttd_jax.pictures.raster import Raster, choose_page
+
+RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf")
+_JPEG = b"\xff\xd8"
+_STRICT = ("PNG", "JPEG", "MPO")  # OpenCV reads them all; Pillow shows what is left of cut ones
+_HEIF = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+_EXIF = b"Exif\0\0"
+_XMP = "XML:com.adobe.xmp"
+_PROFILE = "Raw profile type exif"
+_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
+_LOCK = threading.Lock()
+
+
+def is_heif(data: bytes) -> bool:
+    """Whether a file is HEIC or HEIF."""
+    return data[4:8] == b"ftyp" and data[8:12] in _HEIF
+
+
+def count_frames(data: bytes) -> int:
+    """How many pictures an animation holds; 1 for any other file."""
+    with _pillow(data) as image:
+        return _frames(image)
+
+
+def read_coded(data: bytes, name: str, page: int | None, *, luma: bool = False) -> Raster | None:
+    """Decodes a PNG, JPEG, BMP, WebP, GIF or whatever else OpenCV or Pillow reads.
+
+    Args:
+      data: the file's content.
+      name: for messages.
+      page: of an animation, from 0; None where there must be only one.
+      luma: whether a JPEG's own Y is wanted too.
+
+    Returns:
+      A `Raster`; None if the file is truncated, damaged or no image.
+
+    Raises:
+      UserError: an animation, and no page was chosen.
+    """
+    with _pillow(data) as image:
+        frame = choose_page(name, _frames(image), page)
+        carried, turned = _carried(image)
+        samples = None if _left_to_pillow(image) else _opencv(data, _flags(data))
+        if samples is None or (_transparent(image) and samples.shape[2] < 4):
+            samples = _with_transparency(samples, image, frame)
+    if samples is None:
+        return None
+    own = (
+        _opencv(data, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+        if (luma and data.startswith(_JPEG))
+        else None
+    )
+    alpha = samples[..., 3:] if samples.shape[2] == 4 else None
+    return Raster(samples[..., :3], alpha, turned, carried, luma=own)
+
+
+def read_raw(data: bytes, name: str) -> Raster:
+    """Develops a camera's RAW file: its white balance, no automatic brightness, u16 sRGB.
+
+    Raises:
+      UserError: rawpy is not installed.
+      ValueError: it cannot be read.
+    """
+    with explain_missing(f"{name}: a camera's RAW file", "raw"):
+        import rawpy
+    try:
+        with rawpy.imread(io.BytesIO(data)) as raw:
+            return Raster(raw.postprocess(use_camera_wb=True, no_auto_bright=True, output_bps=16))
+    except rawpy.LibRawError as error:
+        raise ValueError(str(error)) from error
+
+
+def read_heif(data: bytes, name: str) -> Raster:
+    """Decodes a HEIC or HEIF file: u8, or u16 where it has more than 8 bits.
+
+    Raises:
+      UserError: pillow-heif is not installed.
+      ValueError: it cannot be read.
+    """
+    with explain_missing(f"{name}: a HEIF file", "heif"):
+        import pillow_heif
+    try:
+        file = pillow_heif.open_heif(io.BytesIO(data), convert_hdr_to_8bit=False)
+        samples, exif = np.atleast_3d(np.asarray(file)), _plain_exif(file.info.get("exif"))
+    except (ValueError, EOFError, RuntimeError) as error:
+        raise ValueError(str(error)) from error
+    alpha = samples[..., 3:] if samples.shape[2] == 4 else None
+    # The decoder has turned it upright by the file's own fields, not by EXIF's.
+    carried = Carried(file.info.get("icc_profile"), upright(exif))
+    return Raster(samples[..., :3], alpha, carried=carried)
+
+
+def _flags(data):
+    if data.startswith(_JPEG):  # of four inks too
+        return cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
+    return cv2.IMREAD_UNCHANGED  # turns nothing
+
+
+def _opencv(data, flags):
+    """[H, W, 1, 3 (RGB) or 4 (RGBA)] as stored, None if it cannot be decoded."""
+    with _silent():
+        try:
+            samples = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        except (cv2.error, MemoryError):
+            return None
+    if samples is None or samples.dtype.kind not in "uf":
+        return None
+    samples = np.atleast_3d(samples)
+    order = {1: [0], 3: [2, 1, 0], 4: [2, 1, 0, 3]}.get(samples.shape[2])
+    return None if order is None else samples[..., order] if len(order) > 1 else samples
+
+
+@contextlib.contextmanager
+def _pillow(data) -> Iterator[Any]:
+    """The opened image; None if Pillow does not know it."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with _LOCK:  # its bound on sizes is for servers; here pictures may be of any size
+            bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            try:
+                image = Image.open(io.BytesIO(data))
+            except Exception:  # whatever a damaged file makes of it
+                image = None
+            finally:
+                Image.MAX_IMAGE_PIXELS = bound
+        yield image
+
+
+def _frames(image):
+    if image is None or image.format == "MPO":  # a camera's: the others are previews of the first
+        return 1
+    try:
+        return getattr(image, "n_frames", 1)
+    except Exception:  # whatever a damaged file makes of it
+        return 1
+
+
+def _left_to_pillow(image):
+    """Whether it is an animation, or OpenCV scales or fills its values in another way."""
+    return image is not None and (
+        _frames(image) > 1
+        or image.format == "GIF"
+        or (image.format == "BMP" and image.mode == "P")
+        or image.mode in ("CMYK", "YCbCr")
+        or (image.format == "JPEG2000" and image.mode == "I;16")
+    )
+
+
+def _transparent(image):
+    return image is not None and image.has_transparency_data
+
+
+def _with_transparency(samples, image, frame):
+    """What Pillow decodes, where OpenCV gives nothing or leaves transparency out."""
+    if image is None or (samples is None and frame == 0 and image.format in _STRICT):
+        return samples
+    value = image.info.get("transparency")
+    if samples is not None and samples.dtype == np.uint16:  # of one channel: Pillow has 8 bits
+        if samples.shape[2] > 1 or not isinstance(value, int):
+            return samples
+        alpha = np.where(samples == value, 0, 65535).astype(np.uint16)
+        return np.concatenate([np.repeat(samples, 3, axis=2), alpha], axis=2)
+    with _silent():
+        try:
+            image.seek(frame)
+            deep = image.mode.startswith(("I", "F"))
+            mode = "RGBA" if image.has_transparency_data else "RGB"
+            return np.atleast_3d(np.asarray(image if deep else image.convert(mode)))
+        except Exception:  # whatever a damaged file makes of it
+            return samples
+
+
+def _carried(image):
+    """What the file carries, and its orientation."""
+    if image is None:
+        return Carried(), 1
+    info = image.info
+    exif, text = _plain_exif(info.get("exif")), {}
+    if image.format == "PNG":
+        text = {k: str(v) for k, v in info.items() if isinstance(v, str) and k != _XMP}
+        profile = text.pop(_PROFILE, None)  # ImageMagick's old way
+        exif = exif or (profile and _hexadecimal(profile))
+    dpi = info.get("dpi")
+    if not (isinstance(dpi, tuple) and len(dpi) == 2 and min(dpi) > 0):
+        dpi = None
+    dpi = dpi and tuple(map(float, dpi))
+    icc = info.get("icc_profile") or None
+    turned = orientation(exif)
+    if turned == 1:
+        words = info.get("xmp") or info.get(_XMP) or b""
+        found = _XMP_ORIENTATION.search(words.encode() if isinstance(words, str) else words)
+        turned = int(found[1]) if found else 1
+    return Carried(icc, upright(exif), dpi, text), turned
+
+
+def _hexadecimal(words):
+    with contextlib.suppress(ValueError):
+        return _plain_exif(bytes.fromhex("".join(words.split()[2:])))
+    return None
+
+
+def _plain_exif(exif):
+    return exif.removeprefix(_EXIF) if exif else None
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Keeps codecs, which write to file descriptor 2 themselves, quiet."""
+    with _LOCK:
+        kept = os.dup(2)
+        null = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(null, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(null)

@@ -1,0 +1,152 @@
+"""What values of a file become 0 and 1: thermal counts, degrees and depths use few of a type's."""
+
+import dataclasses
+
+import numpy as np
+
+from ttd_jax.errors import UserError
+
+_NARROW = 0.05  # of the type's range: less is hardly meant
+_MEANS = "type, data, percentile:LOW,HIGH or LOW,HIGH"
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """How stored values became pixels in [0, 1].
+
+    Attributes:
+      low: the stored value that became 0.
+      high: the one that became 1.
+      dtype: name of the stored type.
+    """
+
+    low: float
+    high: float
+    dtype: str
+
+    def invert(self, unit: np.ndarray) -> np.ndarray:
+        """Values in [0, 1], of any shape, back as stored ones: integers are rounded."""
+        stored = self.low + unit.astype(np.float64) * (self.high - self.low)
+        dtype = np.dtype(self.dtype)
+        if dtype.kind == "f":
+            return stored.astype(np.float32)
+        limits = np.iinfo(dtype)
+        return np.clip(np.rint(stored), limits.min, limits.max).astype(dtype)
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """A choice of what becomes 0 and 1.
+
+    Attributes:
+      kind: 'type': the range of the stored type; 'data': the picture's own least and largest value;
+        'percentile': its percentiles `low` and `high`; 'values': `low` and `high` themselves.
+      low: see `kind`.
+      high: see `kind`.
+    """
+
+    kind: str = "type"
+    low: float = 0.0
+    high: float = 0.0
+
+    def __str__(self) -> str:
+        ends = f"{self.low:g},{self.high:g}"
+        return {"percentile": f"percentile:{ends}", "values": ends}.get(self.kind, self.kind)
+
+    def bounds(self, values: np.ndarray) -> tuple[float, float]:
+        """The values that become 0 and 1; not for 'type'."""
+        if self.kind == "values":
+            return self.low, self.high
+        if self.kind == "data":
+            return float(values.min()), float(values.max())
+        low, high = np.percentile(values, (self.low, self.high))
+        return float(low), float(high)
+
+
+def parse_ranges(text: str) -> tuple[Range, ...]:
+    """What `--range` says: one range for all sources, or one for each of them, between commas.
+
+    Example:
+      >>> [str(one) for one in parse_ranges("type,percentile:1,99,-20,45.5")]
+      ['type', 'percentile:1,99', '-20,45.5']
+
+    Raises:
+      UserError: something else.
+    """
+    words, found = [word.strip() for word in text.split(",")], []
+    while words:
+        word = words.pop(0)
+        if word in ("type", "data"):
+            found.append(Range(word))
+            continue
+        kind, _, first = word.rpartition(":")
+        try:
+            low, high = float(first), float(words.pop(0))
+        except (ValueError, IndexError):
+            raise UserError(f"range {text!r}: a range is {_MEANS}") from None
+        bounded = (low >= 0 and high <= 100) if kind else np.isfinite([low, high]).all()
+        if kind not in ("", "percentile") or not low < high or not bounded:
+            raise UserError(f"range {text!r}: a range is {_MEANS}, where LOW is below HIGH")
+        found.append(Range(kind or "values", low, high))
+    return tuple(found)
+
+
+def of_sources(ranges: tuple[Range, ...], count: int) -> tuple[Range, ...]:
+    """A range for each of `count` sources.
+
+    Raises:
+      UserError: neither one range nor as many as there are sources.
+    """
+    if len(ranges) not in (1, count):
+        raise UserError(f"{len(ranges)} ranges for {count} sources: pass one, or one for each")
+    return ranges * (count // len(ranges))
+
+
+def to_unit(
+    stored: np.ndarray, chosen: Range, name: str
+) -> tuple[np.ndarray, Scale | None, str | None]:
+    """Stored values as pixels.
+
+    Args:
+      stored: integers, signed or not, or floats, of any shape.
+      chosen: what becomes 0 and 1.
+      name: of the picture, for messages.
+
+    Returns:
+      `(pixels, scale, remark)`. Pixels are u8 or u16 as stored, whose range is their type's, with
+      no scale; else f32 in [0, 1]. The remark tells of values that use little of a range that
+      nobody chose.
+
+    Raises:
+      UserError: values that are no numbers, or a range that cannot be known: of signed integers,
+        and of floats outside of [0, 1].
+    """
+    kind, dtype = stored.dtype.kind, stored.dtype
+    if kind == "f" and not np.isfinite(stored).all():
+        raise UserError(f"{name}: has values that are no numbers (NaN or Inf): replace them")
+    if chosen.kind == "type":
+        if kind == "u" and dtype.itemsize == 1:
+            return stored, None, None
+        low, high = float(stored.min()), float(stored.max())
+        if kind == "i" or (kind == "f" and not (low >= 0 and high <= 1)):
+            raise UserError(
+                f"{name}: {dtype} values from {low:g} to {high:g}: say which become black and "
+                "white: --range=data, --range=percentile:1,99 or --range=LOW,HIGH (for each source "
+                "between commas)"
+            )
+        top = 1.0 if kind == "f" else float(np.iinfo(dtype).max)
+        remark = None
+        if high - low < _NARROW * top:
+            remark = (
+                f"{name}: values from {low:g} to {high:g} use {(high - low) / top:.1%} of "
+                f"0..{top:g}, nearly one gray: --range=data, --range=percentile:1,99 or "
+                "--range=LOW,HIGH (for each source between commas) makes use of all"
+            )
+        if dtype == np.uint16:
+            return stored, None, remark
+        scale = Scale(0.0, top, dtype.name)
+    else:
+        scale, remark = Scale(*chosen.bounds(stored), dtype.name), None
+    span = scale.high - scale.low
+    unit = (stored.astype(np.float64) - scale.low) / (span or 1.0)
+    return np.clip(unit, 0, 1).astype(np.float32), scale, remark

@@ -1,0 +1,168 @@
+"""TIFF files: every sample layout, depth and compression, by tifffile."""
+
+import io
+import logging
+
+import numpy as np
+
+from ttd_jax.errors import UserError
+from ttd_jax.pictures.carried import GEO_TAGS, TEXT_TAGS, Carried
+from ttd_jax.pictures.raster import Raster, choose_page
+
+MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_WHITE_IS_ZERO, _GRAY, _RGB, _PALETTE, _YCBCR, _CIELAB = 0, 1, 2, 3, 6, 8
+_JPEG = 7  # its codec gives RGB
+_ORIENTATION = 274
+_ASSOCIATED, _UNASSOCIATED = 1, 2
+_CENTIMETER = 3
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it remarks on is checked here
+
+
+def count_tiff_pages(data: bytes) -> int:
+    """How many pictures a TIFF file holds, previews and masks aside.
+
+    Raises:
+      ValueError: it is damaged.
+    """
+    with _open(data) as file:
+        return len(_pages(file))
+
+
+def read_tiff(data: bytes, name: str, page: int | None) -> Raster | None:
+    """Decodes one picture of a TIFF file; None if its colors are none that are known here.
+
+    Args:
+      data: the file's content.
+      name: for messages.
+      page: which, from 0; None where there must be only one.
+
+    Raises:
+      UserError: several pages, and none was chosen; or colors that are not converted.
+      ValueError: it is damaged, or of a kind that tifffile cannot read.
+    """
+    with _open(data) as file:
+        pages = _pages(file)
+        own = pages[choose_page(name, len(pages), page)]
+        if int(own.photometric) == _CIELAB:
+            raise UserError(f"{name}: has CIELab colors: convert it to RGB")
+        try:
+            samples = own.asarray()
+        except Exception as error:  # whatever damage, or a missing codec, makes of it
+            raise ValueError(str(error)) from error
+        if samples.dtype.kind not in "buif" or samples.ndim - ("S" in own.axes) != 2:
+            raise ValueError(f"{samples.dtype} in {own.axes}")
+        if own.axes.startswith("S"):
+            samples = np.moveaxis(samples, 0, -1)
+        samples = np.atleast_3d(samples)
+        extra = tuple(map(int, own.extrasamples))
+        if not extra and own.samplesperpixel == 4 and int(own.photometric) == _RGB:
+            extra = (_UNASSOCIATED,)  # which OpenCV writes and does not say
+        count = samples.shape[2] - len(extra)
+        bands = _bands(own, samples[..., :count])
+        if bands is None:
+            return None
+        alpha = None
+        if extra and extra[0] in (_ASSOCIATED, _UNASSOCIATED):
+            alpha = samples[..., count : count + 1]
+            if extra[0] == _ASSOCIATED:
+                bands = _unassociated(bands, alpha)
+            extra, count = extra[1:], count + 1
+        if extra:
+            bands = np.concatenate([bands, samples[..., count:]], axis=-1)
+        turned = own.tags.valueof(_ORIENTATION, default=1)
+        bits = own.bitspersample if own.dtype == np.uint16 else None
+        return Raster(bands, alpha, turned, _carried(own), bits if bits != 16 else None)
+
+
+def write_tiff(pixels: np.ndarray, alpha: np.ndarray | None, carried: Carried) -> bytes:
+    """A lossless TIFF file.
+
+    Args:
+      pixels: [H, W, 1 or 3] of any real type.
+      alpha: [H, W, 1] of the same type, or None.
+      carried: what it carries.
+    """
+    import tifffile
+
+    channels = pixels.shape[2]
+    samples = pixels if alpha is None else np.concatenate([pixels, alpha], axis=-1)
+    codes = {name: code for code, name in TEXT_TAGS.items()}
+    text = [(codes[n], 2, 0, words, True) for n, words in carried.text.items() if n in codes]
+    file = io.BytesIO()
+    tifffile.imwrite(
+        file,
+        samples if samples.shape[2] > 1 else samples[..., 0],
+        photometric="rgb" if channels == 3 else "minisblack",
+        planarconfig="contig" if samples.shape[2] > 1 else None,
+        extrasamples=None if alpha is None else ["unassalpha"],
+        compression="lzw",
+        metadata=None,
+        software=False,
+        iccprofile=carried.profile(channels),
+        resolution=carried.dpi,
+        resolutionunit="inch" if carried.dpi else None,
+        extratags=[*text, *((*tag, True) for tag in carried.geo)],
+    )
+    return file.getvalue()
+
+
+def _open(data):
+    import tifffile
+
+    try:
+        return tifffile.TiffFile(io.BytesIO(data))
+    except Exception as error:  # whatever a damaged file makes of it
+        raise ValueError(str(error)) from error
+
+
+def _pages(file):
+    # Going through them by number, since directories that refer back would never end.
+    if not len(file.pages):
+        raise ValueError("no picture")
+    pages = [file.pages[index].aspage() for index in range(len(file.pages))]
+    return [page for page in pages if not (page.is_reduced or page.is_mask)] or pages
+
+
+def _bands(page, samples):
+    """Gray [H, W, 1], RGB [H, W, 3] or whatever bands there are, in u8, u16, or as stored."""
+    kind, bits = int(page.photometric), page.bitspersample
+    if kind == _PALETTE and page.colormap is not None:
+        colors = np.moveaxis(page.colormap, 0, -1)[samples[..., 0].astype(int)]
+        return (colors >> 8 if colors.max() > 255 else colors).astype(np.uint8)
+    if kind == _YCBCR and int(page.compression) != _JPEG:
+        return None
+    if kind not in (_WHITE_IS_ZERO, _GRAY, _RGB, _YCBCR):
+        return None
+    if samples.dtype == bool or (samples.dtype == np.uint8 and bits < 8):
+        samples = samples.astype(np.uint8) * np.uint8(255 // (2**bits - 1))
+    if kind == _WHITE_IS_ZERO and samples.dtype.kind == "u":
+        samples = np.array((1 << (bits if bits > 8 else 8)) - 1, samples.dtype) - samples
+    return samples
+
+
+def _unassociated(bands, alpha):
+    """Colors that were multiplied by alpha, as they were before."""
+    if bands.dtype.kind == "f":
+        return np.where(alpha > 0, bands / np.where(alpha > 0, alpha, 1), 0).astype(bands.dtype)
+    top = np.iinfo(bands.dtype).max
+    divided = bands.astype(np.uint64) * top // np.maximum(alpha, 1)
+    return np.where(alpha > 0, np.minimum(divided, top), 0).astype(bands.dtype)
+
+
+def _carried(page):
+    text = {}
+    for code, name in TEXT_TAGS.items():
+        words = page.tags.valueof(code)
+        if isinstance(words, str) and words.strip("\0 ") and not words.startswith('{"shape"'):
+            text[name] = words.strip("\0 ")
+    geo = tuple(
+        (tag.code, int(tag.dtype), tag.count, tag.value)
+        for tag in page.tags
+        if tag.code in GEO_TAGS
+    )
+    dpi, unit = None, int(page.tags.valueof(296, default=2))
+    if 282 in page.tags and unit in (2, _CENTIMETER):
+        factor = 2.54 if unit == _CENTIMETER else 1.0
+        dpi = tuple(float(value) * factor for value in page.get_resolution())
+        dpi = dpi if min(dpi) > 0 else None
+    return Carried(page.iccprofile, None, dpi, text, geo)

@@ -7,6 +7,13 @@
 Functions of the core take one sample, channels last; `jax.vmap` makes batches of it.
 """
 
+import os
+
+# Pictures may be of any size; OpenCV looks at its bounds when it is imported for the first time.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**40))
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_WIDTH", str(2**31 - 1))
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_HEIGHT", str(2**31 - 1))
+
 from ttd_jax import metrics
 from ttd_jax.core.dominability import DominabilitySettings, register_loss, relative_dominability
 from ttd_jax.core.fusion import Fusion, dynamic_fuse, static_fuse

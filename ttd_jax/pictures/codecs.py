@@ -22,6 +22,7 @@ from ttd_jax.pictures.raster import Raster, choose_page
 
 RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf")
 _JPEG = b"\xff\xd8"
+_WIDEST = 1_000_000  # libpng's own bound
 _STRICT = ("PNG", "JPEG", "MPO")  # OpenCV reads them all; Pillow shows what is left of cut ones
 _HEIF = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _EXIF = b"Exif\0\0"
@@ -118,7 +119,7 @@ def _flags(data):
 
 def _opencv(data, flags):
     """[H, W, 1, 3 (RGB) or 4 (RGBA)] as stored, None if it cannot be decoded."""
-    with _silent():
+    with silent():
         try:
             samples = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
         except (cv2.error, MemoryError):
@@ -135,17 +136,15 @@ def _pillow(data) -> Iterator[Any]:
     """The opened image; None if Pillow does not know it."""
     from PIL import Image
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with _LOCK:  # its bound on sizes is for servers; here pictures may be of any size
-            bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-            try:
-                image = Image.open(io.BytesIO(data))
-            except Exception:  # whatever a damaged file makes of it
-                image = None
-            finally:
-                Image.MAX_IMAGE_PIXELS = bound
-        yield image
+    with silent():  # its bound on sizes is for servers; here pictures may be of any size
+        bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(io.BytesIO(data))
+        except Exception:  # whatever a damaged file makes of it
+            image = None
+        finally:
+            Image.MAX_IMAGE_PIXELS = bound
+    yield image
 
 
 def _frames(image):
@@ -174,15 +173,18 @@ def _transparent(image):
 
 def _with_transparency(samples, image, frame):
     """What Pillow decodes, where OpenCV gives nothing or leaves transparency out."""
-    if image is None or (samples is None and frame == 0 and image.format in _STRICT):
+    if image is None:
         return samples
+    cut = samples is None and frame == 0 and image.format in _STRICT
+    if cut and max(image.size) <= _WIDEST:
+        return None
     value = image.info.get("transparency")
     if samples is not None and samples.dtype == np.uint16:  # of one channel: Pillow has 8 bits
         if samples.shape[2] > 1 or not isinstance(value, int):
             return samples
         alpha = np.where(samples == value, 0, 65535).astype(np.uint16)
         return np.concatenate([np.repeat(samples, 3, axis=2), alpha], axis=2)
-    with _silent():
+    with silent():
         try:
             image.seek(frame)
             deep = image.mode.startswith(("I", "F"))
@@ -226,9 +228,10 @@ def _plain_exif(exif):
 
 
 @contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    """Keeps codecs, which write to file descriptor 2 themselves, quiet."""
-    with _LOCK:
+def silent() -> Iterator[None]:
+    """Keeps codecs quiet, which write to file descriptor 2 themselves or warn."""
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         kept = os.dup(2)
         null = os.open(os.devnull, os.O_WRONLY)
         try:

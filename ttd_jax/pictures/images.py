@@ -240,6 +240,9 @@ def encode_picture(
       suffix: '.png' or '.tiff'.
       alpha: [H, W, 1] of the same type; gray with alpha is RGBA in a PNG.
       carried: what the file is to carry beside them.
+
+    Raises:
+      UserError: the format cannot hold so many rows or columns.
     """
     if suffix == ".tiff" and (carried or alpha is not None):
         return tiff.write_tiff(pixels, alpha, carried)
@@ -250,5 +253,12 @@ def encode_picture(
         pixels = np.concatenate([rgb[..., ::-1], alpha], axis=-1)
     elif channels == 3:
         pixels = pixels[..., ::-1]
-    data = cv2.imencode(suffix, np.ascontiguousarray(pixels))[1].tobytes()
+    with codecs.silent():
+        fits, data = cv2.imencode(suffix, np.ascontiguousarray(pixels))
+    if not fits:
+        height, width = pixels.shape[:2]
+        raise UserError(
+            f"a {suffix[1:]} file cannot hold {width}x{height} pixels: pass --format=tiff"
+        )
+    data = data.tobytes()
     return add_to_png(data, carried, channels) if carried else data

@@ -67,8 +67,8 @@ def test_one_bad_picture_in_a_folder_is_found_before_anything_is_written(rejects
 
 
 def test_float_pictures(rejects, pair, tmp_path):
-    cv2.imwrite(str(tmp_path / "f.tiff"), np.zeros((24, 32), np.float32))
-    rejects(pair[0], tmp_path / "f.tiff", named=["f.tiff", "float32"])
+    cv2.imwrite(str(tmp_path / "f.tiff"), np.full((24, 32), 20, np.float32))
+    rejects(pair[0], tmp_path / "f.tiff", named=["f.tiff", "float32", "--range"])
 
 
 def test_one_source_only(rejects, pair):

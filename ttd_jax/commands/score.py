@@ -20,6 +20,11 @@ from ttd_jax.evaluation.score import match_results, score_results
 from ttd_jax.metrics import METRICS, PROTOCOLS, lookup
 from ttd_jax.pictures.scenes import find_scenes, source_labels
 
+_QUIRK = (
+    "protocol paper judges results with color by the gray of its authors, who exchanged red and "
+    "blue; --protocol=vifb judges them as it does the sources"
+)
+
 
 def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
@@ -54,6 +59,8 @@ def run(values: FlagValues, arguments: list[str]) -> None:
             resume=values.resume,
             reading=common.reading(values),
         )
+    if values.protocol == "paper" and any(record.get("colored") for record in records):
+        common.remark([_QUIRK])
     if values.json:
         print((out / "scores.json").read_text(), end="")
         return

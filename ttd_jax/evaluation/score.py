@@ -84,7 +84,8 @@ def score_results(
       reading: how the files of the sources become pictures; results have the range of their type.
 
     Returns:
-      One record for each picture: `method`, `image`, and the metrics under `scores`.
+      One record for each picture: `method`, `image`, whether it is `colored`, and the metrics under
+      `scores`, of grays f32[H, W] in 0..255: 16 bits are rounded to 8.
 
     Raises:
       UserError: an unreadable picture, sizes that differ, or an output that cannot be written.
@@ -108,7 +109,13 @@ def score_results(
             "sha256": list(example.sha256),
         }
         known = finished.get(_key(record))
-        return (known, None) if known else (record, _grays(example, protocol, reading))
+        if known:
+            return known, None
+        fused, *sources = _decode(example, reading)
+        record["colored"] = fused.colored
+        grays = [metrics.source_gray(picture.as_bytes()) for picture in sources]
+        gray = metrics.fused_gray(fused.as_bytes(), protocol=protocol)
+        return record, (gray, np.stack(grays))
 
     records, scored = [], 0
     store.open(settings, finished.values())
@@ -134,10 +141,7 @@ def _key(record):
     return record["method"], record["image"], *record["sha256"]
 
 
-def _grays(example, protocol, reading):
-    """A fused picture f32[H, W] and its sources f32[M, H, W]; 16 bits are rounded to 8."""
+def _decode(example, reading):
+    """A fused picture and its sources; it has the range of its type, they have their own."""
     ranges = of_sources(reading.ranges, len(example.roles) - 1)
-    reading = dataclasses.replace(reading, ranges=(Range(), *ranges))
-    fused, *pictures = decode_example(example, reading)
-    grays = [metrics.source_gray(picture.as_bytes()) for picture in pictures]
-    return metrics.fused_gray(fused.as_bytes(), protocol=protocol), np.stack(grays)
+    return decode_example(example, dataclasses.replace(reading, ranges=(Range(), *ranges)))

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import struct
+import sys
 import zlib
 
 import cv2
@@ -292,3 +293,53 @@ def test_damage_of_any_kind_is_a_mistake_of_the_users_or_nothing():
             for content in (bytes(damaged), cut):
                 with contextlib.suppress(UserError):  # some damage shows in no format
                     decode_picture(content, "x", chosen=Range("data"))
+
+
+def dng(counts):
+    """A camera's RAW file u16[h, w] of counts up to 16383, red and blue where Bayer has them."""
+    identity = tuple(number for i in range(9) for number in (int(i % 4 == 0), 1))
+    tags = [
+        (50706, 1, 4, (1, 4, 0, 0)),
+        (50708, 2, 0, "Test"),
+        (33421, 3, 2, (2, 2)),
+        (33422, 1, 4, (0, 1, 1, 2)),
+        (50717, 4, 1, 16383),
+        (50721, 10, 9, identity),
+        (50728, 5, 3, (1, 1) * 3),
+        (50778, 3, 1, 21),
+    ]
+    return tiff(counts, 32803, extratags=[(*tag, True) for tag in tags])
+
+
+def test_raw_files_of_cameras_are_developed_alike():
+    pytest.importorskip("rawpy")
+    counts = (2000 + np.mgrid[:64, :96][1] * 60).astype(np.uint16)
+    bright, dark = (decode_picture(dng(c), "x.dng") for c in (counts, counts // 2))
+    assert bright.pixels.dtype == np.uint16
+    assert bright.size == (64, 96)
+    # A bracket keeps its exposures: nothing is brightened by itself.
+    assert dark.pixels.mean() < 0.85 * bright.pixels.mean()
+    with pytest.raises(UserError, match="not an image"):
+        decode_picture(b"II*\0 hello", "x.dng")
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+def test_heic_files_of_phones_are_read(bits):
+    heif = pytest.importorskip("pillow_heif")
+    smooth = np.repeat(np.repeat(RGB[:8, :8], 8, 0), 8, 1)
+    samples = deep(smooth) if bits > 8 else smooth
+    file = io.BytesIO()
+    mode = "RGB;16" if bits > 8 else "RGB"
+    heif.encode(mode, (64, 64), samples.tobytes(), file, quality=-1)
+    picture = decode_picture(file.getvalue(), "x.heic")
+    assert picture.pixels.dtype == (np.uint16 if bits > 8 else np.uint8)
+    np.testing.assert_allclose(picture.as_bytes().astype(int), smooth, atol=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "extra"), [("x.dng", "rawpy", "raw"), ("x", "pillow_heif", "heif")]
+)
+def test_what_such_files_need_is_named(monkeypatch, name, package, extra):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UserError, match=rf"pip install 'ttd-jax\[{extra}\]'"):
+        decode_picture(b"\0\0\0\x18ftypheic" + bytes(20), name)

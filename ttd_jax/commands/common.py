@@ -4,7 +4,6 @@ import contextlib
 import inspect
 import os
 import pathlib
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -167,12 +166,6 @@ def reading(values: flags.FlagValues) -> Reading:
             )
         bands = tuple(map(int, values.bands))
     return Reading(ranges=parse_ranges(values.range), bands=bands)
-
-
-def remark(lines: Iterable[str]) -> None:
-    """Tells of something that may not be meant, on stderr."""
-    for line in lines:
-        print(f"ttd-jax: remark: {line}", file=sys.stderr)
 
 
 def several(values: flags.FlagValues, name: str, known: Sequence[str]) -> tuple[str, ...]:

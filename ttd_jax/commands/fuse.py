@@ -125,7 +125,6 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     )
     out = pathlib.Path(values.out)
     job = plan_job(scenes, model, options, out, resume=values.resume, max_memory=max_memory)
-    common.remark(job.scenes.remarks)
     if values.dry_run:
         _tell_plan(values, job)
         return

@@ -19,6 +19,7 @@ from ttd_jax.evaluation import tables
 from ttd_jax.evaluation.score import match_results, score_results
 from ttd_jax.metrics import METRICS, PROTOCOLS, lookup
 from ttd_jax.pictures.scenes import find_scenes, source_labels
+from ttd_jax.report.progress import remark
 
 _QUIRK = (
     "protocol paper judges results with color by the gray of its authors, who exchanged red and "
@@ -60,7 +61,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
             reading=common.reading(values),
         )
     if values.protocol == "paper" and any(record.get("colored") for record in records):
-        common.remark([_QUIRK])
+        remark(_QUIRK)
     if values.json:
         print((out / "scores.json").read_text(), end="")
         return

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import pathlib
 import time
 
@@ -21,6 +22,7 @@ from ttd_jax.report.progress import progress
 
 # Pictures are decoded ahead only if that takes this share of the memory at most.
 _AHEAD = 1 / 16
+_LONGEST = 255  # of a file's name, in bytes, on nearly all systems
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +78,11 @@ def plan_job(
     sources = {path.resolve(): path for scene in scenes for path in scene.sources}
     for scene in scenes:
         for name in output_names(scene.name, roles, options):
+            if len(os.fsencode(name.name)) > _LONGEST:
+                raise UserError(
+                    f"{scene.titles[0]}: the name of its result {name.name[:20]}... would be "
+                    f"longer than {_LONGEST} bytes: rename the sources"
+                )
             source = sources.get((out / name).resolve())
             if source is not None:
                 raise UserError(

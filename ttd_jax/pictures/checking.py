@@ -14,7 +14,7 @@ from ttd_jax.pictures.examples import Example, FolderExamples
 from ttd_jax.pictures.images import Picture, Reading
 from ttd_jax.pictures.sizes import check_least_size
 from ttd_jax.processes import add_up
-from ttd_jax.report.progress import progress
+from ttd_jax.report.progress import progress, remark
 
 # Decoded pictures are kept while they take so many bytes, and this share of the memory, at most.
 _KEPT = 2**28
@@ -48,7 +48,6 @@ class Scenes(Sequence):
       examples: the scenes, and perhaps others after them.
       gray: whether networks are given their grays.
       reading: how their files become pictures.
-      remarks: what somebody should know of the pictures before they are used, a line each.
       checked: what is known of each.
       kept: index -> example and pictures of those that stay decoded.
     """
@@ -56,7 +55,6 @@ class Scenes(Sequence):
     examples: Sequence[Example]
     gray: bool
     reading: Reading
-    remarks: tuple[str, ...]
     checked: tuple[Checked, ...]
     kept: Mapping[int, tuple[Example, list[Picture]]] = dataclasses.field(repr=False)
 
@@ -107,7 +105,7 @@ def check(
     max_memory: int | None = None,
     also: Callable[[Sequence[Picture]], object] = len,
 ) -> Scenes:
-    """Decodes every source once; those of small scenes are kept.
+    """Decodes every source once; those of small scenes are kept. Tells what is remarkable of them.
 
     Args:
       examples: with `names` and `roles`.
@@ -165,11 +163,10 @@ def check(
                 kept[index], room = loaded, room - taken
             bar.update()
     checked = tuple(_of_row(row, sources) for row in add(table).tolist())
-    lines = tuple(
-        f"{role}: {len(found)} of {len(mine)} pictures, {found[0]}" if len(found) > 1 else found[0]
-        for role, found in sorted(remarks.items())
-    )
-    return Scenes(examples, gray, reading, lines, checked, kept)
+    for role, found in sorted(remarks.items()):
+        others = f" (and {len(found) - 1} more of {role})" if len(found) > 1 else ""
+        remark(found[0] + others)
+    return Scenes(examples, gray, reading, checked, kept)
 
 
 def _threads(examples, max_memory):

@@ -1,5 +1,6 @@
 """Progress on stderr."""
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,3 +26,8 @@ def progress(
     """
     options = {"delay": 1, "disable": None, **options}
     return tqdm(iterable, description, total, unit=unit, **options)
+
+
+def remark(line: str) -> None:
+    """Tells of something that may not be meant, on stderr, in between bars."""
+    tqdm.write(f"ttd-jax: remark: {line}", file=sys.stderr)

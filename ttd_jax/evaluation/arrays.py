@@ -7,6 +7,7 @@ import numpy as np
 from ttd_jax import metrics
 from ttd_jax.errors import UserError
 from ttd_jax.pictures.arrays import as_pictures
+from ttd_jax.pictures.ranges import Range, of_sources, parse_ranges
 
 
 def score(
@@ -14,15 +15,17 @@ def score(
     sources: Sequence[np.ndarray],
     *,
     protocol: str = "paper",
+    ranges: str = "type",
     names: Iterable[str] | None = None,
 ) -> dict[str, float]:
     """Scores a fused picture of any method against its sources.
 
     Args:
-      fused: u8, u16, or floats in [0, 1]: [H, W], [H, W, 1] (gray), [H, W, 3] (RGB) or
+      fused: integers, or floats in [0, 1]: [H, W], [H, W, 1] (gray), [H, W, 3] (RGB) or
         [H, W, 4], whose alpha is not looked at.
       sources: M arrays of the same kinds and size.
       protocol: 'paper' or 'vifb': how grays are made, and metrics defined.
+      ranges: what becomes black and white in the sources; see `ttd_jax.fuse`.
       names: metrics, in any case; all of them by default, see `ttd-jax metrics`.
 
     Returns:
@@ -37,9 +40,10 @@ def score(
       >>> scores["MSE"], round(scores["CC"], 6)
       (0.0, 1.0)
     """
-    first, *rest = as_pictures([fused, *sources])
-    if not rest:
+    if not len(sources):
         raise UserError("no sources: pass those that the picture was fused from")
+    chosen = of_sources(parse_ranges(ranges), len(sources))
+    first, *rest = as_pictures([fused, *sources], ",".join(map(str, (Range(), *chosen))))
     gray = metrics.fused_gray(first.as_bytes(), protocol=protocol)
     grays = np.stack([metrics.source_gray(picture.as_bytes()) for picture in rest])
     found = metrics.evaluate(gray, grays, protocol=protocol, names=names)

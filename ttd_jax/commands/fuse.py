@@ -26,7 +26,8 @@ from ttd_jax.networks import ClassifierSpec, lookup
 from ttd_jax.networks.cddfuse import RESIDUALS
 from ttd_jax.parts import parse_size
 from ttd_jax.pictures.images import FORMATS
-from ttd_jax.pictures.scenes import find_scenes
+from ttd_jax.pictures.scenes import find_scenes, folders_of_equal_names
+from ttd_jax.report.progress import remark
 from ttd_jax.weights import store
 
 
@@ -96,6 +97,12 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         max_memory = None if values.max_memory is None else parse_size(values.max_memory)
     reading = common.reading(values)
     scenes = find_scenes(arguments, pages=values.pages)
+    folders = folders_of_equal_names(arguments)
+    if folders:
+        remark(
+            f"{len(arguments)} sources are fused into one picture; to fuse those of equal names, "
+            f"pass their folders: {' '.join(folders)}"
+        )
     common.use_compilation_cache()
     model = common.load_fusion(values, **({"residual": values.residual} if values.residual else {}))
     settings = model.strategy(values.strategy)

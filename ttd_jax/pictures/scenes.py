@@ -58,6 +58,18 @@ def find_scenes(
     return FolderExamples(examples)
 
 
+def folders_of_equal_names(paths: Sequence[str]) -> list[str]:
+    """The folders of files that have the same names in several folders; none for other files.
+
+    A shell makes `v/1.png v/2.png i/1.png i/2.png` of `v/*.png i/*.png`: two scenes are meant.
+    """
+    stems = {}
+    for path in map(pathlib.Path, paths):
+        stems.setdefault(str(path.parent), set()).add(path.stem)
+    alike = len(stems) > 1 and len(set(map(frozenset, stems.values()))) == 1
+    return list(stems) if alike and len(paths) > len(stems) else []
+
+
 def check_pages(pages: str | None) -> None:
     """Refuses what `find_scenes` does not know as `pages`.
 

@@ -146,7 +146,7 @@ def decode_picture(
     if not data:
         raise UserError(f"{name}: the file is empty: copy or download it again")
     raster = _read(data, str(name), page, reading.luma)
-    if raster is None:
+    if raster is None or not raster.bands.size:
         raise UserError(f"{name}: truncated, damaged or not an image that can be read: replace it")
     raster = raster.upright()
     stored = _choose_bands(raster.bands, reading.bands, name)

@@ -1,5 +1,8 @@
 """Boxes over a picture: what counts as found, and that each kind is drawn in its color."""
 
+import itertools
+
+import cv2
 import numpy as np
 
 from ttd_jax.detection.average_precision import Found, Truth
@@ -48,3 +51,15 @@ def test_boxes_beyond_the_border_are_drawn_as_far_as_they_go():
     picture = np.zeros((64, 96, 3), np.uint8)
     drawn = draw(picture, Truth(np.zeros((0, 4)), []), _found([[-30, -30, 500, 40]], [1.0]))
     assert _has(drawn[:64], COLORS["false alarm"])[40].all()
+
+
+def test_scores_of_boxes_that_overlap_stand_apart(monkeypatch):
+    plates = []
+    monkeypatch.setattr(cv2, "rectangle", lambda canvas, *plate: plates.append(plate))
+    boxes = [BOXES[0] + shift for shift in (0, 1, 2, 3)]
+    draw(np.zeros((120, 200, 1), np.uint8), TRUTH, _found(boxes, [0.9, 0.8, 0.7, 0.6]))
+    plates = [(*low, *high) for low, high, _, kind in plates if kind == cv2.FILLED]
+    assert len(plates) == 4
+    for one, other in itertools.combinations(plates, 2):
+        apart = [one[i] > other[i + 2] or other[i] > one[i + 2] for i in (0, 1)]
+        assert any(apart), (one, other)

@@ -260,10 +260,10 @@ def leading(dominability: chex.Array) -> chex.Array:
     """Which source leads at each pixel, f32[M, H, W]: one, or equal parts where several do.
 
     Args:
-      dominability: f32[M, H, W].
+      dominability: f32[M, H, W]; a numpy array gives one, and so does a JAX array.
     """
-    leads = (dominability == jnp.max(dominability, axis=0)).astype(dominability.dtype)
-    return leads / jnp.sum(leads, axis=0)
+    leads = (dominability == dominability.max(axis=0)).astype(dominability.dtype)
+    return leads / leads.sum(axis=0)
 
 
 def dominance_shares(dominability: chex.Array) -> chex.Array:

@@ -15,7 +15,7 @@ from ttd_jax.evaluation.loop import Evaluation
 from ttd_jax.evaluation.plots import spread
 from ttd_jax.networks import fuse_pictures
 from ttd_jax.pictures.checking import Scenes
-from ttd_jax.report.overlay import dominability_overlay, tint
+from ttd_jax.report.overlay import dominability_map, tint
 from ttd_jax.report.progress import progress
 from ttd_jax.report.sheet import resize
 
@@ -118,10 +118,7 @@ def dominance_map(
     Returns:
       `(Thumbnail, M Dominance)`.
     """
-    drawn = dominability_overlay(image / np.float32(255), rd, roles)
-    # The legend below the picture would be too small to read: the page has its own.
-    height = image.shape[0] * drawn.shape[1] // image.shape[1]
-    return thumbnail(drawn[:height]), tuple(
+    return thumbnail(dominability_map(image, rd)), tuple(
         Dominance(role, tint(m), share, mean)
         for m, (role, share, mean) in enumerate(
             zip(roles, map(float, shares), map(float, rd.mean(axis=(1, 2))), strict=True)

@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 
 _INK = (20, 20, 20)
-# Pixels: from the line that a title stands on to the picture, and from the top of a line of a
-# legend to the line that its text stands on.
-_BELOW = 7
-_BASELINE = 20
-_LEGEND_END = 8
+_BELOW = 7  # pixels from the line that a title stands on to the picture
+# Of a legend, in sizes of its letters: the height of a line, the width of a swatch; and the least
+# size, in pixels.
+_LINE = 1.7
+_SWATCH = 3
+_LEAST = 8
 
 
 def write(
@@ -33,6 +34,11 @@ def write(
     cv2.putText(picture, text, position, color, cv2.FontFace("sans"), size)
 
 
+def extent(text: str, *, size: int) -> int:
+    """The width of a line of text in pixels, in letters of so many."""
+    return cv2.getTextSize((0, 0), text, (0, 0), cv2.FontFace("sans"), size)[2]
+
+
 def white(height: int, width: int) -> np.ndarray:
     """An empty strip, u8[height, width, 3]."""
     return np.full((height, width, 3), 255, np.uint8)
@@ -53,35 +59,40 @@ def titled(picture: np.ndarray, title: str, *, height: int, left: int = 0, size:
     return np.concatenate([strip, picture])
 
 
-def legend(
-    lines: Sequence[tuple[np.ndarray | None, str]],
-    width: int,
-    *,
-    line: int,
-    size: int,
-    left: int,
-    top: int,
-) -> np.ndarray:
+def legend(lines: Sequence[tuple[np.ndarray | None, str]], width: int, *, size: int) -> np.ndarray:
     """A white strip with a line for each kind of color.
 
     Args:
-      lines: `(swatch u8[h, w, 3], text)`; None for a line of text only.
-      width: of the strip, in pixels, as all that follows.
-      line: height of a line.
-      size: of the letters.
-      left: margin of the swatches; also that between a swatch and its text.
-      top: of a swatch in its line.
+      lines: `(swatch u8[h, w, 3], text)`, swatches of any size; None for a line of text only.
+      width: of the strip, in pixels.
+      size: of the letters, in pixels; smaller where a line would not fit.
 
     Returns:
       u8[H, width, 3].
     """
-    strip = white(line * len(lines) + _LEGEND_END, width)
+    while size > _LEAST and any(_end(swatch, text, size) > width for swatch, text in lines):
+        size -= 1
+    height, gap = round(_LINE * size), _gap(size)
+    strip = white(height * len(lines) + gap, width)
     for index, (swatch, text) in enumerate(lines):
-        start, indent = index * line, left
+        stands = index * height + gap + size  # on this line
+        left = gap
         if swatch is not None:
-            height, breadth = swatch.shape[:2]
-            room = strip[start + top : start + top + height, left : left + breadth]
-            room[...] = swatch[:, : room.shape[1]]  # a narrow picture has a narrow legend
-            indent += breadth + left
-        write(strip, text, (indent, start + _BASELINE), size=size)
+            breadth = round(_SWATCH * size)
+            shown = cv2.resize(swatch, (breadth, size), interpolation=cv2.INTER_LINEAR)
+            room = strip[stands - size + size // 8 :][:size, left : left + breadth]
+            room[...] = shown[: room.shape[0], : room.shape[1]]
+            left += breadth + gap
+        write(strip, text, (left, stands), size=size)
     return strip
+
+
+def _gap(size):
+    """Around swatches and texts, in pixels."""
+    return max(1, round(0.6 * size))
+
+
+def _end(swatch, text, size):
+    """Where a line of a legend ends, in pixels."""
+    left = _gap(size) * (1 if swatch is None else 2) + (0 if swatch is None else _SWATCH * size)
+    return left + extent(text, size=size)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ttd_jax.core.dominability import leading
 from ttd_jax.core.quantization import as_float
 from ttd_jax.report.caption import legend
 from ttd_jax.report.palette import BLUE, GREEN, ORANGE, PURPLE, SKY_BLUE, VERMILION, rgb
@@ -11,6 +12,10 @@ from ttd_jax.report.palette import BLUE, GREEN, ORANGE, PURPLE, SKY_BLUE, VERMIL
 _COLORS = (ORANGE, BLUE, GREEN, PURPLE, VERMILION, SKY_BLUE)
 _MIN_WIDTH = 480
 _BLOCK = 2**20  # pixels that are tinted at a time
+_EVEN = 1e-6  # margins below are rounding
+# Letters of the legend grow with the picture, which is mostly seen fitted to a screen or a sheet:
+# so many in its width and in its height, but never smaller than so many pixels.
+_ACROSS, _DOWN, _LEAST = 28, 16, 15
 
 
 def tint(source: int) -> str:
@@ -18,13 +23,39 @@ def tint(source: int) -> str:
     return _COLORS[source % len(_COLORS)]
 
 
+def dominability_map(fused: np.ndarray, dominability: np.ndarray) -> np.ndarray:
+    """The fused picture in gray, tinted by the source that dominates.
+
+    The tint grows with the margin of the dominating source over an even split.
+
+    Args:
+      fused: [H, W, 1 or 3], f32 in [0, 1] or integers.
+      dominability: f32[M, H, W], RD.
+
+    Returns:
+      u8[H, W, 3], RGB.
+    """
+    count = len(dominability)
+    colors = np.array([rgb(tint(m)) for m in range(count)], np.float32)
+    full = _full_tint(dominability)
+    picture = np.empty((*dominability.shape[1:], 3), np.uint8)
+    for rows in _blocks(dominability):
+        part = dominability[:, rows]
+        strength = np.clip((part.max(axis=0) - 1 / count) / (full or 1), 0, 1)[..., None] * 0.85
+        # Lifted blacks: a tint must show in the dark as well.
+        gray = 50 + 0.75 * 255 * np.mean(as_float(fused[rows]), axis=-1, keepdims=True)
+        tinted = (1 - strength) * gray + strength * colors[np.argmax(part, axis=0)]
+        picture[rows] = np.clip(tinted, 0, 255)
+    return picture
+
+
 def dominability_overlay(
     fused: np.ndarray, dominability: np.ndarray, labels: Sequence[str]
 ) -> np.ndarray:
-    """The fused picture in gray, tinted by the source that dominates, over a legend.
+    """`dominability_map` over a legend, for a file of its own.
 
-    The tint grows with the margin of the dominating source over an even split; the legend gives
-    the margin of the full tint, each source's name, mean RD and share of dominated pixels.
+    The legend gives each source's name, mean RD and share of dominated pixels (ties are split
+    evenly, see `ttd_jax.core.dominability.dominance_shares`), and the RD of the full tint.
 
     Args:
       fused: [H, W, 1 or 3], f32 in [0, 1] or integers.
@@ -34,31 +65,40 @@ def dominability_overlay(
     Returns:
       u8[H', W', 3], RGB; small pictures are enlarged so that the legend can be read.
     """
-    count, height = dominability.shape[:2]
-    colors = np.array([rgb(tint(m)) for m in range(count)], np.float32)
-    margin = np.max(dominability, axis=0) - np.float32(1.0 / count)
-    full = float(np.percentile(margin, 99)) or 1.0
-    picture = np.empty((*margin.shape, 3), np.uint8)
-    led = np.zeros(count, int)
-    step = max(1, _BLOCK // margin.shape[1])
-    for rows in (slice(start, start + step) for start in range(0, height, step)):
-        leader = np.argmax(dominability[:, rows], axis=0)
-        led += np.bincount(leader.ravel(), minlength=count)
-        strength = np.clip(margin[rows] / full, 0, 1)[..., None] * 0.85
-        # Lifted blacks: a tint must show in the dark as well.
-        gray = 50 + 0.75 * 255 * np.mean(as_float(fused[rows]), axis=-1, keepdims=True)
-        tinted = (1 - strength) * gray + strength * colors[leader]
-        picture[rows] = np.clip(tinted, 0, 255)
-    picture = _enlarge(picture)
+    picture = _enlarge(dominability_map(fused, dominability))
+    height, width = picture.shape[:2]
+    size = max(_LEAST, min(width // _ACROSS, height // _DOWN))
+    return np.concatenate([picture, legend(_legend_lines(dominability, labels), width, size=size)])
+
+
+def _legend_lines(dominability, labels):
+    even, full = 1 / len(labels), _full_tint(dominability)
+    if not full:
+        return [(None, f"every source weighs the same (RD {even:.2f}), as in static fusion")]
+    led = sum(leading(dominability[:, rows]).sum(axis=(1, 2)) for rows in _blocks(dominability))
+    shares, means = led / dominability[0].size, dominability.mean(axis=(1, 2), dtype=np.float64)
     lines = [
-        (_ramp(colors[m]), f"{label}: dominates {led[m] / margin.size:.0%}, mean RD {mean:.3f}")
-        for m, (label, mean) in enumerate(zip(labels, map(np.mean, dominability), strict=True))
+        (_ramp(tint(m)), f"{label}: dominates {share:.0%}, mean RD {mean:.3f}")
+        for m, (label, share, mean) in enumerate(zip(labels, shares, means, strict=True))
     ]
-    even = 1 / count
-    scale = f"tint: from an even split (RD {even:.2f}) to RD {even + full:.2f} or more"
-    lines.append((None, scale))
-    strip = legend(lines, picture.shape[1], line=26, size=15, left=10, top=6)
-    return np.concatenate([picture, strip])
+    return [*lines, (None, f"tint: none at RD {even:.2f}, full at {even + full:.2f} or more")]
+
+
+def _full_tint(dominability):
+    """The margin of RD over an even split that has the full tint; 0 where every split is even."""
+    margin = dominability.max(axis=0) - np.float32(1 / len(dominability))
+    largest = float(margin.max())
+    if largest < _EVEN:
+        return 0.0
+    most = float(np.percentile(margin, 99))
+    return most if most > _EVEN else largest
+
+
+def _blocks(dominability):
+    """Slices of rows: temporaries of a large picture stay small."""
+    height, width = dominability.shape[1:]
+    step = max(1, _BLOCK // width)
+    return [slice(start, start + step) for start in range(0, height, step)]
 
 
 def _enlarge(picture):
@@ -69,5 +109,4 @@ def _enlarge(picture):
 def _ramp(color):
     """A swatch from gray to a color."""
     steps = np.linspace(0, 1, 60, dtype=np.float32)[:, None]
-    row = ((1 - steps) * 128 + steps * color).astype(np.uint8)
-    return np.broadcast_to(row, (16, *row.shape))
+    return ((1 - steps) * 128 + steps * np.array(rgb(color))).astype(np.uint8)[None]

@@ -23,6 +23,16 @@ def some(names: Sequence[str], limit: int = 5) -> str:
     return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things for a message, whose noun has an 's' for its plural.
+
+    Example:
+      >>> counted(1, "scene"), counted(0, "scene")
+      ('1 scene', '0 scenes')
+    """
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 def check_choice(name: str, value: object, allowed: Collection) -> None:
     """Refuses what is none of the values that a field may have.
 

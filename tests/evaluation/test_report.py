@@ -10,9 +10,16 @@ import runpy
 import numpy as np
 import pytest
 
-from tests.evaluation.small_report import HOSTILE, NAMES, examples, small_job, small_section
+from tests.evaluation.small_report import (
+    DATASET,
+    HOSTILE,
+    NAMES,
+    examples,
+    small_job,
+    small_section,
+)
 from ttd_jax.errors import UserError
-from ttd_jax.evaluation import plots, report
+from ttd_jax.evaluation import comparison, plots, report
 from ttd_jax.evaluation.evaluate import evaluate
 from ttd_jax.evaluation.gallery import Gallery, dominance_map, spread, thumbnail
 from ttd_jax.pictures.checking import check
@@ -115,7 +122,8 @@ def test_an_evaluation_ends_with_a_page_that_does_not_depend_on_resume(config, t
 def test_the_page_names_protocol_note_count_and_weights(section, page):
     text = Tags(page).text
     assert "Protocol paper" in text
-    assert section.note in text
+    assert section.notes
+    assert all(note in text for note in section.notes)
     assert f"{len(section.records)} images" in text
     assert section.settings["weights_sha256"] in text
 
@@ -243,6 +251,17 @@ def test_a_verdict_needs_an_interval_without_zero():
     assert report.verdict({"low": 0.1, "high": 0.2}, "down") == "worse"
     assert report.verdict({"low": -0.2, "high": -0.1}, "down") == "better"
     assert report.verdict({"low": -0.1, "high": 0.1}, "up") == "unclear"
+    assert report.verdict({"low": None, "high": None}, "up") == "unclear"
+
+
+def test_of_one_image_the_page_tells_figures_and_no_interval(section):
+    records = section.records[:1]
+    compared = comparison.compare("ifcnn_sum", DATASET, records, NAMES, prepared=True)
+    one = dataclasses.replace(section, comparison=compared, records=records, cards=())
+    text = Tags(report.render([one], "paper")).text
+    assert "1 image," in text
+    assert not re.search(r"\[.*, .*\]|interval|%|better|worse", text.split("Differences on")[0])
+    assert "published figures are left out: they are of 21 images, these of 1" in text
 
 
 def test_a_score_that_is_no_number_spoils_no_plot(section):

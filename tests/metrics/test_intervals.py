@@ -17,9 +17,15 @@ def test_the_interval_is_about_the_normal_one_for_many_values():
     assert estimate(values) == e
 
 
-def test_one_value_has_no_spread():
-    e = estimate([3.0])
-    assert (e["mean"], e["std"], e["low"], e["high"], e["count"]) == (3.0, 0.0, 3.0, 3.0, 1)
+def test_one_value_tells_no_spread_and_no_share_of_images():
+    nothing = {"std": None, "low": None, "high": None}
+    assert estimate([3.0]) == {"mean": 3.0, "count": 1, **nothing}
+    assert paired_difference([3.0], [1.0], better="up") == {
+        "mean": 2.0,
+        "count": 1,
+        "improved": None,
+        **nothing,
+    }
 
 
 def test_differences_are_paired_and_know_which_way_is_better():

@@ -1,5 +1,7 @@
 """The paper's figures as data."""
 
+import importlib
+
 from ttd_jax import metrics
 from ttd_jax.networks import lookup, networks
 from ttd_jax.report import published
@@ -13,6 +15,15 @@ def test_every_table_has_known_metrics_and_the_papers_methods():
     for name in ("llvip/ttd_subset", "msrs/fusion", "harvard_medical/mri_ct"):
         for method in methods:
             assert published.BENCHMARKS[name].figure(f"{method}+TTD", "AG") > 0
+
+
+def test_benchmarks_have_the_official_number_of_images():
+    for name, table in published.BENCHMARKS.items():
+        builder, _, config = name.partition("/")
+        declared = importlib.import_module(f"ttd_jax_datasets.{builder}.{builder}_dataset_builder")
+        (cls,) = (c for c in vars(declared).values() if getattr(c, "name", None) == builder)
+        (found,) = (c for c in cls.BUILDER_CONFIGS if config in ("", c.name))
+        assert found.splits["test"] == table.images, name
 
 
 def test_figures_are_found_by_method_and_metric():

@@ -38,8 +38,11 @@ def test_csv_gives_back_what_it_was_given():
 
 def test_latex_escapes_what_would_end_a_line_or_a_cell():
     assert escape("my_set, 5 % & more") == r"my\_set, 5 \% \& more"
-    text = booktabs("my_set", ["Method", "EN", "SD"], [["static", "1.00", "2.00"]])
+    text = booktabs(
+        "my_set", ["Method", "EN", "SD"], [["static", "1.00", "2.00"]], label="tab:mine"
+    )
     assert r"\caption{my\_set}" in text
+    assert r"\label{tab:mine}" in text
     assert r"\begin{tabular}{lcc}" in text
     assert text.count("&") == 4
 
@@ -49,3 +52,4 @@ def test_a_heading_says_which_way_is_better_and_an_interval_has_its_sign():
     estimate = {"low": -0.5, "high": 1.0}
     assert interval(estimate) == "[-0.5000, 1.0000]"
     assert interval(estimate, "+") == "[-0.5000, +1.0000]"
+    assert interval({"low": None, "high": None}) == ""

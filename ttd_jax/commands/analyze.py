@@ -17,7 +17,7 @@ import pathlib
 from absl.flags import FlagValues
 
 from ttd_jax.commands import common
-from ttd_jax.errors import explain_missing
+from ttd_jax.errors import counted, explain_missing
 
 
 def define_flags(values: FlagValues) -> None:
@@ -40,7 +40,9 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     if values.dry_run:
         _, studies = analysis.plan(values.config)
         for study, datasets in studies:
-            counts = ", ".join(f"{name} ({len(found)} scenes)" for name, found in datasets.items())
+            counts = ", ".join(
+                f"{name} ({counted(len(found), 'scene')})" for name, found in datasets.items()
+            )
             weighings = sum(len(one.weighings) for one in study.passes)
             print(f"{study.name}: {weighings} fusions of each scene of {counts}")
         return

@@ -18,7 +18,7 @@ from absl.flags import FlagValues
 
 from ttd_jax.commands import common
 from ttd_jax.core.color import COLORS
-from ttd_jax.errors import naming
+from ttd_jax.errors import counted, naming
 from ttd_jax.files import dumps
 from ttd_jax.fusing import options as opt
 from ttd_jax.fusing.run import plan_job, run_job
@@ -140,7 +140,11 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     if values.json:
         print(dumps({"out": str(out), **result}), end="")
         return
-    print(f"{out}: {result['fused']} scenes fused, {result['reused']} reused", file=sys.stderr)
+    place = out
+    if len(result["scenes"]) == 1:
+        place = out / result["scenes"][0]["files"][0]
+    fused = counted(result["fused"], "scene")
+    print(f"{place}: {fused} fused, {result['reused']} reused", file=sys.stderr)
 
 
 def _tell_plan(values, job):
@@ -153,7 +157,7 @@ def _tell_plan(values, job):
         }
         for batch in job.batches
     ]
-    lines = [f"sources: {', '.join(roles)}; {len(job.finished)} scenes are finished already"]
+    lines = [f"sources: {', '.join(roles)}; {counted(len(job.finished), 'scene')} finished already"]
     for batch in plan:
         height, width = batch["size"]
         scenes = ", ".join(batch["scenes"]) or "nothing to do"

@@ -7,6 +7,7 @@ import numpy as np
 
 from ttd_jax.detection.average_precision import Found, Truth, measure
 from ttd_jax.detection.draw import match
+from ttd_jax.errors import counted
 from ttd_jax.report.markdown import table
 
 # Side of a square, in pixels, below which an object is small and above which it is large.
@@ -110,9 +111,9 @@ def markdown(result: Mapping) -> str:
     lines = [
         f"# Objects found in {settings['dataset']}, {settings['split']}",
         "",
-        f"{result['images']} images ({result['empty']} without objects), {result['objects']} "
-        f"objects; {settings['detector']['model']} at {width}x{height}. Precision and recall are "
-        "those where F1 is largest, at IoU 0.5, at a threshold of each input's own.",
+        f"{counted(result['images'], 'image')} ({result['empty']} without objects), "
+        f"{counted(result['objects'], 'object')}; {settings['detector']['model']} at "
+        f"{width}x{height}. Precision and recall are those where F1 is largest, at IoU 0.5, at a threshold of each input's own.",
         "",
         *table(_OVERALL, overall),
         "",

@@ -80,7 +80,9 @@ def evaluate(
     for job, settings, records in runs:
         for name, scenes in datasets.items():
             scored = _merged(records, name, scenes)
-            compared = comparison.compare(job.model.spec.name, name, scored, job.names)
+            compared = comparison.compare(
+                job.model.spec.name, name, scored, job.names, prepared=not config.sources
+            )
             sections.append(report.Section(comparison=compared, records=scored, settings=settings))
     comparisons, protocol = [section.comparison for section in sections], config.protocol
     tables = {

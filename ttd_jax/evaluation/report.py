@@ -8,7 +8,7 @@ import jinja2
 
 from ttd_jax import metrics
 from ttd_jax.evaluation import plots
-from ttd_jax.evaluation.comparison import STATIC
+from ttd_jax.evaluation.comparison import STATIC, has_published
 from ttd_jax.evaluation.gallery import Card
 from ttd_jax.metrics.protocol import PROTOCOLS
 from ttd_jax.networks import lookup
@@ -39,8 +39,9 @@ class Section:
         return f"{self.comparison['model']} on {self.comparison['dataset']}"
 
     @property
-    def note(self) -> str:
-        return lookup(self.comparison["model"]).note
+    def notes(self) -> list[str]:
+        notes = lookup(self.comparison["model"]).note, self.comparison["published_note"]
+        return [note for note in notes if note]
 
     @property
     def strategies(self) -> dict:
@@ -71,7 +72,12 @@ class Section:
 
     def has_published(self, strategy: str) -> bool:
         """Whether the paper has any figure for it."""
-        return any("published" in cell for cell in self.strategies[strategy].values())
+        return has_published(self.comparison, strategy)
+
+    @property
+    def any_published(self) -> bool:
+        """Whether the paper has any figure for any strategy."""
+        return any(map(self.has_published, self.strategies))
 
     def _in_order(self, by_strategy):
         return {s: by_strategy[s] for s in self.settings["strategies"] if s in by_strategy}
@@ -123,7 +129,10 @@ def signed(value: float, digits: int = 4) -> str:
 
 
 def verdict(gain: Mapping, better: str) -> str:
-    """What the interval of a gain says: 'better', 'worse', or 'unclear' if it holds zero."""
-    if gain["low"] <= 0 <= gain["high"]:
+    """What the interval of a gain says: 'better', 'worse', or 'unclear'.
+
+    It is unclear if the interval holds zero, or if one image gives none.
+    """
+    if gain["low"] is None or gain["low"] <= 0 <= gain["high"]:
         return "unclear"
     return "better" if (gain["low"] > 0) == (better == "up") else "worse"

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from ttd_jax import metrics
-from ttd_jax.errors import UserError, some
+from ttd_jax.errors import UserError, counted, some
 from ttd_jax.evaluation import tables
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.decode import decode_example
@@ -54,7 +54,7 @@ def match_results(
         different = sorted(pictures.keys() ^ first[1].keys())
         if different:
             raise UserError(
-                f"{label} and {first[0]} differ in {len(different)} pictures "
+                f"{label} and {first[0]} differ in {counted(len(different), 'picture')} "
                 f"({some(different)}): compare results for the same scenes"
             )
     return [

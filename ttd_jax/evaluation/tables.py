@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from ttd_jax.errors import counted
 from ttd_jax.metrics.intervals import estimates, paired_differences
 from ttd_jax.report.csv_text import csv_text
 from ttd_jax.report.markdown import table
@@ -65,8 +66,9 @@ def markdown(summary: Mapping, protocol: str, names: Sequence[str]) -> str:
         )
         for name in names
     ]
+    spread = "; mean ± std [95 % bootstrap interval of the mean]" if count > 1 else ""
     lines = [
-        f"Protocol `{protocol}`, {count} images; mean ± std [95 % bootstrap interval of the mean].",
+        f"Protocol `{protocol}`, {counted(count, 'image')}{spread}.",
         "",
         *table(["metric", *methods, *(f"{m} - {baseline}" for m in differences)], rows),
     ]
@@ -74,8 +76,14 @@ def markdown(summary: Mapping, protocol: str, names: Sequence[str]) -> str:
 
 
 def _mean(estimate):
-    return f"{estimate['mean']:.4f} ± {estimate['std']:.4f} {interval(estimate)}"
+    mean = f"{estimate['mean']:.4f}"
+    if estimate["std"] is None:
+        return mean
+    return f"{mean} ± {estimate['std']:.4f} {interval(estimate)}"
 
 
 def _difference(one):
-    return f"{one['mean']:+.4f} {interval(one, '+')}, better on {one['improved']:.0%}"
+    mean = f"{one['mean']:+.4f}"
+    if one["improved"] is None:
+        return mean
+    return f"{mean} {interval(one, '+')}, better on {one['improved']:.0%}"

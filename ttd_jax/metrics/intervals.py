@@ -10,28 +10,28 @@ _RESAMPLES = 2000
 _SEED = 20241210
 
 
-def estimate(values: Sequence[float]) -> dict[str, float]:
+def estimate(values: Sequence[float]) -> dict[str, float | None]:
     """The mean of f64[n] with a 95 % percentile bootstrap interval, the same at every call.
 
     Returns:
       `mean`; `std`, the sample standard deviation (n - 1); `low` and `high`, the interval of the
-      mean; `count`, n. Of one value std is 0 and the interval the value itself.
+      mean; `count`, n. One value says nothing of either: `std`, `low` and `high` are None.
 
     Reference: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3.
     """
     values, count = np.asarray(values, np.float64), len(values)
-    mean, std, low, high = values.mean(), 0.0, values[0], values[0]
-    if count > 1:
-        picks = np.random.default_rng(_SEED).integers(count, size=(_RESAMPLES, count))
-        low, high = np.percentile(values[picks].mean(axis=1), [2.5, 97.5])
-        std = values.std(ddof=1)
-    figures = {"mean": mean, "std": std, "low": low, "high": high}
-    return {**{name: float(figure) for name, figure in figures.items()}, "count": count}
+    mean = float(values.mean())
+    if count == 1:
+        return {"mean": mean, "std": None, "low": None, "high": None, "count": 1}
+    picks = np.random.default_rng(_SEED).integers(count, size=(_RESAMPLES, count))
+    low, high = map(float, np.percentile(values[picks].mean(axis=1), [2.5, 97.5]))
+    std = float(values.std(ddof=1))
+    return {"mean": mean, "std": std, "low": low, "high": high, "count": count}
 
 
 def paired_difference(
     values: Sequence[float], baseline: Sequence[float], *, better: str
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """How much `values` differ from `baseline` on the same images.
 
     Args:
@@ -41,11 +41,12 @@ def paired_difference(
 
     Returns:
       The `estimate` of the difference, and `improved`: the share of images on which
-      `values` are strictly better.
+      `values` are strictly better, None where there is one image only.
     """
     difference = np.asarray(values, np.float64) - np.asarray(baseline, np.float64)
     gain = difference if better == "up" else -difference
-    return {**estimate(difference), "improved": float(np.mean(gain > 0))}
+    improved = float(np.mean(gain > 0)) if len(gain) > 1 else None
+    return {**estimate(difference), "improved": improved}
 
 
 def estimates(columns: Mapping[str, Mapping[str, Sequence[float]]]) -> dict:

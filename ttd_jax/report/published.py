@@ -16,20 +16,22 @@ class Table:
       columns: names of the metrics.
       rows: method -> metric -> figure.
       note: what a reader should know.
+      images: how many the benchmark has that it is of, where that is one of ours.
     """
 
     columns: tuple[str, ...]
     rows: Mapping[str, Mapping[str, float]]
     note: str = ""
+    images: int | None = None
 
     def figure(self, method: str, metric: str) -> float | None:
         """One figure, or None if the table has none."""
         return self.rows.get(method, {}).get(metric)
 
 
-def _table(columns, rows, note=""):
+def _table(columns, rows, note="", images=None):
     named = {method: dict(zip(columns, row, strict=True)) for method, row in rows.items()}
-    return Table(tuple(columns), named, note)
+    return Table(tuple(columns), named, note, images)
 
 
 _FILE = importlib.resources.files("ttd_jax.report") / "published.toml"

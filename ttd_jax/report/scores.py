@@ -21,14 +21,18 @@ def heading(metric: str) -> str:
 
 
 def interval(estimate: Mapping, sign: str = "") -> str:
-    """The 95 % interval of a mean.
+    """The 95 % interval of a mean; nothing for the mean of one value.
 
     Args:
-      estimate: with `low` and `high`.
+      estimate: with `low` and `high`, both None of one value.
       sign: '+' for a difference.
 
     Example:
       >>> interval({"low": -0.5, "high": 1.0}, "+")
       '[-0.5000, +1.0000]'
+      >>> interval({"low": None, "high": None})
+      ''
     """
+    if estimate["low"] is None:
+        return ""
     return f"[{estimate['low']:{sign}.4f}, {estimate['high']:{sign}.4f}]"

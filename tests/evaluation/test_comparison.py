@@ -1,0 +1,113 @@
+"""The tables of an evaluation: what stands beside the published figures, and what does not."""
+
+import csv
+import math
+import shutil
+import subprocess
+
+import pytest
+
+from ttd_jax.evaluation import comparison
+from ttd_jax.metrics import METRICS
+
+MRI_CT = "harvard_medical/mri_ct"
+
+
+def compared(count=21, *, prepared=True, dataset=MRI_CT, model="ifcnn_sum", **columns):
+    """A comparison of drawn scores; `columns`: metric -> its mean in 'static' and in 'ttd'."""
+    columns = columns or {"SD": (61.98, 66.14)}
+    records = [
+        {
+            "image": f"{image:02}",
+            "scores": {
+                strategy: {name: means[index] for name, means in columns.items()}
+                for index, strategy in enumerate(("static", "ttd"))
+            },
+        }
+        for image in range(count)
+    ]
+    return comparison.compare(model, dataset, records, tuple(columns), prepared=prepared)
+
+
+def test_published_figures_stand_beside_those_of_the_official_images():
+    found = compared()
+    assert found["published_note"] == ""
+    assert found["strategies"]["ttd"]["SD"]["published"] == 66.14
+    assert found["strategies"]["ttd"]["SD"]["agrees"]
+    text = comparison.markdown([found], "paper")
+    assert "| SD ↑ | 61.9800 [61.9800, 61.9800] | 61.98 | +0.0000 | yes |" in text
+    text = comparison.markdown([compared(69, dataset="llvip/ttd_subset")], "paper")
+    assert "Published: 70 images of the test split" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"count": 4}, "they are of 21 images, these of 4"),
+        ({"prepared": False}, f"they are of the prepared {MRI_CT}"),
+    ],
+)
+def test_of_other_images_they_are_left_out_with_a_word(options, why):
+    found = compared(**options)
+    assert not any(
+        "published" in cell for of in found["strategies"].values() for cell in of.values()
+    )
+    assert found["published_note"] == f"published figures are left out: {why}"
+    text = comparison.markdown([found], "paper")
+    assert f"Published figures are left out: {why}." in text
+    assert "rounds to it" not in text
+    (first, *_) = csv.DictReader(comparison.csv_table([found], "paper").splitlines())
+    assert first["published"] == first["agrees"] == ""
+
+
+def test_where_nothing_is_published_nothing_is_said():
+    assert compared(4, dataset="mine")["published_note"] == ""
+    assert compared(4, dataset="mefb", model="cddfuse_ivf")["published_note"] == ""
+
+
+def test_one_image_has_no_interval_and_is_no_share():
+    text = comparison.markdown([compared(1)], "paper")
+    assert "1 image\n" in text
+    assert "| SD ↑ | 61.9800 | 66.1400 |" in text
+    assert "| SD ↑ | +4.1600 |" in text
+    assert "%" not in text
+    assert "interval" not in text
+    (first, *_) = csv.DictReader(comparison.csv_table([compared(1)], "paper").splitlines())
+    assert first["low"] == first["high"] == first["std"] == ""
+
+
+def test_what_is_printed_alike_is_bold_alike():
+    first, second = _rows(SD=(1.461, 1.464), EN=(0.5, math.nan))
+    assert first == [r"\textbf{1.46}", r"\textbf{0.50}"]
+    assert second == [r"\textbf{1.46}", "nan"]
+    assert _rows(MSE=(9.0, 10.0)) == [[r"\textbf{9.00}"], ["10.00"]]
+
+
+def _rows(**columns):
+    lines = comparison.latex([compared(**columns)], "paper").splitlines()
+    rows = [line.removesuffix(r" \\").split(" & ")[1:] for line in lines if " & " in line]
+    return rows[1:]
+
+
+def test_the_table_of_all_metrics_compiles_and_fits_the_page(tmp_path):
+    found = [
+        compared(4, dataset=name, prepared=False, **dict.fromkeys(names, (4190.123, 1.0)))
+        for name, names in {
+            r"a&b_c%d$e#f{g}h~i^j\k<l>": METRICS,
+            MRI_CT: ("EN", "SD"),
+        }.items()
+    ]
+    text = comparison.latex(found, "paper")
+    assert text.count(r"\centering") == 2
+    assert r"\label{tab:harvard_medical-mri_ct}" in text
+    if shutil.which("pdflatex") is None:
+        pytest.skip("no pdflatex (apt-get install texlive-latex-base texlive-latex-recommended)")
+    for kind in ("", "[twocolumn]"):
+        (tmp_path / "page.tex").write_text(
+            rf"\documentclass{kind}{{article}}\usepackage{{booktabs,graphicx}}\begin{{document}}"
+            f"{text}\nTables \\ref{{tab:harvard_medical-mri_ct}}.\n\\end{{document}}"
+        )
+        words = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-2000:]
+        assert "Overfull" not in done.stdout

@@ -113,7 +113,8 @@ def markdown(result: Mapping) -> str:
         "",
         f"{counted(result['images'], 'image')} ({result['empty']} without objects), "
         f"{counted(result['objects'], 'object')}; {settings['detector']['model']} at "
-        f"{width}x{height}. Precision and recall are those where F1 is largest, at IoU 0.5, at a threshold of each input's own.",
+        f"{width}x{height}. Precision and recall are those where F1 is largest, at IoU 0.5, at a "
+        "threshold of each input's own.",
         "",
         *table(_OVERALL, overall),
         "",

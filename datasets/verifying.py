@@ -42,8 +42,9 @@ def verify(
         )
     for split in counts:
         examples = prepared_examples(name, split, data_dir=data_dir)
-        for number in progress(range(len(examples)), f"verifying {split}"):
-            _check(examples, number)
+        with progress(range(len(examples)), f"verifying {split}") as numbers:
+            for number in numbers:
+                _check(examples, number)
     return counts
 
 

@@ -10,6 +10,7 @@ from flax import traverse_util
 
 from ttd_jax.core import fusion
 from ttd_jax.networks import Model
+from ttd_jax.report.progress import progress
 
 # Products of these layers are what accelerators compute with fewer bits.
 _LAYERS = (nn.Conv, nn.Dense)
@@ -41,13 +42,15 @@ def measure_precision(model: Model, scenes: Sequence[np.ndarray]) -> dict:
     programs[_WHOLE] = jax.jit(lambda sources: _fuse(half, sources))
     exact = jax.jit(lambda sources: _fuse(model, sources))
     found = {way: {"image": [], "dominability": [], "changed": []} for way in programs}
-    for sources in scenes:
-        image, rd = map(np.asarray, exact(sources))
-        for way, program in programs.items():
-            other, other_rd = map(np.asarray, program(sources))
-            found[way]["image"].append(np.ravel(other - image))
-            found[way]["dominability"].append(np.ravel(other_rd - rd))
-            found[way]["changed"].append(np.ravel(np.rint(255 * other) != np.rint(255 * image)))
+    with progress(scenes, "benchmark") as bar:
+        for sources in bar:
+            image, rd = map(np.asarray, exact(sources))
+            for way, program in programs.items():
+                other, other_rd = map(np.asarray, program(sources))
+                changed = np.rint(255 * other) != np.rint(255 * image)
+                found[way]["image"].append(np.ravel(other - image))
+                found[way]["dominability"].append(np.ravel(other_rd - rd))
+                found[way]["changed"].append(np.ravel(changed))
     return {way: _summary(differences) for way, differences in found.items()}
 
 

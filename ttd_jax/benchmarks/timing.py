@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import jax
 
 from ttd_jax.processes import usable_cpus
+from ttd_jax.report.progress import progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +80,9 @@ def interleave(functions: Mapping[str, Callable[[], object]], *, repeats: int) -
       `{'seconds': {name: see `summarize`}, 'ratios': {name: median over the rounds of its time over
       that of the last function}}`.
     """
-    rounds = time_rounds(functions, repeats=repeats).wall
+    total = (1 + repeats) * len(functions)
+    with progress(total=total, description="benchmark", unit="run") as bar:
+        rounds = time_rounds(functions, repeats=repeats, advance=bar.update).wall
     *_, last = rounds
     return {
         "seconds": {name: summarize(times) for name, times in rounds.items()},

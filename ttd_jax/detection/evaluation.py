@@ -184,22 +184,23 @@ def _run(dataset, scenes, inputs, search, records):
         return example, inputs.pictures(example, decoded)
 
     loaded = ahead(load, todo, threads=1)  # they are fused as well
-    for index, (example, pictures) in progress(loaded, dataset, len(todo)):
-        size = scenes[index].size
-        truth = truth_of(example, size)
-        records.append(
-            {
-                "dataset": dataset,
-                "image": example.name,
-                "sha256": list(scenes[index].sha256),
-                "size": list(size),
-                "objects": {"boxes": truth.boxes.tolist(), "classes": truth.classes.tolist()},
-                "found": {
-                    name: {k: v.tolist() for k, v in dataclasses.asdict(found).items()}
-                    for name, found in search.find(pictures).items()
-                },
-            }
-        )
+    with progress(loaded, dataset, len(todo)) as bar:
+        for index, (example, pictures) in bar:
+            size = scenes[index].size
+            truth = truth_of(example, size)
+            records.append(
+                {
+                    "dataset": dataset,
+                    "image": example.name,
+                    "sha256": list(scenes[index].sha256),
+                    "size": list(size),
+                    "objects": {"boxes": truth.boxes.tolist(), "classes": truth.classes.tolist()},
+                    "found": {
+                        name: {k: v.tolist() for k, v in dataclasses.asdict(found).items()}
+                        for name, found in search.find(pictures).items()
+                    },
+                }
+            )
     finished = records.finished()
     return [finished[key] for key in keys]
 

@@ -69,8 +69,8 @@ class Gallery:
 
     def cards(self, scenes: Scenes, count: int) -> list[Card]:
         """Cards of up to `count` scenes, evenly spread."""
-        bar = progress(spread(len(scenes), count), "gallery")
-        return [self._card(scenes, index) for index in bar]
+        with progress(spread(len(scenes), count), "gallery") as chosen:
+            return [self._card(scenes, index) for index in chosen]
 
     def _card(self, scenes, index):
         example, shown = scenes.load(index)  # in color, also where the network is given grays

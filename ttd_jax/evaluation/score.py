@@ -120,13 +120,14 @@ def score_results(
     records, scored = [], 0
     store.open(settings, finished.values())
     try:
-        loaded = progress(ahead(load, pictures), "scoring", len(pictures), unit="image")
-        for _, (record, arrays) in loaded:
-            if arrays is not None:
-                record["scores"] = {k: float(v) for k, v in evaluate(*arrays).items()}
-                store.append(record)
-                scored += 1
-            records.append(record)
+        loaded = ahead(load, pictures)
+        with progress(loaded, "scoring", len(pictures), unit="image") as bar:
+            for _, (record, arrays) in bar:
+                if arrays is not None:
+                    record["scores"] = {k: float(v) for k, v in evaluate(*arrays).items()}
+                    store.append(record)
+                    scored += 1
+                records.append(record)
     except BaseException:
         store.abandon()
         raise

@@ -94,12 +94,12 @@ class Training:
           NotFiniteError: the training diverged.
           UserError: an unreadable picture, a full disk.
         """
-        writes, images = self.folder.writes, self.config.batch_size
+        writes = self.folder.writes
         logs = Logs(self.folder.path, step=now.step or -1, writes=writes)
         bar = progress(
-            total=self.phases[-1].end * images,
-            unit="image",
-            initial=now.step * images,
+            total=self.phases[-1].end,
+            unit="step",
+            initial=now.step,
             disable=None if writes else True,
         )
         reason = stopping.NOT
@@ -136,7 +136,7 @@ class Training:
                 raise NotFiniteError(_not_finite(step, figures), now)
             now = Checkpoint(step, state, reached)
             bar.set_postfix(loss=f"{figures['loss']:.4g}", refresh=False)
-            bar.update(self.config.batch_size)
+            bar.update()
             if _due(self.config.log_every, step, phase):
                 figures["images_per_second"] = clock.rate(step) * self.config.batch_size
                 logs.write("train", step, {"phase": phase.name, **figures})

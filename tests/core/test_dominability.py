@@ -1,5 +1,7 @@
 """Relative Dominability as the paper defines it, and the options around it."""
 
+import math
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 
 from ttd_jax.core.dominability import (
+    LITERAL,
     DominabilitySettings,
     dominance_shares,
     fusion_weights,
@@ -149,11 +152,17 @@ def test_unknown_options_are_named(options, named):
 
 @pytest.mark.parametrize(
     "options",
-    [{"loss": "x"}, {"norm": "l3"}, {"space": "hsv"}, {"clip": True, "space": "network"}],
+    [
+        {"loss": "x"},
+        {"norm": "l3"},
+        {"space": "hsv"},
+        {"clip": True, "space": "network"},
+        {"temperature": math.inf},
+    ],
 )
 def test_settings_refuse_what_makes_no_sense(options):
-    with pytest.raises(ValueError, match=r"must be one of|clip|unknown loss map"):
-        DominabilitySettings(**options)
+    with pytest.raises(ValueError, match=r"must be|clip|unknown loss map"):
+        DominabilitySettings(**{"loss": "self", **options})
 
 
 def test_settings_pass_through_transformations():
@@ -165,8 +174,8 @@ def test_settings_pass_through_transformations():
         return relative_dominability(losses, temperature=settings.temperature)
 
     losses = random_losses()
-    first = weigh(losses, DominabilitySettings(temperature=2.0))
-    second = weigh(losses, DominabilitySettings(temperature=2.0))
+    first = weigh(losses, LITERAL.replace(temperature=2.0))
+    second = weigh(losses, LITERAL.replace(temperature=2.0))
     np.testing.assert_array_equal(first, second)
     np.testing.assert_allclose(first, relative_dominability(losses, temperature=2.0), rtol=1e-6)
 
@@ -174,3 +183,15 @@ def test_settings_pass_through_transformations():
 def test_shares_count_pixels_and_split_ties():
     rd = np.array([[[0.6, 0.5], [0.4, 0.7]], [[0.4, 0.5], [0.6, 0.3]]], np.float32)
     np.testing.assert_allclose(dominance_shares(rd), [(1 + 0.5 + 0 + 1) / 4, (0 + 0.5 + 1 + 0) / 4])
+
+
+def test_settings_say_their_loss_and_change_one_field_at_a_time():
+    with pytest.raises(TypeError, match="loss"):
+        DominabilitySettings(temperature=50.0)
+    settings = DominabilitySettings(loss="fused", norm="l1", space="network")
+    changed = settings.replace(temperature=50)
+    assert changed == DominabilitySettings(
+        loss="fused", norm="l1", space="network", temperature=50.0
+    )
+    assert isinstance(changed.temperature, float)  # records tell it in one way
+    assert settings.temperature == 1.0

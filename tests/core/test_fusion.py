@@ -138,3 +138,121 @@ def test_dynamic_fusion_is_a_flax_module_with_the_same_result():
 def test_losses_of_the_wrong_shape_are_refused():
     with pytest.raises(AssertionError):
         ttd_jax.dynamic_fuse(ifcnn(), random_sources(EVEN), losses=jnp.ones((2, 3, 3)))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "bfloat16", "float64"])
+def test_pictures_of_any_dtype_are_fused_as_float32_in_0_to_1(dtype):
+    model, sources = ifcnn(), np.asarray(random_sources(EVEN))
+    if dtype.startswith("uint"):
+        given = np.rint(sources * np.iinfo(dtype).max).astype(dtype)
+        meant = np.float32(given / np.float32(np.iinfo(dtype).max))
+    else:
+        given = sources.astype(jnp.dtype(dtype))
+        meant = given.astype(np.float32)
+    for fuse in (ttd_jax.dynamic_fuse, ttd_jax.static_fuse):
+        expected = fuse(model, meant)
+        for found in (fuse(model, given), jax.jit(fuse)(model, given)):
+            assert found.image.dtype == jnp.float32
+            chex.assert_trees_all_close(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda s: 255 * s, r"values from .* to 2\d\d.*: floats must lie in \[0, 1\]"),
+        (lambda s: s - 0.5, r"values from -0\.\d* to"),
+        (lambda s: s.at[0, 0, 0].set(jnp.nan), "has NaN"),
+        (lambda s: jnp.int32(255 * s), "is int32.*: pass uint8, uint16 or floats"),
+        (lambda s: s[None], r"float32\[1, 2, .*jax.vmap"),
+        (lambda s: s[0], "jnp.stack"),
+        (lambda s: s[..., 0], r"gray\[..., None\]"),
+        (list, r"is a list: jnp.stack makes f32\[M, H, W, C\]"),
+        (lambda s: s[..., :1], "ifcnn_sum takes C = 3, not 1: ttd_jax.fuse takes"),
+        (lambda s: jnp.concatenate([s, s[..., :1]], -1), "ifcnn_sum takes C = 3, not 4"),
+    ],
+)
+def test_sources_that_are_none_are_refused_in_a_line(make, words):
+    for fuse in (ttd_jax.dynamic_fuse, ttd_jax.static_fuse):
+        with pytest.raises(ttd_jax.UserError, match=words) as refusal:
+            fuse(ifcnn(), make(random_sources(EVEN)))
+        assert "\n" not in str(refusal.value)
+
+
+def test_rounding_beyond_the_range_is_no_mistake():
+    ttd_jax.dynamic_fuse(ifcnn(), random_sources(EVEN).at[0, 0, 0].set(1 + 1e-6))
+
+
+def test_a_field_of_the_settings_is_changed_and_nothing_else():
+    model, sources = ifcnn(), random_sources(EVEN)
+    expected = ttd_jax.dynamic_fuse(
+        model,
+        sources,
+        DominabilitySettings(loss="fused", norm="l1", space="network", temperature=9.0),
+    )
+    fuse = jax.jit(ttd_jax.dynamic_fuse)  # there the temperature is a number nobody knows
+    for found in (
+        ttd_jax.dynamic_fuse(model, sources, temperature=9.0),
+        ttd_jax.dynamic_fuse(model, sources, model.settings.replace(temperature=9.0)),
+        fuse(model, sources, temperature=9.0),
+    ):
+        chex.assert_trees_all_close(found, expected, atol=1e-6)
+    other = ttd_jax.dynamic_fuse(model, sources, temperature=1.0)
+    assert not np.allclose(other.dominability, expected.dominability)
+    with pytest.raises(ttd_jax.UserError, match="temperature must be positive"):
+        ttd_jax.dynamic_fuse(model, sources, temperature=0.0)
+    with pytest.raises(ttd_jax.UserError, match=r"float32\[2, .*losses="):
+        ttd_jax.dynamic_fuse(model, sources, jnp.ones((2, *EVEN)))
+
+
+class Blend:
+    """A network of seven methods, of no library's."""
+
+    def prepare(self, sources):
+        return sources
+
+    def restore(self, raw):
+        return raw
+
+    def encode(self, x):
+        return x
+
+    def merge(self, features, weights):
+        return jnp.mean(weights[..., None] * features, axis=0)
+
+    def decode(self, latent, x):
+        return latent
+
+    def solo(self, x, features):
+        return features
+
+    def finish(self, raw):
+        return jnp.clip(raw, 0.0, 1.0)
+
+
+def test_a_class_with_the_seven_methods_is_a_network():
+    network, sources = Blend(), random_sources(EVEN)
+    static = ttd_jax.static_fuse(network, sources)
+    np.testing.assert_allclose(static.image, sources.mean(axis=0), atol=1e-6)
+    np.testing.assert_array_equal(static.losses, 0)  # eq. 6: each source rebuilds itself
+    settings = DominabilitySettings(loss="intensity", norm="l1", temperature=5.0)
+    eager = ttd_jax.dynamic_fuse(network, sources, settings)
+    for compiled in (
+        jax.jit(lambda s: ttd_jax.dynamic_fuse(network, s, settings))(sources),
+        jax.jit(ttd_jax.dynamic_fuse, static_argnums=0)(network, sources, settings),
+    ):
+        chex.assert_trees_all_close(compiled, eager, atol=1e-6)
+    assert float(jnp.abs(eager.image - static.image).max()) > 0.01
+
+
+def test_models_and_fusions_are_shown_in_a_few_lines():
+    model = ifcnn()
+    assert repr(model).startswith("Model(ifcnn_sum, 83,843 numbers in 13 arrays,")
+    assert "temperature=1.0" in repr(model)
+    fusion = ttd_jax.dynamic_fuse(model, random_sources(EVEN))
+    assert "image=float32[16, 24, 3]" in repr(fusion)
+    for name in ("ifcnn_sum", "piafusion_classifier", "yolox_nano"):
+        shown = repr(random_model(name))
+        assert name in shown
+        assert shown.count("\n") <= 2
+    assert "13 numbers" in repr(jax.tree.map(lambda leaf: 0, model))  # as vmap's axes are
+    assert repr(jax.tree.map(lambda leaf: 0, fusion)).startswith("Fusion(image=0,")

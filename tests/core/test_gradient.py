@@ -74,7 +74,7 @@ def small_network(**settings):
     return SmallNetwork(
         encoder=jnp.asarray(rng.normal(size=(2, 5))),
         decoder=jnp.asarray(rng.normal(size=(5, 2)) / 2),
-        settings=DominabilitySettings(**settings),
+        settings=DominabilitySettings(**{"loss": "self", **settings}),
     )
 
 
@@ -225,7 +225,7 @@ def fuse_by_gradient(model, sources, settings):
     maps = gradient_maps(model, sources, settings, parts=parts)
     chosen, ranking = select_channel(maps, "auto", losses=losses, temperature=3.0)
     fusion = ttd_jax.dynamic_fuse(
-        model, sources, DominabilitySettings(temperature=3.0), losses=chosen
+        model, sources, DominabilitySettings(loss="self", temperature=3.0), losses=chosen
     )
     return maps, ranking, fusion
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.metrics import pictures
 from ttd_jax import metrics
+from ttd_jax.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -117,13 +118,38 @@ def test_pmap_over_four_devices_equals_a_loop(request):
     assert result.stdout.strip() == "same on 4 devices", result.stderr
 
 
+def test_pictures_in_0_to_1_are_refused_where_values_are_known(batch):
+    fused, sources = batch[0][0], batch[1][0]
+    for low in ((fused / 255, sources), (fused, sources / 255)):
+        with pytest.raises(UserError, match=r"lies in \[0, 1\], not in 0..255: ttd_jax.score"):
+            metrics.evaluate(*low)
+    assert jax.jit(metrics.evaluate)(fused / 255, sources)["EN"] >= 0
+    dark = np.zeros_like(fused)
+    dark[0, 0] = 1  # whole grays are grays, however dark
+    metrics.evaluate(dark, sources, names=["EN"])
+    with pytest.raises(UserError, match=r"fused is .*, not a gray picture f32\[H, W\]: .*score"):
+        metrics.evaluate(np.stack([fused] * 3, axis=-1), sources)
+
+
+@pytest.mark.parametrize("protocol", metrics.PROTOCOLS)
+@pytest.mark.parametrize("spoiled", ["fused", "source"])
+def test_every_metric_of_a_picture_with_nan_is_nan(batch, protocol, spoiled):
+    fused, sources = np.array(batch[0][0]), np.array(batch[1][0])
+    (fused if spoiled == "fused" else sources[1])[3, 4] = np.nan
+    figures = metrics.evaluate(fused, sources, protocol=protocol)
+    assert set(figures) == set(metrics.METRICS)
+    for name, figure in figures.items():
+        assert np.isnan(figure), name
+    assert np.isfinite(metrics.evaluate(batch[0][0], None, names=["EN"])["EN"])
+
+
 def test_wrong_shapes_names_and_missing_sources_are_refused(batch):
     fused, sources = batch[0][0], batch[1][0]
-    with pytest.raises(AssertionError):
+    with pytest.raises(UserError):
         metrics.evaluate(fused, sources[0])
-    with pytest.raises(AssertionError):
+    with pytest.raises(UserError):
         metrics.evaluate(fused, sources[:, 1:])
-    with pytest.raises(AssertionError):
+    with pytest.raises(UserError):
         metrics.evaluate(fused, sources[:0])
     with pytest.raises(ValueError, match="did you mean 'SSIM'"):
         metrics.evaluate(fused, sources, names=["SIM"])

@@ -12,7 +12,7 @@ import pytest
 import ttd_jax
 from tests.random_models import random_model
 from tests.training.shallow import make_shallow
-from ttd_jax.core.dominability import DominabilitySettings
+from ttd_jax.core.dominability import LITERAL, DominabilitySettings
 from ttd_jax.errors import UserError
 from ttd_jax.networks import lookup
 from ttd_jax.training import losses
@@ -229,7 +229,7 @@ def test_mistaken_options_are_refused():
         ObjectiveOptions(stop_gradient_at_weights=True)
     folded = dataclasses.replace(random_model("ifcnn_sum").module, folded=True)
     with pytest.raises(UserError, match="folded"):
-        make_objective("unsupervised", folded, DominabilitySettings())
+        make_objective("unsupervised", folded, LITERAL)
 
 
 def test_vmap_over_samples_equals_one_by_one():

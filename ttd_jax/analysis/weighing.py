@@ -67,7 +67,7 @@ def weigh(
       sources: f32[M, H, W, C] in [0, 1].
       parts: the scene taken apart by `network`.
     """
-    settings = weighing.settings or dom.DominabilitySettings()
+    settings = weighing.settings or dom.LITERAL
     losses = measure_losses(network, sources, parts, settings)
     channel, temperature = jnp.int32(-1), settings.temperature
     if weighing.channel != "none":

@@ -4,7 +4,9 @@ Source: Cao et al., "Test-Time Dynamic Image Fusion", NeurIPS 2024, eq. 6, Table
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import chex
 import jax
@@ -26,18 +28,21 @@ SPACES = ("network", "image")
 class DominabilitySettings:
     """How losses are measured and turned into weights.
 
+    The defaults are eq. 6 read literally, not what a network was given: those of a loaded model are
+    `model.settings`, and `model.settings.replace(temperature=50.0)` changes one field of them.
+
     Attributes:
       loss: which loss map: a key of `LOSS_MAPS`.
       norm: 'squared' or 'l1' difference, averaged over the channels.
       space: 'network' (the network's own, possibly standardized domain) or 'image' ([0, 1]).
       clip: clip the network's outputs to [0, 1] before the loss; image space only.
-      temperature: t in exp(-t * l); positive.
+      temperature: t in exp(-t * l); positive and finite.
       form: 'exp' (eq. 6), 'linear' or 'sigmoid' (Table 4).
       normalization: over the sources: 'softmax' (eq. 6), 'proportional' or 'none' (Table 5).
       correlation: 'negative' (weights fall with the loss, as TTD demands) or 'positive' (Fig. 5b).
     """
 
-    loss: str = "self"
+    loss: str  # always said: which one is the first question
     norm: str = "squared"
     space: str = "image"
     clip: bool = False
@@ -57,14 +62,35 @@ class DominabilitySettings:
             check_choice(field, getattr(self, field), allowed)
         if self.loss not in LOSS_MAPS:
             raise unknown(self.loss, LOSS_MAPS, kind="loss map")
-        if not self.temperature > 0:
-            raise UserError(f"temperature must be positive, got {self.temperature}")
+        if not isinstance(self.temperature, jax.core.Tracer):  # unknown, and not to be compared
+            object.__setattr__(self, "temperature", _positive(self.temperature))
         if self.form == "linear" and self.normalization != "softmax":
             raise UserError(
                 "form 'linear' gives negative scores: only 'softmax' can normalize them"
             )
         if self.clip and self.space != "image":
             raise UserError("clip=True needs space='image': the network's domain has no [0, 1]")
+
+    def replace(self, **fields: Any) -> "DominabilitySettings":
+        """The same settings but for some fields.
+
+        Args:
+          **fields: see the attributes.
+
+        Raises:
+          UserError: a value that a field may not have.
+
+        Example:
+          >>> model.settings.replace(temperature=50.0).loss == model.settings.loss
+          True
+        """
+        return dataclasses.replace(self, **fields)
+
+
+def _positive(temperature):
+    if not (temperature > 0 and math.isfinite(temperature)):
+        raise UserError(f"temperature must be positive and finite, got {temperature}")
+    return float(temperature)
 
 
 # Loss maps ------------------------------------------------------------------------------------
@@ -156,6 +182,10 @@ def loss_maps(
     return jnp.mean(measure(difference), axis=-1)
 
 
+# eq. 6 read literally: what is meant where nobody says otherwise.
+LITERAL = DominabilitySettings(loss="self")
+
+
 # Weights --------------------------------------------------------------------------------------
 
 
@@ -197,7 +227,7 @@ def relative_dominability(
 
     Reference: the paper's eq. 6, Table 4 (form), Table 5 (normalization), Fig. 5b (correlation).
     """
-    DominabilitySettings(  # one home for the checks
+    LITERAL.replace(  # one home for the checks
         temperature=temperature, form=form, normalization=normalization, correlation=correlation
     )
     losses = jnp.asarray(losses)

@@ -3,17 +3,31 @@
 Source: Cao et al., "Test-Time Dynamic Image Fusion", NeurIPS 2024, section 4.
 """
 
+import math
 from typing import Any, Protocol
 
 import chex
+import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from ttd_jax.core import dominability as dom
+from ttd_jax.core.shapes import describe
+from ttd_jax.errors import UserError
+
+# Beyond [0, 1] by so much is rounding: of a resized picture, or of half precision.
+_ROUNDING = 1e-3
 
 
 class FusionNetwork(Protocol):
-    """What fusion asks of a network; `f32[...]` arrays are channels last, `M` sources first."""
+    """What fusion asks of a network; `f32[...]` arrays are channels last, `M` sources first.
+
+    Any object with the seven methods will do; `settings`, a `DominabilitySettings`, is how its
+    losses become weights where it has them, and eq. 6 read literally where it has not. As an
+    argument of `jax.jit` it must be a pytree, such as a `flax.struct.dataclass`; in a function that
+    `jax.jit` is given it may be anything.
+    """
 
     @property
     def coupled(self) -> bool:
@@ -68,6 +82,10 @@ class Fusion:
     dominability: chex.Array
     components: chex.Array
     losses: chex.Array
+
+    def __repr__(self) -> str:
+        names = "image", "dominability", "components", "losses"
+        return f"Fusion({', '.join(f'{n}={describe(getattr(self, n))}' for n in names)})"
 
 
 @struct.dataclass
@@ -137,6 +155,50 @@ def recompose(network: FusionNetwork, parts: Decomposition, weights: chex.Array)
     return network.finish(network.decode(network.merge(parts.features, weights), parts.x))
 
 
+def _own_settings(network):
+    return getattr(network, "settings", dom.LITERAL)
+
+
+def _as_sources(network, sources):
+    """The sources as the network takes them, or a `UserError` that tells how to make them so.
+
+    Dtypes and shapes are known while JAX traces; values only outside of its transformations.
+    """
+    needed = "f32[M, H, W, C] in [0, 1]"
+    if isinstance(sources, (list, tuple)):
+        raise UserError(f"sources is a {type(sources).__name__}: jnp.stack makes {needed} of it")
+    if np.ndim(sources) != 4:
+        mend = {
+            5: "take one scene at a time: jax.vmap(ttd_jax.dynamic_fuse, in_axes=(None, 0))",
+            3: "jnp.stack pictures [H, W, C], and give gray ones an axis for C: gray[..., None]",
+        }
+        hint = mend.get(np.ndim(sources), "ttd_jax.fuse takes a list of pictures")
+        raise UserError(f"sources is {describe(sources)}, not {needed}: {hint}")
+    channels, spec = sources.shape[-1], getattr(network, "spec", None)
+    if spec is not None and channels != spec.channels:
+        raise UserError(
+            f"sources is {describe(sources)}: {spec.name} takes C = {spec.channels}, not "
+            f"{channels}: ttd_jax.fuse takes pictures of one, three and four channels"
+        )
+    dtype = jnp.dtype(sources.dtype)
+    if dtype in (jnp.uint8, jnp.uint16):
+        return jnp.asarray(sources, jnp.float32) / jnp.iinfo(dtype).max
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise UserError(f"sources is {describe(sources)}: pass uint8, uint16 or floats in [0, 1]")
+    sources = jnp.asarray(sources)
+    sources = sources.astype(jnp.promote_types(sources.dtype, jnp.float32))
+    if not isinstance(sources, jax.core.Tracer) and sources.size:
+        low, high = float(sources.min()), float(sources.max())
+        if math.isnan(low):
+            raise UserError("sources has NaN: fill these pixels, such as with jnp.nan_to_num")
+        if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
+            raise UserError(
+                f"sources has values from {low:g} to {high:g}: floats must lie in [0, 1]: divide "
+                "by the largest value of their range, or pass uint8 or uint16"
+            )
+    return sources
+
+
 def static_fuse(
     network: FusionNetwork, sources: chex.Array, settings: dom.DominabilitySettings | None = None
 ) -> Fusion:
@@ -144,18 +206,22 @@ def static_fuse(
 
     Args:
       network: a `Model`, a bound Flax backbone, or anything with its methods.
-      sources: f32[M, H, W, C] in [0, 1], M >= 1, in the order of their roles.
+      sources: f32[M, H, W, C] in [0, 1], M >= 1, in the order of their roles; see `dynamic_fuse`.
       settings: which losses to report; the network's own by default.
 
     Returns:
       A `Fusion` whose `dominability` is 1 / M. Under `jax.jit` unused fields cost nothing.
+
+    Raises:
+      UserError: see `dynamic_fuse`.
 
     Example:
       >>> fusion = jax.jit(ttd_jax.static_fuse)(model, sources)
       >>> float(fusion.dominability.max())
       0.5
     """
-    settings = network.settings if settings is None else settings
+    sources = _as_sources(network, sources)
+    settings = _own_settings(network) if settings is None else settings
     parts = decompose(network, sources)
     losses = measure_losses(network, sources, parts, settings)
     return Fusion(
@@ -172,6 +238,7 @@ def dynamic_fuse(
     settings: dom.DominabilitySettings | None = None,
     *,
     losses: chex.Array | None = None,
+    **fields: Any,
 ) -> Fusion:
     """Fuses with per-pixel weights found at test time (TTD).
 
@@ -179,28 +246,42 @@ def dynamic_fuse(
     RD and scales every source's features by M * RD before the network's own merge.
 
     Args:
-      network: a `Model`, a bound Flax backbone, or anything with its methods.
-      sources: f32[M, H, W, C] in [0, 1], M >= 1, in the order of their roles.
+      network: a `Model`, a bound Flax backbone, or anything with its methods: see `FusionNetwork`.
+      sources: f32[M, H, W, C] in [0, 1], M >= 1, in the order of their roles. uint8 and uint16 are
+        divided by their largest value, floats of other widths are converted. Outside of `jax.jit`
+        and its like, values outside of [0, 1] and NaN are refused. Inside, nobody knows them: NaN
+        spreads as far as the network sees, which may be the whole picture.
       settings: how losses become weights; the network's own by default.
       losses: f32[M, H, W], loss maps to use in place of the settings'.
+      **fields: of the settings, to be changed: `temperature=50.0`.
 
     Returns:
       A `Fusion`. With equal losses everywhere it equals `static_fuse`.
 
     Raises:
+      UserError: sources of another rank, dtype, range or number of channels; a value that a field
+        of the settings may not have.
       AssertionError: if `losses` does not fit the sources.
 
     Example:
       >>> fusion = jax.jit(ttd_jax.dynamic_fuse)(model, sources)
       >>> fusion.image.shape, fusion.dominability.shape
       ((16, 16, 3), (2, 16, 16))
+      >>> sharper = jax.jit(ttd_jax.dynamic_fuse)(model, sources, temperature=50.0)
       >>> batch = jax.vmap(ttd_jax.dynamic_fuse, in_axes=(None, 0))(model, scenes)
       >>> batch.image.shape
       (2, 16, 16, 3)
 
     Reference: the paper's section 4 and eq. 6.
     """
-    settings = network.settings if settings is None else settings
+    sources = _as_sources(network, sources)
+    settings = _own_settings(network) if settings is None else settings
+    if not isinstance(settings, dom.DominabilitySettings):
+        raise UserError(
+            f"settings is {describe(settings)}: pass a DominabilitySettings; loss maps are losses="
+        )
+    if fields:
+        settings = settings.replace(**fields)
     parts = decompose(network, sources)
     if losses is None:
         losses = measure_losses(network, sources, parts, settings)

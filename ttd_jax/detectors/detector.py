@@ -5,6 +5,7 @@ from typing import Any
 
 from flax import struct
 
+from ttd_jax.core.shapes import count
 from ttd_jax.detectors.yolox import YOLOX
 from ttd_jax.errors import UserError, check_choice
 from ttd_jax.networks.spec import NetworkSpec
@@ -70,3 +71,9 @@ class Detector:
     module: YOLOX = struct.field(pytree_node=False)
     settings: DetectorSettings = struct.field(pytree_node=False)
     spec: NetworkSpec | None = struct.field(pytree_node=False, default=None)
+
+    def __repr__(self) -> str:
+        name, settings = self.spec and self.spec.name, self.settings
+        height, width = settings.size
+        seen = f"{len(settings.classes)} classes in {settings.inputs} of {height}x{width}"
+        return f"Detector({name}, {count(self.variables)}, {seen})"

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import chex
 import jax
+import jax.numpy as jnp
 
 from ttd_jax.errors import UserError
 from ttd_jax.metrics.inputs import prepare
@@ -49,11 +50,12 @@ def evaluate(
       names: keys of `METRICS`, in any case; all of them by default.
 
     Returns:
-      Metric name -> f32 scalar, finite for every finite image, in the order of `names`.
+      Metric name -> f32 scalar, in the order of `names`: finite for every finite image, NaN for
+      every image with NaN in it.
 
     Raises:
-      UserError: an unknown name or protocol, or sources that are missing.
-      AssertionError: if the shapes do not fit.
+      UserError: an unknown name or protocol, sources that are missing, other shapes, or pictures in
+        [0, 1], where their values are known: outside of JAX's transformations.
 
     Example:
       >>> grays = 255 * sources[..., 0]  # f32[M, H, W]
@@ -76,4 +78,9 @@ def evaluate(
 
 @functools.partial(jax.jit, static_argnames=("protocol", "names"))
 def _evaluate(fused, sources, *, protocol, names):
-    return {name: METRICS[name].function(fused, sources, protocol=protocol) for name in names}
+    spoiled = jnp.isnan(fused).any()
+    if sources is not None:
+        spoiled |= jnp.isnan(sources).any()
+    figures = {n: METRICS[n].function(fused, sources, protocol=protocol) for n in names}
+    # Most would make a number of it: a histogram has no bin for NaN, a comparison is false.
+    return {name: jnp.where(spoiled, jnp.nan, figure) for name, figure in figures.items()}

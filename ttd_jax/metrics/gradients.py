@@ -21,7 +21,7 @@ def average_gradient(
       protocol: a key of `PROTOCOLS`.
 
     Raises:
-      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+      UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Cui et al., Optics Communications 341 (2015) 199-209.
     """
@@ -47,7 +47,7 @@ def edge_intensity(
       protocol: a key of `PROTOCOLS`.
 
     Raises:
-      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+      UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Rajalingam and Priya, Int. J. Eng. Sci. Invention 2 (2018).
     """
@@ -69,7 +69,7 @@ def spatial_frequency(
       protocol: a key of `PROTOCOLS`.
 
     Raises:
-      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+      UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Eskicioglu and Fisher, IEEE Trans. Communications 43 (1995) 2959-2965.
     """

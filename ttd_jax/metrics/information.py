@@ -21,7 +21,7 @@ def entropy(
       protocol: a key of `PROTOCOLS`.
 
     Raises:
-      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+      UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Roberts et al., J. Appl. Remote Sens. 2 (2008) 023522.
     """
@@ -41,7 +41,7 @@ def cross_entropy(fused: chex.Array, sources: chex.Array, *, protocol: str = "pa
       protocol: a key of `PROTOCOLS`.
 
     Raises:
-      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+      UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Bulanon et al., Biosystems Engineering 103 (2009) 12-22.
     """
@@ -68,7 +68,7 @@ def mutual_information(
       protocol: a key of `PROTOCOLS`.
 
     Raises:
-      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+      UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Qu et al., Electronics Letters 38 (2002) 313-315.
     """
@@ -88,7 +88,7 @@ def normalized_mutual_information(
       protocol: a key of `PROTOCOLS`.
 
     Raises:
-      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+      UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Hossny et al., Electronics Letters 44 (2008) 1066-1067.
     """

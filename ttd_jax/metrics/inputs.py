@@ -6,9 +6,14 @@ Grays in 0..255, M >= 1. Batches come from `jax.vmap`. Every result is finite fo
 """
 
 import chex
+import jax
 import jax.numpy as jnp
 
+from ttd_jax.core.shapes import describe
+from ttd_jax.errors import UserError
 from ttd_jax.metrics import protocol as protocols
+
+_MEND = "ttd_jax.score takes pictures as they are, fused_gray and source_gray make grays in 0..255"
 
 
 def prepare(
@@ -22,18 +27,30 @@ def prepare(
       protocol: a key of `PROTOCOLS`.
 
     Raises:
-      AssertionError: if the shapes do not fit.
-      UserError: for an unknown protocol.
+      UserError: an unknown protocol, other shapes, or pictures in [0, 1], where their values are
+        known: outside of JAX's transformations.
     """
     protocols.check(protocol)
     fused = jnp.asarray(fused, jnp.float32)
-    chex.assert_rank(fused, 2)
+    if fused.ndim != 2:
+        raise UserError(f"fused is {describe(fused)}, not a gray picture f32[H, W]: {_MEND}")
+    _check_range("fused", fused)
     if sources is None:
         return fused, None
     sources = jnp.asarray(sources, jnp.float32)
-    chex.assert_shape(sources, (None, *fused.shape))
-    chex.assert_axis_dimension_gt(sources, 0, 0)
+    if sources.shape[1:] != fused.shape or not len(sources):
+        needed = f"grays f32[M, {fused.shape[0]}, {fused.shape[1]}]"
+        raise UserError(f"sources is {describe(sources)}, not {needed}: {_MEND}")
+    _check_range("sources", sources)
     return fused, sources
+
+
+def _check_range(name, grays):
+    """Refuses pictures in [0, 1]: fractions of which none is above one."""
+    if isinstance(grays, jax.core.Tracer) or not grays.size:
+        return
+    if grays.max() <= 1 and (grays != jnp.round(grays)).any():
+        raise UserError(f"{name} lies in [0, 1], not in 0..255: {_MEND}")
 
 
 def safe_sqrt(x: chex.Array) -> chex.Array:

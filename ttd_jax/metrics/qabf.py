@@ -26,7 +26,7 @@ def edge_preservation(
       protocol: a key of `PROTOCOLS`.
 
     Raises:
-      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+      UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Xydeas and Petrovic, Electronics Letters 36 (2000) 308-309.
     """

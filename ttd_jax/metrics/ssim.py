@@ -22,7 +22,7 @@ def ssim(fused: chex.Array, sources: chex.Array, *, protocol: str = "paper") -> 
       protocol: a key of `PROTOCOLS`.
 
     Raises:
-      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+      UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Wang et al., IEEE Trans. Image Processing 13 (2004) 600-612.
     """

@@ -23,7 +23,7 @@ def standard_deviation(
       protocol: a key of `PROTOCOLS`.
 
     Raises:
-      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+      UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Rao, Meas. Sci. Technol. 8 (1997) 355-367.
     """
@@ -43,7 +43,7 @@ def sum_of_correlations_of_differences(
       protocol: a key of `PROTOCOLS`.
 
     Raises:
-      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+      UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Aslantas and Bendes, AEU Int. J. Electronics and Communications 69 (2015) 1890-1896.
     """
@@ -61,7 +61,7 @@ def correlation(fused: chex.Array, sources: chex.Array, *, protocol: str = "pape
       protocol: a key of `PROTOCOLS`.
 
     Raises:
-      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+      UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Ma et al., Information Fusion 45 (2019) 153-178.
     """
@@ -79,7 +79,7 @@ def mean_squared_error(
       protocol: a key of `PROTOCOLS`.
 
     Raises:
-      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+      UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Ma et al., Information Fusion 45 (2019) 153-178.
     """
@@ -98,7 +98,7 @@ def psnr(fused: chex.Array, sources: chex.Array, *, protocol: str = "paper") -> 
       protocol: a key of `PROTOCOLS`.
 
     Raises:
-      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+      UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Jagalingam and Hegde, Aquatic Procedia 4 (2015) 133-142.
     """

@@ -29,7 +29,7 @@ def visual_information_fidelity(
       protocol: a key of `PROTOCOLS`.
 
     Raises:
-      UserError, AssertionError: an unknown protocol; shapes that do not fit.
+      UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Sheikh and Bovik, IEEE Trans. Image Processing 15 (2006) 430-444.
     """

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax import struct
 
+from ttd_jax.core.shapes import count
 from ttd_jax.errors import UserError
 from ttd_jax.networks.layout import LINEAR, Layout, biased
 from ttd_jax.networks.spec import NetworkSpec, register_network
@@ -96,6 +97,9 @@ class Classifier:
     variables: Any
     module: IlluminationClassifier = struct.field(pytree_node=False)
     spec: NetworkSpec | None = struct.field(pytree_node=False, default=None)
+
+    def __repr__(self) -> str:
+        return f"Classifier({self.spec and self.spec.name}, {count(self.variables)})"
 
 
 def illumination(classifier: Classifier, rgb: chex.Array) -> chex.Array:

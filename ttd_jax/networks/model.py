@@ -11,7 +11,8 @@ from flax import linen as nn
 from flax import struct
 
 from ttd_jax.core import color, fusion
-from ttd_jax.core.dominability import DominabilitySettings
+from ttd_jax.core.dominability import LITERAL, DominabilitySettings
+from ttd_jax.core.shapes import count
 from ttd_jax.networks.base import Network
 
 
@@ -34,10 +35,12 @@ class Model:
 
     variables: Any
     module: Network = struct.field(pytree_node=False)
-    settings: DominabilitySettings = struct.field(
-        pytree_node=False, default_factory=DominabilitySettings
-    )
+    settings: DominabilitySettings = struct.field(pytree_node=False, default=LITERAL)
     spec: Any = struct.field(pytree_node=False, default=None)
+
+    def __repr__(self) -> str:
+        name = type(self.module).__name__ if self.spec is None else self.spec.name
+        return f"Model({name}, {count(self.variables)},\n      {self.settings})"
 
     @property
     def coupled(self) -> bool:
@@ -136,13 +139,14 @@ class DynamicFusion(nn.Module):
 
     Example:
       >>> layer = DynamicFusion(model.module, model.settings)
-      >>> variables = layer.init(jax.random.key(0), jnp.zeros((2, 8, 8, 3)))
-      >>> layer.apply(variables, jnp.zeros((2, 8, 8, 3))).image.shape
-      (8, 8, 3)
+      >>> loaded = {kind: {"network": tree} for kind, tree in model.variables.items()}
+      >>> layer.apply(loaded, sources).image.shape
+      (16, 16, 3)
+      >>> anew = layer.init(jax.random.key(0), sources)  # random ones of the same shapes
     """
 
     network: Network
-    settings: DominabilitySettings = DominabilitySettings()
+    settings: DominabilitySettings
 
     def __call__(self, sources: chex.Array, losses: chex.Array | None = None) -> fusion.Fusion:
         """Fuses f32[M, H, W, C] in [0, 1]; see `ttd_jax.dynamic_fuse`."""

@@ -9,7 +9,7 @@ A family's file makes its specs and registers them:
             layout=Layout("mean_fusion", {"conv.weight": Target("params/conv/kernel", CONV)}),
             tasks=("infrared-visible",),
             channels=1,
-            presets={"self": DominabilitySettings(temperature=50.0)},
+            presets={"self": DominabilitySettings(loss="self", temperature=50.0)},
             reach=Reach(features=1, picture=0),
         )
     )
@@ -25,7 +25,7 @@ import numpy as np
 from flax import linen as nn
 from flax import traverse_util
 
-from ttd_jax.core.dominability import LOSS_MAPS, DominabilitySettings
+from ttd_jax.core.dominability import LITERAL, LOSS_MAPS, DominabilitySettings
 from ttd_jax.core.tasks import TASKS
 from ttd_jax.errors import UserError
 from ttd_jax.networks.base import Network
@@ -145,7 +145,7 @@ class FusionSpec(NetworkSpec):
     build: Callable[..., Network]
     channels: int
     presets: Mapping[str, DominabilitySettings] = dataclasses.field(
-        default_factory=lambda: {"self": DominabilitySettings()}
+        default_factory=lambda: {"self": LITERAL}
     )
     tasks: tuple[str, ...] = tuple(TASKS)
     quantize: str = "round"

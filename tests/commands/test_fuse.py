@@ -21,6 +21,7 @@ def test_one_scene_gives_a_picture_a_summary_and_timings(command_line, fuse, pai
     out = tmp_path / "out"
     result = command_line(*fuse(out, *pair))
     assert result.returncode == 0, result.stderr
+    assert result.stderr == f"{out / 'vis.png'}: 1 scene fused, 0 reused\n"
     assert names(out) == ["summary.json", "timings.json", "vis.png"]
     (scene,) = json.loads((out / "summary.json").read_text())
     assert scene["scene"] == "vis"
@@ -33,6 +34,12 @@ def test_one_scene_gives_a_picture_a_summary_and_timings(command_line, fuse, pai
     means = [source["mean_dominability"] for source in scene["sources"]]
     assert sum(means) == pytest.approx(1, abs=1e-5)
     assert json.loads((out / "timings.json").read_text())["fused"] == 1
+
+
+def test_a_picture_fused_with_itself_is_remarked(command_line, fuse, pair, tmp_path):
+    result = command_line(*fuse(tmp_path / "out", pair[0], pair[0]))
+    assert result.returncode == 0, result.stderr
+    assert "remark: vis: sources are the same picture" in result.stderr
 
 
 def test_everything_that_can_be_saved_is_what_the_functions_give(

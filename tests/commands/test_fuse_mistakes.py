@@ -28,6 +28,12 @@ def test_missing_file(rejects, pair, tmp_path):
     rejects(pair[0], tmp_path / "none.png", named=["none.png", "no such file"])
 
 
+def test_a_folder_named_like_a_picture(refused, fuse, pair, tmp_path):
+    out = tmp_path / "fused.png"
+    refused(*fuse(out, *pair), named=[f"--out={out}", "pass the folder"])
+    assert not out.exists()
+
+
 def test_empty_folder(rejects, pair, tmp_path):
     (tmp_path / "empty").mkdir()
     draw(tmp_path / "v" / "1.png")

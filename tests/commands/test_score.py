@@ -70,6 +70,23 @@ def test_several_results_are_compared_in_pairs(command_line, folders):
     assert "sharp - soft" in (folders / "o" / "scores.md").read_text()
 
 
+def test_results_have_the_names_they_are_given(command_line, folders):
+    fused = f"--fused=ours={folders / 'sharp'},{folders / 'soft'}"
+    result = command_line(*words(folders, fused, "--json", "--metrics=EN"))
+    assert result.returncode == 0, result.stderr
+    assert set(json.loads(result.stdout)["methods"]) == {"ours", "soft"}
+
+
+def test_one_picture_has_no_interval(command_line, folders):
+    for folder in ("v", "i", "sharp", "soft"):
+        for number in (1, 2, 3):
+            (folders / folder / f"{number}.png").unlink()
+    result = command_line(*words(folders, "--metrics=EN", fused=("soft", "sharp")))
+    assert result.returncode == 0, result.stderr
+    assert "`paper`, 1 image.\n" in result.stdout
+    assert not set("[]±%") & set(result.stdout)
+
+
 def test_resuming_scores_only_what_changed(command_line, folders):
     assert command_line(*words(folders)).returncode == 0
     tables = {p.name: p.read_bytes() for p in (folders / "o").iterdir()}
@@ -93,6 +110,8 @@ def test_mistakes_are_told_in_one_line(refused, folders):
     refused(*words(folders, "--metrics=EN,SD,QAB"), named=["QAB"])
     refused(*words(folders, "--protocol=mine"), named=["mine"])
     refused(*words(folders, fused=("none",)), named=["none", "no such folder"])
+    both = f"--fused=a={folders / 'sharp'},a={folders / 'soft'}"
+    refused(*words(folders, both), named=["a, a", "name of its own"])
     draw(folders / "sharp" / "2.png", (20, 20))
     refused(*words(folders), named=["2.png", "20x20", "35x27"])
     draw(folders / "sharp" / "0.png", (32, 40)).write_bytes(b"x")

@@ -18,14 +18,14 @@ from absl.flags import FlagValues
 
 from ttd_jax.commands import common
 from ttd_jax.core.color import COLORS
-from ttd_jax.errors import counted, naming
+from ttd_jax.errors import UserError, counted, naming
 from ttd_jax.files import dumps
 from ttd_jax.fusing import options as opt
 from ttd_jax.fusing.run import plan_job, run_job
 from ttd_jax.networks import ClassifierSpec, lookup
 from ttd_jax.networks.cddfuse import RESIDUALS
 from ttd_jax.parts import parse_size
-from ttd_jax.pictures.images import FORMATS
+from ttd_jax.pictures.images import FORMATS, SUFFIXES
 from ttd_jax.pictures.scenes import find_scenes, folders_of_equal_names
 from ttd_jax.report.progress import remark
 from ttd_jax.weights import store
@@ -131,6 +131,8 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         classifier_sha256=classifier_sha256,
     )
     out = pathlib.Path(values.out)
+    if out.suffix.lower() in SUFFIXES and not out.is_dir():
+        raise UserError(f"--out={out}: is a picture's name: pass the folder that it is to be in")
     job = plan_job(scenes, model, options, out, resume=values.resume, max_memory=max_memory)
     if values.dry_run:
         _tell_plan(values, job)
@@ -145,6 +147,9 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         place = out / result["scenes"][0]["files"][0]
     fused = counted(result["fused"], "scene")
     print(f"{place}: {fused} fused, {result['reused']} reused", file=sys.stderr)
+    for scene in result["scenes"]:
+        if len({source["sha256"] for source in scene["sources"]}) < len(scene["sources"]):
+            remark(f"{scene['scene']}: sources are the same picture")
 
 
 def _tell_plan(values, job):

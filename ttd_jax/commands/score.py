@@ -30,7 +30,7 @@ _QUIRK = (
 def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
-    flag.several("fused", "folders of fused pictures")
+    flag.several("fused", "folders of fused pictures, or NAME=FOLDER to name them in the tables")
     flag.several("sources", "folders of sources, by role")
     flag.string("out", "folder for the tables")
     flag.choice("protocol", "of the metrics", PROTOCOLS, "paper")
@@ -44,12 +44,12 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     """Scores and prints the table."""
     common.only_flags(values, arguments, "fused", "sources", "out")
     names = tuple(lookup(name).name for name in values.metrics)
-    folders = [pathlib.Path(folder) for folder in values.fused]
+    labels, folders = _named(values.fused)
     for folder in (*folders, *map(pathlib.Path, values.sources)):
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder: check the path")
     out, scenes = pathlib.Path(values.out), find_scenes(values.sources, least=1)
-    pictures = match_results(folders, source_labels(folders), scenes)
+    pictures = match_results(folders, labels, scenes)
     common.use_compilation_cache()
     with common.interruptible("finished scores are"):
         records = score_results(
@@ -66,3 +66,17 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         print((out / "scores.json").read_text(), end="")
         return
     print(tables.markdown(tables.summarize(records, names), values.protocol, names), end="")
+
+
+def _named(words):
+    """The names of the results, and their folders."""
+    split = [
+        ("", "", word) if pathlib.Path(word).is_dir() else word.rpartition("=") for word in words
+    ]
+    folders = [pathlib.Path(folder) for _, _, folder in split]
+    labels = [
+        name or label for (name, _, _), label in zip(split, source_labels(folders), strict=True)
+    ]
+    if len(set(labels)) < len(labels):
+        raise UserError(f"--fused: {', '.join(labels)}: give every folder a name of its own")
+    return labels, folders

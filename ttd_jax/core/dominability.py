@@ -4,7 +4,6 @@ Source: Cao et al., "Test-Time Dynamic Image Fusion", NeurIPS 2024, eq. 6, Table
 """
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -21,6 +20,7 @@ NORMALIZATIONS = ("softmax", "proportional", "none")
 CORRELATIONS = ("negative", "positive")
 NORMS = ("squared", "l1")
 SPACES = ("network", "image")
+_HOTTEST = float(jnp.finfo(jnp.float32).max)
 
 
 @jax.tree_util.register_static  # passes through jit, vmap and grad like any argument
@@ -62,8 +62,12 @@ class DominabilitySettings:
             check_choice(field, getattr(self, field), allowed)
         if self.loss not in LOSS_MAPS:
             raise unknown(self.loss, LOSS_MAPS, kind="loss map")
-        if not isinstance(self.temperature, jax.core.Tracer):  # unknown, and not to be compared
-            object.__setattr__(self, "temperature", _positive(self.temperature))
+        if not isinstance(self.temperature, jax.core.Tracer):  # whose value nobody knows
+            if not 0 < self.temperature <= _HOTTEST:
+                raise UserError(
+                    f"temperature must be positive and finite, got {self.temperature:.6g}"
+                )
+            object.__setattr__(self, "temperature", float(self.temperature))
         if self.form == "linear" and self.normalization != "softmax":
             raise UserError(
                 "form 'linear' gives negative scores: only 'softmax' can normalize them"
@@ -85,12 +89,6 @@ class DominabilitySettings:
           True
         """
         return dataclasses.replace(self, **fields)
-
-
-def _positive(temperature):
-    if not (temperature > 0 and math.isfinite(temperature)):
-        raise UserError(f"temperature must be positive and finite, got {temperature}")
-    return float(temperature)
 
 
 # Loss maps ------------------------------------------------------------------------------------

@@ -110,6 +110,7 @@ def test_little_is_not_run():
 def test_nothing_but_the_package_and_what_it_stands_on_is_imported():
     allowed = {
         "import ttd_jax",
+        "import flax",
         "import jax",
         "import jax.numpy as jnp",
         "from flax import linen as nn",

@@ -37,6 +37,7 @@ from ttd_jax.networks import (
 )
 from ttd_jax.networks.illumination import illumination
 from ttd_jax.pictures.public import example
+from ttd_jax.report.overlay import dominability_overlay
 from ttd_jax.version import __version__
 from ttd_jax.weights.store import load
 
@@ -55,6 +56,7 @@ __all__ = [
     "Target",
     "UserError",
     "__version__",
+    "dominability_overlay",
     "dynamic_fuse",
     "example",
     "fuse",

@@ -64,7 +64,14 @@ def dominability_overlay(
 
     Returns:
       u8[H', W', 3], RGB; small pictures are enlarged so that the legend can be read.
+
+    Example:
+      >>> fusion = ttd_jax.dynamic_fuse(model, sources)
+      >>> overlay = ttd_jax.dominability_overlay(fusion.image, fusion.dominability, ("near", "far"))
+      >>> overlay.shape[1:]
+      (480, 3)
     """
+    fused, dominability = np.asarray(fused), np.asarray(dominability)
     picture = _enlarge(dominability_map(fused, dominability))
     height, width = picture.shape[:2]
     size = max(_LEAST, min(width // _ACROSS, height // _DOWN))

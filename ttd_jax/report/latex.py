@@ -5,22 +5,20 @@ from collections.abc import Iterable, Sequence
 
 PACKAGES = r"% needs \usepackage{booktabs,graphicx}"
 
-_NARROW = 8  # columns that one of two columns of a page has room for
+_ABREAST = 7  # columns beside the first that a page has room for
 _TABLE = string.Template(
-    r"""\begin{$environment}
+    r"""\begin{table}
 \centering
 \caption{$caption}
 \label{$label}
-% no wider than the page
+% no wider than a column of the page
 \sbox0{\begin{tabular}{$columns}
 \toprule
-$head
-\midrule
-$rows
+$blocks
 \bottomrule
 \end{tabular}}
 \ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi
-\end{$environment}"""
+\end{table}"""
 )
 _SPECIAL = {
     **{character: f"\\{character}" for character in "_%&#${}"},
@@ -37,7 +35,8 @@ def booktabs(
 ) -> str:
     """A table as the package booktabs sets it: the first column flush left, the others centered.
 
-    A table of many columns takes both of a page's columns. What is wider still is made smaller.
+    Of many columns those that do not fit beside the others come below them. What is wider still,
+    as for one of two columns of a page, is made smaller.
 
     Args:
       caption: plain text.
@@ -45,14 +44,24 @@ def booktabs(
       rows: a cell a column, in LaTeX.
       label: for `\\ref`.
     """
+    lines = [head, *rows]
+    number = len(head) - 1
+    width = -(-number // -(-number // _ABREAST))  # blocks as wide as each other
+    blocks = [
+        _block([[line[0], *line[start : start + width]] for line in lines], width + 1)
+        for start in range(1, number + 1, width)
+    ]
     return _TABLE.substitute(
-        environment="table*" if len(head) > _NARROW else "table",
         caption=escape(caption),
         label=label,
-        columns="l" + "c" * (len(head) - 1),
-        head=_line(head),
-        rows="\n".join(map(_line, rows)),
+        columns="l" + "c" * width,
+        blocks="\n\\midrule\n".join(blocks),
     )
+
+
+def _block(lines, width):
+    head, *rows = (" & ".join([*line, *[""] * (width - len(line))]) + r" \\" for line in lines)
+    return "\n".join([head, r"\midrule", *rows])
 
 
 def escape(text: str) -> str:
@@ -63,7 +72,3 @@ def escape(text: str) -> str:
       ifcnn\_sum, 95 \%
     """
     return text.translate(str.maketrans(_SPECIAL))
-
-
-def _line(cells):
-    return " & ".join(cells) + r" \\"

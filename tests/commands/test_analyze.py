@@ -23,7 +23,7 @@ def test_a_study_prints_its_results_as_json(command_line, tmp_path):
         "--config.weights_dir=shipped",
     ]
     plan = command_line("analyze", f"--out={tmp_path / 'out'}", *words, "--dry_run")
-    assert plan.stdout == "form: 4 fusions of each scene of lytro/pairs (1 scenes)\n", plan.stderr
+    assert plan.stdout == "form: 4 fusions of each scene of lytro/pairs (1 scene)\n", plan.stderr
     assert not (tmp_path / "out").exists()
     result = command_line("analyze", f"--out={tmp_path / 'out'}", *words, "--json")
     assert result.returncode == 0, result.stderr

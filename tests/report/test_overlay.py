@@ -85,3 +85,9 @@ def test_the_overlay_of_integers_and_in_parts_is_that_of_floats(monkeypatch):
     monkeypatch.setattr(overlay, "_BLOCK", 7 * 500)
     parts = dominability_overlay(fused, rd, ("a", "b"))
     np.testing.assert_allclose(parts.astype(int), whole.astype(int), atol=1)
+
+
+def test_a_very_tall_picture_is_not_enlarged_without_bound():
+    picture = dominability_overlay(np.zeros((2100, 1, 1)), np.full((2, 2100, 1), 0.5), "ab")
+    assert picture.shape[1] == 480
+    assert 2100 < picture.shape[0] < 2200

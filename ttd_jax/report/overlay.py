@@ -11,6 +11,7 @@ from ttd_jax.report.palette import BLUE, GREEN, ORANGE, PURPLE, SKY_BLUE, VERMIL
 
 _COLORS = (ORANGE, BLUE, GREEN, PURPLE, VERMILION, SKY_BLUE)
 _MIN_WIDTH = 480
+_TALLEST = 4096  # rows of what is enlarged
 _BLOCK = 2**20  # pixels that are tinted at a time
 _EVEN = 1e-6  # margins below are rounding
 # Letters of the legend grow with the picture, which is mostly seen fitted to a screen or a sheet:
@@ -109,8 +110,12 @@ def _blocks(dominability):
 
 
 def _enlarge(picture):
-    factor = -(-_MIN_WIDTH // picture.shape[1])
-    return picture.repeat(factor, axis=0).repeat(factor, axis=1)
+    """At least `_MIN_WIDTH` wide; a very tall one is not enlarged but has a margin."""
+    height, width = picture.shape[:2]
+    factor = min(-(-_MIN_WIDTH // width), max(1, _TALLEST // height))
+    picture = picture.repeat(factor, axis=0).repeat(factor, axis=1)
+    margin = max(0, _MIN_WIDTH - picture.shape[1])
+    return np.pad(picture, ((0, 0), (0, margin), (0, 0)), constant_values=255)
 
 
 def _ramp(color):

@@ -1,6 +1,8 @@
 """The command line: finds the command and tells mistakes in one line; nothing else."""
 
+import errno
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -39,10 +41,16 @@ def entry() -> None:
 def main(argv: Sequence[str]) -> int:
     """Runs one command and returns its exit status: 0, or 2 after a user's mistake."""
     logging.set_verbosity(logging.ERROR)  # libraries' remarks are not the user's business
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # what a terminal cannot show
     # A polite kill ends like Ctrl-C: what is finished stays, nothing is left half-written.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return _run(argv[1:]) or 0
+        status = _run(argv[1:]) or 0
+        if sys.stdout is not None:
+            sys.stdout.flush()  # not at the interpreter's end, where nobody tells a failure
+        return status
     except UserError as error:
         return _complain(str(error))
     except flags.Error as error:
@@ -52,6 +60,12 @@ def main(argv: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of our output went away
         sys.stderr.close()
         return 2
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO) or error.filename is not None:
+            raise
+        # Of stdout, as everything else names its file. What it still holds must not be tried again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _complain(f"standard output cannot be written: {error.strerror}: free some space")
 
 
 def _leave_flags_to_commands(argv):

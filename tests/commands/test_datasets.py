@@ -12,6 +12,9 @@ import time
 import pytest
 import ttd_jax_datasets
 
+from ttd_jax.errors import UserError
+from ttd_jax.pictures.prepared import prepared_examples
+
 PICTURES = pathlib.Path(ttd_jax_datasets.__file__).parent
 COLUMNS = ["benchmark", "roles", "official examples", "prepared", "terms"]
 
@@ -116,6 +119,38 @@ def test_a_failed_replacement_leaves_the_old_one(datasets, refused, tmp_path):
     (root / "ir" / "02.png").write_bytes(b"not a picture")
     refused("datasets", *words, "--overwrite", f"--data_dir={tmp_path / 'd'}", named=["02.png"])
     assert files_of(tmp_path / "d") == before
+
+
+def test_what_a_run_killed_at_its_very_end_has_left_is_removed(datasets, tmp_path):
+    words = ("prepare", "tno", f"--manual_dir={PICTURES / 'tno' / 'dummy_data'}")
+    datasets(*words)
+    before = files_of(tmp_path / "d")
+    replaced = tmp_path / "d" / ".preparing-tno-fusion" / "replaced"
+    shutil.copytree(tmp_path / "d" / "tno", replaced)
+    assert "was prepared before" in datasets(*words)
+    assert files_of(tmp_path / "d") == before
+    assert not replaced.parent.exists()
+
+
+DAMAGED = [b"", b"null", b"3", b"[1]", b"{}", b"\xff", b"[" * 10**5]
+
+
+@pytest.mark.parametrize("file", ["dataset_info.json", "features.json", "metadata.json"])
+def test_a_damaged_one_is_told_and_can_be_replaced(datasets, refused, tmp_path, file):
+    words = ("prepare", "tno", f"--manual_dir={PICTURES / 'tno' / 'dummy_data'}")
+    datasets(*words)
+    place = tmp_path / "d" / "tno" / "fusion" / "1.0.0" / file
+    for content in DAMAGED:
+        place.write_bytes(content)
+        with pytest.raises(UserError, match=r"damaged|not a benchmark") as error:
+            prepared_examples("tno", "test", tmp_path / "d")
+        assert "prepare" in str(error.value)
+        if file == "dataset_info.json":
+            for action in (("verify", "tno"), ("list",), words):
+                line = f"--data_dir={tmp_path / 'd'}"
+                refused("datasets", *action, line, named=[file, "--overwrite"])
+    datasets(*words, "--overwrite")
+    assert len(prepared_examples("tno", "test", tmp_path / "d")) == 2
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])

@@ -24,7 +24,7 @@ def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
     flag.config("analyze.py", "what to study: FILE:STUDY,DATASET")
-    flag.string("out", "folder for the results")
+    flag.folder("out", "folder for the results")
     flag.boolean("resume", "keep the finished scenes of --out")
     flag.boolean("dry_run", "show what would run, and stop")
     flag.json()
@@ -48,5 +48,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         return
     with common.interruptible("finished scenes are"):
         results = analysis.analyze(values.config, out, resume=values.resume)
-    tables = [(out / result["study"] / "results.md").read_text() for result in results]
+    tables = [
+        (out / result["study"] / "results.md").read_text(encoding="utf-8") for result in results
+    ]
     common.tell(values, results, "".join(tables))

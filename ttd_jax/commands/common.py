@@ -38,6 +38,16 @@ class Flags:
         """A flag with any text."""
         flags.DEFINE_string(name, default, meaning, flag_values=self._values)
 
+    def folder(self, name: str, meaning: str, default: str | None = None) -> None:
+        """A flag with a folder or file to write: not empty, as an unset variable of a shell is."""
+        self.string(name, meaning, default)
+        flags.register_validator(
+            name,
+            lambda given: given != "",
+            message=f"--{name} is empty: name a folder (is a variable of the shell not set?)",
+            flag_values=self._values,
+        )
+
     def boolean(self, name: str, meaning: str, default: bool = False) -> None:
         """A flag that is given or not."""
         flags.DEFINE_bool(name, default, meaning, flag_values=self._values)

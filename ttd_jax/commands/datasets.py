@@ -21,7 +21,7 @@ from ttd_jax.report.columns import aligned
 def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
-    flag.string("manual_dir", "folder with the files as upstream has them")
+    flag.folder("manual_dir", "folder with the files as upstream has them")
     flag.data_dir()
     flag.boolean("overwrite", "replace what is prepared")
     flag.json()
@@ -50,7 +50,7 @@ def _root(values):
 
 
 def _row(values, cls, config):
-    builder = cls(data_dir=_root(values), config=config)
+    builder = cls.at(_root(values), config)
     prepared = {}
     if builder.is_prepared():
         prepared = {split: info.num_examples for split, info in builder.info.splits.items()}

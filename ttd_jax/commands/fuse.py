@@ -1,13 +1,14 @@
 """Fuse pictures of one scene, or folders of them matched by file name.
 
     ttd-jax fuse --weights=weights/ifcnn_sum --out=out vis.png ir.png
-    ttd-jax fuse --weights=weights/ifcnn_sum --out=out \\
+    ttd-jax fuse --weights=weights/ifcnn_sum --out=maps \\
         --save=fused,dominability,components,losses visible_dir infrared_dir
 
 Name two or more sources in the order of their roles: visible then infrared, MRI then CT / PET /
 SPECT, under- then over-exposed, near then far focus. The fused picture is --out/STEM.png, with
 the stem, bit depth and alpha of the first source; summary.json lists the scenes and timings.json
-the times; everything else goes into sub-folders of --out.
+the times; everything else goes into sub-folders of --out. With --resume a folder keeps its scenes,
+those of other commands too: so a loop over pairs has one summary.
 """
 
 import dataclasses
@@ -35,7 +36,7 @@ def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
     flag.fusion()
-    flag.string("out", "folder for the results")
+    flag.folder("out", "folder for the results")
     text = (
         "auto: color where a source has any; luma: fuse luma, put chroma back; rgb: fuse RGB; "
         "gray; network: gray in, the network's own channels out, as the published protocol does"
@@ -82,7 +83,7 @@ def define_flags(values: FlagValues) -> None:
         "weights, or of the GPU or TPU; scenes that need more are fused in strips, with the same "
         "result up to rounding; default: half of what is free",
     )
-    flag.boolean("resume", "keep the finished scenes of --out")
+    flag.boolean("resume", "keep the finished scenes of --out, and add to them")
     flag.boolean("dry_run", "check everything, write nothing")
     flag.json()
 

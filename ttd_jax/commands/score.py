@@ -32,7 +32,7 @@ def define_flags(values: FlagValues) -> None:
     flag = common.Flags(values)
     flag.several("fused", "folders of fused pictures, or NAME=FOLDER to name them in the tables")
     flag.several("sources", "folders of sources, by role")
-    flag.string("out", "folder for the tables")
+    flag.folder("out", "folder for the tables")
     flag.choice("protocol", "of the metrics", PROTOCOLS, "paper")
     flag.several("metrics", "which; see `ttd-jax metrics`", tuple(METRICS))
     flag.range()
@@ -63,7 +63,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     if values.protocol == "paper" and any(record.get("colored") for record in records):
         remark(_QUIRK)
     if values.json:
-        print((out / "scores.json").read_text(), end="")
+        print((out / "scores.json").read_text(encoding="utf-8"), end="")
         return
     print(tables.markdown(tables.summarize(records, names), values.protocol, names), end="")
 

@@ -31,6 +31,7 @@ def write(
       size: of the letters, in pixels.
       color: RGB in 0..255.
     """
+    text = text.encode("utf-8", "replace").decode()  # OpenCV crashes at a name that is no UTF-8
     cv2.putText(picture, text, position, color, cv2.FontFace("sans"), size)
 
 

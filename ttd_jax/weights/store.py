@@ -3,11 +3,9 @@
 import contextlib
 import dataclasses
 import hashlib
-import json
 import os
 import pathlib
 import shutil
-import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +17,7 @@ import ttd_jax.version
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.detectors import Detector
 from ttd_jax.errors import UserError, explain_os_errors
-from ttd_jax.files import dumps
+from ttd_jax.files import dumps, part_in, read_json, write_whole
 from ttd_jax.networks import (
     NETWORKS,
     PRECISIONS,
@@ -94,14 +92,15 @@ def save(
     }
     with explain_os_errors(path), contextlib.ExitStack() as undo:
         path.parent.mkdir(parents=True, exist_ok=True)
-        staging = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        staging = part_in(path.parent)
+        staging.mkdir()
         undo.callback(shutil.rmtree, staging, ignore_errors=True)
         with _own_checkpointer(ocp) as checkpointer:
             try:
                 checkpointer.save(staging / "new" / ARRAYS, model.variables)
             except ValueError as error:  # tensorstore's name for a full disk
                 raise OSError(None, str(error).splitlines()[0][:200]) from error
-        (staging / "new" / MANIFEST).write_text(dumps(manifest))
+        write_whole(staging / "new" / MANIFEST, dumps(manifest))
         if path.exists():
             os.rename(path, staging / "old")
         os.rename(staging / "new", path)
@@ -157,13 +156,8 @@ def read_manifest(path: str | os.PathLike) -> dict:
         raise UserError(
             f"{path}: no weights here ({MANIFEST} is missing): make them with `ttd-jax convert`"
         )
-    try:
-        manifest = json.loads((path / MANIFEST).read_text())
-        manifest["model"], manifest["settings"], manifest["sha256"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise UserError(
-            f"{path / MANIFEST}: unreadable manifest: convert the weights again"
-        ) from error
+    like = {"model": str, "settings": None, "sha256": str}
+    manifest = read_json(path / MANIFEST, like, mend="convert the weights again")
     if not isinstance(manifest.get("source"), dict):
         manifest["source"] = {}
     _read_old_spelling(manifest)

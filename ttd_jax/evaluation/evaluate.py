@@ -59,10 +59,10 @@ def evaluate(
     reading = Reading(ranges=parse_ranges(config.range), bands=tuple(config.bands) or None)
     found = {name: _examples(config, name) for name in config.datasets}
     with together(out, "evaluate", share=(process, processes)):
-        return _evaluate(config, jobs, found, out, resume, (process, processes))
+        return _evaluate(config, jobs, found, reading, out, resume, (process, processes))
 
 
-def _evaluate(config, jobs, found, out, resume, share):
+def _evaluate(config, jobs, found, reading, out, resume, share):
     """`evaluate` in a folder that no other run writes into."""
     process, processes = share
     runs = []

@@ -47,7 +47,8 @@ def prepare(
     work = data_dir / f".preparing-{cls.name}-{config.name}"
     if not overwrite:
         builder = cls.at(data_dir, config)
-        if builder.is_prepared():
+        there = os.path.exists(builder.data_path)  # or TFDS warns of what is not there
+        if there and builder.is_prepared():
             if work.exists():  # left by a run that was killed at its very end
                 with contextlib.suppress(UserError), _workplace(work):
                     pass

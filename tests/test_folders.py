@@ -12,7 +12,7 @@ import pytest
 from ttd_jax import folders
 from ttd_jax.errors import UserError
 from ttd_jax.files import part_in, write_whole
-from ttd_jax.folders import MARK, alone
+from ttd_jax.folders import MARK, alone, together
 
 
 def enter(*words):
@@ -69,6 +69,19 @@ def test_a_run_in_a_folder_below_keeps_what_it_is_writing(tmp_path):
         enter(tmp_path)
         assert part.exists()
         assert (tmp_path / "empty").exists()  # somebody else's
+
+
+def test_processes_of_one_run_share_a_folder_that_the_first_one_has(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "greatest", int)  # of one process
+    with together(tmp_path / "out", "evaluate", share=(0, 2)):
+        with together(tmp_path / "out", "evaluate", share=(1, 2)):
+            (tmp_path / "out" / "x").write_bytes(b"")
+        with pytest.raises(UserError, match="another run"):
+            enter(tmp_path / "out", "evaluate")
+    monkeypatch.setattr(folders, "greatest", lambda refused: 1)  # the first one was refused
+    shared = together(tmp_path / "out", "evaluate", share=(1, 2))
+    with pytest.raises(UserError, match="the first process cannot begin there"):
+        shared.__enter__()
 
 
 def test_waiting_runs_come_one_after_the_other(tmp_path, capfd):

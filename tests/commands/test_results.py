@@ -276,7 +276,7 @@ def test_names_that_are_no_utf8_come_back_on_resume(succeeds, fuse, tmp_path):
     sources = ",".join(map(str, sides))
     words = ("score", f"--fused={out}", f"--sources={sources}", f"--out={tmp_path / 's'}")
     words += ("--metrics=EN",)
-    assert "\\xb1" in succeeds(*words, process=True, env=plain)
+    assert "\\u2191" in succeeds(*words, process=True, env=plain)
 
 
 def test_a_full_standard_output_is_told(command_line):

@@ -145,7 +145,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         return
     place = out
     if len(result["scenes"]) == 1:
-        place = out / result["scenes"][0]["files"][0]
+        place = out / next(iter(result["scenes"][0]["files"]))
     fused = counted(result["fused"], "scene")
     print(f"{place}: {fused} fused, {result['reused']} reused", file=sys.stderr)
     for scene in result["scenes"]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import pathlib
 import secrets
@@ -15,7 +16,21 @@ PARTS = ".ttd-jax-*.part"  # what killed processes may leave
 
 def dumps(record: Any) -> str:
     """JSON as this project writes it: sorted, indented, one newline at the end."""
-    return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(jsonable(record), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def jsonable(record: Any) -> Any:
+    """The same with None for NaN and infinity, which JSON does not have.
+
+    Example:
+      >>> jsonable({"EN": [6.5, float("nan")]})
+      {'EN': [6.5, None]}
+    """
+    if isinstance(record, dict):
+        return {key: jsonable(value) for key, value in record.items()}
+    if isinstance(record, (list, tuple)):
+        return [jsonable(value) for value in record]
+    return None if isinstance(record, float) and not math.isfinite(record) else record
 
 
 def dump_lines(records: Iterable) -> str:

@@ -6,6 +6,7 @@ import math
 import os
 import pathlib
 import secrets
+import types
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -143,7 +144,8 @@ def fits(value: Any, like: Any) -> bool:
 
     Args:
       value: anything.
-      like: None for anything; a type (an integer is a float, too); `[LIKE]`, of all items;
+      like: None for anything; a type (an integer is a float, too), or `float | None` where a figure
+        may have been no number; `[LIKE]`, of all items;
         `{str: LIKE}`, of all values; or `{name: LIKE}`, of the fields that there must be.
 
     Example:
@@ -163,6 +165,8 @@ def fits(value: Any, like: Any) -> bool:
         if str in like:
             return all(fits(item, like[str]) for item in value.values())
         return all(name in value and fits(value[name], one) for name, one in like.items())
+    if isinstance(like, types.UnionType):
+        return any(fits(value, one) for one in like.__args__)
     if like in (int, float):
         numbers = int if like is int else (int, float)
         return isinstance(value, numbers) and not isinstance(value, bool)

@@ -69,7 +69,7 @@ def _evaluate(config, jobs, found, reading, out, resume, share):
     runs = []
     for job in jobs:
         settings, place = _settings(config, job), out / job.model.spec.name
-        scores = {strategy: dict.fromkeys(job.names, float) for strategy in job.strategies}
+        scores = {strategy: dict.fromkeys(job.names, float | None) for strategy in job.strategies}
         records = Records(place, like={**IMAGE, "scores": scores}, process=process, root=out)
         records.find(settings, resume=resume)
         runs.append((job, settings, records))

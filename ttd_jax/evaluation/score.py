@@ -106,7 +106,7 @@ def score_results(
         "image": str,
         "sha256": [str],
         "colored": bool,
-        "scores": dict.fromkeys(names, float),
+        "scores": dict.fromkeys(names, float | None),
     }
     store = Records(out, like=like, folder=UNFINISHED, key=_key)
     evaluate = jax.jit(functools.partial(metrics.evaluate, protocol=protocol, names=names))

@@ -36,6 +36,7 @@ FLOORS = (  # from the top; a room is a folder or a module of the package
     {"core"},
     {
         "errors",
+        "fields",
         "files",
         "processes",
         "registry",

@@ -1,13 +1,13 @@
 """The command line: finds the command and tells mistakes in one line; nothing else."""
 
+import errno
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
 
-from absl import app, flags, logging
-
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, printable
 from ttd_jax.registry import unknown
 
 # name -> one line; a command is the module of that name in `ttd_jax.commands`.
@@ -33,33 +33,52 @@ USAGE = "usage: ttd-jax COMMAND [--flag=value ...] [ARGUMENT ...]"
 
 def entry() -> None:
     """Console entry point."""
-    app.run(main, flags_parser=_leave_flags_to_commands)
+    _open_closed_streams()
+    sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a locale may lack a character
+    sys.exit(main(sys.argv))
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs one command and returns its exit status: 0, or 2 after a user's mistake."""
-    logging.set_verbosity(logging.ERROR)  # libraries' remarks are not the user's business
-    # A polite kill ends like Ctrl-C: what is finished stays, nothing is left half-written.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return _run(argv[1:]) or 0
-    except UserError as error:
-        return _complain(str(error))
-    except flags.Error as error:
-        return _complain(f"{error}: see `ttd-jax {argv[1]} --help`")
+        status = _run(argv[1:]) or 0
+        sys.stdout.flush()  # a full disk is told here, and not while Python ends
+        return status
     except KeyboardInterrupt:
         return _complain("interrupted: nothing half-written is left: run the command again")
     except BrokenPipeError:  # the reader of our output went away
-        sys.stderr.close()
-        return 2
+        return _leave_stdout()
+    except UserError as error:
+        return _complain(str(error))
+    except OSError as error:  # which nobody told better: files that may not be entered, long names
+        if error.filename is None and error.errno != errno.ENOSPC:
+            raise
+        _leave_stdout()
+        return _complain(f"{error.filename or 'standard output'}: {error.strerror}")
+    except MemoryError:
+        return _complain("out of memory: choose smaller pictures, or fewer at once")
 
 
-def _leave_flags_to_commands(argv):
-    flags.FLAGS(argv[:1])  # absl wants its global flags parsed; commands have their own
-    return argv
+def _open_closed_streams():
+    """Opens the standard streams that are closed, or files would get their numbers."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the least number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
+def _leave_stdout():
+    """Lets Python end without a further try to write what could not be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 2
 
 
 def _run(argv):
+    if argv[:1] == ["help"] and argv[1:]:
+        argv = [argv[1], "--help"]
     if not argv or argv[0] in ("help", "-h", "--help", "-help"):
         print(_overview())
         return 0 if argv else 2
@@ -71,15 +90,39 @@ def _run(argv):
         return 0
     if name not in COMMANDS:
         raise unknown(name, COMMANDS, kind="command")
-    command = importlib.import_module(f"ttd_jax.commands.{name}")
+    from absl import flags
+
+    command = _import_command(name)
     values = flags.FlagValues()
     values.set_gnu_getopt(True)
     command.define_flags(values)
     if any(word in ("-h", "--help", "-help", "--helpfull") for word in rest):
         print(f"{command.__doc__.strip()}\n\nflags:\n{values.get_help()}")
         return 0
-    arguments = values([name, *rest])[1:]
+    from ttd_jax.commands import configuration
+
+    try:
+        arguments = configuration.parse(values, [name, *rest])
+    except flags.Error as error:
+        raise UserError(f"{error}: see `ttd-jax {name} --help`") from error
     return command.run(values, arguments)
+
+
+def _import_command(name):
+    """The module of a command, with the libraries that it needs."""
+    # A polite kill ends like Ctrl-C: what is finished stays, nothing is left half-written.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    from absl import flags, logging
+
+    flags.FLAGS(["ttd-jax"])  # libraries ask whether they are parsed; commands have their own
+    logging.set_verbosity(logging.ERROR)  # libraries' remarks are not the user's business
+    try:
+        return importlib.import_module(f"ttd_jax.commands.{name}")
+    except ValueError as error:
+        if isinstance(error, UserError):
+            raise
+        # What JAX says of its environment variables, which it reads as it is imported.
+        raise UserError(f"cannot begin: {error}: mend the environment variable") from error
 
 
 def _overview():
@@ -89,5 +132,5 @@ def _overview():
 
 
 def _complain(message):
-    print(f"ttd-jax: {' '.join(message.split())}", file=sys.stderr)
+    print(f"ttd-jax: {printable(' '.join(message.split()))}", file=sys.stderr)
     return 2

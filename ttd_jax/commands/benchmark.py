@@ -31,6 +31,7 @@ from ttd_jax.errors import UserError, explain_missing, explain_os_errors
 from ttd_jax.files import dumps, write_whole
 from ttd_jax.networks import lookup, networks
 from ttd_jax.pictures.sizes import check_least_size
+from ttd_jax.processes import find_devices
 
 _FILES = ("benchmark.json", "benchmark.md", "roofline.png")
 _NOT_OF_METRICS = ("model", "weights", "sources", "dominability", "peer", "out")
@@ -41,18 +42,18 @@ def define_flags(values: FlagValues) -> None:
     flag = common.Flags(values)
     flag.choice("what", "what to time", _WHAT, "metrics")
     flag.several("model", f"one or more of: {', '.join(networks())}")
-    flag.string("weights", "what `ttd-jax convert` made; default: random")
+    flag.path("weights", "what `ttd-jax convert` made; default: random")
     text = "height x width, one or, for fusion, several; default: 256x256, metrics 480x640"
     flag.several("size", text)
     text = f"one or more of: {', '.join(common.STRATEGIES)}"
     flag.several("strategy", text, ["static", "ttd"])
     flag.dominability()
-    flag.several("sources", "precision: folders of the scenes")
+    flag.paths("sources", "precision: folders of the scenes")
     flag.precision()
     flag.integer("batch", "scenes fused at once", 1, least=1)
     flag.choice("peer", "what to compare with", ["torch"])
     flag.integer("repeats", "rounds", 5, least=1)
-    flag.string("out", "folder for the results of fusion")
+    flag.path("out", "folder for the results of fusion")
     flag.boolean("overwrite", "replace the files in --out")
     flag.json()
 
@@ -60,6 +61,7 @@ def define_flags(values: FlagValues) -> None:
 def run(values: FlagValues, arguments: list[str]) -> None:
     """Measures and prints."""
     common.only_flags(values, arguments)
+    find_devices()
     _WHAT[values.what](values)
 
 

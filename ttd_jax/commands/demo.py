@@ -46,16 +46,16 @@ _SETS = {
 def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
-    flag.string("out", "folder for the results", "demo")
+    flag.path("out", "folder for the results", "demo")
     shipped = f"{store.SHIPPED.name}/{_MODEL}"
-    flag.string("weights", f"weights of {_MODEL}; default: those of this package", shipped)
+    flag.path("weights", f"weights of {_MODEL}; default: those of this package", shipped)
 
 
 def run(values: FlagValues, arguments: list[str]) -> None:
     """Makes pairs, fuses them, and draws the sheets and the page."""
     common.only_flags(values, arguments)
     out = pathlib.Path(values.out)
-    common.use_compilation_cache()
+    common.prepare_to_compute()
     model = store.load(values.weights, name=_MODEL)
     manifest = store.read_manifest(values.weights)
     sets = _write_pairs(out / "sources")

@@ -21,7 +21,7 @@ from ttd_jax.doctor.report import make_report
 def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
-    flag.string("weights_dir", "folder of the weights", "weights")
+    flag.path("weights_dir", "folder of the weights", "weights")
     flag.data_dir()
     flag.json()
 

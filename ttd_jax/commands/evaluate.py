@@ -22,7 +22,7 @@ def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
     flag.config("evaluate.py", "what to evaluate: FILE:MODEL,DATASET")
-    flag.string("out", "folder for the results")
+    flag.path("out", "folder for the results")
     flag.boolean("resume", "keep the finished images of --out")
     flag.processes()
     flag.json()
@@ -32,7 +32,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     """Evaluates; the first process merges and prints."""
     common.only_flags(values, arguments, "out")
     process, processes = common.meet(values)
-    common.use_compilation_cache()
+    common.prepare_to_compute()
     from ttd_jax.evaluation import evaluate  # after the processes have met
 
     out = pathlib.Path(values.out)

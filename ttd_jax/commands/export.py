@@ -29,7 +29,7 @@ def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
     flag.fusion()
-    flag.string("out", f"the program, NAME{exporting.SUFFIX}; NAME.json beside it")
+    flag.path("out", f"the program, NAME{exporting.SUFFIX}; NAME.json beside it")
     platforms = exporting.PLATFORMS
     flag.several("platforms", f"where it is to run, of: {', '.join(platforms)}", platforms)
     text = "parameters inside the program, or beside it in NAME.npz"

@@ -35,7 +35,7 @@ def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
     flag.fusion()
-    flag.string("out", "folder for the results")
+    flag.path("out", "folder for the results")
     text = (
         "auto: color where a source has any; luma: fuse luma, put chroma back; rgb: fuse RGB; "
         "gray; network: gray in, the network's own channels out, as the published protocol does"
@@ -71,7 +71,7 @@ def define_flags(values: FlagValues) -> None:
         "model's own"
     )
     flag.choice("residual", text, RESIDUALS)
-    flag.string(
+    flag.path(
         "classifier",
         "converted weights of piafusion_classifier: adds the probability that the first source was "
         "taken by day to summary.json",
@@ -103,7 +103,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
             f"{len(arguments)} sources are fused into one picture; to fuse those of equal names, "
             f"pass their folders: {' '.join(folders)}"
         )
-    common.use_compilation_cache()
+    common.prepare_to_compute()
     model = common.load_fusion(values, **({"residual": values.residual} if values.residual else {}))
     settings = model.strategy(values.strategy)
     classifier = classifier_sha256 = None

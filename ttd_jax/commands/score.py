@@ -30,9 +30,9 @@ _QUIRK = (
 def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
-    flag.several("fused", "folders of fused pictures, or NAME=FOLDER to name them in the tables")
-    flag.several("sources", "folders of sources, by role")
-    flag.string("out", "folder for the tables")
+    flag.paths("fused", "folders of fused pictures, or NAME=FOLDER to name them in the tables")
+    flag.paths("sources", "folders of sources, by role")
+    flag.path("out", "folder for the tables")
     flag.choice("protocol", "of the metrics", PROTOCOLS, "paper")
     flag.several("metrics", "which; see `ttd-jax metrics`", tuple(METRICS))
     flag.range()
@@ -50,7 +50,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
             raise UserError(f"{folder}: no such folder: check the path")
     out, scenes = pathlib.Path(values.out), find_scenes(values.sources, least=1)
     pictures = match_results(folders, labels, scenes)
-    common.use_compilation_cache()
+    common.prepare_to_compute()
     with common.interruptible("finished scores are"):
         records = score_results(
             pictures,

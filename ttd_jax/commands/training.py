@@ -25,7 +25,7 @@ def run(values: FlagValues, start: Callable[..., Any]) -> None:
     """
     common.require(values, "workdir")
     process, processes = common.meet(values)
-    common.use_compilation_cache()
+    common.prepare_to_compute()
     with explain_missing("training", "training"):
         import grain  # noqa: F401
         import optax  # noqa: F401

@@ -25,7 +25,7 @@ from ttd_jax.weights.fetch import fetch, part_of
 def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
-    flag.string("out", "folder of the weights", "weights")
+    flag.path("out", "folder of the weights", "weights")
     flag.boolean("overwrite", "replace weights at --out/MODEL")
     server = f"server with OWNER/NAME/COMMIT/PATH; default: TTD_JAX_WEIGHTS_URL, or {GITHUB}"
     flag.string("base_url", server)

@@ -6,9 +6,10 @@ import pathlib
 import jax
 from ml_collections import ConfigDict
 
+from ttd_jax import fields
 from ttd_jax.detection import joint
 from ttd_jax.detection.augmentation import Augmentation
-from ttd_jax.detection.evaluation import Search, detection_settings, load_detector
+from ttd_jax.detection.evaluation import FIELDS, Search, detection_settings, load_detector
 from ttd_jax.detection.inputs import find_inputs, find_labeled
 from ttd_jax.detection.samples import LabeledSampler
 from ttd_jax.detection.surgery import replace_classes
@@ -19,9 +20,11 @@ from ttd_jax.training.folder import RunFolder
 from ttd_jax.training.loop import Training
 from ttd_jax.training.objectives import make_objective
 from ttd_jax.training.phases import chain_phases, fill_options
-from ttd_jax.training.run import Outcome, as_plain, check_numbers, settings_of, train
+from ttd_jax.training.run import RUN_FIELDS, Outcome, as_plain, check_numbers, settings_of, train
 from ttd_jax.training.scenes import held_back
 from ttd_jax.weights import store
+
+_TRAIN_FIELDS = {"split": fields.text, "input": fields.text, **RUN_FIELDS}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,8 +68,10 @@ def train_detector(
       UserError: unknown names, missing weights or data, damaged pictures or label files, other
         settings in `workdir`, or a training that diverged.
     """
-    folder = RunFolder.find(workdir, resume=resume, share=(process, processes))
+    fields.check_fields(config, {**FIELDS, "train": fields.mapping()})
     chosen = config.train
+    fields.check_fields(chosen, _TRAIN_FIELDS, name="config.train")
+    folder = RunFolder.find(workdir, resume=resume, share=(process, processes))
     check_numbers(chosen, FIGURES, name="config.train")
     dataset, examples = find_labeled(config, split=chosen.split)
     inputs = find_inputs((chosen.input,), examples.roles, config, fold=False)
@@ -155,7 +160,7 @@ def _phases(configs, detector, inputs, variables):
     """From the dicts of `config.train.phases`."""
 
     def make(config):
-        augmentation = fill_options(Augmentation, config.pop("augmentation"))
+        augmentation = fill_options(Augmentation, config.pop("augmentation", {}))
         options = fill_options(PhaseOptions, {**config, "augmentation": augmentation})
         if options.joint and not inputs.strategies:
             raise UserError("joint=True needs fusions to train on: set config.train.input='ttd'")

@@ -5,13 +5,14 @@ import pathlib
 
 from ml_collections import ConfigDict
 
-from ttd_jax import metrics
+from ttd_jax import fields, metrics
+from ttd_jax.core.color import COLORS
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.evaluation import comparison, report
 from ttd_jax.evaluation.gallery import Gallery
 from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
 from ttd_jax.files import dumps, write_whole
-from ttd_jax.networks import FusionSpec
+from ttd_jax.networks import PRECISIONS, FusionSpec
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.images import Reading
 from ttd_jax.pictures.prepared import prepared_examples
@@ -20,6 +21,24 @@ from ttd_jax.pictures.records import Records
 from ttd_jax.pictures.scenes import find_scenes
 from ttd_jax.processes import wait_for_all
 from ttd_jax.weights import store
+
+_FIELDS = {
+    "models": fields.names(least=1),
+    "datasets": fields.names(least=1),
+    "weights_dir": fields.text,
+    "strategies": fields.names(least=1),
+    "protocol": fields.one_of(metrics.PROTOCOLS),
+    "metrics": fields.names(),
+    "color": fields.one_of(COLORS),
+    "precision": fields.one_of(PRECISIONS),
+    "batch_size": fields.whole(),
+    "gallery": fields.whole(),
+    "data_dir": fields.text,
+    "split": fields.text,
+    "sources": fields.folders,
+    "range": fields.text,
+    "bands": fields.several(fields.whole(least=1), "numbers of bands, from 1"),
+}
 
 
 def evaluate(
@@ -45,11 +64,8 @@ def evaluate(
     Raises:
       UserError: unknown names, missing weights or data, unreadable images, other settings in `out`.
     """
+    fields.check_fields(config, _FIELDS)
     jobs = [_job(config, name) for name in config.models]
-    if not config.datasets:
-        raise UserError("the config names no data set: pass FILE:MODEL,DATASET")
-    if config.gallery < 0:
-        raise UserError(f"config.gallery={config.gallery}: must be a number of scenes, 0 for none")
     reading = Reading(ranges=parse_ranges(config.range), bands=tuple(config.bands) or None)
     found = {name: _examples(config, name) for name in config.datasets}
     runs = []
@@ -104,7 +120,6 @@ def evaluate(
 
 
 def _job(config, name):
-    metrics.protocol.check(config.protocol)
     model = store.load(
         pathlib.Path(config.weights_dir) / name,
         name=name,

@@ -31,6 +31,7 @@ from ttd_jax.networks import (
     lookup,
     networks,
 )
+from ttd_jax.processes import find_devices
 
 MANIFEST = "manifest.json"
 ARRAYS = "arrays"
@@ -80,6 +81,7 @@ def save(
         raise UserError("a folded model is for inference: save the model it was folded from")
     if model.spec is None:
         raise UserError("only a registered network can be saved: make the model by `spec.bind`")
+    find_devices()  # or orbax would call the files damaged
     path = pathlib.Path(path).absolute()
     _check_vacant(path, overwrite)
     leaves = jax.tree.leaves(model.variables)
@@ -224,6 +226,7 @@ def load(
     precision = options.get("precision", "highest")
     if isinstance(precision, str) and precision not in PRECISIONS:
         raise UserError(f"precision {precision!r} must be one of {', '.join(PRECISIONS)}")
+    find_devices()  # or orbax would call the files damaged
     manifest = read_manifest(path)
     spec = _spec(path, manifest, name, kind)
     settings = _settings(spec, path, manifest, dominability)

@@ -1,11 +1,12 @@
 """The command line: finds the command and tells mistakes in one line; nothing else."""
 
-import errno
 import importlib
 import os
 import signal
 import sys
 from collections.abc import Sequence
+
+from absl import flags, logging
 
 from ttd_jax.errors import UserError, printable
 from ttd_jax.registry import unknown
@@ -35,26 +36,34 @@ def entry() -> None:
     """Console entry point."""
     _open_closed_streams()
     sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a locale may lack a character
-    sys.exit(main(sys.argv))
+    status = main(sys.argv)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # Or Python would try once more while it ends, and tell that in two lines.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if status == 0:
+            gone = isinstance(error, BrokenPipeError)  # the reader of our output knows
+            status = 2 if gone else _complain(f"standard output: {error.strerror}")
+    sys.exit(status)
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs one command and returns its exit status: 0, or 2 after a user's mistake."""
+    logging.set_verbosity(logging.ERROR)  # libraries' remarks are not the user's business
+    flags.FLAGS(["ttd-jax"])  # libraries ask whether they are parsed; commands have their own
+    # A polite kill ends like Ctrl-C: what is finished stays, nothing is left half-written.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        status = _run(argv[1:]) or 0
-        sys.stdout.flush()  # a full disk is told here, and not while Python ends
-        return status
-    except KeyboardInterrupt:
-        return _complain("interrupted: nothing half-written is left: run the command again")
-    except BrokenPipeError:  # the reader of our output went away
-        return _leave_stdout()
+        return _run(argv[1:]) or 0
     except UserError as error:
         return _complain(str(error))
-    except OSError as error:  # which nobody told better: files that may not be entered, long names
-        if error.filename is None and error.errno != errno.ENOSPC:
-            raise
-        _leave_stdout()
-        return _complain(f"{error.filename or 'standard output'}: {error.strerror}")
+    except KeyboardInterrupt:
+        return _complain("interrupted: nothing half-written is left: run the command again")
+    except BrokenPipeError:
+        return 2
+    except OSError as error:  # that nobody told better: a folder closed to us, an endless name
+        return _complain(f"{error.filename or 'cannot go on'}: {error.strerror or error}")
     except MemoryError:
         return _complain("out of memory: choose smaller pictures, or fewer at once")
 
@@ -68,12 +77,6 @@ def _open_closed_streams():
             os.open(os.devnull, os.O_RDWR)  # gets the least number that is free: this one
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
-
-
-def _leave_stdout():
-    """Lets Python end without a further try to write what could not be written."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 2
 
 
 def _run(argv):
@@ -90,39 +93,21 @@ def _run(argv):
         return 0
     if name not in COMMANDS:
         raise unknown(name, COMMANDS, kind="command")
-    from absl import flags
-
-    command = _import_command(name)
+    command = importlib.import_module(f"ttd_jax.commands.{name}")
     values = flags.FlagValues()
     values.set_gnu_getopt(True)
     command.define_flags(values)
     if any(word in ("-h", "--help", "-help", "--helpfull") for word in rest):
         print(f"{command.__doc__.strip()}\n\nflags:\n{values.get_help()}")
         return 0
-    from ttd_jax.commands import configuration
+    from ttd_jax.commands import common, configuration
 
+    common.leave_out_debugging()
     try:
         arguments = configuration.parse(values, [name, *rest])
     except flags.Error as error:
         raise UserError(f"{error}: see `ttd-jax {name} --help`") from error
     return command.run(values, arguments)
-
-
-def _import_command(name):
-    """The module of a command, with the libraries that it needs."""
-    # A polite kill ends like Ctrl-C: what is finished stays, nothing is left half-written.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    from absl import flags, logging
-
-    flags.FLAGS(["ttd-jax"])  # libraries ask whether they are parsed; commands have their own
-    logging.set_verbosity(logging.ERROR)  # libraries' remarks are not the user's business
-    try:
-        return importlib.import_module(f"ttd_jax.commands.{name}")
-    except ValueError as error:
-        if isinstance(error, UserError):
-            raise
-        # What JAX says of its environment variables, which it reads as it is imported.
-        raise UserError(f"cannot begin: {error}: mend the environment variable") from error
 
 
 def _overview():

@@ -33,8 +33,8 @@ def find_devices() -> list[jax.Device]:
         return jax.devices()
     except (RuntimeError, AssertionError) as error:  # no driver, or a wrong JAX_PLATFORMS
         wanted = {
-            "JAX_PLATFORMS": jax.config.jax_platforms,
-            "JAX_PLATFORM_NAME": jax.config.jax_platform_name,
+            name: jax.config.values.get(name.lower())
+            for name in ("JAX_PLATFORMS", "JAX_PLATFORM_NAME")
         }
         asked = ", ".join(f"{name}={value}" for name, value in wanted.items() if value)
         reason = " ".join(str(error).split())[:300] or "it does not say why"

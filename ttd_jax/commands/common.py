@@ -19,6 +19,7 @@ from ttd_jax.networks import PRECISIONS, FusionSpec, Model, NetworkSpec, network
 from ttd_jax.pictures.images import Reading
 from ttd_jax.pictures.prepared import default_data_dir
 from ttd_jax.pictures.ranges import parse_ranges
+from ttd_jax.processes import find_devices
 from ttd_jax.registry import nearest
 from ttd_jax.weights import store
 
@@ -305,23 +306,20 @@ def prepare_to_compute() -> None:
     Raises:
       UserError: JAX finds no device.
     """
-    import jax
-
-    from ttd_jax.processes import find_devices
-
-    for name, value in _WITHOUT_DEBUGGING.items():
-        jax.config.update(name, value)
     use_compilation_cache()
     find_devices()
 
 
-# What JAX's environment variables set to find faults in one's own code. The commands' code breaks
-# some of it knowingly: it relies on compilation, broadcasts and moves arrays by itself.
-_WITHOUT_DEBUGGING = {
-    "jax_disable_jit": False,
-    "jax_numpy_rank_promotion": "allow",
-    "jax_transfer_guard": "allow",
-}
+def leave_out_debugging() -> None:
+    """Takes back what JAX's environment variables may set to find faults in one's own code.
+
+    The commands break some of it knowingly: they compile, broadcast and move arrays by themselves.
+    """
+    import jax
+
+    jax.config.update("jax_disable_jit", False)
+    jax.config.update("jax_numpy_rank_promotion", "allow")
+    jax.config.update("jax_transfer_guard", "allow")
 
 
 def use_compilation_cache() -> None:

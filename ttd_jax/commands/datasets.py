@@ -89,6 +89,8 @@ def _prepare(values, name):
     cls, config = find_config(name)
     if values.manual_dir is None:
         raise UserError(f"--manual_dir is missing: {cls.MANUAL_DOWNLOAD_INSTRUCTIONS}")
+    if common.data_dir(values).parts[0] == "~":
+        raise UserError("this user has no home folder: pass --data_dir, or set TFDS_DATA_DIR")
     manual_dir = pathlib.Path(values.manual_dir).absolute()
     builder, made = prepare(cls, config, manual_dir, _root(values), overwrite=values.overwrite)
     row = _row(values, cls, config)

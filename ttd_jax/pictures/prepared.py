@@ -119,10 +119,12 @@ def _tfds_name(words):
 
 
 def default_data_dir() -> pathlib.Path:
-    """Where TFDS keeps prepared data: TFDS_DATA_DIR, or ~/tensorflow_datasets."""
-    chosen = os.environ.get("TFDS_DATA_DIR")
-    folder = pathlib.Path(chosen) if chosen else pathlib.Path("~/tensorflow_datasets")
-    return folder.expanduser()
+    """Where TFDS keeps prepared data: TFDS_DATA_DIR, or ~/tensorflow_datasets.
+
+    For a user who has no home it still begins with '~', and nothing is there.
+    """
+    chosen = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    return pathlib.Path(os.path.expanduser(chosen))
 
 
 @functools.cache

@@ -156,16 +156,19 @@ def read_manifest(path: str | os.PathLike) -> dict:
     if path.is_file():
         raise UserError(f"{path}: is a file: pass the directory that `ttd-jax convert` made of it")
     if not (path / MANIFEST).is_file():
+        model = path.name if path.name in NETWORKS else "MODEL"
         raise UserError(
-            f"{path}: no weights here ({MANIFEST} is missing): make them with `ttd-jax convert`"
+            f"{path}: no weights here (no {MANIFEST}): `ttd-jax weights fetch {model}` gets "
+            "them, `ttd-jax convert` makes them, and shipped/ifcnn_sum comes with the package"
         )
     try:
-        manifest = json.loads((path / MANIFEST).read_text())
-        manifest["model"], manifest["settings"], manifest["sha256"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise UserError(
-            f"{path / MANIFEST}: unreadable manifest: convert the weights again"
-        ) from error
+        text = (path / MANIFEST).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise UserError(f"{path / MANIFEST}: cannot be read: {reason}") from error
+    manifest = _parse_manifest(text)
+    if manifest is None:
+        raise UserError(f"{path / MANIFEST}: unreadable manifest: convert the weights again")
     if not isinstance(manifest.get("source"), dict):
         manifest["source"] = {}
     _read_old_spelling(manifest)
@@ -175,6 +178,19 @@ def read_manifest(path: str | os.PathLike) -> dict:
             "convert the weights again"
         )
     return manifest
+
+
+def _parse_manifest(text):
+    """The manifest; None if it is none, or a damaged one."""
+    try:
+        manifest = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    types = {"model": str, "sha256": str, "settings": (dict, type(None))}
+    if not isinstance(manifest, dict):
+        return None
+    found = all(name in manifest and isinstance(manifest[name], t) for name, t in types.items())
+    return manifest if found else None
 
 
 def _read_old_spelling(manifest):
@@ -285,6 +301,18 @@ def _variables(path, manifest, spec, settings):
     return jax.device_put(variables)
 
 
+def _check_readable(folder):
+    """Refuses files that are closed to this user; orbax tells them no better than damaged ones."""
+
+    def refuse(error):
+        raise UserError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+    for place, folders, files in os.walk(folder, onerror=refuse):
+        for name in (*folders, *files):
+            if not os.access(os.path.join(place, name), os.R_OK):
+                raise UserError(f"{os.path.join(place, name)}: cannot be read: Permission denied")
+
+
 def _restore(path, spec, expected):
     import orbax.checkpoint as ocp
 
@@ -294,6 +322,7 @@ def _restore(path, spec, expected):
             restore_args = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
             found = checkpointer.restore(path, restore_args=restore_args)
     except Exception as error:  # orbax and tensorstore raise a dozen kinds for damaged files
+        _check_readable(path)
         raise UserError(f"{path.parent}: damaged weights: convert them again") from error
     shapes = {k: v.shape for k, v in traverse_util.flatten_dict(found, sep="/").items()}
     if shapes != {k: v.shape for k, v in expected.items()}:

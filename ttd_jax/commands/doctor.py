@@ -48,8 +48,10 @@ def _facts(report):
     cache = report["cache"]
     yield "cache", f"{cache['path']}: {cache['files']} files, {cache['bytes'] / 2**20:.1f} MiB"
     for row in report["weights"]:
-        proven = f"sha256 {row['sha256'][:12]} {'is right' if report['devices'] else 'not proven'}"
-        state = "DAMAGED" if row["problem"] else proven
+        state = "DAMAGED"
+        if not row["problem"]:
+            proof = "is right" if report["devices"] else "not proven"
+            state = f"sha256 {row['sha256'][:12]} {proof}"
         yield "weights", f"{row['path']}: {row['model'] or 'unknown'}, {state}"
     if not report["weights"]:
         yield "weights", "none: see `ttd-jax weights list`"

@@ -119,8 +119,7 @@ def _flatten(spec, loaded, path):
 def _tensors(layout, loaded):
     """The flat dict of tensors that a layout finds in what was loaded; None if it has another."""
     found = [tensors for one in _unwrapped(loaded) if (tensors := _flat(layout, one)) is not None]
-    fitting = [tensors for tensors in found if layout.table.keys() <= tensors.keys()]
-    return next(iter((*fitting, *found)), None)
+    return max(found, key=lambda tensors: len(layout.table.keys() & tensors.keys()), default=None)
 
 
 def _flat(layout, loaded):

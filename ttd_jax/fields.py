@@ -142,8 +142,12 @@ def several(one: Demand, what: str, *, least: int = 0) -> Demand:
 
 
 def names(*, least: int = 0) -> Demand:
-    """The demand for a tuple of names, none of which is empty."""
-    return several(lambda value: text(value) or (None if value else "a name"), "names", least=least)
+    """The demand for a tuple of names, none of which is empty or has control characters."""
+
+    def name(value):
+        return None if not text(value) and value and value.isprintable() else "a name"
+
+    return several(name, "names", least=least)
 
 
 def numbers(**limits: float) -> Demand:
@@ -154,7 +158,11 @@ def numbers(**limits: float) -> Demand:
 
 def folders(value: Any) -> str | None:
     """The demand for a tuple of folders, or of tuples of folders: one for each data set."""
-    one = names(least=1)
+
+    def path(value):
+        return None if not text(value) and value and "\0" not in value else "a path"
+
+    one = several(path, "paths", least=1)
     if not one(value) or not several(one, "folders")(value):
         return None
     return "folders, as ('a','b'), or one such tuple for each data set"

@@ -1,7 +1,7 @@
 """Write a network with its strategy as one program that runs without this package.
 
     ttd-jax export --weights=weights/ifcnn_sum --out=x.stablehlo
-    python -m ttd_jax.export.runner x.stablehlo sources.npy fused.npz
+    python -P -m ttd_jax.export.runner x.stablehlo sources.npy fused.npz
 
 The program is StableHLO as `jax.export` serializes it, lowered once for every batch and size, for
 every platform of --platforms: f32[B, M, H, W, C] in [0, 1] to the fused image and RD. x.json tells

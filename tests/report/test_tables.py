@@ -34,7 +34,7 @@ def test_columns_in_a_terminal_start_at_the_same_place():
 def test_csv_gives_back_what_it_was_given():
     rows = [["name", "value"], ['a, "b"', repr(math.pi)], ["c", 1e-17]]
     assert list(csv.reader(csv_text(rows).splitlines())) == [[str(c) for c in r] for r in rows]
-    assert csv_text([["a\rb\nc", 1.5]]) == "a b c,1.5\n"
+    assert csv_text([["a\rb\nc", 1.5]]) == r"a\rb\nc,1.5" + "\n"
 
 
 def test_latex_escapes_what_would_end_a_line_or_a_cell():

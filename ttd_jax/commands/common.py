@@ -187,7 +187,10 @@ def require(values: flags.FlagValues, *names: str) -> None:
 def only_flags(values: flags.FlagValues, arguments: Sequence[str], *required: str) -> None:
     """Raises `UserError` if the command got arguments, or not the flags that it requires."""
     if arguments:
-        raise UserError(f"unexpected argument {arguments[0]!r}: this command takes only flags")
+        named = f": {', '.join(f'--{name}' for name in required)}" if required else ""
+        raise UserError(
+            f"unexpected argument {arguments[0]!r}: this command takes only flags{named}"
+        )
     require(values, *required)
 
 

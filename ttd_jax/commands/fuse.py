@@ -95,6 +95,9 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     save = common.several(values, "save", opt.SAVES)
     with naming("--max_memory"):
         max_memory = None if values.max_memory is None else parse_size(values.max_memory)
+    out = pathlib.Path(values.out)
+    if out.suffix.lower() in SUFFIXES and not out.is_dir():
+        raise UserError(f"--out={out}: is a picture's name: pass the folder that it is to be in")
     reading = common.reading(values)
     scenes = find_scenes(arguments, pages=values.pages)
     folders = folders_of_equal_names(arguments)
@@ -130,9 +133,6 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         residual=values.residual,
         classifier_sha256=classifier_sha256,
     )
-    out = pathlib.Path(values.out)
-    if out.suffix.lower() in SUFFIXES and not out.is_dir():
-        raise UserError(f"--out={out}: is a picture's name: pass the folder that it is to be in")
     job = plan_job(scenes, model, options, out, resume=values.resume, max_memory=max_memory)
     if values.dry_run:
         _tell_plan(values, job)

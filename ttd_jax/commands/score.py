@@ -44,6 +44,8 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     """Scores and prints the table."""
     common.only_flags(values, arguments, "fused", "sources", "out")
     names = tuple(lookup(name).name for name in values.metrics)
+    if not names:
+        raise UserError(f"--metrics is empty: choose from {', '.join(METRICS)}")
     labels, folders = _named(values.fused)
     for folder in (*folders, *map(pathlib.Path, values.sources)):
         if not folder.is_dir():

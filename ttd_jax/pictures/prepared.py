@@ -81,7 +81,8 @@ def prepared_examples(
             name if own else _tfds_name(name), data_dir=root
         )
     except tfds.core.DatasetNotFoundError as error:
-        raise UserError(f"{root}: {name} is not prepared here: {prepare}") from error
+        known = "; `ttd-jax datasets list` shows the known" if own else ""
+        raise UserError(f"{root}: {name} is not prepared here: {prepare}{known}") from error
     metadata = builder.info.metadata or {}
     if not {"roles", "names"} <= metadata.keys():
         raise UserError(f"{builder.data_path}: not a benchmark of image fusion: {prepare}")

@@ -1,5 +1,6 @@
 """The command line: finds the command and tells mistakes in one line; nothing else."""
 
+import errno
 import importlib
 import os
 import signal
@@ -44,7 +45,7 @@ def entry() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if status == 0:
             gone = isinstance(error, BrokenPipeError)  # the reader of our output knows
-            status = 2 if gone else _complain(f"standard output: {error.strerror}")
+            status = 2 if gone else _complain(_unwritable(error))
     sys.exit(status)
 
 
@@ -63,9 +64,18 @@ def main(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         return 2
     except OSError as error:  # that nobody told better: a folder closed to us, an endless name
-        return _complain(f"{error.filename or 'cannot go on'}: {error.strerror or error}")
+        if error.filename is not None:
+            return _complain(f"{error.filename}: {error.strerror}")
+        if error.errno not in (errno.ENOSPC, errno.EIO):
+            raise
+        return _complain(_unwritable(error))
     except MemoryError:
         return _complain("out of memory: choose smaller pictures, or fewer at once")
+
+
+def _unwritable(error):
+    """Of standard output: everything else names its file."""
+    return f"standard output cannot be written: {error.strerror}: free some space"
 
 
 def _open_closed_streams():

@@ -158,7 +158,7 @@ def _scenes(values, spec):
     from ttd_jax.pictures.images import Reading
     from ttd_jax.pictures.scenes import find_scenes
 
-    size = _one_size(values) if values.size else 0
+    size = 0 if values.size is None else _one_size(values)
     stacks = []
     for example in find_scenes(values.sources):
         decoded = decode_example(example, Reading(luma=True))
@@ -181,7 +181,7 @@ def _cases(values):
     if values.weights and len(specs) > 1:
         raise UserError(f"--weights={values.weights}: is of one model: time the others apart")
     strategies = common.several(values, "strategy", common.STRATEGIES)
-    sizes = _sizes(values.size or ["256x256"])
+    sizes = _sizes(["256x256"] if values.size is None else values.size)
     for spec in specs:
         for size in sizes:
             check_least_size(f"--size={size[0]}x{size[1]}", size, spec.min_size, spec.name)
@@ -210,12 +210,13 @@ def _load(spec, values):
     if values.weights:
         model = store.load(values.weights, name=spec.name, dominability=values.dominability)
         return model.variables, model.settings
-    settings = spec.dominability(values.dominability or spec.default_preset)
+    chosen = values.dominability
+    settings = spec.dominability(spec.default_preset if chosen is None else chosen)
     return random_variables(spec), settings
 
 
 def _one_size(values, default=None):
-    sizes = _sizes(values.size or [default])
+    sizes = _sizes([default] if values.size is None else values.size)
     if len(sizes) > 1:
         raise UserError(f"--size={','.join(values.size)}: --what={values.what} takes one size")
     return sizes[0]

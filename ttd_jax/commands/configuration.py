@@ -49,6 +49,8 @@ class _TupleParser(flags.ArgumentParser):
 
 
 def _as_tuples(value):
+    if isinstance(value, dict):
+        return ConfigDict(value)
     return tuple(map(_as_tuples, value)) if isinstance(value, (list, tuple)) else value
 
 

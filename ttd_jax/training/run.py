@@ -126,4 +126,4 @@ def as_plain(config: ConfigDict | tuple) -> dict | list:
     """A config, or a tuple of them, as plain dicts and lists."""
     if isinstance(config, tuple):
         return [as_plain(item) for item in config]
-    return json.loads(config.to_json())
+    return json.loads(ConfigDict(config).to_json())

@@ -37,6 +37,7 @@ def entry() -> None:
     """Console entry point."""
     _open_closed_streams()
     sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a locale may lack a character
+    sys.unraisablehook = _tell_but_late_reads
     status = main(sys.argv)
     try:
         sys.stdout.flush()
@@ -51,7 +52,8 @@ def entry() -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Runs one command and returns its exit status: 0, or 2 after a user's mistake."""
-    logging.set_verbosity(logging.ERROR)  # libraries' remarks are not the user's business
+    # Libraries' remarks are not the user's business; what is wrong, they raise as well.
+    logging.set_verbosity(logging.FATAL)
     flags.FLAGS(["ttd-jax"])  # libraries ask whether they are parsed; commands have their own
     # A polite kill ends like Ctrl-C: what is finished stays, nothing is left half-written.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -71,6 +73,12 @@ def main(argv: Sequence[str]) -> int:
         return _complain(_unwritable(error))
     except MemoryError:
         return _complain("out of memory: choose smaller pictures, or fewer at once")
+
+
+def _tell_but_late_reads(told):
+    """As Python does, but for what tensorstore reads after orbax gave a damaged file up."""
+    if str(told.exc_value) != "Event loop is closed":
+        sys.__unraisablehook__(told)
 
 
 def _unwritable(error):

@@ -92,6 +92,8 @@ def convert_checkpoint(
             f"pass --model={known.model}"
         )
     tensors = _flatten(spec, loaded, path)
+    if not spec.layout.table.keys() & tensors.keys() and (hint := _other_model(spec, loaded)):
+        raise UserError(f"{path}: not a checkpoint of {spec.name}: {hint}")
     variables, remarks = convert_tensors(spec, tensors, name=str(path))
     if known is None and (others := _fitting_as_well(spec, tensors)):
         remarks.append(

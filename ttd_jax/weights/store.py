@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -102,12 +103,20 @@ def save(
             try:
                 checkpointer.save(staging / "new" / ARRAYS, model.variables)
             except ValueError as error:  # tensorstore's name for a full disk
-                raise OSError(None, str(error).splitlines()[0][:200]) from error
+                raise _as_os_error(error) from error
         (staging / "new" / MANIFEST).write_text(dumps(manifest))
         if path.exists():
             os.rename(path, staging / "old")
         os.rename(staging / "new", path)
     return manifest
+
+
+def _as_os_error(error):
+    """What the system said of a write, from what tensorstore says of it."""
+    number = re.search(r"os_error_code='(\d+)'", str(error))
+    if number:
+        return OSError(int(number[1]), os.strerror(int(number[1])))
+    return OSError(None, str(error).splitlines()[0][:200])
 
 
 def _own_checkpointer(ocp):

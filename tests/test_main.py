@@ -11,6 +11,7 @@ import pytest
 import ttd_jax_entry
 from tests.commands.conftest import draw
 from ttd_jax import processes
+from ttd_jax.commands import models
 from ttd_jax.errors import UserError, printable
 
 
@@ -45,6 +46,33 @@ def test_control_characters_are_shown_and_not_obeyed(refused, tmp_path):
     assert line.isprintable()
     line = refused("weights", "verify", "a\rb\nc")
     assert line.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        (MemoryError(), "out of memory"),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes"), "out of memory"),
+        (PermissionError(13, "Permission denied", "a/\x1bb"), r"a/\x1bb: Permission denied"),
+        (OSError(28, "No space left on device"), "standard output cannot be written"),
+    ],
+)
+def test_what_no_command_tells_is_told_at_the_edge(refused, monkeypatch, error, named):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(models, "run", fail)
+    refused("models", named=[named])
+
+
+def test_a_fault_of_this_package_keeps_its_traceback(command_line, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("never")
+
+    monkeypatch.setattr(models, "run", fail)
+    result = command_line("models")
+    assert result.returncode == 1
+    assert result.stderr.endswith("RuntimeError: never\n")
 
 
 # Devices and JAX's environment ----------------------------------------------------------------

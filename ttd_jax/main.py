@@ -71,7 +71,9 @@ def main(argv: Sequence[str]) -> int:
         if error.errno not in (errno.ENOSPC, errno.EIO):
             raise
         return _complain(_unwritable(error))
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):  # XLA's word
+            raise
         return _complain("out of memory: choose smaller pictures, or fewer at once")
 
 

@@ -44,7 +44,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
                 f"{name} ({counted(len(found), 'scene')})" for name, found in datasets.items()
             )
             weighings = sum(len(one.weighings) for one in study.passes)
-            print(f"{study.name}: {weighings} fusions of each scene of {counts}")
+            common.show(f"{study.name}: {weighings} fusions of each scene of {counts}")
         return
     with common.interruptible("finished scenes are"):
         results = analysis.analyze(values.config, out, resume=values.resume)

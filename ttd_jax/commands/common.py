@@ -8,7 +8,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from absl import flags
 
@@ -299,8 +299,15 @@ def interruptible(kept: str) -> Iterator[None]:
 
 def tell(values: flags.FlagValues, record: Any, *lines: str) -> None:
     """Prints a result: `record` as JSON with --json, else the lines for people."""
-    text = dumps(record) if values.json else printable("\n".join(lines), kept="\n")
-    print(text.rstrip("\n"))
+    if values.json:
+        print(dumps(record), end="")
+    else:
+        show("\n".join(lines).rstrip("\n"))
+
+
+def show(text: str, file: TextIO | None = None) -> None:
+    """Prints lines for people, on stdout by default; see `printable`."""
+    print(printable(text, kept="\n"), file=file)
 
 
 def prepare_to_compute() -> None:
@@ -341,7 +348,7 @@ def use_compilation_cache() -> None:
         except OSError as error:
             if chosen:
                 remark = f"{chosen}: compiled programs cannot be kept here: {error.strerror}"
-                print(f"ttd-jax: note: {printable(remark)}", file=sys.stderr)
+                show(f"ttd-jax: note: {remark}", sys.stderr)
             place = None
     jax.config.update("jax_compilation_cache_dir", place and str(place))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

@@ -67,9 +67,9 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         rows = [_sheet_row(scene, results) for scene in scenes]
         with explain_os_errors(out):
             write_whole(out / f"{name}.png", encode_picture(contact_sheet(rows), ".png"))
-        print(f"{out / name}.png: {', '.join(scenes.roles)}, fused statically and with TTD")
-    print(f"{_page(out, sets, values.weights)}: scores, and a slider between static and TTD")
-    print(f"weights: {manifest['source'].get('note') or values.weights}")
+        common.show(f"{out / name}.png: {', '.join(scenes.roles)}, fused statically and with TTD")
+    common.show(f"{_page(out, sets, values.weights)}: scores, and a slider between static and TTD")
+    common.show(f"weights: {manifest['source'].get('note') or values.weights}")
 
 
 def _fuse(out, scenes, model, manifest, strategy):

@@ -33,7 +33,7 @@ def run(values: FlagValues, arguments: list[str]) -> int:
     report = make_report(pathlib.Path(values.weights_dir), common.data_dir(values))
     common.tell(values, report, *(f"{name:<22}  {text}" for name, text in _facts(report)))
     for problem in report["problems"]:
-        print(f"ttd-jax: {problem}", file=sys.stderr)
+        common.show(f"ttd-jax: {problem}", sys.stderr)
     return 1 if report["problems"] else 0
 
 

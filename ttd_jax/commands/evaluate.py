@@ -2,7 +2,7 @@
 
     ttd-jax evaluate --out=results --config=configs/evaluate.py:ifcnn_sum,harvard_medical/mri_ct
     ttd-jax evaluate --out=results --config=configs/evaluate.py:ifcnn_sum,harvard_medical/mri_ct \\
-        --config.sources="('MRI_dir','CT_dir')"
+        --config.sources=MRI_dir,CT_dir
 
 Scores every image as it is finished, and ends with results.md, .csv, .json and .tex and the page
 report.html (tables, plots, a gallery of --config.gallery scenes) in --out. A stopped run goes on

@@ -146,7 +146,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     if len(result["scenes"]) == 1:
         place = out / result["scenes"][0]["files"][0]
     fused = counted(result["fused"], "scene")
-    print(f"{place}: {fused} fused, {result['reused']} reused", file=sys.stderr)
+    common.show(f"{place}: {fused} fused, {result['reused']} reused", sys.stderr)
     for scene in result["scenes"]:
         if len({source["sha256"] for source in scene["sources"]}) < len(scene["sources"]):
             remark(f"{scene['scene']}: sources are the same picture")

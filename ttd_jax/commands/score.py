@@ -67,7 +67,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     if values.json:
         print((out / "scores.json").read_text(), end="")
         return
-    print(tables.markdown(tables.summarize(records, names), values.protocol, names), end="")
+    common.show(tables.markdown(tables.summarize(records, names), values.protocol, names).rstrip())
 
 
 def _named(words):

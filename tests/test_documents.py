@@ -14,7 +14,7 @@ from absl import flags
 from markdown_it import MarkdownIt
 
 from tests.conftest import REPOSITORY
-from ttd_jax.commands import configuration
+from ttd_jax.commands import common
 from ttd_jax.errors import UserError
 from ttd_jax.main import COMMANDS
 from ttd_jax.weights.store import SHIPPED
@@ -159,7 +159,7 @@ def parse(words):
     values = flags.FlagValues()
     values.set_gnu_getopt(True)
     command.define_flags(values)
-    return command, values, configuration.parse(values, [name, *rest])
+    return command, values, common.parse(values, [name, *rest])
 
 
 @each(GUIDES)

@@ -120,11 +120,11 @@ def _run(argv):
     if any(word in ("-h", "--help", "-help", "--helpfull") for word in rest):
         print(f"{command.__doc__.strip()}\n\nflags:\n{values.get_help()}")
         return 0
-    from ttd_jax.commands import common, configuration
+    from ttd_jax.commands import common
 
     common.leave_out_debugging()
     try:
-        arguments = configuration.parse(values, [name, *rest])
+        arguments = common.parse(values, [name, *rest])
     except flags.Error as error:
         raise UserError(f"{error}: see `ttd-jax {name} --help`") from error
     return command.run(values, arguments)

@@ -177,6 +177,19 @@ class Flags:
         self.boolean("json", "print the result as JSON on stdout")
 
 
+def parse(values: flags.FlagValues, words: Sequence[str]) -> list[str]:
+    """Parses the words of a command, its name first; returns the arguments that are no flags.
+
+    Raises:
+      UserError, flags.Error: see `configuration.parse`.
+    """
+    if "config" not in values:
+        return values(words)[1:]
+    from ttd_jax.commands import configuration
+
+    return configuration.parse(values, words)
+
+
 def require(values: flags.FlagValues, *names: str) -> None:
     """Raises `UserError` for the first flag that was not given."""
     for name in names:

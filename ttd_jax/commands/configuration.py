@@ -67,8 +67,8 @@ def parse(values: flags.FlagValues, words: Sequence[str]) -> list[str]:
     """Parses the flags of a command; its config file is run, and the fields of that are set.
 
     Args:
-      values: flags of the command; where --config is among them, its value becomes the
-        `ConfigDict` that the file gives.
+      values: flags of the command; the value of --config becomes the `ConfigDict` that the file
+        gives.
       words: the command's name and what follows it.
 
     Returns:
@@ -78,8 +78,6 @@ def parse(values: flags.FlagValues, words: Sequence[str]) -> list[str]:
       UserError: no such file, one that is no config file, or a field that it has not.
       flags.Error: a flag that is unknown, or that has an unusable value.
     """
-    if "config" not in values:
-        return values(words)[1:]
     place, words = _take_file(values["config"].default, words)
     config = _run(place)
     fields = [word for word in words if _FIELD.fullmatch(word)]

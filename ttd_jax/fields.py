@@ -23,7 +23,7 @@ def check_fields(config: Mapping, demands: Mapping[str, Demand], *, name: str = 
     Args:
       config: of fields.
       demands: field -> what it must be.
-      name: what the configuration is called.
+      name: what the configuration is called; empty if that is told already.
 
     Raises:
       UserError: it names the field, its value and what it must be.
@@ -37,13 +37,14 @@ def check_fields(config: Mapping, demands: Mapping[str, Demand], *, name: str = 
     missing = [field for field in demands if field not in config]
     if missing:
         raise UserError(
-            f"{name} has no field {missing[0]!r}: pass a config file of this command, with all of "
-            f"its fields: {', '.join(demands)}"
+            f"{name or 'it'} has no field {missing[0]!r}: pass a config file of this command, with "
+            f"all of its fields: {', '.join(demands)}"
         )
     for field, demand in demands.items():
         wanted = demand(config[field])
         if wanted:
-            raise UserError(f"{name}.{field}={_shown(config[field])}: must be {wanted}")
+            place = f"{name}.{field}" if name else field
+            raise UserError(f"{place}={_shown(config[field])}: must be {wanted}")
 
 
 def _shown(value):

@@ -356,7 +356,7 @@ def use_compilation_cache() -> None:
     place = chosen or _own_cache()
     if place is not None and "://" not in str(place):
         try:
-            os.makedirs(place, mode=0o700, exist_ok=True)
+            os.makedirs(place, mode=0o777 if chosen else 0o700, exist_ok=True)
             tempfile.TemporaryFile(dir=place).close()
         except OSError as error:
             if chosen:

@@ -131,5 +131,5 @@ def fill_options(options: type[Options], values: Mapping) -> Options:
     for name in sorted(set(values) - set(known)):
         raise unknown(name, known, kind="field")
     hints = typing.get_type_hints(options)
-    check_fields(values, {name: by_type(hints[name]) for name in values}, name="its")
+    check_fields(values, {name: by_type(hints[name]) for name in values}, name="")
     return options(**values)

@@ -217,7 +217,7 @@ def test_a_cache_that_cannot_be_written_is_not_used(command_line, monkeypatch, p
     jax.config.update("jax_compilation_cache_dir", chosen)
     result = command_line(*pair, "--resume")
     note, end = result.stderr.splitlines()
-    assert note.startswith(f"ttd-jax: note: {chosen}: compiled programs cannot be kept here")
+    assert note.startswith(f"ttd-jax: remark: {chosen}: compiled programs cannot be kept here")
     assert end.endswith("0 scenes fused, 1 reused")
 
 

@@ -73,6 +73,9 @@ KINDS = {
     "names": ("foo", "foo,bar", "\x1b", "ÉN"),
     "model": ("foo", "", "ifcnn_sun", "IFCNN SUM", "\0", "é"),
     "memory": ("", "x", "-1", "0", "1QB", "nan", "infGB", "1 2", "GB"),
+    "range": ("", "x", "1", "2,1", "nan,1", "-inf,1", "percentile:1", "percentile:-1,101", "\x1b"),
+    "bands": ("0", "-1", "x", "1,2", "1.5", "1,2,3,4", "é", "²"),
+    "pages": ("foo", "", "-1", "1.5", "\x1b", "0x1"),
     "size": ("", "0x0", "-1x5", "axb", "10", "5x", "x5", "1x2x3", "1.5x2", "é"),
     "weights": (*_NOT_THERE, *_CLOSED, "text.txt", "v", "empty", "v/a.png", "data"),
     "pictures": (*_NOT_THERE, *_CLOSED, "text.txt", "empty", "w"),
@@ -97,12 +100,13 @@ FLAGS = {  # command -> flag -> kind of its wrong values
     "fuse": {
         **{"weights": "weights", "out": "folder", "strategy": "choice", "color": "choice"},
         **{"format": "choice", "save": "names", "batch_size": "count", "window": "count"},
+        **{"range": "range", "bands": "bands", "pages": "pages"},
         **{"residual": "choice", "classifier": "weights", "max_memory": "memory"},
         **{"dominability": "choice", "precision": "choice", "model": "model"},
     },
     "score": {
         **{"fused": "folders", "sources": "folders", "out": "folder"},
-        **{"protocol": "choice", "metrics": "names"},
+        **{"protocol": "choice", "metrics": "names", "range": "range", "bands": "bands"},
     },
     "convert": {"model": "model", "checkpoint": "checkpoint", "out": "folder"},
     "export": {

@@ -4,7 +4,6 @@ import contextlib
 import inspect
 import os
 import pathlib
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from ttd_jax.pictures.prepared import default_data_dir
 from ttd_jax.pictures.ranges import parse_ranges
 from ttd_jax.processes import find_devices
 from ttd_jax.registry import nearest
+from ttd_jax.report.progress import remark
 from ttd_jax.weights import store
 
 flags.disclaim_key_flags()  # `--help` lists a shared flag among those of the command
@@ -360,8 +360,7 @@ def use_compilation_cache() -> None:
             tempfile.TemporaryFile(dir=place).close()
         except OSError as error:
             if chosen:
-                remark = f"{chosen}: compiled programs cannot be kept here: {error.strerror}"
-                show(f"ttd-jax: note: {remark}", sys.stderr)
+                remark(f"{chosen}: compiled programs cannot be kept here: {error.strerror}")
             place = None
     jax.config.update("jax_compilation_cache_dir", place and str(place))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

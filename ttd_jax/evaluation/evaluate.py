@@ -22,6 +22,13 @@ from ttd_jax.pictures.scenes import find_scenes
 from ttd_jax.processes import wait_for_all
 from ttd_jax.weights import store
 
+
+def _bands(value):
+    numbers = fields.several(fields.whole(least=1), "bands")
+    fits = not numbers(value) and len(value) in (0, 1, 3)
+    return None if fits else "one band or three by their numbers, from 1"
+
+
 _FIELDS = {
     "models": fields.names(least=1),
     "datasets": fields.names(least=1),
@@ -37,7 +44,7 @@ _FIELDS = {
     "split": fields.text,
     "sources": fields.folders,
     "range": fields.text,
-    "bands": fields.several(fields.whole(least=1), "numbers of bands, from 1"),
+    "bands": _bands,
 }
 
 

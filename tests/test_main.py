@@ -254,12 +254,6 @@ def test_an_empty_path_is_not_the_folder_where_one_stands(refused, words):
     refused(*words, named=[words[1], "it is empty"])
 
 
-def test_a_folder_for_results_is_not_called_like_a_picture(refused, pair, tmp_path):
-    name, weights, _, *pictures = pair
-    refused(name, weights, f"--out={tmp_path / 'y.png'}", *pictures, named=["y.png", "a folder"])
-    assert not (tmp_path / "y.png").exists()
-
-
 def test_a_link_to_itself_is_one_line(refused, pair, tmp_path):
     loop = tmp_path / "loop"
     loop.symlink_to("loop")

@@ -60,6 +60,22 @@ class FusionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """Iterates over the scenes of a split; a command puts a progress bar here."""
         return scenes
 
+    @classmethod
+    def at(cls, data_dir: pathlib.Path, config: FusionConfig) -> "FusionBuilder":
+        """The builder of a benchmark that is, or is to be, prepared in a folder.
+
+        Raises:
+          UserError: what is prepared there is damaged.
+        """
+        try:
+            return cls(data_dir=data_dir, config=config)
+        except Exception as error:  # TFDS raises a dozen kinds for damaged files
+            place = pathlib.Path(data_dir, cls.name, config.name, str(cls.VERSION))
+            raise UserError(
+                f"{place}: damaged dataset_info.json or features.json ({type(error).__name__}): "
+                "prepare the benchmark again with --overwrite"
+            ) from error
+
     @property
     def full_name(self) -> str:
         """NAME/CONFIG."""

@@ -1,15 +1,16 @@
 """Writes a prepared benchmark whole or not at all."""
 
 import contextlib
-import fcntl
 import os
 import pathlib
 import shutil
+import tempfile
 
 import tensorflow_datasets as tfds
 from ttd_jax_datasets.base import FusionBuilder, FusionConfig
 
 from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.folders import MARK, alone
 from ttd_jax.report.progress import progress
 
 # array_record can be read by position, and without TensorFlow.
@@ -43,15 +44,21 @@ def prepare(
     Raises:
       UserError: files that are missing, unmatched, damaged; no space; another run at work.
     """
-    builder = cls(data_dir=data_dir, config=config)
-    target = pathlib.Path(os.fspath(builder.data_path))
-    if not overwrite and target.exists() and builder.is_prepared():
-        return builder, False
-    builder.find(manual_dir)  # mistakes of layout are told before anything is written
-    with (
-        explain_os_errors(data_dir, _MEND),
-        _workplace(data_dir, f".preparing-{cls.name}-{config.name}") as work,
-    ):
+    work = data_dir / f".preparing-{cls.name}-{config.name}"
+    if not overwrite:
+        builder = cls.at(data_dir, config)
+        there = os.path.exists(builder.data_path)  # or TFDS warns of what is not there
+        if there and builder.is_prepared():
+            if work.exists():  # left by a run that was killed at its very end
+                with contextlib.suppress(UserError), _workplace(work):
+                    pass
+            return builder, False
+    # Mistakes of layout are told before anything is written.
+    with tempfile.TemporaryDirectory() as nowhere:  # what is prepared may be damaged
+        builder = cls(data_dir=nowhere, config=config)
+        builder.find(manual_dir)
+        target = data_dir / os.path.relpath(builder.data_path, nowhere)
+    with explain_os_errors(data_dir, _MEND), _workplace(work):
         staged = cls(data_dir=work, config=config)
         staged.track = _bar
         _write(staged, manual_dir, work / "downloads", data_dir)
@@ -72,7 +79,7 @@ def _write(builder, manual_dir, downloads, data_dir):
         try_download_gcs=False,
     )
     try:
-        with open(os.devnull, "w") as null, contextlib.redirect_stdout(null):
+        with open(os.devnull, "w", encoding="utf-8") as null, contextlib.redirect_stdout(null):
             builder.download_and_prepare(
                 file_format=FILE_FORMAT, download_dir=downloads, download_config=options
             )
@@ -86,27 +93,20 @@ def _bar(scenes, split):
 
 
 @contextlib.contextmanager
-def _workplace(data_dir, name):
-    """An empty folder in `data_dir` that only this process has, removed at the end."""
-    work = data_dir / name
-    created = [d for d in (data_dir, *data_dir.parents) if not d.exists()]
-    work.mkdir(parents=True, exist_ok=True)
-    lock = os.open(work, os.O_RDONLY)
-    try:
+def _workplace(work):
+    """An empty folder that only this process has, removed at the end."""
+    with alone(work, flag="--data_dir", mend=_MEND):
+        _empty(work)  # of what a killed run has left
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"{work}: another run is preparing this benchmark: wait until it has ended"
-            ) from None
-        for left in work.iterdir():  # by a killed run
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-        try:
-            yield work
+            yield
         finally:
-            shutil.rmtree(work, ignore_errors=True)
-            for folder in created:
-                with contextlib.suppress(OSError):
-                    folder.rmdir()  # only if nothing came of it
-    finally:
-        os.close(lock)
+            with contextlib.suppress(OSError):
+                _empty(work)
+    with contextlib.suppress(OSError):
+        work.rmdir()
+
+
+def _empty(folder):
+    for left in folder.iterdir():
+        if left.name != MARK:
+            shutil.rmtree(left) if left.is_dir() else left.unlink()

@@ -27,7 +27,7 @@ def verify(
       UserError: not prepared, incomplete, or damaged.
     """
     name = f"{cls.name}/{config.name}"
-    builder = cls(data_dir=data_dir, config=config)
+    builder = cls.at(data_dir, config)
     if not builder.is_prepared():
         raise UserError(
             f"{data_dir}: {name} is not prepared here: "

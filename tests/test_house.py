@@ -38,6 +38,7 @@ FLOORS = (  # from the top; a room is a folder or a module of the package
         "errors",
         "fields",
         "files",
+        "folders",
         "processes",
         "registry",
         "ttd_jax_configs",
@@ -155,6 +156,21 @@ def test_the_package_imports_none_of_its_tests():
         for name, line in imported(path)
         if name[0] == "tests"
     ]
+    assert not found
+
+
+def test_text_is_read_and_written_in_utf8_whatever_the_locale():
+    """`encoding` is named wherever a file is opened as text."""
+    found = []
+    for _, path in files():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and not any(k.arg == "encoding" for k in node.keywords):
+                called = getattr(node.func, "attr", getattr(node.func, "id", None))
+                words = [getattr(argument, "value", None) for argument in node.args]
+                binary = any(isinstance(word, str) and "b" in word for word in words)
+                opened = called == "open" and any(word in ("r", "w", "a", "x") for word in words)
+                if called in ("read_text", "write_text") or (opened and not binary):
+                    found.append(f"{path.relative_to(REPOSITORY)}:{node.lineno}")
     assert not found
 
 

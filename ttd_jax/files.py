@@ -1,9 +1,16 @@
-"""JSON and text on disk, written whole and read back after a kill."""
+"""JSON and text on disk, in UTF-8, written whole and read back after a kill."""
 
+import contextlib
 import json
 import os
 import pathlib
+import secrets
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from ttd_jax.errors import UserError
+
+PARTS = ".ttd-jax-*.part"  # what killed processes may leave
 
 
 def dumps(record: Any) -> str:
@@ -11,33 +18,139 @@ def dumps(record: Any) -> str:
     return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def write_whole(path: pathlib.Path, content: str | bytes, part: pathlib.Path | None = None) -> None:
-    """Writes a file whole or not at all; text in UTF-8.
+def dump_lines(records: Iterable) -> str:
+    """JSON lines, one for each record."""
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+
+
+def encode(text: str) -> bytes:
+    """Text in UTF-8, whatever the locale.
+
+    A file's name that is no UTF-8 has lone surrogates in Python; they are written as escapes that
+    JSON reads back.
+    """
+    return text.encode("utf-8", "backslashreplace")
+
+
+def part_in(folder: pathlib.Path) -> pathlib.Path:
+    """A path for what is being written: no other process, thread or host has the same."""
+    return folder / PARTS.replace("*", secrets.token_hex(8))
+
+
+def write_whole(
+    path: pathlib.Path, content: str | bytes, folder: pathlib.Path | None = None
+) -> None:
+    """Writes a file whole or not at all.
 
     Args:
       path: of the file.
-      content: of the file.
-      part: what a killed process may leave, in the same file system; beside `path` by default.
+      content: of the file; see `encode` for text.
+      folder: where a killed process may leave a part, in the same file system; that of `path` by
+        default.
 
     Raises:
       OSError: it cannot be written; what was there stays.
     """
-    part = part or path.with_name(f".{path.name}.part")
+    part = part_in(folder or path.parent)
     try:
-        part.write_bytes(content.encode() if isinstance(content, str) else content)
+        part.write_bytes(encode(content) if isinstance(content, str) else content)
         os.replace(part, path)
-    except OSError:
+    except BaseException:
         part.unlink(missing_ok=True)
         raise
 
 
-def read_json_lines(path: pathlib.Path) -> list:
-    """The records of a file of JSON lines.
+def append_line(path: pathlib.Path, record: Any) -> None:
+    """Adds a record to a file of JSON lines.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    with path.open("ab") as lines:
+        lines.write(encode(dump_lines([record])))
+
+
+def read_json(
+    path: pathlib.Path, like: Any = None, *, mend: str = "remove it and run again"
+) -> Any:
+    """The content of a file of JSON; None if there is no file.
+
+    Args:
+      path: of the file.
+      like: what it must be like; see `fits`.
+      mend: what the user can do about a damaged one.
+
+    Raises:
+      UserError: it cannot be read, or is damaged.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:  # which may be in order: it is closed to us
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: unreadable: {mend}") from error
+    if not fits(content, like):
+        raise UserError(f"{path}: damaged: {mend}")
+    return content
+
+
+def read_json_lines(path: pathlib.Path, like: Any = None) -> list:
+    """The records of a file of JSON lines; none if there is no file.
 
     A killed process may leave a torn last line: what it was writing counts as not written.
 
+    Args:
+      path: of the file.
+      like: what every record must be like; see `fits`.
+
     Raises:
-      OSError: it cannot be read.
+      UserError: it cannot be read, or a whole line is damaged.
     """
-    *whole, _ = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in whole]
+    try:
+        *whole, _ = path.read_bytes().split(b"\n")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise UserError(f"{path}: unreadable: {error.strerror}: remove it") from error
+    records = []
+    for number, line in enumerate(whole, 1):
+        with contextlib.suppress(ValueError, RecursionError):
+            record = json.loads(line)
+            if fits(record, like):
+                records.append(record)
+                continue
+        raise UserError(f"{path}: line {number} is damaged: remove that line and run again")
+    return records
+
+
+def fits(value: Any, like: Any) -> bool:
+    """Whether what was read from JSON is like an example of it.
+
+    Args:
+      value: anything.
+      like: None for anything; a type (an integer is a float, too); `[LIKE]`, of all items;
+        `{str: LIKE}`, of all values; or `{name: LIKE}`, of the fields that there must be.
+
+    Example:
+      >>> like = {"name": str, "scores": {str: float}}
+      >>> fits({"name": "a", "scores": {"EN": 7}, "more": None}, like)
+      True
+      >>> fits({"name": "a", "scores": {"EN": "7"}}, like)
+      False
+    """
+    if like is None:
+        return True
+    if isinstance(like, list):
+        return isinstance(value, list) and all(fits(item, like[0]) for item in value)
+    if isinstance(like, Mapping):
+        if not isinstance(value, dict):
+            return False
+        if str in like:
+            return all(fits(item, like[str]) for item in value.values())
+        return all(name in value and fits(value[name], one) for name, one in like.items())
+    if like in (int, float):
+        numbers = int if like is int else (int, float)
+        return isinstance(value, numbers) and not isinstance(value, bool)
+    return isinstance(value, like)

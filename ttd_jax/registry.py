@@ -9,11 +9,14 @@ registers what it brings:
 
 import difflib
 import functools
+import inspect
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from typing import Generic, TypeVar
 
 from ttd_jax.errors import UserError
+from ttd_jax.version import __version__
 
 GROUP = "ttd_jax.plugins"
 
@@ -60,6 +63,36 @@ def load_plugins() -> None:
                 f"plug-in {point.name!r} ({point.value}) cannot be imported: "
                 f"{type(error).__name__}: {error}: mend it, or uninstall its package"
             ) from error
+
+
+def versions(*things: object) -> dict[str, str]:
+    """Versions of this package and of the packages that define some classes or functions.
+
+    Results that are kept hold them: those of another version are not gone on with.
+
+    Args:
+      *things: classes, functions or `functools.partial` of them.
+
+    Example:
+      >>> list(versions(versions))
+      ['ttd-jax']
+    """
+    found = {"ttd-jax": __version__}
+    for thing in things:
+        thing = inspect.unwrap(thing.func if isinstance(thing, functools.partial) else thing)
+        module = getattr(thing, "__module__", None) or type(thing).__module__
+        package = module.partition(".")[0]
+        if package != __name__.partition(".")[0]:
+            found[package] = _version_of(package)
+    return found
+
+
+@functools.cache
+def _version_of(package):
+    names = metadata.packages_distributions().get(package)
+    if names:
+        return ", ".join(metadata.version(name) for name in sorted(set(names)))
+    return str(getattr(sys.modules.get(package), "__version__", "unknown"))
 
 
 class Registry(Mapping[str, Entry], Generic[Entry]):

@@ -46,7 +46,7 @@ that you pass holds
             name="ttd_subset",
             description="The 69 test pairs that the authors of TTD drew for their tables.",
             splits={"test": 69},
-            names=frozenset(_SUBSET.read_text().split()),
+            names=frozenset(_SUBSET.read_text(encoding="utf-8").split()),
             **_PAIRS,
         ),
     )

@@ -29,6 +29,11 @@ def test_a_stopped_study_ends_with_the_same_bytes(configure, tmp_path):
         analyze(configure("theory,lytro/pairs", crop=16), tmp_path, resume=True)
     with pytest.raises(UserError, match="--resume"):
         analyze(config, tmp_path)
+    with pytest.raises(UserError, match=r"other data sets \(lytro/pairs\): name all data sets of"):
+        analyze(configure("theory,generated/focus"), tmp_path, resume=True)
+    (tmp_path / "theory" / "results.json").write_text("[1]")
+    with pytest.raises(UserError, match=r"results\.json: damaged: remove it"):
+        analyze(config, tmp_path, resume=True)
 
 
 def test_a_study_of_a_changed_picture_goes_on_with_the_others(configure, benchmarks, tmp_path):

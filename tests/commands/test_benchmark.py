@@ -162,5 +162,5 @@ def test_results_are_not_replaced_unasked(tmp_path):
 
 def test_an_output_folder_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "out").write_text("")
-    with pytest.raises(UserError, match="cannot write"):
+    with pytest.raises(UserError, match="is a file"):
         _run(*_FUSION, f"--out={tmp_path / 'out'}")

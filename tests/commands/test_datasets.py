@@ -1,7 +1,6 @@
 """`ttd-jax datasets`: list, prepare and verify, as people run it."""
 
 import json
-import os
 import pathlib
 import shutil
 import signal
@@ -11,6 +10,9 @@ import time
 
 import pytest
 import ttd_jax_datasets
+
+from ttd_jax.errors import UserError
+from ttd_jax.pictures.prepared import prepared_examples
 
 PICTURES = pathlib.Path(ttd_jax_datasets.__file__).parent
 COLUMNS = ["benchmark", "roles", "official examples", "prepared", "terms"]
@@ -118,45 +120,67 @@ def test_a_failed_replacement_leaves_the_old_one(datasets, refused, tmp_path):
     assert files_of(tmp_path / "d") == before
 
 
+def test_what_a_run_killed_at_its_very_end_has_left_is_removed(datasets, tmp_path):
+    words = ("prepare", "tno", f"--manual_dir={PICTURES / 'tno' / 'dummy_data'}")
+    datasets(*words)
+    before = files_of(tmp_path / "d")
+    replaced = tmp_path / "d" / ".preparing-tno-fusion" / "replaced"
+    shutil.copytree(tmp_path / "d" / "tno", replaced)
+    assert "was prepared before" in datasets(*words)
+    assert files_of(tmp_path / "d") == before
+    assert not replaced.parent.exists()
+
+
+DAMAGED = [b"", b"null", b"3", b"[1]", b"{}", b"\xff", b"[" * 10**5]
+
+
+@pytest.mark.parametrize("file", ["dataset_info.json", "features.json", "metadata.json"])
+def test_a_damaged_one_is_told_and_can_be_replaced(datasets, refused, tmp_path, file):
+    words = ("prepare", "tno", f"--manual_dir={PICTURES / 'tno' / 'dummy_data'}")
+    datasets(*words)
+    place = tmp_path / "d" / "tno" / "fusion" / "1.0.0" / file
+    for content in DAMAGED:
+        place.write_bytes(content)
+        with pytest.raises(UserError, match=r"damaged|not a benchmark") as error:
+            prepared_examples("tno", "test", tmp_path / "d")
+        assert "prepare" in str(error.value)
+        if file == "dataset_info.json":
+            for action in (("verify", "tno"), ("list",), words):
+                line = f"--data_dir={tmp_path / 'd'}"
+                refused("datasets", *action, line, named=[file, "--overwrite"])
+    datasets(*words, "--overwrite")
+    assert len(prepared_examples("tno", "test", tmp_path / "d")) == 2
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_stopped_run_leaves_nothing_half_made_and_the_next_one_works(
     datasets, refused, tmp_path, how
 ):
     root = shutil.copytree(PICTURES / "tno" / "dummy_data", tmp_path / "tno")
-    picture = (root / "ir" / "02.png").read_bytes()
-    (root / "ir" / "02.png").unlink()
-    os.mkfifo(root / "ir" / "02.png")  # the run waits here, in the middle of its work
+    for number in range(3, 200):  # enough work to be stopped in the middle of it
+        for role in ("vi", "ir"):
+            shutil.copy(root / role / "01.png", root / role / f"{number:03}.png")
     words = ("datasets", "prepare", "tno", f"--manual_dir={root}", f"--data_dir={tmp_path / 'd'}")
     process = subprocess.Popen(
         [sys.executable, "-m", "ttd_jax", *words],
         stderr=subprocess.PIPE,
         text=True,
     )
-    writer = wait_for_reader(root / "ir" / "02.png", process)
+    while not (tmp_path / "d" / ".preparing-tno-fusion" / "tno").exists():
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.send_signal(signal.SIGSTOP)
     refused(*words, named=[".preparing-tno-fusion", "another run"])
     process.send_signal(how)
+    process.send_signal(signal.SIGCONT)
     said = process.communicate(timeout=60)[1]
-    os.close(writer)
     assert not (tmp_path / "d" / "tno").exists()
     if how == signal.SIGTERM:
         assert process.returncode == 2
         assert said.startswith("ttd-jax: interrupted")
         assert not (tmp_path / "d").exists()
-    (root / "ir" / "02.png").unlink()
-    (root / "ir" / "02.png").write_bytes(picture)
-    assert "test 2 examples" in datasets(*words[1:4])
+    assert "test 199 examples" in datasets(*words[1:4])
     assert [path.name for path in (tmp_path / "d").iterdir()] == ["tno"]
-
-
-def wait_for_reader(fifo, process):
-    """The writing end of the pipe; while it is open and silent, the reader waits."""
-    for _ in range(600):
-        assert process.poll() is None
-        try:
-            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
-        except OSError:  # nobody reads yet
-            time.sleep(0.1)
-    pytest.fail("the run did not come to the picture")
 
 
 def test_a_damaged_benchmark_is_not_verified(datasets, refused, shared, tmp_path):

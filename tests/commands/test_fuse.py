@@ -22,7 +22,7 @@ def test_one_scene_gives_a_picture_a_summary_and_timings(command_line, fuse, pai
     result = command_line(*fuse(out, *pair))
     assert result.returncode == 0, result.stderr
     assert result.stderr == f"{out / 'vis.png'}: 1 scene fused, 0 reused\n"
-    assert names(out) == ["summary.json", "timings.json", "vis.png"]
+    assert names(out) == [".ttd-jax", "summary.json", "timings.json", "vis.png"]
     (scene,) = json.loads((out / "summary.json").read_text())
     assert scene["scene"] == "vis"
     assert scene["color"] == "luma"
@@ -50,6 +50,7 @@ def test_everything_that_can_be_saved_is_what_the_functions_give(
     result = command_line(*fuse(out, "--color=rgb", save, *pair))
     assert result.returncode == 0, result.stderr
     assert names(out) == [
+        ".ttd-jax",
         "components/vis_1_vis.png",
         "components/vis_2_ir.png",
         "dominability/vis_1_vis.png",

@@ -168,6 +168,12 @@ def test_a_stopped_run_ends_with_the_same_bytes(configure, tmp_path):
             tmp_path / "whole" / name
         ).read_bytes()
     assert json.loads((tmp_path / "whole" / "results.json").read_text()) == whole
+    with pytest.raises(UserError, match=r"results of other scenes \(.*\): .*another --out"):
+        evaluation.evaluate(configure(**chosen, images=1), tmp_path / "whole", resume=True)
+    lines = tmp_path / "whole" / "records" / "process-00000.jsonl"
+    lines.write_text(lines.read_text().replace('"boxes"', '"boxen"'))
+    with pytest.raises(UserError, match=r"process-00000\.jsonl: line 1 is damaged"):
+        evaluation.evaluate(configure(**chosen), tmp_path / "whole", resume=True)
     assert (whole["images"], whole["empty"], whole["objects"]) == (3, 1, 3)
     assert list(whole["inputs"]) == ["infrared", "static"]
     sheets = sorted(path.name for path in (tmp_path / "stopped" / "pictures").iterdir())

@@ -40,7 +40,7 @@ def test_a_shape_is_compiled_once_and_every_scene_has_a_record(examples, tmp_pat
     counted = chex.assert_max_traces(program.score_scene, n=2)  # one for each of the two shapes
     monkeypatch.setattr(program, "score_scene", counted)
     records = Records(tmp_path / "out")
-    records.start({}, resume=False)
+    records.open({})
     result = evaluate_dataset(job(), "x", check(examples, gray=True), records)
     assert (result["scored"], result["reused"]) == (7, 0)
     found = records.finished()
@@ -54,7 +54,7 @@ def test_processes_share_the_batches_and_none_is_left_out(examples, tmp_path):
     scenes = check(examples, gray=True)
     for process in range(2):
         records = Records(tmp_path / "out", process=process)
-        records.start({}, resume=False, first=process == 0)
+        records.open({}, first=process == 0)
         evaluate_dataset(job(), "x", scenes, records, process=process, processes=2)
     assert len(records.finished()) == 7
     lines = [p.read_text().count("\n") for p in (tmp_path / "out" / "records").glob("*.jsonl")]
@@ -63,17 +63,17 @@ def test_processes_share_the_batches_and_none_is_left_out(examples, tmp_path):
 
 def test_a_changed_picture_is_scored_again_and_the_others_are_not(examples, tmp_path):
     first = Records(tmp_path / "out")
-    first.start({}, resume=False)
+    first.open({})
     evaluate_dataset(job(), "x", check(examples, gray=True), first)
     before = first.finished()
     draw(tmp_path / "i" / "3.png", (24, 32), seed=77)
     scenes = check(examples, gray=True)
     again = Records(tmp_path / "out")
-    again.start({}, resume=True)
+    again.open({})
     result = evaluate_dataset(job(), "x", scenes, again)
     assert (result["scored"], result["reused"]) == (1, 6)
     fresh = Records(tmp_path / "fresh")
-    fresh.start({}, resume=False)
+    fresh.open({})
     evaluate_dataset(job(), "x", scenes, fresh)
     found, keys = again.finished(), [("x", *key) for key in scenes.keys]
     assert [found[key] for key in keys] == [fresh.finished()[key] for key in keys]

@@ -1,11 +1,13 @@
 """What a run that was stopped at any moment still knows."""
 
+import contextlib
+import errno
 import json
 
 import pytest
 
 from ttd_jax.errors import UserError
-from ttd_jax.pictures.records import UNFINISHED, Records
+from ttd_jax.pictures.records import UNFINISHED, Records, check_covered
 
 
 def record(image, *sha256, **fields):
@@ -14,7 +16,8 @@ def record(image, *sha256, **fields):
 
 def started(out, settings, **options):
     records = Records(out, **options)
-    records.start(settings, resume=True)
+    records.find(settings)
+    records.open(settings)
     return records
 
 
@@ -45,7 +48,7 @@ def test_other_settings_are_refused_by_their_names(tmp_path):
         Records(tmp_path).find(changed)
     assert len(Records(tmp_path).find(settings)) == 1
     with pytest.raises(UserError, match="--resume"):
-        Records(tmp_path).start(settings, resume=False)
+        Records(tmp_path).find(settings, resume=False)
     (tmp_path / "records" / "settings.json").write_text("{")
     with pytest.raises(UserError, match=r"settings\.json: unreadable"):
         Records(tmp_path).find(settings)
@@ -53,7 +56,7 @@ def test_other_settings_are_refused_by_their_names(tmp_path):
 
 def test_a_record_whose_file_was_removed_is_not_finished(tmp_path):
     records = started(tmp_path, {}, folder=UNFINISHED)
-    records.append(record("a", files=["deep/a.png"]), [("deep/a.png", b"x")])
+    records.append(record("a"), [("deep/a.png", b"x")])
     assert len(records.finished()) == 1
     (tmp_path / "deep" / "a.png").unlink()
     assert records.finished() == {}
@@ -78,13 +81,89 @@ def test_a_finished_run_leaves_its_summary_and_is_gone_on_with_from_it(tmp_path)
 
 
 def test_a_run_that_finished_nothing_leaves_no_trace(tmp_path):
-    records = Records(tmp_path / "new", folder=UNFINISHED)
-    records.open({})
-    (tmp_path / "new" / "losses").mkdir()
-    records.abandon()
-    assert not (tmp_path / "new").exists()
-    records = Records(tmp_path / "kept", folder=UNFINISHED)
-    records.open({})
-    records.append(record("a"))
-    records.abandon()
+    for count in range(2):
+        records = Records(tmp_path, folder=UNFINISHED)
+        records.open({})
+        for _ in range(count):
+            records.append(record("a"))
+        with contextlib.suppress(KeyboardInterrupt), records.leaving_no_trace():
+            raise KeyboardInterrupt
+        assert (tmp_path / UNFINISHED).exists() == bool(count)
     assert len(records.finished()) == 1
+
+
+def test_settings_without_a_result_bind_nobody(tmp_path):
+    started(tmp_path, {"x": 1})
+    assert Records(tmp_path).find({"x": 2}, resume=False) == {}
+
+
+def test_records_without_their_settings_are_of_no_use(tmp_path):
+    started(tmp_path, {"x": 1}).append(record("a"))
+    (tmp_path / "records" / "settings.json").unlink()
+    with pytest.raises(UserError, match=r"settings\.json: is missing: remove .*records and run"):
+        Records(tmp_path).find({"x": 1})
+
+
+def test_a_record_knows_whether_its_files_are_what_was_written(tmp_path):
+    records = started(tmp_path, {}, folder=UNFINISHED)
+    one = records.append(record("a"), [("deep/a.png", b"123")])
+    two = records.append(record("b"), [("b.png", b"123")])
+    (tmp_path / "deep" / "a.png").write_bytes(b"12")
+    assert list(records.intact([one, two])) == [False, True]
+    assert len(records.finished()) == 2
+
+
+def test_what_fails_in_the_middle_of_a_scene_leaves_none_of_its_files(tmp_path):
+    records = started(tmp_path, {}, folder=UNFINISHED)
+
+    def files():
+        yield "a.png", b"x"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(UserError, match="full"):
+        records.append(record("a"), files())
+    assert not (tmp_path / "a.png").exists()
+    assert records.finished() == {}
+
+
+DAMAGED = [b"null", b"3", b"[1]", b"[{}]", b"{", b"\xff", b"[" * 10**5, b'[{"dataset": 1}]', b"\0"]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_damaged_files_are_named_with_the_mend(tmp_path, content):
+    records = started(tmp_path, {}, folder=UNFINISHED)
+    (tmp_path / "summary.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"summary\.json: (unreadable|damaged): remove"):
+        records.find({})
+    (tmp_path / "summary.json").unlink()
+    records.append(record("a"))
+    settings = tmp_path / UNFINISHED / "settings.json"
+    settings.write_bytes(b"[1]" if content == b"null" else content)
+    with pytest.raises(UserError, match=r"settings\.json: (unreadable|damaged): remove"):
+        records.find({})
+    settings.write_text("{}")
+    (lines,) = (tmp_path / UNFINISHED).glob("*.jsonl")
+    whole = lines.read_bytes()
+    for line in (content, b"", b" "):
+        lines.write_bytes(whole + line + b"\n" + whole)
+        with pytest.raises(UserError, match=r"process-00000\.jsonl: line 2 is damaged: remove"):
+            records.find({})
+    lines.write_bytes(whole)
+    (tmp_path / UNFINISHED / "mine.jsonl").write_bytes(content + b"\n")  # nobody's business
+    assert len(records.find({})) == 1
+
+
+def test_names_that_are_no_utf8_come_back(tmp_path):
+    name = b"\xbf\xbc".decode("utf-8", "surrogateescape")
+    records = started(tmp_path, {}, folder=UNFINISHED)
+    one = records.append(record(name))
+    assert list(records.finished()) == [("x", name)]
+    records.close({}, [one], {})
+    assert b"\\udcbf\\udcbc" in (tmp_path / "summary.json").read_bytes()
+    assert list(Records(tmp_path, folder=UNFINISHED).find({})) == [("x", name)]
+
+
+def test_tables_of_the_whole_are_not_replaced_by_tables_of_a_part(tmp_path):
+    check_covered(tmp_path, "methods", ["a", "b"], {"a", "b", "c"}, "name them")
+    with pytest.raises(UserError, match=r"results of other methods \(b\): name them, or choose"):
+        check_covered(tmp_path, "methods", ["a", "b", "b"], {"a"}, "name them")

@@ -51,3 +51,29 @@ def test_a_damaged_or_unfitting_checkpoint_is_told_with_its_folder(checkpoints, 
             path.write_bytes(path.read_bytes()[:10])
     with pytest.raises(UserError, match=str(folder)):
         checkpoints.restore(3, state(0))
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("metrics/metrics", b"{"),
+        ("metrics/metrics", b"null"),
+        ("metrics/metrics", b"\xff"),
+        ("_CHECKPOINT_METADATA", b"[1]"),
+        ("progress/metadata", b"{}"),
+        ("progress/metadata", b"[1]"),
+    ],
+)
+def test_damaged_figures_are_told_with_their_folder(checkpoints, tmp_path, file, content):
+    checkpoints.save(Checkpoint(3, state(3), 0), 0.5)
+    (tmp_path / "checkpoints" / "3" / file).write_bytes(content)
+    with pytest.raises(UserError, match=r"checkpoints/3.*: remove .*/3 and run again"):
+        Checkpoints(tmp_path).restore(3, state(0))
+
+
+def test_an_empty_folder_is_no_checkpoint(checkpoints, tmp_path):
+    checkpoints.save(Checkpoint(3, state(3), 0))
+    (tmp_path / "checkpoints" / "999").mkdir()
+    again = Checkpoints(tmp_path)
+    assert again.newest == 3
+    again.close()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import struct
 
@@ -12,7 +13,9 @@ from tensorboardX.proto.event_pb2 import Event
 from ttd_jax_configs import finetune as configs
 
 from tests.training.small_run import STEPS, draw_pairs, records, small_config
+from ttd_jax import registry
 from ttd_jax.errors import UserError
+from ttd_jax.folders import alone
 from ttd_jax.networks import lookup, networks
 from ttd_jax.training import finetune as finetune_lib
 from ttd_jax.training import stopping
@@ -166,6 +169,25 @@ def test_a_run_is_not_overwritten_and_keeps_its_settings(whole, config):
         finetune_lib.finetune(changed, whole, resume=True)
     again = finetune_lib.finetune(config(), whole, resume=True)
     assert again.step == ALL
+
+
+def test_a_run_is_not_gone_on_with_by_another_version_or_beside_another_run(
+    whole, config, monkeypatch
+):
+    with alone(whole, "finetune"), pytest.raises(UserError, match="another run is writing there"):
+        finetune_lib.finetune(config(), whole, resume=True)
+    monkeypatch.setattr(registry, "__version__", "99")
+    with pytest.raises(UserError, match=r"another versions\.ttd-jax: choose another --workdir"):
+        finetune_lib.finetune(config(), whole, resume=True)
+
+
+@pytest.mark.parametrize("content", [b"[1]\n", b"{}\n", b"\n", b"\xff\n", b"\0\n"])
+def test_a_damaged_log_is_told(whole, config, tmp_path, content):
+    workdir = shutil.copytree(whole, tmp_path / "run")
+    shutil.rmtree(workdir / "ifcnn_sum")  # as if it had been killed at its very end
+    (workdir / "log.jsonl").write_bytes(content)
+    with pytest.raises(UserError, match=r"log\.jsonl: line 1 is damaged: remove that line"):
+        finetune_lib.finetune(config(), workdir, resume=True)
 
 
 def test_training_begins_from_random_weights_and_the_best_checkpoint_can_be_final(config, tmp_path):

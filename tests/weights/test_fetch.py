@@ -412,8 +412,8 @@ def test_timeouts_are_positive_and_finite(timeout):
 
 def test_folders_that_cannot_be_are_told(tmp_path):
     (tmp_path / "file").write_text("x")
-    for out in (tmp_path / "file", tmp_path / "file" / "w"):
-        with pytest.raises(UserError, match="cannot write") as error:
+    for out, said in ((tmp_path / "file", "is a file"), (tmp_path / "file" / "w", "cannot write")):
+        with pytest.raises(UserError, match=said) as error:
             fetch(KNOWN, out, Transfer())
         assert str(out) in str(error.value)
     assert (tmp_path / "file").read_text() == "x"
@@ -498,7 +498,7 @@ def test_two_fetches_at_once_download_the_file_once(get, server, tmp_path, capsy
     threads[0].start()
     assert entered.wait(30)
     threads[1].start()
-    wait_for(lambda: "waiting for another fetch" in capsys.readouterr().err)
+    wait_for(lambda: "waiting for another run" in capsys.readouterr().err)
     go_on.set()
     for thread in threads:
         thread.join(30)

@@ -15,11 +15,12 @@ from ttd_jax.analysis.noise import perturb
 from ttd_jax.analysis.scenes import find_examples, load_scene, spread
 from ttd_jax.analysis.studies import STUDIES, Pass, Study
 from ttd_jax.errors import UserError, explain_os_errors
-from ttd_jax.files import dumps, write_whole
+from ttd_jax.files import dumps, read_json, write_whole
+from ttd_jax.folders import alone
 from ttd_jax.networks import PRECISIONS, FusionSpec, lookup
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.checking import check
-from ttd_jax.pictures.records import Records
+from ttd_jax.pictures.records import IMAGE, Records, check_covered, versions_of
 from ttd_jax.report.progress import progress
 from ttd_jax.weights import store
 
@@ -73,9 +74,10 @@ def analyze(config: ConfigDict, out: pathlib.Path, *, resume: bool = False) -> l
         for name, found in every.items()
     }
     results = []
-    for study, datasets in studies:
-        own = {name: scenes[name] for name in datasets}
-        results.append(_run_study(study, own, model, config, out / study.name, sha256, resume))
+    with alone(out, "analyze"):
+        for study, datasets in studies:
+            own = {name: scenes[name] for name in datasets}
+            results.append(_run_study(study, own, model, config, out, sha256, resume))
     return results
 
 
@@ -117,17 +119,31 @@ def _check_sources(study, dataset, count, spec, config):
 
 
 def _run_study(study, datasets, model, config, out, sha256, resume):
+    root, out = out, out / study.name
+    rows = read_json(out / "results.json", {"rows": [{"dataset": str}]}) or {"rows": ()}
+    held = [row["dataset"] for row in rows["rows"]]
+    mend = f"name all data sets of {study.name} in the same command"
+    check_covered(out, "data sets", held, datasets, mend)
+    every = {}
+    for one in study.passes:
+        weighed = {weighing.name: {} for weighing in one.weighings}
+        like = {**IMAGE, "measures": weighed, "moments": weighed}
+        records = Records(out / "passes" / one.name.replace(" ", "_"), like=like, root=root)
+        settings = _settings(study, one, model, config, sha256)
+        records.find(settings, resume=resume)
+        every[one.name] = records, settings
     total = sum(map(len, datasets.values())) * len(study.passes)
     finished = {}
     with progress(description=study.name, total=total) as bar:
         for one in study.passes:
-            records = Records(out / "passes" / one.name.replace(" ", "_"))
-            records.start(_settings(study, one, config, sha256), resume=resume)
+            records, settings = every[one.name]
             measure = _measurer(study, one, model, config)
             load = functools.partial(
                 load_scene, crop=config.crop, channels=model.spec.channels, sources=one.sources
             )
-            finished[one.name] = _run_pass(one, datasets, records, load, measure, bar)
+            with records.leaving_no_trace():
+                records.open(settings)
+                finished[one.name] = _run_pass(one, datasets, records, load, measure, bar)
     result = summary.summarize(study, finished, model.spec)
     with explain_os_errors(out):
         write_whole(out / "results.json", dumps(result))
@@ -138,13 +154,18 @@ def _run_study(study, datasets, model, config, out, sha256, resume):
     return result
 
 
-def _settings(study, one, config, sha256):
+def _settings(study, one, model, config, sha256):
     kept = ("model", "crop", "protocol", "metrics", "precision", "seed", "damaged", "images")
     return {
         "weights_sha256": sha256,
         "theory": study.theory,
         "pass": dataclasses.asdict(one),
         **{name: config[name] for name in kept},
+        "versions": versions_of(
+            model,
+            strategies=[weighing.settings for weighing in one.weighings],
+            functions=[metrics.lookup(name).function for name in config.metrics],
+        ),
     }
 
 

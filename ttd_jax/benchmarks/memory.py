@@ -32,7 +32,7 @@ def measure_peak(function: Callable[[], object]) -> dict[str, int]:
       `{'baseline', 'peak'}` in bytes; the peak is above the baseline.
     """
     try:  # forgets the peak of what went before, on Linux
-        pathlib.Path("/proc/self/clear_refs").write_text("5")
+        pathlib.Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     except OSError:
         baseline = resident("VmHWM")
     else:

@@ -48,5 +48,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         return
     with common.interruptible("finished scenes are"):
         results = analysis.analyze(values.config, out, resume=values.resume)
-    tables = [(out / result["study"] / "results.md").read_text() for result in results]
+    tables = [
+        (out / result["study"] / "results.md").read_text(encoding="utf-8") for result in results
+    ]
     common.tell(values, results, "".join(tables))

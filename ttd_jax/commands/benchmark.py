@@ -29,6 +29,7 @@ from absl.flags import FlagValues
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError, explain_missing, explain_os_errors
 from ttd_jax.files import dumps, write_whole
+from ttd_jax.folders import alone
 from ttd_jax.networks import lookup, networks
 from ttd_jax.pictures.sizes import check_least_size
 from ttd_jax.processes import find_devices
@@ -93,13 +94,21 @@ def _metrics(values):
 
 
 def _fusion(values):
+    if not values.out:
+        _measure_fusion(values, None)
+        return
+    with alone(pathlib.Path(values.out)):
+        _measure_fusion(values, pathlib.Path(values.out))
+
+
+def _measure_fusion(values, out):
     import jax
 
     from ttd_jax.benchmarks import fusion, report
     from ttd_jax.benchmarks.timing import machine
 
     common.require(values, "model")
-    out, draw = _vacant(values) if values.out else (None, None)
+    draw = _vacant(values, out) if out else None
     cases, variables = _cases(values)
     if values.peer:
         _check_peer(cases)
@@ -247,12 +256,9 @@ def _check_peer(cases):
         raise UserError("--peer=torch runs on the CPU: compare there, with JAX_PLATFORMS=cpu")
 
 
-def _vacant(values):
-    """The folder of --out, made, without files that must stay; and what draws the plot."""
+def _vacant(values, out):
+    """What draws the plot; `UserError` for a file that must stay."""
     with explain_missing("--out", "analysis"):
         from ttd_jax.benchmarks.roofline import roofline
-    out = pathlib.Path(values.out)
     common.vacant([out / name for name in _FILES], values.overwrite)
-    with explain_os_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-    return out, roofline
+    return roofline

@@ -11,6 +11,7 @@ import pathlib
 from absl.flags import FlagValues
 
 from ttd_jax.commands import common
+from ttd_jax.folders import alone
 from ttd_jax.networks import NetworkSpec, lookup
 from ttd_jax.weights import store
 from ttd_jax.weights.convert import convert_checkpoint
@@ -31,7 +32,8 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     common.only_flags(values, arguments, "model", "checkpoint", "out")
     spec = lookup(values.model, NetworkSpec)
     model, source, remarks = convert_checkpoint(spec, pathlib.Path(values.checkpoint))
-    manifest = store.save(values.out, model, source=source, overwrite=values.overwrite)
+    with alone(pathlib.Path(values.out).absolute().parent, wait=True):
+        manifest = store.save(values.out, model, source=source, overwrite=values.overwrite)
     common.tell(
         values,
         {**manifest, "out": values.out, "remarks": remarks},

@@ -50,7 +50,7 @@ def _root(values):
 
 
 def _row(values, cls, config):
-    builder = cls(data_dir=_root(values), config=config)
+    builder = cls.at(_root(values), config)
     prepared = {}
     if builder.is_prepared():
         prepared = {split: info.num_examples for split, info in builder.info.splits.items()}

@@ -18,6 +18,7 @@ from absl.flags import FlagValues
 from ttd_jax.commands import common
 from ttd_jax.errors import explain_os_errors
 from ttd_jax.files import write_whole
+from ttd_jax.folders import alone
 from ttd_jax.fusing.options import FuseOptions
 from ttd_jax.fusing.run import plan_job, run_job
 from ttd_jax.pictures import synthetic
@@ -58,6 +59,12 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     common.prepare_to_compute()
     model = store.load(values.weights, name=_MODEL)
     manifest = store.read_manifest(values.weights)
+    with alone(out, "demo"):
+        _make(out, model, manifest, values.weights)
+    common.show(f"weights: {manifest['source'].get('note') or values.weights}")
+
+
+def _make(out, model, manifest, weights):
     sets = _write_pairs(out / "sources")
     for name, scenes in sets.items():
         results = {
@@ -68,8 +75,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         with explain_os_errors(out):
             write_whole(out / f"{name}.png", encode_picture(contact_sheet(rows), ".png"))
         common.show(f"{out / name}.png: {', '.join(scenes.roles)}, fused statically and with TTD")
-    common.show(f"{_page(out, sets, values.weights)}: scores, and a slider between static and TTD")
-    common.show(f"weights: {manifest['source'].get('note') or values.weights}")
+    common.show(f"{_page(out, sets, weights)}: scores, and a slider between static and TTD")
 
 
 def _fuse(out, scenes, model, manifest, strategy):
@@ -81,7 +87,7 @@ def _fuse(out, scenes, model, manifest, strategy):
         dominability=settings and dataclasses.asdict(settings),
         save=("fused", "dominability"),
     )
-    run_job(plan_job(scenes, model, options, out), model)
+    run_job(plan_job(scenes, model, options, out, resume=True), model)
     return out
 
 

@@ -2,7 +2,7 @@
 
     ttd-jax detect eval --out=detection --config=configs/detect.py:llvip/detection \\
         --config.root=benchmarks --config.detector=weights/yolox_nano
-    ttd-jax detect eval --out=detection --config=configs/detect.py:msrs/detection \\
+    ttd-jax detect eval --out=msrs --config=configs/detect.py:msrs/detection \\
         --config.inputs="('visible','infrared')" --config.results="('mine=results/msrs',)"
     ttd-jax detect train --workdir=runs/llvip --config=configs/detect.py:llvip/detection \\
         --config.root=benchmarks --config.detector=weights/yolox_s
@@ -57,7 +57,7 @@ def _eval(values):
     out = pathlib.Path(values.out)
     with common.interruptible("finished scenes are"):
         result = evaluation.evaluate(values.config, out, resume=values.resume)
-    common.tell(values, result, (out / "results.md").read_text())
+    common.tell(values, result, (out / "results.md").read_text(encoding="utf-8"))
 
 
 def _train(values):

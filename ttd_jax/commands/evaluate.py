@@ -1,7 +1,7 @@
 """Evaluate models on data sets, on every device of every host, beside the published figures.
 
     ttd-jax evaluate --out=results --config=configs/evaluate.py:ifcnn_sum,harvard_medical/mri_ct
-    ttd-jax evaluate --out=results --config=configs/evaluate.py:ifcnn_sum,harvard_medical/mri_ct \\
+    ttd-jax evaluate --out=mine --config=configs/evaluate.py:ifcnn_sum,harvard_medical/mri_ct \\
         --config.sources=MRI_dir,CT_dir
 
 Scores every image as it is finished, and ends with results.md, .csv, .json and .tex and the page
@@ -41,4 +41,4 @@ def run(values: FlagValues, arguments: list[str]) -> None:
             values.config, out, resume=values.resume, process=process, processes=processes
         )
     if comparisons is not None:  # the first process tells the results
-        common.tell(values, comparisons, (out / "results.md").read_text())
+        common.tell(values, comparisons, (out / "results.md").read_text(encoding="utf-8"))

@@ -22,6 +22,7 @@ from absl.flags import FlagValues
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError
 from ttd_jax.export import program as exporting
+from ttd_jax.folders import alone
 from ttd_jax.weights import store
 
 
@@ -63,7 +64,8 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         },
     }
     flat = exporting.flat_parameters(model) if beside else None
-    record = exporting.write_program(out, program, record, flat)
+    with alone(out.parent, wait=True):
+        record = exporting.write_program(out, program, record, flat)
     arrays = {**record["inputs"], **record["outputs"]}
     common.tell(
         values,

@@ -1,13 +1,14 @@
 """Fuse pictures of one scene, or folders of them matched by file name.
 
     ttd-jax fuse --weights=weights/ifcnn_sum --out=out vis.png ir.png
-    ttd-jax fuse --weights=weights/ifcnn_sum --out=out \\
+    ttd-jax fuse --weights=weights/ifcnn_sum --out=maps \\
         --save=fused,dominability,components,losses visible_dir infrared_dir
 
 Name two or more sources in the order of their roles: visible then infrared, MRI then CT / PET /
 SPECT, under- then over-exposed, near then far focus. The fused picture is --out/STEM.png, with
 the stem, bit depth and alpha of the first source; summary.json lists the scenes and timings.json
-the times; everything else goes into sub-folders of --out.
+the times; everything else goes into sub-folders of --out. With --resume a folder keeps its scenes,
+those of other commands too: so a loop over pairs has one summary.
 """
 
 import dataclasses
@@ -82,7 +83,7 @@ def define_flags(values: FlagValues) -> None:
         "weights, or of the GPU or TPU; scenes that need more are fused in strips, with the same "
         "result up to rounding; default: half of what is free",
     )
-    flag.boolean("resume", "keep the finished scenes of --out")
+    flag.boolean("resume", "keep the finished scenes of --out, and add to them")
     flag.boolean("dry_run", "check everything, write nothing")
     flag.json()
 
@@ -144,7 +145,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         return
     place = out
     if len(result["scenes"]) == 1:
-        place = out / result["scenes"][0]["files"][0]
+        place = out / next(iter(result["scenes"][0]["files"]))
     fused = counted(result["fused"], "scene")
     common.show(f"{place}: {fused} fused, {result['reused']} reused", sys.stderr)
     for scene in result["scenes"]:

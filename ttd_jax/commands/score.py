@@ -65,7 +65,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     if values.protocol == "paper" and any(record.get("colored") for record in records):
         remark(_QUIRK)
     if values.json:
-        print((out / "scores.json").read_text(), end="")
+        print((out / "scores.json").read_text(encoding="utf-8"), end="")
         return
     common.show(tables.markdown(tables.summarize(records, names), values.protocol, names).rstrip())
 

@@ -74,7 +74,6 @@ def _figures(record):
 
 def _records(workdir):
     from ttd_jax.files import read_json_lines
-    from ttd_jax.training.logs import LINES
+    from ttd_jax.training.logs import LIKE, LINES
 
-    path = workdir / LINES
-    return read_json_lines(path) if path.is_file() else []
+    return read_json_lines(workdir / LINES, LIKE)

@@ -17,11 +17,12 @@ from ttd_jax.detection.prediction import DetectionSettings, detect
 from ttd_jax.detection.sheets import draw_scenes
 from ttd_jax.detectors import Detector, DetectorSpec
 from ttd_jax.errors import UserError, explain_os_errors, naming
-from ttd_jax.files import dumps, write_whole
+from ttd_jax.files import dumps, read_json, write_whole
+from ttd_jax.folders import alone
 from ttd_jax.networks import PRECISIONS
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.checking import check
-from ttd_jax.pictures.records import Records
+from ttd_jax.pictures.records import IMAGE, Records, check_covered, versions_of
 from ttd_jax.report.progress import progress
 from ttd_jax.weights import store
 
@@ -48,6 +49,8 @@ FIELDS = {
 }
 # With every class of the detector; those that the data set has not are left out afterwards.
 _LIMIT = 300
+_RESULTS = "results.json"
+_OBJECTS = {"boxes": [[float]], "classes": [int]}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,7 +106,8 @@ def evaluate(config: ConfigDict, out: pathlib.Path, *, resume: bool = False) -> 
 
     Raises:
       UserError: unknown names, missing weights or data, label files or pictures that are damaged,
-        a class that the detector does not know, other settings in `out`.
+        a class that the detector does not know; `out` has results of other settings, or another run
+        is writing there.
     """
     fields.check_fields(config, FIELDS)
     dataset, examples = find_labeled(config)
@@ -112,21 +116,28 @@ def evaluate(config: ConfigDict, out: pathlib.Path, *, resume: bool = False) -> 
     shown = WithResults(examples, inputs.results)
     search = _search(config, examples.classes)
     settings = _settings(config, dataset, inputs, search)
-    records = Records(out)
-    records.find(settings, resume=resume)
-    scenes = check(shown, count=count)
-    if not any(scene.objects for scene in scenes):
-        raise UserError("the scenes have no objects at all: there is nothing to be found")
-    records.start(settings, resume=resume)
-    kept = _run(dataset, scenes, inputs, search, records)
-    result = tables.summarize(
-        kept, search.classes, inputs.names, shown=config.shown, settings=settings
-    )
-    with explain_os_errors(out):
-        write_whole(out / "results.json", dumps(result))
-        write_whole(out / "results.md", tables.markdown(result))
-        # Pictures come last: they take a while, and by then the tables are safe.
-        draw_scenes(result, kept, shown, inputs, out / "pictures", limit=config.pictures)
+    found = {name: {**_OBJECTS, "scores": [float]} for name in inputs.names}
+    like = {**IMAGE, "size": [int], "objects": _OBJECTS, "found": found}
+    records = Records(out, like=like)
+    with alone(out, "detect eval"):
+        records.find(settings, resume=resume)
+        before = read_json(out / _RESULTS, {"scenes": [{"image": str}]}) or {"scenes": ()}
+        held = [scene["image"] for scene in before["scenes"]]
+        check_covered(out, "scenes", held, examples.names[:count], "look at all of them")
+        scenes = check(shown, count=count)
+        if not any(scene.objects for scene in scenes):
+            raise UserError("the scenes have no objects at all: there is nothing to be found")
+        with records.leaving_no_trace():
+            records.open(settings)
+            kept = _run(dataset, scenes, inputs, search, records)
+        result = tables.summarize(
+            kept, search.classes, inputs.names, shown=config.shown, settings=settings
+        )
+        with explain_os_errors(out):
+            write_whole(out / _RESULTS, dumps(result))
+            write_whole(out / "results.md", tables.markdown(result))
+            # Pictures come last: they take a while, and by then the tables are safe.
+            draw_scenes(result, kept, shown, inputs, out / "pictures", limit=config.pictures)
     return result
 
 
@@ -164,8 +175,9 @@ def _search(config, classes):
 
 
 def _settings(config, dataset, inputs: Inputs, search):
-    fused = None
+    fused, networks = None, [search.detector]
     if inputs.model is not None:
+        networks.append(inputs.model)
         fused = {
             "model": inputs.model.spec.name,
             "weights_sha256": inputs.manifest["sha256"],
@@ -190,6 +202,7 @@ def _settings(config, dataset, inputs: Inputs, search):
         "size": list(search.detector.settings.size),
         "confidence": config.confidence,
         "overlap": config.overlap,
+        "versions": versions_of(*networks, strategies=inputs.strategies.values()),
     }
 
 

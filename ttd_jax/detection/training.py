@@ -16,6 +16,7 @@ from ttd_jax.detection.surgery import replace_classes
 from ttd_jax.detection.validation import FIGURES, Validation
 from ttd_jax.errors import UserError
 from ttd_jax.pictures.checking import check
+from ttd_jax.pictures.records import versions_of
 from ttd_jax.training.folder import RunFolder
 from ttd_jax.training.loop import Training
 from ttd_jax.training.objectives import make_objective
@@ -66,12 +67,17 @@ def train_detector(
 
     Raises:
       UserError: unknown names, missing weights or data, damaged pictures or label files, other
-        settings in `workdir`, or a training that diverged.
+        settings in `workdir`, another run that is writing there, or a training that diverged.
     """
     fields.check_fields(config, {**FIELDS, "train": fields.mapping()})
+    fields.check_fields(config.train, _TRAIN_FIELDS, name="config.train")
+    share = process, processes
+    with RunFolder.hold(workdir, "detect train", resume=resume, share=share) as folder:
+        return _train(config, folder)
+
+
+def _train(config, folder):
     chosen = config.train
-    fields.check_fields(chosen, _TRAIN_FIELDS, name="config.train")
-    folder = RunFolder.find(workdir, resume=resume, share=(process, processes))
     check_numbers(chosen, FIGURES, name="config.train")
     dataset, examples = find_labeled(config, split=chosen.split)
     inputs = find_inputs((chosen.input,), examples.roles, config, fold=False)
@@ -95,6 +101,9 @@ def train_detector(
         "size": list(detector.settings.size),
         "fusion": fusion and {"model": inputs.model.spec.name, "sha256": fusion["sha256"]},
         "data": {"name": dataset, "sha256": scenes.sha256},
+        "confidence": config.confidence,
+        "overlap": config.overlap,
+        "versions": versions_of(*networks.values(), strategies=inputs.strategies.values()),
     }
     folder.keep(settings)
 
@@ -118,7 +127,7 @@ def train_detector(
             own=tuple(range(len(examples.classes))),
             settings=detection_settings(config),
         ),
-        process=process,
+        process=folder.share[0],
     )
     training = Training(
         config=chosen,

@@ -1,5 +1,6 @@
 """An evaluation from its configuration to its tables and its page."""
 
+import contextlib
 import dataclasses
 import pathlib
 
@@ -11,16 +12,19 @@ from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.evaluation import comparison, report
 from ttd_jax.evaluation.gallery import Gallery
 from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
-from ttd_jax.files import dumps, write_whole
+from ttd_jax.files import dumps, read_json, write_whole
+from ttd_jax.folders import together
 from ttd_jax.networks import PRECISIONS, FusionSpec
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.images import Reading
 from ttd_jax.pictures.prepared import prepared_examples
 from ttd_jax.pictures.ranges import parse_ranges
-from ttd_jax.pictures.records import Records
+from ttd_jax.pictures.records import IMAGE, Records, check_covered, versions_of
 from ttd_jax.pictures.scenes import find_scenes
 from ttd_jax.processes import wait_for_all
 from ttd_jax.weights import store
+
+_RESULTS = "results.json"
 
 
 def _bands(value):
@@ -69,32 +73,43 @@ def evaluate(
       The comparisons (see `comparison.compare`) in the first process, None in the others.
 
     Raises:
-      UserError: unknown names, missing weights or data, unreadable images, other settings in `out`.
+      UserError: unknown names, missing weights or data, unreadable images; `out` has results of
+        other settings, models or data sets, or another run is writing there.
     """
     fields.check_fields(config, _FIELDS)
     jobs = [_job(config, name) for name in config.models]
     reading = Reading(ranges=parse_ranges(config.range), bands=tuple(config.bands) or None)
     found = {name: _examples(config, name) for name in config.datasets}
+    with together(out, "evaluate", share=(process, processes)):
+        return _evaluate(config, jobs, found, reading, out, resume, (process, processes))
+
+
+def _evaluate(config, jobs, found, reading, out, resume, share):
+    """`evaluate` in a folder that no other run writes into."""
+    process, processes = share
     runs = []
     for job in jobs:
-        settings = _settings(config, job)
-        records = Records(out / job.model.spec.name, process=process)
+        settings, place = _settings(config, job), out / job.model.spec.name
+        scores = {strategy: dict.fromkeys(job.names, float) for strategy in job.strategies}
+        records = Records(place, like={**IMAGE, "scores": scores}, process=process, root=out)
         records.find(settings, resume=resume)
         runs.append((job, settings, records))
+    _check_tables(out, config)
     datasets = {
         name: check(
             examples,
             gray=config.color == "network",
             reading=reading,
             least=max(job.model.spec.min_size for job in jobs),
-            share=(process, processes),
+            share=share,
         )
         for name, examples in found.items()
     }
     for job, settings, records in runs:
-        records.start(settings, resume=resume, first=process == 0)
-        for name, scenes in datasets.items():
-            evaluate_dataset(job, name, scenes, records, process=process, processes=processes)
+        with records.leaving_no_trace() if processes == 1 else contextlib.nullcontext():
+            records.open(settings, first=process == 0)
+            for name, scenes in datasets.items():
+                evaluate_dataset(job, name, scenes, records, process=process, processes=processes)
     if processes > 1:
         wait_for_all()
     if process:
@@ -112,7 +127,7 @@ def evaluate(
         "results.md": comparison.markdown(comparisons, protocol),
         "results.csv": comparison.csv_table(comparisons, protocol),
         "results.tex": comparison.latex(comparisons, protocol),
-        "results.json": dumps({"protocol": protocol, "comparisons": comparisons}),
+        _RESULTS: dumps({"protocol": protocol, "comparisons": comparisons}),
     }
     _write(out, tables)
     # The page comes last: its pictures take a while, and by then the tables are safe.
@@ -124,6 +139,15 @@ def evaluate(
             shown.append(dataclasses.replace(next(remaining), cards=cards))
     _write(out, {"report.html": report.render(shown, protocol)})
     return comparisons
+
+
+def _check_tables(out, config):
+    like = {"comparisons": [{"model": str, "dataset": str}]}
+    tables = read_json(out / _RESULTS, like) or {"comparisons": ()}
+    held = [f"{c['model']} on {c['dataset']}" for c in tables["comparisons"]]
+    given = {f"{model} on {dataset}" for model in config.models for dataset in config.datasets}
+    mend = "evaluate them in the same command: MODEL+MODEL,DATASET+DATASET"
+    check_covered(out, "models or data sets", held, given, mend)
 
 
 def _job(config, name):
@@ -174,6 +198,11 @@ def _settings(config, job):
         "batch_size": job.batch_size,
         "range": config.range,
         "bands": list(config.bands),
+        "versions": versions_of(
+            job.model,
+            strategies=job.strategies.values(),
+            functions=[metrics.lookup(name).function for name in job.names],
+        ),
     }
 
 

@@ -12,12 +12,13 @@ import numpy as np
 from ttd_jax import metrics
 from ttd_jax.errors import UserError, counted, some
 from ttd_jax.evaluation import tables
+from ttd_jax.folders import alone
 from ttd_jax.pictures.ahead import ahead
-from ttd_jax.pictures.decode import decode_example
+from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.examples import Example, FolderExamples
 from ttd_jax.pictures.images import Reading
 from ttd_jax.pictures.ranges import Range, of_sources
-from ttd_jax.pictures.records import UNFINISHED, Records
+from ttd_jax.pictures.records import UNFINISHED, Records, check_covered, versions_of
 from ttd_jax.pictures.scenes import folder_images
 from ttd_jax.report.progress import progress
 
@@ -88,7 +89,8 @@ def score_results(
       `scores`, of grays f32[H, W] in 0..255: 16 bits are rounded to 8.
 
     Raises:
-      UserError: an unreadable picture, sizes that differ, or an output that cannot be written.
+      UserError: an unreadable picture, sizes that differ, or an output that cannot be written;
+        `out` has results of other settings or methods, or another run is writing there.
     """
     start = time.perf_counter()
     settings = {
@@ -96,31 +98,48 @@ def score_results(
         "metrics": list(names),
         "range": [str(one) for one in reading.ranges],
         "bands": reading.bands and list(reading.bands),
+        "versions": versions_of(functions=[metrics.lookup(name).function for name in names]),
     }
-    store = Records(out, folder=UNFINISHED, key=_key)
-    finished = store.find(settings) if resume else {}
+    like = {
+        "method": str,
+        "image": str,
+        "sha256": [str],
+        "colored": bool,
+        "scores": dict.fromkeys(names, float),
+    }
+    store = Records(out, like=like, folder=UNFINISHED, key=_key)
     evaluate = jax.jit(functools.partial(metrics.evaluate, protocol=protocol, names=names))
 
-    def load(example):
+    # A result has the range of its type, its sources have their own. A damaged picture or another
+    # size is told before anything is written.
+    ranges = Range(), *of_sources(reading.ranges, len(pictures[0].roles) - 1)
+    checked = check(FolderExamples(pictures), reading=dataclasses.replace(reading, ranges=ranges))
+
+    def load(index):
         """A picture's record, if it has one, and else the arguments of `evaluate`."""
+        example = pictures[index]
         record = {
             "method": example.roles[0],
             "image": example.name,
-            "sha256": list(example.sha256),
+            "sha256": list(checked[index].sha256),
         }
         known = finished.get(_key(record))
         if known:
             return known, None
-        fused, *sources = _decode(example, reading)
+        _, (fused, *sources) = checked.load(index)
         record["colored"] = fused.colored
         grays = [metrics.source_gray(picture.as_bytes()) for picture in sources]
         gray = metrics.fused_gray(fused.as_bytes(), protocol=protocol)
         return record, (gray, np.stack(grays))
 
     records, scored = [], 0
-    store.open(settings, finished.values())
-    try:
-        loaded = ahead(load, pictures)
+    with alone(out, "score"), store.leaving_no_trace():
+        finished = store.find(settings, resume=resume)
+        held = [record["method"] for record in finished.values()]
+        methods = {example.roles[0] for example in pictures}
+        check_covered(out, "methods", held, methods, "name their folders in --fused, too")
+        store.open(settings)
+        loaded = ahead(load, range(len(pictures)))
         with progress(loaded, "scoring", len(pictures), unit="image") as bar:
             for _, (record, arrays) in bar:
                 if arrays is not None:
@@ -128,21 +147,11 @@ def score_results(
                     store.append(record)
                     scored += 1
                 records.append(record)
-    except BaseException:
-        store.abandon()
-        raise
-    counts = {"scored": scored, "reused": len(records) - scored}
-    timings = {"seconds": time.perf_counter() - start, **counts}
-    files = tables.score_files(records, protocol, names)
-    store.close(settings, records, timings, files)
+        counts = {"scored": scored, "reused": len(records) - scored}
+        timings = {"seconds": time.perf_counter() - start, **counts}
+        store.close(settings, records, timings, tables.score_files(records, protocol, names))
     return records
 
 
 def _key(record):
     return record["method"], record["image"], *record["sha256"]
-
-
-def _decode(example, reading):
-    """A fused picture and its sources; it has the range of its type, they have their own."""
-    ranges = of_sources(reading.ranges, len(example.roles) - 1)
-    return decode_example(example, dataclasses.replace(reading, ranges=(Range(), *ranges)))

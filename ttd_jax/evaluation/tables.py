@@ -1,9 +1,9 @@
 """Scores as CSV, JSON and Markdown."""
 
-import json
 from collections.abc import Mapping, Sequence
 
 from ttd_jax.errors import counted
+from ttd_jax.files import dumps
 from ttd_jax.metrics.intervals import estimates, paired_differences
 from ttd_jax.report.csv_text import csv_text
 from ttd_jax.report.markdown import table
@@ -12,7 +12,7 @@ from ttd_jax.report.scores import heading, interval
 
 def score_files(
     records: Sequence[Mapping], protocol: str, names: Sequence[str]
-) -> list[tuple[str, bytes]]:
+) -> list[tuple[str, str]]:
     """The files of a scoring run.
 
     Args:
@@ -21,15 +21,15 @@ def score_files(
       names: the metrics, in the order of the columns.
 
     Returns:
-      List of `(file name, bytes)`: scores.csv, scores.json, scores.md.
+      List of `(file name, text)`: scores.csv, scores.json, scores.md.
     """
     rows = [[r["method"], r["image"], protocol, *map(r["scores"].get, names)] for r in records]
     summary = summarize(records, names)
     content = {"protocol": protocol, "metrics": list(names), **summary}
     return [
-        ("scores.csv", csv_text([["method", "image", "protocol", *names], *rows]).encode()),
-        ("scores.json", (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()),
-        ("scores.md", markdown(summary, protocol, names).encode()),
+        ("scores.csv", csv_text([["method", "image", "protocol", *names], *rows])),
+        ("scores.json", dumps(content)),
+        ("scores.md", markdown(summary, protocol, names)),
     ]
 
 

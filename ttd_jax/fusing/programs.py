@@ -172,7 +172,7 @@ def _sources(thing):
 def _processor():
     """What the CPU can do: programs use all of it, and a cache may be shared by machines."""
     with contextlib.suppress(OSError):
-        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        for line in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith(("flags", "Features")):
                 return line
     return f"{platform.machine()} {platform.processor()}"

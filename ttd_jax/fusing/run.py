@@ -5,8 +5,10 @@ import math
 import os
 import pathlib
 import time
+from collections.abc import Mapping
 
 from ttd_jax.errors import UserError
+from ttd_jax.folders import alone
 from ttd_jax.fusing.compute import BatchFuser, day_probability
 from ttd_jax.fusing.options import FuseOptions, check_network
 from ttd_jax.fusing.outputs import output_files, output_names, output_type
@@ -17,12 +19,18 @@ from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.batches import Batch, plan_batches, unfinished
 from ttd_jax.pictures.checking import Checked, Scenes, check
 from ttd_jax.pictures.examples import FolderExamples
-from ttd_jax.pictures.records import UNFINISHED, Records
+from ttd_jax.pictures.records import UNFINISHED, Records, versions_of
 from ttd_jax.report.progress import progress
 
 # Pictures are decoded ahead only if that takes this share of the memory at most.
 _AHEAD = 1 / 16
 _LONGEST = 255  # of a file's name, in bytes, on nearly all systems
+_LIKE = {
+    "scene": str,
+    "size": [int],
+    "files": {str: str},
+    "sources": [{"file": str, "sha256": str, "colored": bool}],
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +43,9 @@ class FuseJob:
       scenes: all of them, finished ones included.
       batches: the same scenes.
       records: of `out`.
+      settings: what all that is in `out` was made with.
+      resume: whether to go on with what is there.
+      found: records of `out`, those of other scenes included.
       finished: index -> record of scenes that need no work.
       memory: bytes that fusing may take.
     """
@@ -44,7 +55,10 @@ class FuseJob:
     scenes: Scenes
     batches: tuple[Batch, ...]
     records: Records
-    finished: dict[int, dict]
+    settings: Mapping
+    resume: bool
+    found: Mapping[tuple, dict]
+    finished: Mapping[int, dict]
     memory: int
 
 
@@ -64,17 +78,20 @@ def plan_job(
       model: the network.
       options: the user's choices.
       out: the output folder.
-      resume: keep the finished scenes that are in it.
+      resume: keep the finished scenes that are in it, this run's and others.
       max_memory: bytes that the run may take; what does not fit is fused in strips. Half of what
         is free by default.
 
     Raises:
-      UserError: see `check`; a source would be overwritten; other settings when resuming.
+      UserError: see `check`; a source would be overwritten, or another scene's result; there are
+        results and no `resume`, or of other settings.
     """
     spec, roles = model.spec, scenes.roles
     check_network(spec, len(roles), options.color)
-    records = Records(out, folder=UNFINISHED, key=_key)
-    found = records.find(options.as_record()) if resume else {}
+    records = Records(out, like=_LIKE, folder=UNFINISHED, key=_key)
+    code = versions_of(model, strategies=[model.strategy(options.strategy)])
+    settings = {**options.as_record(), "versions": code}
+    found = records.find(settings, resume=resume)
     sources = {os.path.realpath(path): path for scene in scenes for path in scene.sources}
     for scene in scenes:
         for name in output_names(scene.name, roles, options):
@@ -106,9 +123,29 @@ def plan_job(
         scenes=checked,
         batches=tuple(plan_batches(checked, options.batch_size)),
         records=records,
-        finished={index: found[key] for index, key in enumerate(checked.keys) if key in found},
+        settings=settings,
+        resume=resume,
+        found=found,
+        finished=_finished(out, checked, records, found),
         memory=memory,
     )
+
+
+def _finished(out, scenes, records, found):
+    """Index -> record of scenes whose files are whole; refuses to replace another scene's."""
+    by_name = {record["scene"]: record for record in found.values()}
+    known = {}
+    for index, key in enumerate(scenes.keys):
+        other = by_name.get(key[0])
+        if key in found:
+            known[index] = found[key]
+        elif other and [s["file"] for s in other["sources"]] != [*scenes.examples[index].titles]:
+            raise UserError(
+                f"{out}: holds the result {key[0]} of other sources "
+                f"({other['sources'][0]['file']}): choose another --out"
+            )
+    whole = records.intact(known.values())
+    return {i: record for (i, record), same in zip(known.items(), whole, strict=True) if same}
 
 
 def run_job(job: FuseJob, model: Model, classifier: Classifier | None = None) -> dict:
@@ -126,29 +163,32 @@ def run_job(job: FuseJob, model: Model, classifier: Classifier | None = None) ->
       UserError: the output cannot be written, or memory has no room for any strip of a scene.
       KeyboardInterrupt: what is finished stays, for a run with `resume`.
     """
-    start, settings = time.perf_counter(), job.options.as_record()
-    job.records.open(settings, job.finished.values())
-    fuser = BatchFuser(
-        model,
-        model.strategy(job.options.strategy),
-        color=job.options.color,
-        save=job.options.save,
-        window=job.options.window,
-        memory=job.memory,
-    )
-    try:
+    start = time.perf_counter()
+    with alone(job.out, "fuse"), job.records.leaving_no_trace():
+        found = job.records.find(job.settings, resume=job.resume)
+        if found != job.found:  # another run was here meanwhile
+            finished = _finished(job.out, job.scenes, job.records, found)
+            job = dataclasses.replace(job, found=found, finished=finished)
+        job.records.open(job.settings)
+        fuser = BatchFuser(
+            model,
+            model.strategy(job.options.strategy),
+            color=job.options.color,
+            save=job.options.save,
+            window=job.options.window,
+            memory=job.memory,
+        )
         fused, batch_times = _fuse_batches(job, fuser, classifier)
-    except BaseException:
-        job.records.abandon()
-        raise
-    counts = {"fused": len(fused), "reused": len(job.finished)}
-    every = sorted((fused | job.finished).values(), key=lambda record: record["scene"])
-    summary = job.records.close(
-        settings,
-        every,
-        {"seconds": time.perf_counter() - start, **counts, "batches": batch_times},
-    )
-    return {**counts, "scenes": summary}
+        counts = {"fused": len(fused), "reused": len(job.finished)}
+        own = {record["scene"]: record for record in (fused | job.finished).values()}
+        # Scenes of earlier runs stay: their pictures are there.
+        every = {record["scene"]: record for record in job.found.values()} | own
+        summary = job.records.close(
+            job.settings,
+            sorted(every.values(), key=lambda record: record["scene"]),
+            {"seconds": time.perf_counter() - start, **counts, "batches": batch_times},
+        )
+    return {**counts, "scenes": [record for record in summary if record["scene"] in own]}
 
 
 def _fuse_batches(job, fuser, classifier):
@@ -184,8 +224,7 @@ def _fuse_batches(job, fuser, classifier):
                     pictures=pictures,
                     quantize_how=fuser.quantization,
                 )
-                job.records.append(record, files)
-                records[index] = record
+                records[index] = job.records.append(record, files)
                 bar.update()
                 del result, files, pictures  # a large scene leaves before the next one comes
             loaded.clear()
@@ -217,7 +256,6 @@ def _record(job, index, example, pictures, result):
         "size": list(checked.size),
         "color": options.resolve_color(checked.colored),
         "windows": result["windows"],
-        "files": [str(name) for name in output_names(example.name, example.roles, options)],
         "sources": [
             {
                 "name": role,

@@ -86,7 +86,7 @@ def read_proc(file: str, field: str) -> int | None:
     None where the system has no such file or line.
     """
     with contextlib.suppress(OSError):
-        for line in pathlib.Path("/proc", file).read_text().splitlines():
+        for line in pathlib.Path("/proc", file).read_text(encoding="utf-8").splitlines():
             name, _, value = line.partition(":")
             if name == field:
                 return int(value.split()[0]) * 1024
@@ -97,7 +97,9 @@ def _left_in_group():
     """What a container's limit leaves, None without one."""
     folder = pathlib.Path("/sys/fs/cgroup")
     try:
-        limit = int((folder / "memory.max").read_text())  # 'max' where there is none
-        return max(0, limit - int((folder / "memory.current").read_text()))
+        limit = int(
+            (folder / "memory.max").read_text(encoding="utf-8")
+        )  # 'max' where there is none
+        return max(0, limit - int((folder / "memory.current").read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return None

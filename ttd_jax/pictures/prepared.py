@@ -9,6 +9,7 @@ import types
 from collections.abc import Sequence
 
 from ttd_jax.errors import UserError
+from ttd_jax.files import fits
 from ttd_jax.pictures.examples import Example, Examples
 
 
@@ -76,15 +77,16 @@ def prepared_examples(
     prepare = f"`ttd-jax datasets prepare {name} --manual_dir=... --data_dir={root}`"
     prepare = prepare if own else f"prepare it with TFDS below {root}"
     read_only_builder = importlib.import_module("tensorflow_datasets.core.read_only_builder")
+    named = name if own else _tfds_name(name)
     try:
-        builder = read_only_builder.builder_from_files(
-            name if own else _tfds_name(name), data_dir=root
-        )
+        builder = read_only_builder.builder_from_files(named, data_dir=root)
+        metadata = dict(builder.info.metadata or {})
     except tfds.core.DatasetNotFoundError as error:
         known = "; `ttd-jax datasets list` shows the known" if own else ""
         raise UserError(f"{root}: {name} is not prepared here: {prepare}{known}") from error
-    metadata = builder.info.metadata or {}
-    if not {"roles", "names"} <= metadata.keys():
+    except Exception as error:  # TFDS raises a dozen kinds for damaged files
+        raise _damaged(root, name, type(error).__name__, prepare) from error
+    if not fits(metadata, {"roles": [str], "names": {str: [str]}}):
         raise UserError(f"{builder.data_path}: not a benchmark of image fusion: {prepare}")
     if split not in builder.info.splits:
         raise UserError(f"{name} has no split {split!r}: it has {', '.join(builder.info.splits)}")
@@ -97,14 +99,22 @@ def prepared_examples(
         raise UserError(
             f"{builder.data_path}: not prepared as array_record: {prepare} --overwrite"
         ) from error
+    names = tuple(metadata["names"].get(split, ()))
+    if len(names) != len(records):
+        raise _damaged(root, name, f"{len(names)} names of {len(records)} examples", prepare)
     return PreparedExamples(
         pathlib.Path(os.fspath(builder.data_path)),
         split,
-        tuple(metadata["names"][split]),
+        names,
         roles,
         tuple(metadata.get("classes", ())),
         records,
     )
+
+
+def _damaged(root, name, how, prepare):
+    files = "metadata.json, features.json or dataset_info.json"
+    return UserError(f"{root}: {name}: damaged {files} ({how}): {prepare} --overwrite")
 
 
 def _tfds_name(words):

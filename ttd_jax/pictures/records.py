@@ -4,22 +4,40 @@ A record is a JSON-able dict that tells what it is of and of which files, by the
 whose files have changed since is of no use to anybody, and nobody asks for it. Records are lines
 of JSON, a file for each process, next to the settings that all of them were made with. A run
 that ends in `summary.json` keeps them in `.unfinished/` until then.
+
+Whoever writes records holds the output folder: see `ttd_jax.folders.alone`.
 """
 
+import concurrent.futures
 import contextlib
+import hashlib
 import json
 import pathlib
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any
 
-from ttd_jax.errors import UserError, explain_os_errors
-from ttd_jax.files import dumps, read_json_lines, write_whole
+from ttd_jax.core.dominability import LOSS_MAPS, DominabilitySettings
+from ttd_jax.errors import UserError, explain_os_errors, some
+from ttd_jax.files import (
+    append_line,
+    dump_lines,
+    dumps,
+    part_in,
+    read_json,
+    read_json_lines,
+    write_whole,
+)
+from ttd_jax.registry import versions
 
 SUMMARY = "summary.json"
 TIMINGS = "timings.json"
 UNFINISHED = ".unfinished"
 _SETTINGS = "settings.json"
+_LINES = "process-{}.jsonl"
 _FULL = "free some space, then run again with --resume"
+# What a record of one image of a data set is like, see `ttd_jax.files.fits`; jobs add their own.
+IMAGE = {"dataset": str, "image": str, "sha256": [str]}
 
 
 def image_key(record: Mapping) -> tuple:
@@ -32,84 +50,136 @@ class Records:
 
     Args:
       out: the output folder.
+      like: what a record must be like, see `ttd_jax.files.fits`; it has all that `key` reads.
       process: this process's index.
       folder: of the records, within `out`.
       key: what a record is of; the last record of a key counts.
+      root: the folder that the run holds, where killed runs leave their parts; `out` by default.
     """
 
     def __init__(
         self,
         out: pathlib.Path,
         *,
+        like: Mapping[str, Any] = IMAGE,
         process: int = 0,
         folder: str = "records",
         key: Callable[[Mapping], tuple] = image_key,
+        root: pathlib.Path | None = None,
     ):
-        self._out = out
+        self._out, self._root = out, root or out
+        self._like = dict(like)
         self._folder = out / folder
-        self._lines = self._folder / f"process-{process:05}.jsonl"
+        self._lines = self._folder / _LINES.format(f"{process:05}")
         self._key = key
-        self._created = not out.exists()
-
-    def start(self, settings: Mapping, *, resume: bool, first: bool = True) -> None:
-        """Opens a folder that never loses a record.
-
-        Args:
-          settings: what must be the same for records to be kept.
-          resume: whether to go on with what is there.
-          first: whether this process answers for the folder as a whole.
-
-        Raises:
-          UserError: the folder holds records of other settings, or records and no `resume`; or it
-            cannot be written.
-        """
-        self.find(settings, resume=resume)
-        own = read_json_lines(self._lines) if self._lines.exists() else []
-        self.open(settings, own, first=first)
 
     def find(self, settings: Mapping, *, resume: bool = True) -> dict[tuple, dict]:
         """Every finished record, by its key; writes nothing.
 
+        Args:
+          settings: what must be the same for records to be kept.
+          resume: whether to go on with what is there.
+
         Raises:
-          UserError: see `start`.
+          UserError: there are records of other settings, or records and no `resume`; or something
+            there is damaged.
         """
-        known = _read(self._folder / _SETTINGS)
-        for one in [*([known] if known else []), *(r["settings"] for r in self._summary()[:1])]:
-            check_settings(self._out, one, settings)
-        if not resume and self._lines.exists() and read_json_lines(self._lines):
+        summary, lines = self._summary({}), self._all_lines({})
+        if not any(map(self._has_files, [*summary, *lines])):
+            return {}  # settings without a result bind nobody
+        every = [record["settings"] for record in summary]
+        if lines:
+            file, mend = self._folder / _SETTINGS, f"remove {self._folder} and run again"
+            known = read_json(file, {}, mend=mend)
+            if known is not None:
+                every.append(known)
+            elif self._all_lines({}):  # no other run has just ended
+                raise UserError(f"{file}: is missing: {mend}")
+        for known in every:
+            check_settings(self._out, known, settings)
+        found = self.finished()  # what a record is like depends on its settings
+        if not resume:
             raise UserError(
                 f"{self._out}: holds results already: pass --resume, or choose another --out"
             )
-        return self.finished()
+        return found
 
     def finished(self) -> dict[tuple, dict]:
-        """Every whole record of every process whose files are there, by its key."""
-        lines = [r for path in sorted(self._folder.glob("*.jsonl")) for r in read_json_lines(path)]
+        """Every whole record of every process whose files are there, by its key.
+
+        Raises:
+          UserError: a file of records is damaged.
+        """
+        every = [*self._summary(self._like), *self._all_lines(self._like)]
         return {
             self._key(record): {k: v for k, v in record.items() if k != "settings"}
-            for record in [*self._summary(), *lines]
-            if all((self._out / name).is_file() for name in record.get("files", ()))
+            for record in every
+            if self._has_files(record)
         }
 
-    def open(self, settings: Mapping, kept: Iterable[Mapping] = (), *, first: bool = True) -> None:
-        """Makes the folders, and starts with the records that are kept; see `start`."""
+    def intact(self, records: Collection[Mapping]) -> Iterator[bool]:
+        """Whether the files of each record still hold what was written."""
+
+        def same(record):
+            with contextlib.suppress(OSError):
+                return all(
+                    hashlib.sha256((self._out / name).read_bytes()).hexdigest() == sha256
+                    for name, sha256 in record.get("files", {}).items()
+                )
+            return False
+
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            yield from pool.map(same, records)
+
+    def open(self, settings: Mapping, *, first: bool = True) -> None:
+        """Makes the folder of the records and keeps those of `find`.
+
+        Args:
+          settings: of the run; JSON-able.
+          first: whether this process answers for the folder as a whole.
+
+        Raises:
+          UserError: it cannot be written.
+        """
+        own = read_json_lines(self._lines, self._like)
+        kept = [record for record in own if self._has_files(record)]
         with explain_os_errors(self._out, "choose another --out or free some space"):
             self._folder.mkdir(parents=True, exist_ok=True)
             if first:
                 self._write(self._folder / _SETTINGS, dumps(settings))
-            self._write(self._lines, "".join(map(_line, kept)))
-            (self._out / SUMMARY).unlink(missing_ok=True)
-            (self._out / TIMINGS).unlink(missing_ok=True)
+            # Anew: what a killed process has left of a line must not precede the next one.
+            self._write(self._lines, dump_lines(kept))
 
-    def append(self, record: Mapping, files: Iterable[tuple] = ()) -> None:
-        """Adds one record, after its files: `(path within the output folder, bytes)`."""
-        with explain_os_errors(self._out, _FULL):
-            for name, data in files:
-                target = self._out / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                self._write(target, data)
-            with self._lines.open("a", encoding="utf-8") as lines:
-                lines.write(_line(record))
+    def append(self, record: Mapping, files: Iterable[tuple] | None = None) -> dict:
+        """Adds one record, after its files.
+
+        Args:
+          record: JSON-able.
+          files: `(path within the output folder, bytes)`.
+
+        Returns:
+          The record; with files it has their hashes: `files`, path -> sha256.
+
+        Raises:
+          UserError: it cannot be written; no file of it is left.
+        """
+        written = {}
+        try:
+            with explain_os_errors(self._out, _FULL):
+                for name, data in files or ():
+                    target = self._out / name
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    written[str(name)] = hashlib.sha256(data).hexdigest()
+                    self._write(target, data)
+                    del data  # a large picture leaves before the next one comes
+                record = dict(record) if files is None else {**record, "files": written}
+                append_line(self._lines, record)
+        except BaseException:
+            for name in written:
+                with contextlib.suppress(OSError):
+                    (self._out / name).unlink(missing_ok=True)
+            raise
+        return record
 
     def close(
         self,
@@ -125,23 +195,79 @@ class Records:
                 self._write(self._out / name, data)
             self._write(self._out / TIMINGS, dumps(timings))
             self._write(self._out / SUMMARY, dumps(summary))
-            shutil.rmtree(self._folder)
+            gone = part_in(self._root)  # at once: nobody sees half of it
+            self._folder.rename(gone)
+            shutil.rmtree(gone)
         return summary
 
-    def abandon(self) -> None:
-        """Ends a stopped run: leaves no trace if nothing was finished."""
-        if self._lines.exists() and not read_json_lines(self._lines):
-            shutil.rmtree(self._folder, ignore_errors=True)
-            if self._created:
-                for folder in (*self._out.glob("*/"), self._out):
-                    with contextlib.suppress(OSError):
-                        folder.rmdir()  # only if nothing came of it
+    @contextlib.contextmanager
+    def leaving_no_trace(self) -> Iterator[None]:
+        """Removes the folder of the records if nothing was finished in it and it was to stay."""
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(UserError):
+                if not self._all_lines({}):
+                    shutil.rmtree(self._folder, ignore_errors=True)
+            raise
 
-    def _summary(self):
-        return _read(self._out / SUMMARY) or []
+    def _all_lines(self, like):
+        """The records of every process."""
+        paths = sorted(self._folder.glob(_LINES.format("*")))
+        return [record for path in paths for record in read_json_lines(path, like)]
+
+    def _summary(self, like):
+        return read_json(self._out / SUMMARY, [{**like, "settings": {}}]) or []
+
+    def _has_files(self, record):
+        files = record.get("files", {})
+        known = isinstance(files, dict)  # or it is damaged, and told later
+        return not known or all((self._out / name).is_file() for name in files)
 
     def _write(self, target, data):
-        write_whole(target, data, self._lines.with_suffix(".part"))
+        write_whole(target, data, self._root)
+
+
+def versions_of(
+    *networks: Any,
+    strategies: Iterable[DominabilitySettings | None] = (),
+    functions: Iterable[Callable] = (),
+) -> dict[str, str]:
+    """Versions of the code that results depend on, for their settings.
+
+    Args:
+      *networks: that made them: with a `module`.
+      strategies: that they fused by; None for the static one.
+      functions: others, such as metrics.
+
+    Returns:
+      Package -> version; see `ttd_jax.registry.versions`.
+    """
+    losses = [LOSS_MAPS[one.loss].difference for one in strategies if one is not None]
+    return versions(*(type(one.module) for one in networks), *losses, *functions)
+
+
+def check_covered(
+    place: pathlib.Path, kind: str, held: Collection[str], given: Collection[str], mend: str
+) -> None:
+    """Refuses to replace tables of the whole by tables of a part.
+
+    Args:
+      place: where they are.
+      kind: what they have rows of, in the plural.
+      held: those rows.
+      given: the rows that this run gives.
+      mend: how to give more.
+
+    Raises:
+      UserError: it names the rows that would be lost.
+    """
+    lost = [name for name in dict.fromkeys(held) if name not in given]
+    if lost:
+        raise UserError(
+            f"{place}: holds results of other {kind} ({some(lost)}): {mend}, or choose another "
+            "--out"
+        )
 
 
 def check_settings(
@@ -177,17 +303,3 @@ def _differences(one, other, name=""):
             yield from _differences(*pair, f"{name}[{index}]")
     elif one != other:
         yield name
-
-
-def _read(path):
-    """The content of a file of JSON, None if there is none."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: unreadable: remove it and run again") from error
-
-
-def _line(record):
-    return json.dumps(record, ensure_ascii=False) + "\n"

@@ -31,12 +31,17 @@ def write(
       size: of the letters, in pixels.
       color: RGB in 0..255.
     """
-    cv2.putText(picture, text, position, color, cv2.FontFace("sans"), size)
+    cv2.putText(picture, _shown(text), position, color, cv2.FontFace("sans"), size)
 
 
 def extent(text: str, *, size: int) -> int:
     """The width of a line of text in pixels, in letters of so many."""
-    return cv2.getTextSize((0, 0), text, (0, 0), cv2.FontFace("sans"), size)[2]
+    return cv2.getTextSize((0, 0), _shown(text), (0, 0), cv2.FontFace("sans"), size)[2]
+
+
+def _shown(text):
+    """Text without what is left of names that are no UTF-8, where OpenCV crashes."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def white(height: int, width: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Checkpoints of a run: everything that it needs to go on as if it had never stopped."""
 
+import contextlib
 import dataclasses
 import operator
 import pathlib
@@ -9,9 +10,11 @@ import jax
 import numpy as np
 
 from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.files import read_json
 
 FOLDER = "checkpoints"
 _FIGURE = "figure"
+_MEND = "remove {} and run again with --resume"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +46,9 @@ class Checkpoints:
           workdir: of the run.
           newest: how many of the newest to keep; the best one is kept as well.
           better: 'up' or 'down': which way the figure of a checkpoint is better.
+
+        Raises:
+          UserError: one of them is damaged, or they cannot be written.
         """
         import orbax.checkpoint as ocp
         from orbax.checkpoint.checkpoint_managers import preservation_policy as policies
@@ -63,6 +69,9 @@ class Checkpoints:
             enable_async_checkpointing=False,  # a step that was reported as saved is saved
             cleanup_tmp_directories=True,
         )
+        for step in sorted((workdir / FOLDER).glob("[0-9]*/")):
+            if step.name.isdigit():  # others are what orbax itself has not finished
+                _check_whole(step)
         with explain_os_errors(workdir):
             self._manager = ocp.CheckpointManager(
                 (workdir / FOLDER).absolute(), options=options, item_names=("state", "progress")
@@ -118,16 +127,23 @@ class Checkpoints:
         try:
             found = self._manager.restore(step, args=wanted)
             state = jax.tree.map(_fit, like, found["state"])
+            return Checkpoint(step, state, int(found["progress"]["position"]))
         except Exception as error:  # orbax and tensorstore raise a dozen kinds for damaged files
-            raise UserError(
-                f"{self._manager.directory / str(step)}: damaged checkpoint: remove this folder "
-                "and run again with --resume"
-            ) from error
-        return Checkpoint(step, state, found["progress"]["position"])
+            folder = self._manager.directory / str(step)
+            raise UserError(f"{folder}: damaged checkpoint: {_MEND.format(folder)}") from error
 
     def close(self) -> None:
         """Ends its threads."""
         self._manager.close()
+
+
+def _check_whole(folder):
+    """Refuses a checkpoint that orbax cannot even list; an empty folder is none, and removed."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+    mend = _MEND.format(folder)
+    read_json(folder / "metrics" / "metrics", {_FIGURE: float}, mend=mend)
+    read_json(folder / "_CHECKPOINT_METADATA", {}, mend=mend)
 
 
 def _fit(like, found):

@@ -6,14 +6,15 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from ttd_jax import fields
+from ttd_jax import fields, metrics
 from ttd_jax.errors import naming
 from ttd_jax.networks import PRECISIONS, ClassifierSpec, lookup
+from ttd_jax.pictures.records import versions_of
 from ttd_jax.training.data import find_data
 from ttd_jax.training.folder import RunFolder
 from ttd_jax.training.initial import INITIAL
 from ttd_jax.training.loop import Training
-from ttd_jax.training.objectives import needed_keys
+from ttd_jax.training.objectives import OBJECTIVES, needed_keys
 from ttd_jax.training.phases import make_phases
 from ttd_jax.training.run import RUN_FIELDS, Outcome, as_plain, check_numbers, settings_of, train
 from ttd_jax.training.samples import COLORS
@@ -61,10 +62,15 @@ def finetune(
 
     Raises:
       UserError: unknown names, missing weights or data, unreadable pictures, other settings in
-        `workdir`, or a training that diverged.
+        `workdir`, another run that is writing there, or a training that diverged.
     """
     fields.check_fields(config, _FIELDS)
-    folder = RunFolder.find(workdir, resume=resume, share=(process, processes))
+    share = process, processes
+    with RunFolder.hold(workdir, "finetune", resume=resume, share=share) as folder:
+        return _finetune(config, folder)
+
+
+def _finetune(config, folder):
     model, start = _start(config)
     classifier = store.load(config.classifier, kind=ClassifierSpec) if config.classifier else None
     phases = make_phases(as_plain(config.phases), model, classifier)
@@ -73,11 +79,14 @@ def finetune(
     check_numbers(config, better)
     needs = {key for phase in phases for key in needed_keys(phase.name, phase.options)}
     data = find_data(config, model.spec, needs=needs, share=folder.share)
+    functions = [OBJECTIVES[phase.name].measure for phase in phases]
+    functions += [metrics.lookup(name).function for name in config.metrics]
     settings = {
         "config": settings_of(config),
         "start": start,
         "classifier": classifier and store.read_manifest(config.classifier)["sha256"],
         "data": {"names": list(config.datasets), "sha256": data.sha256},
+        "versions": versions_of(model, strategies=[model.settings], functions=functions),
     }
     folder.keep(settings)
     validation = data.held_back and Validation(

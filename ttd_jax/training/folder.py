@@ -1,11 +1,13 @@
 """The folder of a run: it holds one, which keeps the settings that it was started with."""
 
+import contextlib
 import dataclasses
-import json
 import pathlib
+from collections.abc import Iterator
 
 from ttd_jax.errors import UserError, explain_os_errors
-from ttd_jax.files import dumps, write_whole
+from ttd_jax.files import dumps, read_json, write_whole
+from ttd_jax.folders import together
 from ttd_jax.pictures.records import check_settings
 from ttd_jax.training.checkpointing import FOLDER
 
@@ -27,18 +29,28 @@ class RunFolder:
     share: tuple[int, int]
 
     @classmethod
-    def find(cls, path: pathlib.Path, *, resume: bool, share: tuple[int, int]) -> "RunFolder":
-        """Looks for a run; writes nothing.
+    @contextlib.contextmanager
+    def hold(
+        cls, path: pathlib.Path, kind: str, *, resume: bool, share: tuple[int, int]
+    ) -> Iterator["RunFolder"]:
+        """Looks for a run and keeps others out of the folder; see `ttd_jax.folders.together`.
+
+        Args:
+          path: where it is.
+          kind: the command that trains.
+          resume: whether to go on with a run.
+          share: see above.
 
         Raises:
-          UserError: there is one, and `resume` is not set.
+          UserError: there is a run, and `resume` is not set; or it cannot be had alone.
         """
-        begun = any((path / FOLDER).glob("[0-9]*"))
-        if begun and not resume:
-            raise UserError(
-                f"{path}: holds a run already: pass --resume, or choose another --workdir"
-            )
-        return cls(path=path, begun=begun, share=share)
+        with together(path, kind, share=share, flag="--workdir"):
+            begun = any((path / FOLDER).glob("[0-9]*"))
+            if begun and not resume:
+                raise UserError(
+                    f"{path}: holds a run already: pass --resume, or choose another --workdir"
+                )
+            yield cls(path=path, begun=begun, share=share)
 
     @property
     def writes(self) -> bool:
@@ -56,10 +68,9 @@ class RunFolder:
         """
         file = self.path / SETTINGS
         if self.begun:
-            try:
-                known = json.loads(file.read_text())
-            except (OSError, ValueError) as error:
-                raise UserError(f"{file}: unreadable: choose another --workdir") from error
+            known = read_json(file, {}, mend="choose another --workdir")
+            if known is None:
+                raise UserError(f"{file}: is missing: choose another --workdir")
             check_settings(self.path, known, settings, flag="--workdir")
         elif self.writes:
             with explain_os_errors(self.path):

@@ -1,16 +1,16 @@
 """What a training run tells while it goes on: JSON lines, and event files for TensorBoard."""
 
-import json
 import pathlib
 
 import numpy as np
 from flax import traverse_util
 
 from ttd_jax.errors import explain_os_errors
-from ttd_jax.files import read_json_lines, write_whole
+from ttd_jax.files import append_line, dump_lines, read_json_lines, write_whole
 
 LINES = "log.jsonl"
 EVENTS = "events"
+LIKE = {"kind": str, "step": int}
 
 
 class Logs:
@@ -32,10 +32,9 @@ class Logs:
             return
         from tensorboardX import SummaryWriter
 
+        kept = [record for record in read_json_lines(self._path, LIKE) if record["step"] <= step]
         with explain_os_errors(workdir):
-            known = read_json_lines(self._path) if self._path.is_file() else []
-            kept = [record for record in known if record["step"] <= step]
-            write_whole(self._path, "".join(json.dumps(record) + "\n" for record in kept))
+            write_whole(self._path, dump_lines(kept))
             self._events = SummaryWriter(str(workdir / EVENTS), purge_step=step + 1)
 
     def write(self, kind: str, step: int, figures: dict) -> None:
@@ -43,8 +42,8 @@ class Logs:
         if self._events is None:
             return
         record = {"kind": kind, "step": step, **figures}
-        with explain_os_errors(self._path), self._path.open("a") as lines:
-            lines.write(json.dumps(record) + "\n")
+        with explain_os_errors(self._path):
+            append_line(self._path, record)
         for name, value in traverse_util.flatten_dict(figures, sep="/").items():
             if isinstance(value, int | float):
                 self._events.add_scalar(f"{kind}/{name}", value, step)

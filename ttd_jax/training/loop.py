@@ -11,6 +11,7 @@ import jax
 from flax import traverse_util
 
 from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.files import write_whole
 from ttd_jax.pictures.images import encode_picture
 from ttd_jax.report.progress import progress
 from ttd_jax.training import stopping
@@ -181,7 +182,7 @@ class Training:
             folder = self.folder.path / SHEETS
             with explain_os_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-                (folder / f"step-{now.step:08}.png").write_bytes(encode_picture(sheet, ".png"))
+                write_whole(folder / f"step-{now.step:08}.png", encode_picture(sheet, ".png"))
             logs.show("validation", now.step, sheet)
         if phase is not self.phases[-1]:
             return None

@@ -100,7 +100,7 @@ def known_files() -> tuple[KnownFile, ...]:
     for folder in sorted(resources.files("ttd_jax_third_party").iterdir(), key=lambda f: f.name):
         card_file = folder / "card.json"
         if card_file.is_file():
-            card = json.loads(card_file.read_text())
+            card = json.loads(card_file.read_text(encoding="utf-8"))
             shared = {name: card[name] for name in _OF_ALL_FILES}
             found += [KnownFile(**shared, **entry) for entry in card["files"]]
     return tuple(found)

@@ -151,7 +151,7 @@ class _Download:
         if have:
             headers["Range"] = f"bytes={have}-"
             with contextlib.suppress(OSError):  # without it the hash alone has to tell
-                headers["If-Range"] = self._etag.read_text()
+                headers["If-Range"] = self._etag.read_text(encoding="utf-8")
         request = urllib.request.Request(self._url, headers=headers)
         try:
             return self._opener.open(request, timeout=self._transfer.timeout)
@@ -228,7 +228,7 @@ class _Download:
     def _remember_version(self, response):
         etag = response.headers.get("ETag", "")
         if etag.startswith('"'):  # a weak one (W/"...") does not vouch for the bytes
-            self._etag.write_text(etag)
+            self._etag.write_text(etag, encoding="utf-8")
         else:
             self._etag.unlink(missing_ok=True)
 

@@ -5,19 +5,14 @@ import dataclasses
 import importlib.util
 import os
 import pathlib
-import sys
 
 from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.folders import alone
 from ttd_jax.networks import NETWORKS
 from ttd_jax.weights import store
 from ttd_jax.weights.catalog import KnownFile, digests_of
 from ttd_jax.weights.convert import convert_checkpoint
 from ttd_jax.weights.download import Transfer, download
-
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None
 
 _WORK = ".download"
 
@@ -57,13 +52,9 @@ def fetch(
       UserError: it cannot be had, is not what it should be, or cannot be written; or something
         else is in its place, which is left alone.
     """
-    target = out / known.file
-    with explain_os_errors(out):
-        made = [folder for folder in (out, *out.parents) if not folder.exists()]
-        out.mkdir(parents=True, exist_ok=True)
-    received = 0
-    try:
-        with _alone(out):
+    target, received = out / known.file, 0
+    with alone(out, wait=True):  # two would write into one part
+        try:
             if os.path.lexists(target):
                 _check(known, target)
             else:
@@ -71,10 +62,9 @@ def fetch(
                 with explain_os_errors(target):
                     os.replace(part_of(known, out), target)
             weights, remarks = _convert(known, target, out / known.model, overwrite)
-    finally:
-        for folder in (out / _WORK, *made):
+        finally:
             with contextlib.suppress(OSError):  # what is not empty stays
-                folder.rmdir()
+                (out / _WORK).rmdir()
     return Fetched(target, received, weights, remarks)
 
 
@@ -118,23 +108,3 @@ def _kept(path, folder):
         ) from error
     made_from = "it" if source.get("sha256") == digests_of(path).sha256 else "another file"
     return f"{folder} was there already, made from {made_from}, and is kept: see --overwrite"
-
-
-@contextlib.contextmanager
-def _alone(out):
-    """Waits until no other process fetches into `out`: two would write into one part."""
-    if fcntl is None:
-        yield
-        return
-    with explain_os_errors(out):
-        folder = os.open(out, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # some network file systems have no locks
-            try:
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                print(f"{out}: waiting for another fetch into it to end", file=sys.stderr)
-                fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)

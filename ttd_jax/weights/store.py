@@ -3,12 +3,10 @@
 import contextlib
 import dataclasses
 import hashlib
-import json
 import os
 import pathlib
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +18,7 @@ import ttd_jax.version
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.detectors import Detector
 from ttd_jax.errors import UserError, explain_os_errors
-from ttd_jax.files import dumps
+from ttd_jax.files import dumps, part_in, read_json, write_whole
 from ttd_jax.networks import (
     NETWORKS,
     PRECISIONS,
@@ -97,14 +95,15 @@ def save(
     }
     with explain_os_errors(path), contextlib.ExitStack() as undo:
         path.parent.mkdir(parents=True, exist_ok=True)
-        staging = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        staging = part_in(path.parent)
+        staging.mkdir()
         undo.callback(shutil.rmtree, staging, ignore_errors=True)
         with _own_checkpointer(ocp) as checkpointer:
             try:
                 checkpointer.save(staging / "new" / ARRAYS, model.variables)
             except ValueError as error:  # tensorstore's name for a full disk
                 raise _as_os_error(error) from error
-        (staging / "new" / MANIFEST).write_text(dumps(manifest))
+        write_whole(staging / "new" / MANIFEST, dumps(manifest))
         if path.exists():
             os.rename(path, staging / "old")
         os.rename(staging / "new", path)
@@ -170,14 +169,8 @@ def read_manifest(path: str | os.PathLike) -> dict:
             f"{path}: no weights here (no {MANIFEST}): `ttd-jax weights fetch {model}` gets "
             "them, `ttd-jax convert` makes them, and shipped/ifcnn_sum comes with the package"
         )
-    try:
-        text = (path / MANIFEST).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise UserError(f"{path / MANIFEST}: cannot be read: {reason}") from error
-    manifest = _parse_manifest(text)
-    if manifest is None:
-        raise UserError(f"{path / MANIFEST}: unreadable manifest: convert the weights again")
+    like = {"model": str, "settings": None, "sha256": str}
+    manifest = read_json(path / MANIFEST, like, mend="convert the weights again")
     if not isinstance(manifest.get("source"), dict):
         manifest["source"] = {}
     _read_old_spelling(manifest)
@@ -187,19 +180,6 @@ def read_manifest(path: str | os.PathLike) -> dict:
             "convert the weights again"
         )
     return manifest
-
-
-def _parse_manifest(text):
-    """The manifest; None if it is none, or a damaged one."""
-    try:
-        manifest = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    types = {"model": str, "sha256": str, "settings": (dict, type(None))}
-    if not isinstance(manifest, dict):
-        return None
-    found = all(name in manifest and isinstance(manifest[name], t) for name, t in types.items())
-    return manifest if found else None
 
 
 def _read_old_spelling(manifest):

@@ -1,0 +1,166 @@
+"""A folder that one run at a time writes into."""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import sys
+from collections.abc import Iterator
+
+from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.files import PARTS, encode
+from ttd_jax.processes import greatest
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
+
+# The file that is locked. It stays with the results and names the kind of run that made them.
+MARK = ".ttd-jax"
+
+
+@contextlib.contextmanager
+def alone(
+    folder: pathlib.Path,
+    kind: str = "",
+    *,
+    flag: str = "--out",
+    wait: bool = False,
+    mend: str = "choose another place or free some space",
+) -> Iterator[None]:
+    """Makes a folder, if need be, and keeps other runs out of it.
+
+    The lock is the operating system's: a killed run does not leave it behind. Where a file system
+    has none, runs are not kept apart; no two ever write the same temporary file. What killed runs
+    have left is removed. A folder that was made here is removed again if nothing came of it.
+
+    Args:
+      folder: where to write.
+      kind: the command whose results are in it; '' for a folder that holds no results.
+      flag: that names the folder.
+      wait: wait for another run to end in place of refusing.
+      mend: what to do if it cannot be written.
+
+    Raises:
+      UserError: another run is at work there, it holds results of another kind, or it cannot be
+        written.
+    """
+    if folder.is_file():
+        raise UserError(f"{folder}: is a file: choose a folder as {flag}")
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    with contextlib.ExitStack() as undo:
+        undo.callback(_remove_empty, missing)
+        with explain_os_errors(folder, mend):
+            file, locked = _open_locked(folder / MARK, wait)
+            if file is None:
+                raise UserError(
+                    f"{folder}: another run is writing there: wait until it has ended, or choose "
+                    f"another {flag}"
+                )
+            undo.callback(os.close, file)
+            before = _names(folder)
+            # A run that was killed at its start has left nothing that could be mixed up.
+            known = os.read(file, 100).decode("utf-8", "replace").strip() if before else ""
+            if kind and known not in ("", kind):
+                raise UserError(
+                    f"{folder}: holds results of `ttd-jax {known}`: choose another {flag}"
+                )
+            undo.callback(_tidy, folder, before, stays=bool(known), kind=kind)
+            if locked:
+                _remove_parts(folder)
+            if kind:
+                os.ftruncate(file, 0)
+                os.lseek(file, 0, os.SEEK_SET)
+                os.write(file, encode(f"{kind}\n"))
+        yield
+
+
+@contextlib.contextmanager
+def together(
+    folder: pathlib.Path, kind: str, *, share: tuple[int, int], flag: str = "--out"
+) -> Iterator[None]:
+    """`alone` for the processes of one run, which begin once the first one has the folder.
+
+    Args:
+      folder: which all of them share.
+      kind: see `alone`.
+      share: `(process, processes)`: this process's index, and how many there are.
+      flag: that names the folder.
+
+    Raises:
+      UserError: see `alone`, in every process.
+    """
+    process, processes = share
+    with contextlib.ExitStack() as stack:
+        refused = None
+        if process == 0:
+            try:
+                stack.enter_context(alone(folder, kind, flag=flag))
+            except UserError as error:
+                refused = error
+        if processes > 1 and greatest(refused is not None) and process:
+            refused = UserError(f"{folder}: the first process cannot begin there: see its message")
+        if refused is not None:
+            raise refused
+        yield
+
+
+def _names(folder):
+    return set(os.listdir(folder)) - {MARK}
+
+
+def _remove_parts(folder):
+    """Removes what killed runs have left here and directly below, where no run is by itself."""
+    below = (left for left in folder.glob(f"*/{PARTS}") if not (left.parent / MARK).exists())
+    for left in [*folder.glob(PARTS), *below]:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _tidy(folder, before, *, stays, kind):
+    """Removes the mark unless it marks results, and the sub-folders of a run without any."""
+    if stays:
+        return
+    with contextlib.suppress(OSError):
+        for name in (_names(folder) - before) if kind else ():
+            _remove_empty(place for place, *_ in os.walk(folder / name, topdown=False))
+        if not kind or _names(folder) == before:
+            (folder / MARK).unlink()
+
+
+def _remove_empty(folders):
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
+
+
+def _open_locked(mark, wait):
+    """`(descriptor, whether it is locked)`; no descriptor if another run holds the lock."""
+    told = False
+    while True:
+        try:
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(mark, os.O_RDWR | os.O_CREAT, 0o666)
+        except (FileNotFoundError, FileExistsError):
+            if os.path.lexists(mark.parent) and not mark.parent.is_dir():
+                raise
+            continue  # the run before has just removed its folder
+        try:
+            if fcntl is None:
+                return file, False
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if told else fcntl.LOCK_NB))
+        except BlockingIOError:
+            os.close(file)
+            if not wait:
+                return None, False
+            if not told:
+                print(f"{mark.parent}: waiting for another run there to end", file=sys.stderr)
+            told = True
+            continue
+        except OSError:  # some network file systems have no locks
+            return file, False
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file), os.stat(mark)):
+                return file, True
+        os.close(file)  # the run before has removed it: whoever comes makes another

@@ -48,7 +48,6 @@ def run_here(*words, env=None) -> subprocess.CompletedProcess:
     """
     words = ["ttd-jax", *map(str, words)]
     with _as_before(), _environment(env or {}), _captured() as read, _pythons_warnings():
-        sys.argv = words  # where ml_collections looks for what overrides a config
         try:
             status = main(words)
         except SystemExit as error:
@@ -63,7 +62,7 @@ def run_here(*words, env=None) -> subprocess.CompletedProcess:
 @contextlib.contextmanager
 def _as_before():
     """Restores what a command sets for its whole process."""
-    config, verbosity, argv = dict(jax.config.values), logging.get_verbosity(), sys.argv
+    config, verbosity = dict(jax.config.values), logging.get_verbosity()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -71,7 +70,6 @@ def _as_before():
         for number, handler in handlers.items():
             signal.signal(number, handler)
         logging.set_verbosity(verbosity)
-        sys.argv = argv
         for name, value in config.items():
             if jax.config.values[name] != value:
                 jax.config.update(name, value)

@@ -36,6 +36,7 @@ FLOORS = (  # from the top; a room is a folder or a module of the package
     {"core"},
     {
         "errors",
+        "fields",
         "files",
         "folders",
         "processes",
@@ -182,3 +183,10 @@ def test_lazy_imports_count_and_those_for_type_checkers_do_not(tmp_path):
     )
     names = {".".join(name) for name, _ in imported(module)}
     assert names == {"typing.TYPE_CHECKING", "ttd_jax.core.color"}
+
+
+def test_child_processes_import_nothing_from_where_one_stands():
+    lines = [line for _, path in files() for line in path.read_text().splitlines()]
+    starts = [line.strip() for line in lines if "sys.executable" in line]
+    assert starts
+    assert all('"-P", "-m"' in line for line in starts)

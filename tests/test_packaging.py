@@ -47,7 +47,7 @@ def wheel(tmp_path_factory):
 
 def expected_files():
     """Every module and data file of the checkout, by its name in the wheel."""
-    files = set()
+    files = {"ttd_jax_entry.py"}
     for package, folder in SOURCES.items():
         for path in (ROOT / folder).rglob("*"):
             aside = path.name.endswith("_test.py") or {"__pycache__", "dummy_data"} & {*path.parts}
@@ -63,7 +63,7 @@ def test_the_wheel_holds_every_file_and_no_test(wheel):
 
 def test_the_wheel_imports_from_anywhere(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path)
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n" + IMPORTS
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n" + IMPORTS + "import ttd_jax_entry"
     result = subprocess.run(
         [sys.executable, "-c", code], cwd="/", capture_output=True, text=True, check=False
     )

@@ -20,7 +20,6 @@ from ttd_jax.main import main
 
 results = []
 for words in json.load(sys.stdin):
-    sys.argv = ["ttd-jax", *words]  # where ml_collections looks for overrides
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = main(["ttd-jax", *words])

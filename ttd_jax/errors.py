@@ -13,6 +13,27 @@ class UserError(ValueError):
     """
 
 
+def printable(text: str, *, kept: str = "") -> str:
+    r"""A text whose control characters are shown instead of obeyed, as by a terminal.
+
+    Names of files and tensors, and whatever else comes from files, may hold any.
+
+    Args:
+      text: any.
+      kept: characters that stay as they are.
+
+    Example:
+      >>> print(printable("a\x1b[31m.png"))
+      a\x1b[31m.png
+    """
+    return "".join(
+        character
+        if character.isprintable() or character in kept
+        else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
 def some(names: Sequence[str], limit: int = 5) -> str:
     """Up to `limit` names for a message.
 

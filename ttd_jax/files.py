@@ -103,7 +103,9 @@ def read_json(
         content = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:  # which may be in order: it is closed to us
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: unreadable: {mend}") from error
     if not fits(content, like):
         raise UserError(f"{path}: damaged: {mend}")

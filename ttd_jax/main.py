@@ -7,9 +7,9 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from absl import app, flags, logging
+from absl import flags, logging
 
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, printable
 from ttd_jax.registry import unknown
 
 # name -> one line; a command is the module of that name in `ttd_jax.commands`.
@@ -35,45 +35,73 @@ USAGE = "usage: ttd-jax COMMAND [--flag=value ...] [ARGUMENT ...]"
 
 def entry() -> None:
     """Console entry point."""
-    app.run(main, flags_parser=_leave_flags_to_commands)
+    _open_closed_streams()
+    sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a locale may lack a character
+    sys.unraisablehook = _tell_but_late_reads
+    status = main(sys.argv)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # Or Python would try once more while it ends, and tell that in two lines.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if status == 0:
+            gone = isinstance(error, BrokenPipeError)  # the reader of our output knows
+            status = 2 if gone else _complain(_unwritable(error))
+    sys.exit(status)
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs one command and returns its exit status: 0, or 2 after a user's mistake."""
-    logging.set_verbosity(logging.ERROR)  # libraries' remarks are not the user's business
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # what a terminal cannot show
+    # Libraries' remarks are not the user's business; what is wrong, they raise as well.
+    logging.set_verbosity(logging.FATAL)
+    flags.FLAGS(["ttd-jax"])  # libraries ask whether they are parsed; commands have their own
     # A polite kill ends like Ctrl-C: what is finished stays, nothing is left half-written.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        status = _run(argv[1:]) or 0
-        if sys.stdout is not None:
-            sys.stdout.flush()  # not at the interpreter's end, where nobody tells a failure
-        return status
+        return _run(argv[1:]) or 0
     except UserError as error:
         return _complain(str(error))
-    except flags.Error as error:
-        return _complain(f"{error}: see `ttd-jax {argv[1]} --help`")
     except KeyboardInterrupt:
         return _complain("interrupted: nothing half-written is left: run the command again")
-    except BrokenPipeError:  # the reader of our output went away
-        sys.stderr.close()
+    except BrokenPipeError:
         return 2
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EIO) or error.filename is not None:
+    except OSError as error:  # that nobody told better: a folder closed to us, an endless name
+        if error.filename is not None:
+            return _complain(f"{error.filename}: {error.strerror}")
+        if error.errno not in (errno.ENOSPC, errno.EIO):
             raise
-        # Of stdout, as everything else names its file. What it still holds must not be tried again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _complain(f"standard output cannot be written: {error.strerror}: free some space")
+        return _complain(_unwritable(error))
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):  # XLA's word
+            raise
+        return _complain("out of memory: choose smaller pictures, or fewer at once")
 
 
-def _leave_flags_to_commands(argv):
-    flags.FLAGS(argv[:1])  # absl wants its global flags parsed; commands have their own
-    return argv
+def _tell_but_late_reads(told):
+    """As Python does, but for what tensorstore reads after orbax gave a damaged file up."""
+    if str(told.exc_value) != "Event loop is closed":
+        sys.__unraisablehook__(told)
+
+
+def _unwritable(error):
+    """Of standard output: everything else names its file."""
+    return f"standard output cannot be written: {error.strerror}: free some space"
+
+
+def _open_closed_streams():
+    """Opens the standard streams that are closed, or files would get their numbers."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the least number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def _run(argv):
+    if argv[:1] == ["help"] and argv[1:]:
+        argv = [argv[1], "--help"]
     if not argv or argv[0] in ("help", "-h", "--help", "-help"):
         print(_overview())
         return 0 if argv else 2
@@ -92,7 +120,13 @@ def _run(argv):
     if any(word in ("-h", "--help", "-help", "--helpfull") for word in rest):
         print(f"{command.__doc__.strip()}\n\nflags:\n{values.get_help()}")
         return 0
-    arguments = values([name, *rest])[1:]
+    from ttd_jax.commands import common
+
+    common.leave_out_debugging()
+    try:
+        arguments = common.parse(values, [name, *rest])
+    except flags.Error as error:
+        raise UserError(f"{error}: see `ttd-jax {name} --help`") from error
     return command.run(values, arguments)
 
 
@@ -103,5 +137,5 @@ def _overview():
 
 
 def _complain(message):
-    print(f"ttd-jax: {' '.join(message.split())}", file=sys.stderr)
+    print(f"ttd-jax: {printable(' '.join(message.split()))}", file=sys.stderr)
     return 2

@@ -5,6 +5,8 @@ import os
 import jax
 import numpy as np
 
+from ttd_jax.errors import UserError
+
 
 def add_up(array: jax.typing.ArrayLike) -> np.ndarray:
     """The sum of every process's array."""
@@ -19,6 +21,25 @@ def greatest(number: int) -> int:
 def wait_for_all() -> None:
     """Returns once every process is here."""
     _gather(np.int32(0))
+
+
+def find_devices() -> list[jax.Device]:
+    """The devices that JAX computes on.
+
+    Raises:
+      UserError: there are none of the kind that its environment variables ask for.
+    """
+    try:
+        return jax.devices()
+    except (RuntimeError, AssertionError) as error:  # no driver, or a wrong JAX_PLATFORMS
+        wanted = {
+            name: jax.config.values.get(name.lower())
+            for name in ("JAX_PLATFORMS", "JAX_PLATFORM_NAME")
+        }
+        asked = ", ".join(f"{name}={value}" for name, value in wanted.items() if value)
+        reason = " ".join(str(error).split())[:300] or "it does not say why"
+        mend = f"unset {asked}, or mend the driver" if asked else "mend the driver"
+        raise UserError(f"JAX finds no device: {reason}: {mend}") from error
 
 
 def usable_cpus() -> int:

@@ -113,6 +113,21 @@ def test_damaged_weights_are_reported_beside_sound_ones(doctor, random_weights, 
     assert status == 1
 
 
+def test_damaged_files_are_told_without_the_libraries_words(command_line, random_weights, tmp_path):
+    for name in ("cut", "lacking"):
+        folder = shutil.copytree(random_weights, tmp_path / "w" / name)
+        largest = max((folder / ARRAYS).rglob("d/*"), key=lambda path: path.stat().st_size)
+        largest.write_bytes(largest.read_bytes()[:1000] if name == "cut" else b"")
+    places = (f"--weights_dir={tmp_path / 'w'}", f"--data_dir={tmp_path / 'd'}")
+    result = command_line("doctor", *places, process=True)
+    assert result.returncode == 1
+    lines = result.stderr.splitlines()
+    assert [line.rsplit("/", 1)[1] for line in lines] == [
+        "cut: damaged weights: convert them again",
+        "lacking: damaged weights: convert them again",
+    ]
+
+
 def test_prepared_benchmarks_are_counted_and_damaged_ones_reported(doctor, tmp_path):
     sound, torn = (tmp_path / "d" / name / "fusion" / "1.0.0" for name in ("tno", "msrs"))
     splits = [{"name": "test", "shardLengths": ["4", "3"]}]

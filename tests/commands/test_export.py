@@ -122,6 +122,43 @@ def test_a_file_of_another_export_is_not_run(beside, tmp_path):
         runner.load(out)
 
 
+GOOD = np.full((1, 2, 6, 5, 3), 0.5, np.float32)
+BAD = {
+    "no batch": (GOOD[0], ["sources[None]"]),
+    "no numbers of color": (GOOD[0, 0], ["f32[B, M, H, W, C]"]),
+    "other channels": (GOOD[..., [0, 0, 1, 2]], ["C is 4", "takes 3"]),
+    "bytes": ((GOOD * 255).astype(np.uint8), ["uint8", "/ 255"]),
+    "0 to 255": (GOOD * 255, ["127.5", "[0, 1]"]),
+    "not a number": (GOOD * np.nan, ["nan", "[0, 1]"]),
+    "text": (np.array("a"), ["sources ()"]),
+    "objects": (np.array([None]), ["allow_pickle=False"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_the_runner_tells_each_mistake_in_one_line(beside, tmp_path, capsys, case):
+    sources, named = BAD[case]
+    np.save(tmp_path / "sources.npy", sources, allow_pickle=True)
+    words = [beside, tmp_path / "sources.npy", tmp_path / "fused.npz"]
+    assert runner.main([str(word) for word in words]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    for word in named:
+        assert word in line
+    assert [path.name for path in tmp_path.iterdir()] == ["sources.npy"]
+
+
+def test_the_runner_tells_how_it_is_used_and_which_file_is_missing(beside, tmp_path, capsys):
+    assert runner.main([]) == 2
+    assert capsys.readouterr().err == f"{runner.USAGE}\n"
+    assert runner.main([str(beside), str(tmp_path / "none.npy"), "x"]) == 2
+    assert (
+        capsys.readouterr().err == f"runner: {tmp_path / 'none.npy'}: No such file or directory\n"
+    )
+    (tmp_path / "x.json").write_text('{"program": 3}')
+    assert runner.main([str(tmp_path / "x.stablehlo"), "", ""]) == 2
+    assert "x.json: not what `ttd-jax export` wrote" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("name", "words", "named"),
     [

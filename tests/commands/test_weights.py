@@ -161,6 +161,17 @@ def test_model_directories_that_do_not_match_their_manifest_are_refused(
     mistaken("verify", tmp_path / "empty", named=["empty", "no weights here"])
 
 
+def test_the_weights_of_this_package_are_verified_by_their_name(weights):
+    assert weights("verify", "shipped/ifcnn_sum").startswith("shipped/ifcnn_sum: weights of ifcnn")
+
+
+def test_missing_weights_are_told_where_they_can_be_had(mistaken, refused, tmp_path):
+    (tmp_path / "yolox_nano").mkdir()
+    near = ["`ttd-jax weights fetch yolox_nano`", "`ttd-jax convert`", "shipped/ifcnn_sum"]
+    mistaken("verify", tmp_path / "yolox_nano", named=near)
+    refused("fuse", "--out=out", "a", "b", named=["--weights is missing", *near[1:]])
+
+
 def test_mistakes_are_named_and_mended(mistaken, tmp_path):
     mistaken("fetch", "IFCNN_SUN", named=["IFCNN_SUN", "did you mean 'ifcnn_sum'"])
     mistaken("fetch", "ifcnn-sum.pt", named=["did you mean 'IFCNN-SUM.pth'"])

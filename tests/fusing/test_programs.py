@@ -1,8 +1,11 @@
 """Compiled programs that are kept between runs."""
 
 import functools
+import hashlib
 import importlib
 import os
+import pathlib
+import pickle
 import shutil
 import subprocess
 import sys
@@ -187,6 +190,41 @@ def test_a_damaged_file_is_written_anew(tmp_path, damage):
     )
     assert times_traced(tmp_path) == 1
     assert times_traced(tmp_path) == 0
+
+
+class Payload:
+    """What runs code when it is unpickled."""
+
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return pathlib.Path.touch, (self.trace,)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="files have no owners here")
+@pytest.mark.parametrize("opened", ["folder", "file", "link"])
+def test_what_others_can_write_is_not_run(tmp_path, opened):
+    cache, trace = tmp_path / "cache", tmp_path / "code ran"
+    before = os.umask(0o002)  # as where every user has a group
+    try:
+        times_traced(cache)
+    finally:
+        os.umask(before)
+    (path,) = (cache / programs.FOLDER).iterdir()
+    assert (path.parent.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o700, 0o600)
+    content = pickle.dumps(Payload(trace))
+    path.write_bytes(hashlib.sha256(content).digest() + content)
+    if opened == "folder":
+        path.parent.chmod(0o777)
+    elif opened == "file":
+        path.chmod(0o666)
+    else:
+        path.parent.rename(tmp_path / "elsewhere")
+        path.parent.symlink_to(tmp_path / "elsewhere")
+    assert times_traced(cache) == 1
+    assert not trace.exists()
+    assert path.read_bytes()[32:] == content or opened == "file"  # nothing is written there either
 
 
 def test_without_a_cache_or_where_it_cannot_be_written_programs_are_traced(tmp_path):

@@ -34,7 +34,7 @@ def test_columns_in_a_terminal_start_at_the_same_place():
 def test_csv_gives_back_what_it_was_given():
     rows = [["name", "value"], ['a, "b"', repr(math.pi)], ["c", 1e-17]]
     assert list(csv.reader(csv_text(rows).splitlines())) == [[str(c) for c in r] for r in rows]
-    assert csv_text([["a\rb\nc", 1.5]]) == "a b c,1.5\n"
+    assert csv_text([["a\rb\nc", 1.5]]) == r"a\rb\nc,1.5" + "\n"
 
 
 def test_latex_escapes_what_would_end_a_line_or_a_cell():
@@ -54,3 +54,20 @@ def test_a_heading_says_which_way_is_better_and_an_interval_has_its_sign():
     assert interval(estimate) == "[-0.5000, 1.0000]"
     assert interval(estimate, "+") == "[-0.5000, +1.0000]"
     assert interval({"low": None, "high": None}) == ""
+
+
+def test_names_stay_in_their_cells_in_every_kind_of_table():
+    name = 'a|b\r\n\x1b[31m"c",=1'
+    (row,) = table(["name"], [[name]])[2:]
+    assert row == r'| a\|b\r\n\x1b[31m"c",=1 |'
+    text = csv_text([["name"], [name], ["=1+1"], ["@SUM(A1)"], ["-2"], [-2.5]])
+    assert text.splitlines() == [
+        "name",
+        r'"a|b\r\n\x1b[31m""c"",=1"',
+        *("'=1+1", "'@SUM(A1)", "'-2"),
+        "-2.5",  # a number is no text
+    ]
+    assert escape("50% & $x_1^2 {a} ~ #b\\c\n") == (
+        r"50\% \& \$x\_1\textasciicircum{}2 \{a\} \textasciitilde{} \#b\textbackslash{}c"
+        r"\textbackslash{}n"
+    )

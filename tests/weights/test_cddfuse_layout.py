@@ -52,7 +52,8 @@ def test_table_covers_every_tensor_and_every_variable_once(shared):
 def test_saved_weights_load_as_they_were_converted(name, save, tmp_path):
     row = lookup(name)
     model, source, remarks = convert_checkpoint(row, save(_checkpoint()))
-    assert remarks == []
+    (remark,) = remarks  # the other's tensors have the same shapes
+    assert {"cddfuse_ivf": "cddfuse_mif", "cddfuse_mif": "cddfuse_ivf"}[name] in remark
     manifest = store.save(tmp_path / "out", model, source=source)
     assert manifest["parameters"] == sum(tensor.numel() for tensor in random_state(row).values())
     loaded = ttd_jax.load(tmp_path / "out")
@@ -136,7 +137,7 @@ def test_half_precision_is_widened_and_said(save):
         return halves
 
     model, _, remarks = convert_checkpoint(ROW, save(cast(torch.float16)))
-    assert remarks == ["float16 tensors were widened to float32"]
+    assert remarks[0] == "float16 tensors were widened to float32"
     expected, _, _ = convert_checkpoint(ROW, save(cast(torch.float32)))
     assert store.tree_sha256(model.variables) == store.tree_sha256(expected.variables)
 

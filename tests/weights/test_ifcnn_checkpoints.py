@@ -206,6 +206,87 @@ def test_unreadable_checkpoints_are_named(refused, tmp_path):
     assert not (tmp_path / "w").exists()
 
 
+def test_files_of_other_kinds_say_what_they_are(refused, tmp_path):
+    header = json.dumps({"x": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    data = len(header).to_bytes(8, "little") + header + bytes(4)
+    (tmp_path / "x.safetensors").write_bytes(data)
+    path = tmp_path / "x.safetensors"
+    refused(*convert(path, tmp_path / "w"), named=[path, "is a safetensors file"])
+    os.mkfifo(tmp_path / "pipe")  # nobody writes into it: reading would wait for ever
+    refused(*convert(tmp_path / "pipe", tmp_path / "w"), named=["pipe", "is no file"])
+    refused("weights", "verify", tmp_path / "pipe", named=["pipe", "neither a file nor a folder"])
+
+
+def _prefixed(prefix):
+    return lambda tensors: {f"{prefix}{key}": tensor for key, tensor in tensors.items()}
+
+
+WRAPPERS = {
+    "data parallel": _prefixed("module."),
+    "compiled": _prefixed("_orig_mod."),
+    "both": _prefixed("module._orig_mod."),
+    "lightning": lambda tensors: {"state_dict": _prefixed("model.")(tensors), "epoch": 3},
+    "with optimizer": lambda tensors: {"model": tensors, "optimizer": {"state": {}}},
+    "tutorial": lambda tensors: {"model_state_dict": tensors, "loss": 0.1},
+    "nested": lambda tensors: {"ema": {"state_dict": _prefixed("module.")(tensors)}},
+    # As YOLOX saves its best: with NumPy's numbers, which torch refuses to read by itself.
+    "best so far": lambda tensors: {"model": tensors, "best_ap": np.float64(0.5)},
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_checkpoints_as_trainings_wrap_them_are_taken(tmp_path, wrapper):
+    tensors = random_tensors()
+    torch.save(WRAPPERS[wrapper](tensors), tmp_path / "x.pth")
+    model, _, remarks = convert_checkpoint(ROW, tmp_path / "x.pth")
+    expected, _ = convert_tensors(ROW, tensors, name="x")
+    jax.tree.map(np.testing.assert_array_equal, model.variables, expected)
+    (remark,) = remarks  # nothing in an unknown file tells how it merges
+    assert "taken for ifcnn_sum" in remark
+    assert "ifcnn_max and ifcnn_mean" in remark
+
+
+def test_wrapped_checkpoints_of_other_networks_are_recognized(tmp_path):
+    torch.save({"state_dict": _prefixed("module.")(random_tensors())}, tmp_path / "x.pth")
+    with pytest.raises(UserError, match="looks like one of ifcnn_sum"):
+        convert_checkpoint(lookup("cddfuse_ivf"), tmp_path / "x.pth")
+
+
+def test_a_checkpoint_that_holds_itself_has_an_end(tmp_path):
+    loaded = {}
+    loaded["model"] = loaded["state_dict"] = loaded
+    torch.save(loaded, tmp_path / "x.pth")
+    with pytest.raises(UserError, match="not laid out as a checkpoint"):
+        convert_checkpoint(ROW, tmp_path / "x.pth")
+
+
+CLAIMS = {  # what a tensor is said to be -> the tensor, and what the message tells
+    "a terabyte": (lambda: torch.zeros(1).as_strided((1 << 38,), (0,)), "has shape"),
+    "without values": (lambda: torch.zeros(3, device="meta"), "holds no values"),
+    "sparse": (lambda: torch.ones(3).to_sparse(), "is sparse"),
+}
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_tensors_are_looked_at_before_they_are_read(refused, tmp_path, claim):
+    make, named = CLAIMS[claim]
+    torch.save(random_tensors() | {"conv4.bias": make()}, tmp_path / "x.pth")
+    refused(*convert(tmp_path / "x.pth", tmp_path / "w"), named=["'conv4.bias'", named])
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(refused, tmp_path):
+    torch.save(random_tensors(), tmp_path / "x.pth")
+    refused(
+        *convert(tmp_path / "x.pth", tmp_path / "w"),
+        process=True,
+        prefix=("sh", "-c", 'ulimit -f 64; exec "$@"', "sh"),
+        env={"JAX_ENABLE_COMPILATION_CACHE": "0"},
+        named=["w: cannot write", "the disk or quota is full (File too large)"],
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["x.pth"]
+
+
 def test_another_models_checkpoint_is_refused(shared, refused, tmp_path):
     path = shared / "weights" / "ifcnn" / "IFCNN-MAX.pth"
     refused(*convert(path, tmp_path / "w"), named=["IFCNN-MAX.pth", "--model=ifcnn_max"])

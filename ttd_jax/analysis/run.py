@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from ttd_jax import metrics
+from ttd_jax import fields, metrics
 from ttd_jax.analysis import pictures, plots, probing, program, summary, tables
 from ttd_jax.analysis.noise import perturb
 from ttd_jax.analysis.scenes import find_examples, load_scene, spread
@@ -17,12 +17,37 @@ from ttd_jax.analysis.studies import STUDIES, Pass, Study
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.files import dumps, read_json, write_whole
 from ttd_jax.folders import alone
-from ttd_jax.networks import FusionSpec, lookup
+from ttd_jax.networks import PRECISIONS, FusionSpec, lookup
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.records import IMAGE, Records, check_covered, versions_of
 from ttd_jax.report.progress import progress
 from ttd_jax.weights import store
+
+_FIELDS = {
+    "studies": fields.names(least=1),
+    "datasets": fields.names(),
+    "all_datasets": fields.names(),
+    "model": fields.text,
+    "weights_dir": fields.text,
+    "root": fields.text,
+    "folders": fields.mapping(fields.text),
+    "data_dir": fields.text,
+    "split": fields.text,
+    "images": fields.whole(),
+    "crop": fields.whole(),
+    "protocol": fields.one_of(metrics.PROTOCOLS),
+    "metrics": fields.names(least=1),
+    "precision": fields.one_of(PRECISIONS),
+    "presets": fields.names(),
+    "temperatures": fields.numbers(least=0),
+    "gradient": fields.mapping(),
+    "channel": fields.whole(),
+    "seed": fields.whole(),
+    "damaged": fields.whole(),
+    "corruptions": fields.names(),
+    "severities": fields.numbers(least=0, most=1),
+}
 
 
 def analyze(config: ConfigDict, out: pathlib.Path, *, resume: bool = False) -> list[dict]:
@@ -62,8 +87,8 @@ def plan(config: ConfigDict) -> tuple[FusionSpec, list[tuple[Study, dict[str, Se
     Raises:
       UserError: for an unknown name, or data that is not there.
     """
+    fields.check_fields(config, _FIELDS)
     spec = lookup(config.model)
-    metrics.protocol.check(config.protocol)
     for name in config.metrics:
         metrics.lookup(name)
     studies = []

@@ -54,7 +54,8 @@ def measure_apart(task: dict, *, cache: str) -> dict:
       UserError: the process was killed.
     """
     finished = subprocess.run(
-        [sys.executable, "-m", "ttd_jax.benchmarks.worker"],
+        # -P: nothing of the folder where one stands is imported.
+        [sys.executable, "-P", "-m", "ttd_jax.benchmarks.worker"],
         input=json.dumps(task),
         capture_output=True,
         text=True,
@@ -66,5 +67,6 @@ def measure_apart(task: dict, *, cache: str) -> dict:
             "memory ran out, choose a smaller --size or --batch"
         )
     if finished.returncode:
-        raise RuntimeError(finished.stderr)
+        last = (finished.stderr.strip().splitlines() or ["it does not say why"])[-1]
+        raise UserError(f"the process that measures memory failed: {last}")
     return json.loads(finished.stdout.splitlines()[-1])

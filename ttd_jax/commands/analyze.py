@@ -24,7 +24,7 @@ def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
     flag.config("analyze.py", "what to study: FILE:STUDY,DATASET")
-    flag.folder("out", "folder for the results")
+    flag.path("out", "folder for the results")
     flag.boolean("resume", "keep the finished scenes of --out")
     flag.boolean("dry_run", "show what would run, and stop")
     flag.json()
@@ -33,7 +33,7 @@ def define_flags(values: FlagValues) -> None:
 def run(values: FlagValues, arguments: list[str]) -> None:
     """Runs the studies and prints their tables."""
     common.only_flags(values, arguments, "out")
-    common.use_compilation_cache()
+    common.prepare_to_compute()
     with explain_missing("analyze", "analysis"):
         from ttd_jax.analysis import run as analysis
     out = pathlib.Path(values.out)
@@ -44,7 +44,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
                 f"{name} ({counted(len(found), 'scene')})" for name, found in datasets.items()
             )
             weighings = sum(len(one.weighings) for one in study.passes)
-            print(f"{study.name}: {weighings} fusions of each scene of {counts}")
+            common.show(f"{study.name}: {weighings} fusions of each scene of {counts}")
         return
     with common.interruptible("finished scenes are"):
         results = analysis.analyze(values.config, out, resume=values.resume)

@@ -32,6 +32,7 @@ from ttd_jax.files import dumps, write_whole
 from ttd_jax.folders import alone
 from ttd_jax.networks import lookup, networks
 from ttd_jax.pictures.sizes import check_least_size
+from ttd_jax.processes import find_devices
 
 _FILES = ("benchmark.json", "benchmark.md", "roofline.png")
 _NOT_OF_METRICS = ("model", "weights", "sources", "dominability", "peer", "out")
@@ -42,18 +43,18 @@ def define_flags(values: FlagValues) -> None:
     flag = common.Flags(values)
     flag.choice("what", "what to time", _WHAT, "metrics")
     flag.several("model", f"one or more of: {', '.join(networks())}")
-    flag.string("weights", "what `ttd-jax convert` made; default: random")
+    flag.path("weights", "what `ttd-jax convert` made; default: random")
     text = "height x width, one or, for fusion, several; default: 256x256, metrics 480x640"
     flag.several("size", text)
     text = f"one or more of: {', '.join(common.STRATEGIES)}"
     flag.several("strategy", text, ["static", "ttd"])
     flag.dominability()
-    flag.several("sources", "precision: folders of the scenes")
+    flag.paths("sources", "precision: folders of the scenes")
     flag.precision()
     flag.integer("batch", "scenes fused at once", 1, least=1)
     flag.choice("peer", "what to compare with", ["torch"])
     flag.integer("repeats", "rounds", 5, least=1)
-    flag.folder("out", "folder for the results of fusion")
+    flag.path("out", "folder for the results of fusion")
     flag.boolean("overwrite", "replace the files in --out")
     flag.json()
 
@@ -61,6 +62,7 @@ def define_flags(values: FlagValues) -> None:
 def run(values: FlagValues, arguments: list[str]) -> None:
     """Measures and prints."""
     common.only_flags(values, arguments)
+    find_devices()
     _WHAT[values.what](values)
 
 
@@ -165,7 +167,7 @@ def _scenes(values, spec):
     from ttd_jax.pictures.images import Reading
     from ttd_jax.pictures.scenes import find_scenes
 
-    size = _one_size(values) if values.size else 0
+    size = 0 if values.size is None else _one_size(values)
     stacks = []
     for example in find_scenes(values.sources):
         decoded = decode_example(example, Reading(luma=True))
@@ -188,7 +190,7 @@ def _cases(values):
     if values.weights and len(specs) > 1:
         raise UserError(f"--weights={values.weights}: is of one model: time the others apart")
     strategies = common.several(values, "strategy", common.STRATEGIES)
-    sizes = _sizes(values.size or ["256x256"])
+    sizes = _sizes(["256x256"] if values.size is None else values.size)
     for spec in specs:
         for size in sizes:
             check_least_size(f"--size={size[0]}x{size[1]}", size, spec.min_size, spec.name)
@@ -217,12 +219,13 @@ def _load(spec, values):
     if values.weights:
         model = store.load(values.weights, name=spec.name, dominability=values.dominability)
         return model.variables, model.settings
-    settings = spec.dominability(values.dominability or spec.default_preset)
+    chosen = values.dominability
+    settings = spec.dominability(spec.default_preset if chosen is None else chosen)
     return random_variables(spec), settings
 
 
 def _one_size(values, default=None):
-    sizes = _sizes(values.size or [default])
+    sizes = _sizes([default] if values.size is None else values.size)
     if len(sizes) > 1:
         raise UserError(f"--size={','.join(values.size)}: --what={values.what} takes one size")
     return sizes[0]

@@ -4,24 +4,56 @@ import contextlib
 import inspect
 import os
 import pathlib
+import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from absl import flags
 
 from ttd_jax.core.dominability import LOSS_MAPS
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, printable
 from ttd_jax.files import dumps
 from ttd_jax.networks import PRECISIONS, FusionSpec, Model, NetworkSpec, networks
 from ttd_jax.pictures.images import Reading
 from ttd_jax.pictures.prepared import default_data_dir
 from ttd_jax.pictures.ranges import parse_ranges
+from ttd_jax.processes import find_devices
 from ttd_jax.registry import nearest
+from ttd_jax.report.progress import remark
 from ttd_jax.weights import store
 
 flags.disclaim_key_flags()  # `--help` lists a shared flag among those of the command
 
+MADE_BY = "`ttd-jax weights fetch` or `ttd-jax convert`"
+_SHIPPED = "shipped/ifcnn_sum, which comes with the package"
 STRATEGIES = ("ttd", "static")
+
+
+class _PathParser(flags.ArgumentParser):
+    """Files and folders. An empty one, as of a variable that is not set, would be the folder
+    where one stands.
+    """
+
+    def parse(self, argument):
+        if not argument:
+            raise ValueError("it is empty: pass a path")
+        if "\0" in argument:
+            raise ValueError("a path cannot hold a zero byte")
+        return os.path.expanduser(argument)
+
+    def flag_type(self):
+        return "path"
+
+
+class _PathsParser(flags.ListParser):
+    """Several of them between commas."""
+
+    def parse(self, argument):
+        return [_PathParser().parse(path) for path in super().parse(argument) or [""]]
+
+    def flag_type(self):
+        return "comma separated list of paths"
 
 
 class Flags:
@@ -37,16 +69,6 @@ class Flags:
     def string(self, name: str, meaning: str, default: str | None = None) -> None:
         """A flag with any text."""
         flags.DEFINE_string(name, default, meaning, flag_values=self._values)
-
-    def folder(self, name: str, meaning: str, default: str | None = None) -> None:
-        """A flag with a folder or file to write: not empty, as an unset variable of a shell is."""
-        self.string(name, meaning, default)
-        flags.register_validator(
-            name,
-            lambda given: given != "",
-            message=f"--{name} is empty: name a folder (is a variable of the shell not set?)",
-            flag_values=self._values,
-        )
 
     def boolean(self, name: str, meaning: str, default: bool = False) -> None:
         """A flag that is given or not."""
@@ -70,13 +92,19 @@ class Flags:
         """A flag with words between commas; see `several`."""
         flags.DEFINE_list(name, default and list(default), meaning, flag_values=self._values)
 
+    def path(self, name: str, meaning: str, default: str | None = None) -> None:
+        """A flag with a file or folder; '~' is expanded."""
+        flags.DEFINE(_PathParser(), name, default, meaning, self._values)
+
+    def paths(self, name: str, meaning: str) -> None:
+        """A flag with files or folders between commas; see `path`."""
+        flags.DEFINE(_PathsParser(), name, None, meaning, self._values)
+
     def config(self, file: str, meaning: str) -> None:
         """--config, by default the configuration of that name that comes with the package."""
-        import ttd_jax_configs
-        from ml_collections import config_flags
+        from ttd_jax.commands import configuration
 
-        default = pathlib.Path(ttd_jax_configs.__file__).parent / file
-        config_flags.DEFINE_config_file("config", str(default), meaning, flag_values=self._values)
+        configuration.define(self._values, file, meaning)
 
     def model(self, kind: type[NetworkSpec] = FusionSpec, *, meaning: str = "one of") -> None:
         """--model, one of the fusion networks unless another kind is given."""
@@ -115,7 +143,10 @@ class Flags:
     def fusion(self) -> None:
         """The flags of a command that fuses with weights on disk; see `load_fusion`."""
         self.model(meaning="refuse weights of another network than this")
-        self.string("weights", "what `ttd-jax convert` made")
+        self.path(
+            "weights",
+            "what `ttd-jax convert` or `ttd-jax weights fetch` made, or shipped/ifcnn_sum",
+        )
         self.choice("strategy", "test-time dynamic or static weights", STRATEGIES, "ttd")
         self.dominability()
         self.precision()
@@ -123,7 +154,7 @@ class Flags:
 
     def data_dir(self) -> None:
         """--data_dir; see `data_dir`."""
-        self.string(
+        self.path(
             "data_dir",
             "where prepared benchmarks are; default: TFDS_DATA_DIR, or ~/tensorflow_datasets",
         )
@@ -146,6 +177,19 @@ class Flags:
         self.boolean("json", "print the result as JSON on stdout")
 
 
+def parse(values: flags.FlagValues, words: Sequence[str]) -> list[str]:
+    """Parses the words of a command, its name first; returns the arguments that are no flags.
+
+    Raises:
+      UserError, flags.Error: see `configuration.parse`.
+    """
+    if "config" not in values:
+        return values(words)[1:]
+    from ttd_jax.commands import configuration
+
+    return configuration.parse(values, words)
+
+
 def require(values: flags.FlagValues, *names: str) -> None:
     """Raises `UserError` for the first flag that was not given."""
     for name in names:
@@ -156,7 +200,10 @@ def require(values: flags.FlagValues, *names: str) -> None:
 def only_flags(values: flags.FlagValues, arguments: Sequence[str], *required: str) -> None:
     """Raises `UserError` if the command got arguments, or not the flags that it requires."""
     if arguments:
-        raise UserError(f"unexpected argument {arguments[0]!r}: this command takes only flags")
+        named = f": {', '.join(f'--{name}' for name in required)}" if required else ""
+        raise UserError(
+            f"unexpected argument {arguments[0]!r}: this command takes only flags{named}"
+        )
     require(values, *required)
 
 
@@ -200,7 +247,7 @@ def vacant(places: Iterable[pathlib.Path], overwrite: bool) -> None:
 
 def data_dir(values: flags.FlagValues) -> pathlib.Path:
     """The folder of --data_dir, or TFDS's own."""
-    return pathlib.Path(values.data_dir).expanduser() if values.data_dir else default_data_dir()
+    return pathlib.Path(values.data_dir) if values.data_dir else default_data_dir()
 
 
 def load_fusion(values: flags.FlagValues, **options: Any) -> Model:
@@ -265,18 +312,66 @@ def interruptible(kept: str) -> Iterator[None]:
 
 def tell(values: flags.FlagValues, record: Any, *lines: str) -> None:
     """Prints a result: `record` as JSON with --json, else the lines for people."""
-    text = dumps(record) if values.json else "\n".join(lines)
-    print(text.rstrip("\n"))
+    if values.json:
+        print(dumps(record), end="")
+    else:
+        show("\n".join(lines).rstrip("\n"))
+
+
+def show(text: str, file: TextIO | None = None) -> None:
+    """Prints lines for people, on stdout by default; see `printable`."""
+    print(printable(text, kept="\n"), file=file)
+
+
+def prepare_to_compute() -> None:
+    """What every command does that computes: see `use_compilation_cache`, and `find_devices`.
+
+    Raises:
+      UserError: JAX finds no device.
+    """
+    use_compilation_cache()
+    find_devices()
+
+
+def leave_out_debugging() -> None:
+    """Takes back what JAX's environment variables may set to find faults in one's own code.
+
+    The commands break some of it knowingly: they compile, broadcast and move arrays by themselves.
+    """
+    import jax
+
+    jax.config.update("jax_disable_jit", False)
+    jax.config.update("jax_numpy_rank_promotion", "allow")
+    jax.config.update("jax_transfer_guard", "allow")
 
 
 def use_compilation_cache() -> None:
-    """Keeps compiled programs between runs, in `JAX_COMPILATION_CACHE_DIR` or the user's cache."""
+    """Keeps compiled programs between runs, in `JAX_COMPILATION_CACHE_DIR` or the user's cache.
+
+    Where that cannot be written nothing is kept.
+    """
     import jax
 
-    if jax.config.jax_compilation_cache_dir is None:
-        root = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-        jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(root) / "ttd_jax" / "xla"))
+    chosen = jax.config.jax_compilation_cache_dir
+    place = chosen or _own_cache()
+    if place is not None and "://" not in str(place):
+        try:
+            os.makedirs(place, mode=0o777 if chosen else 0o700, exist_ok=True)
+            tempfile.TemporaryFile(dir=place).close()
+        except OSError as error:
+            if chosen:
+                remark(f"{chosen}: compiled programs cannot be kept here: {error.strerror}")
+            place = None
+    jax.config.update("jax_compilation_cache_dir", place and str(place))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    # Of a disk that is full by now: what cannot be kept costs time and no more.
+    warnings.filterwarnings("ignore", r"Error (reading|writing) persistent compilation cache")
+
+
+def _own_cache():
+    """The folder in the user's cache; None for a user who has no home."""
+    root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return None if root.startswith("~") else os.path.join(root, "ttd_jax", "xla")
 
 
 def meet(values: flags.FlagValues) -> tuple[int, int]:

@@ -21,8 +21,8 @@ def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
     flag.model(NetworkSpec)
-    flag.string("checkpoint", "the .pth file")
-    flag.folder("out", "the directory to make")
+    flag.path("checkpoint", "the .pth file")
+    flag.path("out", "the directory to make")
     flag.boolean("overwrite", "replace weights at --out")
     flag.json()
 

@@ -21,7 +21,7 @@ from ttd_jax.report.columns import aligned
 def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
-    flag.folder("manual_dir", "folder with the files as upstream has them")
+    flag.path("manual_dir", "folder with the files as upstream has them")
     flag.data_dir()
     flag.boolean("overwrite", "replace what is prepared")
     flag.json()
@@ -89,7 +89,9 @@ def _prepare(values, name):
     cls, config = find_config(name)
     if values.manual_dir is None:
         raise UserError(f"--manual_dir is missing: {cls.MANUAL_DOWNLOAD_INSTRUCTIONS}")
-    manual_dir = pathlib.Path(values.manual_dir).expanduser().absolute()
+    if common.data_dir(values).parts[0] == "~":
+        raise UserError("this user has no home folder: pass --data_dir, or set TFDS_DATA_DIR")
+    manual_dir = pathlib.Path(values.manual_dir).absolute()
     builder, made = prepare(cls, config, manual_dir, _root(values), overwrite=values.overwrite)
     row = _row(values, cls, config)
     remarks = builder.shortfalls(row["prepared"])

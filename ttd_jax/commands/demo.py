@@ -47,21 +47,21 @@ _SETS = {
 def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
-    flag.folder("out", "folder for the results", "demo")
+    flag.path("out", "folder for the results", "demo")
     shipped = f"{store.SHIPPED.name}/{_MODEL}"
-    flag.string("weights", f"weights of {_MODEL}; default: those of this package", shipped)
+    flag.path("weights", f"weights of {_MODEL}; default: those of this package", shipped)
 
 
 def run(values: FlagValues, arguments: list[str]) -> None:
     """Makes pairs, fuses them, and draws the sheets and the page."""
     common.only_flags(values, arguments)
     out = pathlib.Path(values.out)
-    common.use_compilation_cache()
+    common.prepare_to_compute()
     model = store.load(values.weights, name=_MODEL)
     manifest = store.read_manifest(values.weights)
     with alone(out, "demo"):
         _make(out, model, manifest, values.weights)
-    print(f"weights: {manifest['source'].get('note') or values.weights}")
+    common.show(f"weights: {manifest['source'].get('note') or values.weights}")
 
 
 def _make(out, model, manifest, weights):
@@ -74,8 +74,8 @@ def _make(out, model, manifest, weights):
         rows = [_sheet_row(scene, results) for scene in scenes]
         with explain_os_errors(out):
             write_whole(out / f"{name}.png", encode_picture(contact_sheet(rows), ".png"))
-        print(f"{out / name}.png: {', '.join(scenes.roles)}, fused statically and with TTD")
-    print(f"{_page(out, sets, weights)}: scores, and a slider between static and TTD")
+        common.show(f"{out / name}.png: {', '.join(scenes.roles)}, fused statically and with TTD")
+    common.show(f"{_page(out, sets, weights)}: scores, and a slider between static and TTD")
 
 
 def _fuse(out, scenes, model, manifest, strategy):

@@ -37,8 +37,8 @@ def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
     flag.config("detect.py", "where to look for objects: FILE:DATASET")
-    flag.folder("out", "eval: folder for the results")
-    flag.folder("workdir", "train: folder of the run")
+    flag.path("out", "eval: folder for the results")
+    flag.path("workdir", "train: folder of the run")
     flag.boolean("resume", "keep what --out or --workdir holds, and go on")
     flag.processes()
     flag.json()
@@ -51,7 +51,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
 
 def _eval(values):
     common.require(values, "out")
-    common.use_compilation_cache()
+    common.prepare_to_compute()
     from ttd_jax.detection import evaluation
 
     out = pathlib.Path(values.out)

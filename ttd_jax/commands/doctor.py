@@ -21,7 +21,7 @@ from ttd_jax.doctor.report import make_report
 def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
-    flag.string("weights_dir", "folder of the weights", "weights")
+    flag.path("weights_dir", "folder of the weights", "weights")
     flag.data_dir()
     flag.json()
 
@@ -33,7 +33,7 @@ def run(values: FlagValues, arguments: list[str]) -> int:
     report = make_report(pathlib.Path(values.weights_dir), common.data_dir(values))
     common.tell(values, report, *(f"{name:<22}  {text}" for name, text in _facts(report)))
     for problem in report["problems"]:
-        print(f"ttd-jax: {problem}", file=sys.stderr)
+        common.show(f"ttd-jax: {problem}", sys.stderr)
     return 1 if report["problems"] else 0
 
 
@@ -48,7 +48,10 @@ def _facts(report):
     cache = report["cache"]
     yield "cache", f"{cache['path']}: {cache['files']} files, {cache['bytes'] / 2**20:.1f} MiB"
     for row in report["weights"]:
-        state = "DAMAGED" if row["problem"] else f"sha256 {row['sha256'][:12]} is right"
+        state = "DAMAGED"
+        if not row["problem"]:
+            proof = "is right" if report["devices"] else "not proven"
+            state = f"sha256 {row['sha256'][:12]} {proof}"
         yield "weights", f"{row['path']}: {row['model'] or 'unknown'}, {state}"
     if not report["weights"]:
         yield "weights", "none: see `ttd-jax weights list`"

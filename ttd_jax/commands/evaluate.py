@@ -2,7 +2,7 @@
 
     ttd-jax evaluate --out=results --config=configs/evaluate.py:ifcnn_sum,harvard_medical/mri_ct
     ttd-jax evaluate --out=mine --config=configs/evaluate.py:ifcnn_sum,harvard_medical/mri_ct \\
-        --config.sources="('MRI_dir','CT_dir')"
+        --config.sources=MRI_dir,CT_dir
 
 Scores every image as it is finished, and ends with results.md, .csv, .json and .tex and the page
 report.html (tables, plots, a gallery of --config.gallery scenes) in --out. A stopped run goes on
@@ -22,7 +22,7 @@ def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
     flag.config("evaluate.py", "what to evaluate: FILE:MODEL,DATASET")
-    flag.folder("out", "folder for the results")
+    flag.path("out", "folder for the results")
     flag.boolean("resume", "keep the finished images of --out")
     flag.processes()
     flag.json()
@@ -32,7 +32,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     """Evaluates; the first process merges and prints."""
     common.only_flags(values, arguments, "out")
     process, processes = common.meet(values)
-    common.use_compilation_cache()
+    common.prepare_to_compute()
     from ttd_jax.evaluation import evaluate  # after the processes have met
 
     out = pathlib.Path(values.out)

@@ -1,7 +1,7 @@
 """Write a network with its strategy as one program that runs without this package.
 
     ttd-jax export --weights=weights/ifcnn_sum --out=x.stablehlo
-    python -m ttd_jax.export.runner x.stablehlo sources.npy fused.npz
+    python -P -m ttd_jax.export.runner x.stablehlo sources.npy fused.npz
 
 The program is StableHLO as `jax.export` serializes it, lowered once for every batch and size, for
 every platform of --platforms: f32[B, M, H, W, C] in [0, 1] to the fused image and RD. x.json tells
@@ -30,7 +30,7 @@ def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
     flag.fusion()
-    flag.folder("out", f"the program, NAME{exporting.SUFFIX}; NAME.json beside it")
+    flag.path("out", f"the program, NAME{exporting.SUFFIX}; NAME.json beside it")
     platforms = exporting.PLATFORMS
     flag.several("platforms", f"where it is to run, of: {', '.join(platforms)}", platforms)
     text = "parameters inside the program, or beside it in NAME.npz"

@@ -21,7 +21,7 @@ def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
     flag.config("finetune.py", "how to train: FILE:MODEL,DATASET")
-    flag.folder("workdir", "folder of the run")
+    flag.path("workdir", "folder of the run")
     flag.boolean("resume", "go on with the run in --workdir")
     flag.processes()
     flag.json()

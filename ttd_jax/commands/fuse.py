@@ -36,7 +36,7 @@ def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
     flag.fusion()
-    flag.folder("out", "folder for the results")
+    flag.path("out", "folder for the results")
     text = (
         "auto: color where a source has any; luma: fuse luma, put chroma back; rgb: fuse RGB; "
         "gray; network: gray in, the network's own channels out, as the published protocol does"
@@ -72,7 +72,7 @@ def define_flags(values: FlagValues) -> None:
         "model's own"
     )
     flag.choice("residual", text, RESIDUALS)
-    flag.string(
+    flag.path(
         "classifier",
         "converted weights of piafusion_classifier: adds the probability that the first source was "
         "taken by day to summary.json",
@@ -96,6 +96,9 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     save = common.several(values, "save", opt.SAVES)
     with naming("--max_memory"):
         max_memory = None if values.max_memory is None else parse_size(values.max_memory)
+    out = pathlib.Path(values.out)
+    if out.suffix.lower() in SUFFIXES and not out.is_dir():
+        raise UserError(f"--out={out}: is a picture's name: pass the folder that it is to be in")
     reading = common.reading(values)
     scenes = find_scenes(arguments, pages=values.pages)
     folders = folders_of_equal_names(arguments)
@@ -104,7 +107,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
             f"{len(arguments)} sources are fused into one picture; to fuse those of equal names, "
             f"pass their folders: {' '.join(folders)}"
         )
-    common.use_compilation_cache()
+    common.prepare_to_compute()
     model = common.load_fusion(values, **({"residual": values.residual} if values.residual else {}))
     settings = model.strategy(values.strategy)
     classifier = classifier_sha256 = None
@@ -131,9 +134,6 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         residual=values.residual,
         classifier_sha256=classifier_sha256,
     )
-    out = pathlib.Path(values.out)
-    if out.suffix.lower() in SUFFIXES and not out.is_dir():
-        raise UserError(f"--out={out}: is a picture's name: pass the folder that it is to be in")
     job = plan_job(scenes, model, options, out, resume=values.resume, max_memory=max_memory)
     if values.dry_run:
         _tell_plan(values, job)
@@ -147,7 +147,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     if len(result["scenes"]) == 1:
         place = out / next(iter(result["scenes"][0]["files"]))
     fused = counted(result["fused"], "scene")
-    print(f"{place}: {fused} fused, {result['reused']} reused", file=sys.stderr)
+    common.show(f"{place}: {fused} fused, {result['reused']} reused", sys.stderr)
     for scene in result["scenes"]:
         if len({source["sha256"] for source in scene["sources"]}) < len(scene["sources"]):
             remark(f"{scene['scene']}: sources are the same picture")

@@ -30,9 +30,9 @@ _QUIRK = (
 def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
-    flag.several("fused", "folders of fused pictures, or NAME=FOLDER to name them in the tables")
-    flag.several("sources", "folders of sources, by role")
-    flag.folder("out", "folder for the tables")
+    flag.paths("fused", "folders of fused pictures, or NAME=FOLDER to name them in the tables")
+    flag.paths("sources", "folders of sources, by role")
+    flag.path("out", "folder for the tables")
     flag.choice("protocol", "of the metrics", PROTOCOLS, "paper")
     flag.several("metrics", "which, or all, plug-ins' too; see `ttd-jax metrics`", METRICS.own())
     flag.range()
@@ -43,6 +43,8 @@ def define_flags(values: FlagValues) -> None:
 def run(values: FlagValues, arguments: list[str]) -> None:
     """Scores and prints the table."""
     common.only_flags(values, arguments, "fused", "sources", "out")
+    if not values.metrics:
+        raise UserError(f"--metrics is empty: choose from {', '.join(METRICS)}")
     names = choose(values.metrics)
     labels, folders = _named(values.fused)
     for folder in (*folders, *map(pathlib.Path, values.sources)):
@@ -50,7 +52,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
             raise UserError(f"{folder}: no such folder: check the path")
     out, scenes = pathlib.Path(values.out), find_scenes(values.sources, least=1)
     pictures = match_results(folders, labels, scenes)
-    common.use_compilation_cache()
+    common.prepare_to_compute()
     with common.interruptible("finished scores are"):
         records = score_results(
             pictures,
@@ -65,7 +67,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     if values.json:
         print((out / "scores.json").read_text(encoding="utf-8"), end="")
         return
-    print(tables.markdown(tables.summarize(records, names), values.protocol, names), end="")
+    common.show(tables.markdown(tables.summarize(records, names), values.protocol, names).rstrip())
 
 
 def _named(words):

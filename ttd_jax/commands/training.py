@@ -25,7 +25,7 @@ def run(values: FlagValues, start: Callable[..., Any]) -> None:
     """
     common.require(values, "workdir")
     process, processes = common.meet(values)
-    common.use_compilation_cache()
+    common.prepare_to_compute()
     with explain_missing("training", "training"):
         import grain  # noqa: F401
         import optax  # noqa: F401
@@ -46,7 +46,7 @@ def run(values: FlagValues, start: Callable[..., Any]) -> None:
 def _tell(values, outcome, workdir):
     if outcome.weights is None and not values.json:
         line = f"stopped after step {outcome.step} of {outcome.steps}: saved: --resume goes on"
-        print(f"ttd-jax: {line}", file=sys.stderr)
+        common.show(f"ttd-jax: {line}", sys.stderr)
         return
     validations = [r for r in _records(workdir) if r["kind"] == "validation"]
     told = {

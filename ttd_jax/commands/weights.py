@@ -25,7 +25,7 @@ from ttd_jax.weights.fetch import fetch, part_of
 def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
-    flag.folder("out", "folder of the weights", "weights")
+    flag.path("out", "folder of the weights", "weights")
     flag.boolean("overwrite", "replace weights at --out/MODEL")
     server = f"server with OWNER/NAME/COMMIT/PATH; default: TTD_JAX_WEIGHTS_URL, or {GITHUB}"
     flag.string("base_url", server)
@@ -99,10 +99,12 @@ def _fetch(values, name):
 
 
 def _verify(values, path):
-    path = pathlib.Path(path)
-    if not path.exists():
+    path = pathlib.Path(path).expanduser()
+    if not store.locate(path).exists():
         raise UserError(f"{path}: no such file or folder: pass a .pth file or a model directory")
-    record = _verify_directory(path) if path.is_dir() else _verify_file(path)
+    if not (store.locate(path).is_dir() or path.is_file()):
+        raise UserError(f"{path}: is neither a file nor a folder: pass a .pth file")
+    record = _verify_directory(path) if store.locate(path).is_dir() else _verify_file(path)
     said = f"{path}: {record['is']}: {record['proof']} is right"
     common.tell(values, {"path": str(path), **record}, said)
 

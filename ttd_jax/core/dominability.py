@@ -66,7 +66,7 @@ class DominabilitySettings:
         if not isinstance(self.temperature, jax.core.Tracer):  # whose value nobody knows
             if not 0 < self.temperature <= _HOTTEST:
                 raise UserError(
-                    f"temperature must be positive and finite, got {self.temperature:.6g}"
+                    f"temperature must be positive and finite, not {self.temperature!s:.9}"
                 )
             object.__setattr__(self, "temperature", float(self.temperature))
         if self.form == "linear" and self.normalization != "softmax":

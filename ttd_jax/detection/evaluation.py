@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from ttd_jax import fields
 from ttd_jax.detection import tables
 from ttd_jax.detection.average_precision import Found
 from ttd_jax.detection.frames import letterbox
@@ -18,12 +19,34 @@ from ttd_jax.detectors import Detector, DetectorSpec
 from ttd_jax.errors import UserError, explain_os_errors, naming
 from ttd_jax.files import dumps, read_json, write_whole
 from ttd_jax.folders import alone
+from ttd_jax.networks import PRECISIONS
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.records import IMAGE, Records, check_covered, versions_of
 from ttd_jax.report.progress import progress
 from ttd_jax.weights import store
 
+FIELDS = {
+    "dataset": fields.text,
+    "label_set": fields.text,
+    "inputs": fields.names(),
+    "results": fields.names(),
+    "root": fields.text,
+    "folders": fields.mapping(fields.text),
+    "data_dir": fields.text,
+    "split": fields.text,
+    "images": fields.whole(),
+    "model": fields.text,
+    "weights_dir": fields.text,
+    "precision": fields.one_of(PRECISIONS),
+    "detector": fields.text,
+    "size": fields.several(fields.whole(least=1), "pixels, such as (416, 416)"),
+    "known_as": fields.mapping(fields.text),
+    "confidence": fields.number(least=0, most=1),
+    "overlap": fields.number(least=0, most=1),
+    "pictures": fields.whole(),
+    "shown": fields.number(least=0, most=1),
+}
 # With every class of the detector; those that the data set has not are left out afterwards.
 _LIMIT = 300
 _RESULTS = "results.json"
@@ -86,11 +109,7 @@ def evaluate(config: ConfigDict, out: pathlib.Path, *, resume: bool = False) -> 
         a class that the detector does not know; `out` has results of other settings, or another run
         is writing there.
     """
-    for name in ("images", "pictures"):
-        if config[name] < 0:
-            raise UserError(f"config.{name}={config[name]}: must be 0 or more")
-    if not 0 <= config.shown <= 1:
-        raise UserError(f"config.shown={config.shown}: must be a score in 0..1")
+    fields.check_fields(config, FIELDS)
     dataset, examples = find_labeled(config)
     count = config.images or None
     inputs = plan_inputs(config, examples.roles, examples.names[:count])

@@ -6,9 +6,10 @@ import pathlib
 import jax
 from ml_collections import ConfigDict
 
+from ttd_jax import fields
 from ttd_jax.detection import joint
 from ttd_jax.detection.augmentation import Augmentation
-from ttd_jax.detection.evaluation import Search, detection_settings, load_detector
+from ttd_jax.detection.evaluation import FIELDS, Search, detection_settings, load_detector
 from ttd_jax.detection.inputs import find_inputs, find_labeled
 from ttd_jax.detection.samples import LabeledSampler
 from ttd_jax.detection.surgery import replace_classes
@@ -20,9 +21,11 @@ from ttd_jax.training.folder import RunFolder
 from ttd_jax.training.loop import Training
 from ttd_jax.training.objectives import make_objective
 from ttd_jax.training.phases import chain_phases, fill_options
-from ttd_jax.training.run import Outcome, as_plain, check_numbers, settings_of, train
+from ttd_jax.training.run import RUN_FIELDS, Outcome, as_plain, check_numbers, settings_of, train
 from ttd_jax.training.scenes import held_back
 from ttd_jax.weights import store
+
+_TRAIN_FIELDS = {"split": fields.text, "input": fields.text, **RUN_FIELDS}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,6 +69,8 @@ def train_detector(
       UserError: unknown names, missing weights or data, damaged pictures or label files, other
         settings in `workdir`, another run that is writing there, or a training that diverged.
     """
+    fields.check_fields(config, {**FIELDS, "train": fields.mapping()})
+    fields.check_fields(config.train, _TRAIN_FIELDS, name="config.train")
     share = process, processes
     with RunFolder.hold(workdir, "detect train", resume=resume, share=share) as folder:
         return _train(config, folder)
@@ -164,7 +169,7 @@ def _phases(configs, detector, inputs, variables):
     """From the dicts of `config.train.phases`."""
 
     def make(config):
-        augmentation = fill_options(Augmentation, config.pop("augmentation"))
+        augmentation = fill_options(Augmentation, config.pop("augmentation", {}))
         options = fill_options(PhaseOptions, {**config, "augmentation": augmentation})
         if options.joint and not inputs.strategies:
             raise UserError("joint=True needs fusions to train on: set config.train.input='ttd'")

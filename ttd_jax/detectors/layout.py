@@ -68,7 +68,7 @@ def _layout(name: str, *, blocks: int, depthwise: bool = False) -> Layout:
                 )
         for theirs, ours in (("cls", "class"), ("reg", "box"), ("obj", "objectness")):
             table |= biased(f"head.{theirs}_preds.{level}", f"{path}/{ours}", DENSE)
-    return Layout(name=name, table=table, flatten=lambda loaded: dict(loaded.get("model", loaded)))
+    return Layout(name=name, table=table)
 
 
 NANO = _layout("yolox_nano", blocks=1, depthwise=True)

@@ -10,9 +10,9 @@ from importlib import metadata
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 
+from ttd_jax import processes
 from ttd_jax.doctor import selftest
 from ttd_jax.errors import UserError
-from ttd_jax.processes import usable_cpus
 from ttd_jax.weights import store
 
 PACKAGE = "ttd-jax"
@@ -48,7 +48,7 @@ def make_report(weights_dir: pathlib.Path, data_dir: pathlib.Path) -> dict:
         "devices": devices,
         "machine": find_machine(),
         "cache": find_cache(),
-        "weights": find_weights(weights_dir),
+        "weights": find_weights(weights_dir, prove=bool(devices)),
         "data": find_data(data_dir),
         "extras": find_extras(),
         "selftest": _selftest() if devices else None,
@@ -67,14 +67,10 @@ def find_versions() -> dict[str, str | None]:
 
 def find_devices() -> tuple[list[dict], list[str]]:
     """The devices that JAX computes on, and why there are none."""
-    import jax
-
     try:
-        devices = jax.devices()
-    except (RuntimeError, AssertionError) as error:  # no driver, or a wrong JAX_PLATFORMS
-        wanted = jax.config.jax_platforms
-        hint = f" (JAX_PLATFORMS={wanted})" if wanted else ""
-        return [], [f"JAX finds no device{hint}: {_one_line(error) or 'it does not say why'}"]
+        devices = processes.find_devices()
+    except UserError as error:
+        return [], [str(error)]
     return [
         {
             "platform": device.platform,
@@ -90,7 +86,7 @@ def find_machine() -> dict:
     return {
         "system": platform.platform(),
         "cores": os.cpu_count(),
-        "usable_cores": usable_cpus(),
+        "usable_cores": processes.usable_cpus(),
         "memory": _pages("SC_PHYS_PAGES"),
         "free_memory": _pages("SC_AVPHYS_PAGES"),
     }
@@ -106,8 +102,13 @@ def find_cache() -> dict:
     return {"path": place, "files": len(sizes), "bytes": sum(sizes)}
 
 
-def find_weights(weights_dir: pathlib.Path) -> list[dict]:
-    """The model directories of a folder and those that come with the package, each proven."""
+def find_weights(weights_dir: pathlib.Path, *, prove: bool = True) -> list[dict]:
+    """The model directories of a folder and those that come with the package.
+
+    Args:
+      weights_dir: the folder, or a model directory.
+      prove: each by its hash, which needs a device.
+    """
     root = pathlib.Path(weights_dir)
     patterns = (f"*/{store.MANIFEST}", f"*/{store.ARRAYS}", store.MANIFEST)
     places = [place for pattern in patterns for place in sorted(root.glob(pattern))]
@@ -115,7 +116,7 @@ def find_weights(weights_dir: pathlib.Path) -> list[dict]:
     shipped = pathlib.Path(store.SHIPPED.name) / selftest.MODEL
     if store.locate(shipped).is_dir():
         folders.append(shipped)
-    return [_weights(folder) for folder in folders]
+    return [_weights(folder, prove) for folder in folders]
 
 
 def find_data(data_dir: pathlib.Path) -> list[dict]:
@@ -153,16 +154,17 @@ def find_extras() -> list[dict]:
     ]
 
 
-def _weights(folder):
+def _weights(folder, prove):
     row = {"path": str(folder), "model": None, "sha256": None, "license": None, "problem": None}
     try:
         manifest = store.read_manifest(folder)
         row.update(model=manifest["model"], sha256=manifest["sha256"])
         row["license"] = manifest["source"].get("license")
-        store.load(folder)
+        if prove:
+            store.load(folder)
     except UserError as error:
         row["problem"] = _one_line(error)
-    except RuntimeError as error:  # no device to put them on
+    except RuntimeError as error:  # no room on the device
         row["problem"] = f"{folder}: cannot be loaded: {_one_line(error)}"
     except (TypeError, ValueError, OSError) as error:
         row["problem"] = f"{folder}: unusable ({_one_line(error)}): convert the weights again"

@@ -6,15 +6,15 @@ import pathlib
 
 from ml_collections import ConfigDict
 
-from ttd_jax import metrics
+from ttd_jax import fields, metrics
 from ttd_jax.core.color import COLORS
-from ttd_jax.errors import UserError, check_choice, explain_os_errors
+from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.evaluation import comparison, report, tables
 from ttd_jax.evaluation.gallery import Gallery
 from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
 from ttd_jax.files import dumps, read_json, write_whole
 from ttd_jax.folders import together
-from ttd_jax.networks import FusionSpec
+from ttd_jax.networks import PRECISIONS, FusionSpec
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.images import Reading
 from ttd_jax.pictures.prepared import prepared_examples
@@ -26,6 +26,31 @@ from ttd_jax.report.progress import remark
 from ttd_jax.weights import store
 
 _RESULTS = "results.json"
+
+
+def _bands(value):
+    numbers = fields.several(fields.whole(least=1), "bands")
+    fits = not numbers(value) and len(value) in (0, 1, 3)
+    return None if fits else "one band or three by their numbers, from 1"
+
+
+_FIELDS = {
+    "models": fields.names(least=1),
+    "datasets": fields.names(least=1),
+    "weights_dir": fields.text,
+    "strategies": fields.names(least=1),
+    "protocol": fields.one_of(metrics.PROTOCOLS),
+    "metrics": fields.names(),
+    "color": fields.one_of(COLORS),
+    "precision": fields.one_of(PRECISIONS),
+    "batch_size": fields.whole(),
+    "gallery": fields.whole(),
+    "data_dir": fields.text,
+    "split": fields.text,
+    "sources": fields.folders,
+    "range": fields.text,
+    "bands": _bands,
+}
 
 
 def evaluate(
@@ -52,11 +77,8 @@ def evaluate(
       UserError: unknown names, missing weights or data, unreadable images; `out` has results of
         other settings, models or data sets, or another run is writing there.
     """
+    fields.check_fields(config, _FIELDS)
     jobs = [_job(config, name) for name in config.models]
-    if not config.datasets:
-        raise UserError("the config names no data set: pass FILE:MODEL,DATASET")
-    if config.gallery < 0:
-        raise UserError(f"config.gallery={config.gallery}: must be a number of scenes, 0 for none")
     reading = Reading(ranges=parse_ranges(config.range), bands=tuple(config.bands) or None)
     found = {name: _examples(config, name) for name in config.datasets}
     with together(out, "evaluate", share=(process, processes)):
@@ -132,12 +154,6 @@ def _check_tables(out, config):
 
 
 def _job(config, name):
-    metrics.protocol.check(config.protocol)
-    check_choice("config.color", config.color, COLORS)
-    if config.batch_size < 0:
-        raise UserError(f"config.batch_size={config.batch_size}: must be positive, or 0 to choose")
-    if not config.strategies:
-        raise UserError("config.strategies is empty: name static, ttd, a preset or a loss map")
     model = store.load(
         pathlib.Path(config.weights_dir) / name,
         name=name,

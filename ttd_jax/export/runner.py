@@ -2,9 +2,10 @@
 
     python runner.py x.stablehlo sources.npy fused.npz
 
-`sources.npy` holds f32[B, M, H, W, C] in [0, 1]; x.json says which M and C, the sources' order and
-the least size. `fused.npz` gets `image` f32[B, H, W, C] and `dominability` f32[B, M, H, W]. Copy
-this file next to the program, or `load` into your own code; the program is compiled once a shape.
+`sources.npy` holds f32[B, M, H, W, C] in [0, 1]: B scenes of M sources, `sources[None]` for one;
+x.json says which M and C, the sources' order and the least size. `fused.npz` gets `image`
+f32[B, H, W, C] and `dominability` f32[B, M, H, W]. Copy this file next to the program, or `load`
+into your own code; the program is compiled once a shape.
 """
 
 import functools
@@ -13,21 +14,24 @@ import json
 import os
 import pathlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.export
 import numpy as np
+
+USAGE = "usage: python runner.py NAME.stablehlo sources.npy fused.npz"
 
 
 def load(path: str | os.PathLike) -> Callable[[jax.typing.ArrayLike], dict[str, jax.Array]]:
     """The program at `path` as a function: sources -> {'image': ..., 'dominability': ...}.
 
     Raises:
-      ValueError: a file is not the one that the JSON beside the program speaks of.
+      ValueError: a file is not the one that the JSON beside the program speaks of. The function
+        raises it for sources of another shape or type than the program takes.
     """
     path = pathlib.Path(path)
-    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    card = _read_card(path.with_suffix(".json"))
     for entry in filter(None, (card["program"], card["parameters"])):
         data = (path.parent / entry["file"]).read_bytes()
         if hashlib.sha256(data).hexdigest() != entry["sha256"]:
@@ -39,14 +43,64 @@ def load(path: str | os.PathLike) -> Callable[[jax.typing.ArrayLike], dict[str, 
     expected = card["inputs"]["sources"]
 
     def run(sources):
-        shape = np.shape(sources)
-        if len(shape) != 5 or any(np.less(shape, expected["least"])):
-            raise ValueError(f"sources {shape}: at least {expected['least']} is needed")
-        return call(sources)
+        _check(np.shape(sources), sources.dtype, expected)
+        return call(sources.astype(np.float32))
 
     return run
 
 
+def _read_card(path):
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        card["program"]["sha256"], card["parameters"], card["inputs"]["sources"]["least"]
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path}: not what `ttd-jax export` wrote: export it again") from error
+    return card
+
+
+def _check(shape, dtype, expected):
+    least, sides = expected["least"], expected["shape"]
+    wanted = f"sources {shape}: f32[B, M, H, W, C] of at least {least} is needed"
+    if len(shape) == 4:
+        raise ValueError(f"{wanted}: the batch's axis is missing: pass sources[None]")
+    if len(shape) != 5 or any(np.less(shape, least)):
+        raise ValueError(wanted)
+    for name, side, fixed in zip("BMHWC", shape, sides, strict=True):
+        if isinstance(fixed, int) and side != fixed:
+            raise ValueError(f"sources {shape}: {name} is {side}, this program takes {fixed}")
+    if not np.issubdtype(dtype, np.floating):
+        raise ValueError(f"sources are {dtype}: pass float32 in [0, 1], as in picture / 255")
+
+
+def _read_sources(path):
+    sources = np.load(path)  # which refuses to run what a file holds
+    if not isinstance(sources, np.ndarray):
+        raise ValueError(f"{path}: holds several arrays: pass a .npy file with one")
+    if np.issubdtype(sources.dtype, np.floating):
+        low, high = (float(end) for end in (sources.min(initial=0), sources.max(initial=0)))
+        if not (low >= -1e-3 and high <= 1 + 1e-3):  # NaN is neither
+            raise ValueError(f"{path}: values from {low:.4g} to {high:.4g}: they must be in [0, 1]")
+    return sources
+
+
+def main(words: Sequence[str]) -> int:
+    """Runs the program on a file; returns the exit status: 0, or 2 with one line on stderr."""
+    if len(words) != 3:
+        print(USAGE, file=sys.stderr)
+        return 2
+    program, sources, out = words
+    try:
+        fused = load(program)(_read_sources(sources))
+        part = f"{out}.part"
+        with open(part, "wb") as file:
+            np.savez(file, **fused)
+        os.replace(part, out)
+    except Exception as error:  # files of any kind may be given
+        about = f"{error.filename}: {error.strerror}" if getattr(error, "filename", "") else error
+        print(f"runner: {' '.join(str(about).split())[:500]}", file=sys.stderr)
+        return 2
+    return 0
+
+
 if __name__ == "__main__":
-    program, sources, out = sys.argv[1:]
-    np.savez(out, **load(program)(np.load(sources)))
+    sys.exit(main(sys.argv[1:]))

@@ -4,6 +4,9 @@ JAX's compilation cache spares what XLA does, but finds a program only once it w
 takes as long as to fuse a picture. Exported programs (`jax.export`) in JAX's cache need no tracing,
 but are lowered again: a whole `ttd-jax fuse` of one 480x640 pair with IFCNN then takes 1.09 times
 the processor time, imports included, and 1.06 times with CDDFuse. So executables are kept here.
+
+To read one is to run what whoever wrote it wanted. So they lie in a folder of this user's, which
+nobody else can write to, whoever shares JAX's cache; what is not so is neither read nor written.
 """
 
 import contextlib
@@ -24,7 +27,8 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from ttd_jax.files import write_whole
 
-FOLDER = "programs"  # within JAX's compilation cache, which is as trusted
+_HAS_OWNERS = hasattr(os, "geteuid")  # not on Windows
+FOLDER = f"programs-{os.geteuid()}" if _HAS_OWNERS else "programs"  # within JAX's compilation cache
 
 
 def compile_kept(
@@ -87,7 +91,7 @@ def _enable_jax_cache(enabled):
 def _read(path):
     """The program at a path; None if there is none, or not a whole one."""
     with contextlib.suppress(OSError):
-        content = path.read_bytes()
+        content = _read_own(path)
         if hashlib.sha256(content[32:]).digest() == content[:32]:
             return serialize_executable.deserialize_and_load(
                 *pickle.loads(content[32:]), execution_devices=jax.devices()[:1]
@@ -99,8 +103,32 @@ def _keep(compiled, path):
     # What cannot be written, on a full disk or by this kind of device, costs time and no more.
     with contextlib.suppress(OSError, ValueError, NotImplementedError):
         content = pickle.dumps(serialize_executable.serialize(compiled))
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        _check_own(path.parent.lstat())
         write_whole(path, hashlib.sha256(content).digest() + content)
+        path.chmod(0o600)
+
+
+def _read_own(path):
+    """The content of a file; `OSError` if anybody else can have written it."""
+    if not _HAS_OWNERS:
+        return path.read_bytes()
+    # By the number of the folder: its name may come to mean another one in between.
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        _check_own(os.fstat(folder))
+        number = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
+    finally:
+        os.close(folder)
+    with open(number, "rb") as file:
+        _check_own(os.fstat(number))
+        return file.read()
+
+
+def _check_own(status):
+    if _HAS_OWNERS and (status.st_uid != os.geteuid() or status.st_mode & 0o022):
+        raise PermissionError("others can write here")
 
 
 def _surroundings():

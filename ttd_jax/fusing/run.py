@@ -92,7 +92,7 @@ def plan_job(
     code = versions_of(model, strategies=[model.strategy(options.strategy)])
     settings = {**options.as_record(), "versions": code}
     found = records.find(settings, resume=resume)
-    sources = {path.resolve(): path for scene in scenes for path in scene.sources}
+    sources = {os.path.realpath(path): path for scene in scenes for path in scene.sources}
     for scene in scenes:
         for name in output_names(scene.name, roles, options):
             if len(os.fsencode(name.name)) > _LONGEST:
@@ -100,7 +100,7 @@ def plan_job(
                     f"{scene.titles[0]}: the name of its result {name.name[:20]}... would be "
                     f"longer than {_LONGEST} bytes: rename the sources"
                 )
-            source = sources.get((out / name).resolve())
+            source = sources.get(os.path.realpath(out / name))
             if source is not None:
                 raise UserError(
                     f"{source}: would be overwritten by the result: choose another --out"

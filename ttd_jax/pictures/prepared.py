@@ -85,7 +85,8 @@ def prepared_examples(
         builder = read_only_builder.builder_from_files(named, data_dir=root)
         metadata = dict(builder.info.metadata or {})
     except tfds.core.DatasetNotFoundError as error:
-        raise UserError(f"{root}: {name} is not prepared here: {prepare}") from error
+        known = "; `ttd-jax datasets list` shows the known" if own else ""
+        raise UserError(f"{root}: {name} is not prepared here: {prepare}{known}") from error
     except Exception as error:  # TFDS raises a dozen kinds for damaged files
         raise _damaged(root, name, type(error).__name__, prepare) from error
     if not fits(metadata, {"roles": [str], "names": {str: [str]}}):
@@ -132,10 +133,12 @@ def _tfds_name(words):
 
 
 def default_data_dir() -> pathlib.Path:
-    """Where TFDS keeps prepared data: TFDS_DATA_DIR, or ~/tensorflow_datasets."""
-    chosen = os.environ.get("TFDS_DATA_DIR")
-    folder = pathlib.Path(chosen) if chosen else pathlib.Path("~/tensorflow_datasets")
-    return folder.expanduser()
+    """Where TFDS keeps prepared data: TFDS_DATA_DIR, or ~/tensorflow_datasets.
+
+    For a user who has no home it still begins with '~', and nothing is there.
+    """
+    chosen = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    return pathlib.Path(os.path.expanduser(chosen))
 
 
 @functools.cache

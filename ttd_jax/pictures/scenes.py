@@ -1,6 +1,7 @@
 """Scenes named on the command line: files of one, or folders matched by file name."""
 
 import dataclasses
+import os
 import pathlib
 from collections.abc import Sequence
 
@@ -137,7 +138,7 @@ def source_labels(paths: Sequence[str]) -> tuple[str, ...]:
     """
     parts = []
     for path in map(pathlib.Path, paths):
-        own = path.resolve()
+        own = pathlib.Path(os.path.realpath(path))  # which knows loops of links
         parts.append([own.name if path.is_dir() else own.stem, *(p.name for p in own.parents)])
     for level in zip(*parts, strict=False):
         if all(level) and len(set(level)) == len(level):

@@ -4,15 +4,28 @@ import csv
 import io
 from collections.abc import Iterable
 
+from ttd_jax.errors import printable
+
+_FORMULAS = ("=", "+", "-", "@")
+
 
 def csv_text(rows: Iterable[Iterable]) -> str:
-    """The text of a CSV file; floats with all their digits, names in one line."""
+    """The text of a CSV file; floats with all their digits.
+
+    A text that spreadsheets would take for a formula gets an apostrophe before it, and control
+    characters are shown.
+
+    Example:
+      >>> csv_text([("image", "EN"), ("=1+1", 4.5)])
+      "image,EN\\n'=1+1,4.5\\n"
+    """
     buffer = io.StringIO()
-    # a bare carriage return would end the row for some readers, and is quoted by no writer
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerows([_in_a_line(cell) for cell in row] for row in rows)
+    csv.writer(buffer, lineterminator="\n").writerows(map(_harmless, row) for row in rows)
     return buffer.getvalue()
 
 
-def _in_a_line(cell):
-    return " ".join(cell.splitlines()) if isinstance(cell, str) else cell
+def _harmless(cell):
+    if not isinstance(cell, str):
+        return cell
+    text = printable(cell)
+    return f"'{text}" if text.startswith(_FORMULAS) else text

@@ -3,6 +3,8 @@
 import string
 from collections.abc import Iterable, Sequence
 
+from ttd_jax.errors import printable
+
 PACKAGES = r"% needs \usepackage{booktabs,graphicx}"
 
 _ABREAST = 7  # columns beside the first that a page has room for
@@ -65,10 +67,10 @@ def _block(lines, width):
 
 
 def escape(text: str) -> str:
-    r"""Plain text in LaTeX.
+    r"""Plain text in LaTeX; control characters are shown.
 
     Example:
       >>> print(escape("ifcnn_sum, 95 %"))
       ifcnn\_sum, 95 \%
     """
-    return text.translate(str.maketrans(_SPECIAL))
+    return printable(text).translate(str.maketrans(_SPECIAL))

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ttd_jax.errors import printable
+
 
 def table(head: Sequence[Any], rows: Iterable[Iterable[Any]]) -> list[str]:
     """The lines of a table.
@@ -38,4 +40,9 @@ def padded_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str
 
 
 def _line(cells):
-    return f"| {' | '.join(map(str, cells))} |"
+    return f"| {' | '.join(map(_cell, cells))} |"
+
+
+def _cell(cell):
+    """What would end the cell or the line is shown instead."""
+    return printable(str(cell)).replace("|", r"\|")

@@ -7,6 +7,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ttd_jax.errors import printable
+
 _TICK = 1.0  # seconds
 
 
@@ -59,4 +61,4 @@ def progress(
 
 def remark(line: str) -> None:
     """Tells of something that may not be meant, on stderr, in between bars."""
-    tqdm.write(f"ttd-jax: remark: {line}", file=sys.stderr)
+    tqdm.write(f"ttd-jax: remark: {printable(line)}", file=sys.stderr)

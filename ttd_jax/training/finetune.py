@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from ttd_jax import metrics
-from ttd_jax.errors import check_choice, naming
-from ttd_jax.networks import ClassifierSpec, lookup
+from ttd_jax import fields, metrics
+from ttd_jax.errors import naming
+from ttd_jax.networks import PRECISIONS, ClassifierSpec, lookup
 from ttd_jax.pictures.records import versions_of
 from ttd_jax.training.data import find_data
 from ttd_jax.training.folder import RunFolder
@@ -16,9 +16,31 @@ from ttd_jax.training.initial import INITIAL
 from ttd_jax.training.loop import Training
 from ttd_jax.training.objectives import OBJECTIVES, needed_keys
 from ttd_jax.training.phases import make_phases
-from ttd_jax.training.run import Outcome, as_plain, check_numbers, settings_of, train
+from ttd_jax.training.run import RUN_FIELDS, Outcome, as_plain, check_numbers, settings_of, train
+from ttd_jax.training.samples import COLORS
 from ttd_jax.training.validation import Validation, figure_names
 from ttd_jax.weights import store
+
+_FIELDS = {
+    "model": fields.text,
+    "datasets": fields.names(),
+    "weights": fields.text,
+    "classifier": fields.text,
+    "initial": fields.one_of(INITIAL),
+    "data_dir": fields.text,
+    "split": fields.text,
+    "sources": fields.folders,
+    "crop": fields.whole(least=1),
+    "flips": fields.flag,
+    "least_contrast": fields.number(least=0, most=1),
+    "color": fields.one_of(COLORS),
+    "precision": fields.one_of(PRECISIONS),
+    "validation_crop": fields.whole(),
+    "metrics": fields.names(),
+    "license": fields.text,
+    "note": fields.text,
+    **RUN_FIELDS,
+}
 
 
 def finetune(
@@ -42,6 +64,7 @@ def finetune(
       UserError: unknown names, missing weights or data, unreadable pictures, other settings in
         `workdir`, another run that is writing there, or a training that diverged.
     """
+    fields.check_fields(config, _FIELDS)
     share = process, processes
     with RunFolder.hold(workdir, "finetune", resume=resume, share=share) as folder:
         return _finetune(config, folder)
@@ -102,7 +125,6 @@ def _start(config):
     module = spec.build(precision=config.precision)
     key = jax.random.key(config.seed)
     variables = jax.jit(module.init)(key, jnp.zeros(spec.input_shape))
-    check_choice("config.initial", config.initial, INITIAL)
     with naming(f"config.initial={config.initial!r}"):
         variables = INITIAL[config.initial](variables, module)
     origin = {"sha256": None, "license": "of the one who trained them: begun with random weights"}

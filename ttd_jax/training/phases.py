@@ -2,11 +2,14 @@
 
 import dataclasses
 import itertools
+import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ttd_jax.errors import UserError, naming
+from ttd_jax.fields import by_type, check_fields, mapping, whole
 from ttd_jax.networks import Classifier, Model
+from ttd_jax.registry import unknown
 from ttd_jax.training.objectives import OBJECTIVES, ObjectiveOptions, make_objective
 from ttd_jax.training.optimizer import Optimizer, OptimizerOptions, make_optimizer
 from ttd_jax.training.state import TrainState
@@ -61,7 +64,7 @@ def make_phases(
     """
 
     def make(config):
-        chosen = OBJECTIVES[config.pop("objective")]
+        chosen = OBJECTIVES[config.pop("objective", None)]
         options = fill_options(ObjectiveOptions, {**config, "classifier": classifier})
         objective = make_objective(chosen.name, model.module, model.settings, options)
         return chosen.name, objective, options, chosen.frozen
@@ -86,14 +89,15 @@ def chain_phases(
     """
     if not configs:
         raise UserError(f"{name} is empty: a training needs a phase")
+    for number, config in enumerate(configs):
+        demands = {"steps": whole(least=1), "optimizer": mapping()}
+        check_fields(config, demands, name=f"{name}[{number}]")
     ends = itertools.accumulate(config["steps"] for config in configs)
     phases = []
     for number, (config, end) in enumerate(zip(configs, ends, strict=True)):
         config = dict(config)
         steps, optimizer = config.pop("steps"), config.pop("optimizer")
         with naming(f"{name}[{number}]"):
-            if steps < 1:
-                raise UserError(f"steps={steps}: must be positive")
             phase_name, objective, options, frozen = make(config)
             phase = Phase(
                 name=phase_name,
@@ -118,8 +122,14 @@ def _optimizer_options(config, steps, frozen):
 
 
 def fill_options(options: type[Options], values: Mapping) -> Options:
-    """An options dataclass with the values of a dict; `UserError` for a field that it has not."""
+    """An options dataclass with the values of a dict.
+
+    Raises:
+      UserError: for a field that it has not, or a value of another type.
+    """
     known = [field.name for field in dataclasses.fields(options)]
-    if unknown := sorted(set(values) - set(known)):
-        raise UserError(f"unknown field {unknown[0]!r}: known are {', '.join(known)}")
+    for name in sorted(set(values) - set(known)):
+        raise unknown(name, known, kind="field")
+    hints = typing.get_type_hints(options)
+    check_fields(values, {name: by_type(hints[name]) for name in values}, name="")
     return options(**values)

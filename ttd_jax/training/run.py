@@ -9,12 +9,26 @@ from collections.abc import Callable, Iterable, Mapping
 import jax
 from ml_collections import ConfigDict
 
+from ttd_jax import fields
 from ttd_jax.errors import UserError, check_choice
 from ttd_jax.training import stopping
 from ttd_jax.training.loop import NotFiniteError, Training
 from ttd_jax.weights import store
 
-_FINALS = ("last", "best")
+# Fields of the config of every training.
+RUN_FIELDS = {
+    "seed": fields.whole(),
+    "batch_size": fields.whole(least=1),
+    "accumulate": fields.whole(least=1),
+    "phases": fields.several(fields.mapping(), "phases", least=1),
+    "log_every": fields.whole(),
+    "checkpoint_every": fields.whole(),
+    "keep": fields.whole(least=1),
+    "held_back": fields.whole(),
+    "validate_every": fields.whole(),
+    "best": fields.text,
+    "final": fields.one_of(("last", "best")),
+}
 # Fields of a config that say where something lies, the hash of which is kept instead; and those
 # that are told in the manifest and change nothing.
 _LEFT_OUT = ("weights", "classifier", "data_dir", "sources", "license", "note")
@@ -82,10 +96,10 @@ def train(
 
 
 def check_numbers(config: ConfigDict, figures: Iterable[str], *, name: str = "config") -> None:
-    """Checks the fields that every training has.
+    """Checks fields that every training has against each other and against the devices.
 
     Args:
-      config: `batch_size`, `accumulate`, `keep`, `best`, `final`, `held_back`.
+      config: with `RUN_FIELDS`, checked.
       figures: names of what a checkpoint can be chosen by.
       name: what the configuration is called.
 
@@ -93,17 +107,12 @@ def check_numbers(config: ConfigDict, figures: Iterable[str], *, name: str = "co
       UserError: one of them cannot be.
     """
     devices = jax.device_count()
-    if config.accumulate < 1 or config.batch_size < 1:
-        raise UserError(f"{name}.batch_size and {name}.accumulate must be positive")
     if config.batch_size % (devices * config.accumulate):
         raise UserError(
             f"{name}.batch_size={config.batch_size}: must be a multiple of {devices} devices x "
             f"{name}.accumulate={config.accumulate}"
         )
-    if config.keep < 1:
-        raise UserError(f"{name}.keep={config.keep}: must be positive")
     check_choice(f"{name}.best", config.best, figures)
-    check_choice(f"{name}.final", config.final, _FINALS)
     if config.final == "best" and not config.held_back:
         raise UserError(f"{name}.final='best' needs scenes to choose by: set {name}.held_back")
 
@@ -117,4 +126,4 @@ def as_plain(config: ConfigDict | tuple) -> dict | list:
     """A config, or a tuple of them, as plain dicts and lists."""
     if isinstance(config, tuple):
         return [as_plain(item) for item in config]
-    return json.loads(config.to_json())
+    return json.loads(ConfigDict(config).to_json())

@@ -1,5 +1,6 @@
 """Torch tensors to Flax variables, with proof that nothing is left over and nothing unset."""
 
+import math
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,9 @@ from ttd_jax.weights.torch_file import read_torch_file
 
 # torch's count of training batches means nothing to a frozen network.
 _IGNORED_SUFFIX = "num_batches_tracked"
+# What trainings save a model's tensors under, and what wrappers of modules put before their keys.
+_UNDER = ("state_dict", "model_state_dict", "model", "ema", "net", "params")
+_BEFORE = ("module.", "_orig_mod.", "model.")
 
 
 def convert_tensors(
@@ -47,14 +51,16 @@ def convert_tensors(
         )
     flat, dtypes = {}, set()
     for key, target in table.items():
-        tensor = _as_float32(tensors[key], key, name, dtypes)
         transform, wanted = target.transform, expected[target.path].shape
-        moved = transform.function(tensor) if transform.rank in (None, tensor.ndim) else None
+        shape = tuple(tensors[key].shape)
+        moved = None
+        # A tensor may claim to be far larger than its file: nothing is done before it fits.
+        if transform.rank in (None, len(shape)) and math.prod(shape) == math.prod(wanted):
+            moved = transform.function(_as_float32(tensors[key], key, name, dtypes))
         if moved is None or moved.shape != wanted:
             raise UserError(
-                f"{name}: tensor {key!r} has shape {tuple(tensor.shape)}, which does not fit "
-                f"{spec.name} ({transform.name} must give {wanted}): is it a checkpoint of "
-                f"{spec.name}?"
+                f"{name}: tensor {key!r} has shape {shape}, which does not fit {spec.name} "
+                f"({transform.name} must give {wanted}): is it a checkpoint of {spec.name}?"
             )
         flat[target.path] = np.ascontiguousarray(moved)
     remarks = [f"{d} tensors were widened to float32" for d in sorted(dtypes - {"float32"})]
@@ -86,7 +92,14 @@ def convert_checkpoint(
             f"pass --model={known.model}"
         )
     tensors = _flatten(spec, loaded, path)
+    if not spec.layout.table.keys() & tensors.keys() and (hint := _other_model(spec, loaded)):
+        raise UserError(f"{path}: not a checkpoint of {spec.name}: {hint}")
     variables, remarks = convert_tensors(spec, tensors, name=str(path))
+    if known is None and (others := _fitting_as_well(spec, tensors)):
+        remarks.append(
+            f"the file is not known: it is taken for {spec.name}, though its tensors would fit "
+            f"{' and '.join(others)} as well"
+        )
     source = {
         "sha256": digests.sha256,
         "known_as": known.origin if known else None,
@@ -117,12 +130,38 @@ def _lacking(layout, loaded):
 
 def _tensors(layout, loaded):
     """The flat dict of tensors that a layout finds in what was loaded; None if it has another."""
+    found = [tensors for one in _unwrapped(loaded) if (tensors := _flat(layout, one)) is not None]
+    return max(found, key=lambda tensors: len(layout.table.keys() & tensors.keys()), default=None)
+
+
+def _flat(layout, loaded):
     try:
         tensors = layout.flatten(loaded)
         named = all(isinstance(key, str) and hasattr(t, "shape") for key, t in tensors.items())
     except Exception:  # a plug-in's function may raise anything
         return None
-    return tensors if named else None
+    return tensors if named and tensors else None
+
+
+def _unwrapped(loaded, depth=2):
+    """What was loaded as it is, and without what trainings put around a model's tensors."""
+    if not isinstance(loaded, Mapping):
+        return
+    yield loaded
+    yield _without_prefixes(loaded)
+    for name in _UNDER if depth else ():
+        yield from _unwrapped(loaded.get(name), depth - 1)
+
+
+def _without_prefixes(tensors, depth=1):
+    """A dict of tensors, or of such dicts, without a prefix that all of its keys have."""
+    if depth and all(isinstance(value, Mapping) for value in tensors.values()):
+        return {name: _without_prefixes(value, 0) for name, value in tensors.items()}
+    for prefix in _BEFORE:
+        if all(isinstance(key, str) and key.startswith(prefix) for key in tensors):
+            short = {key.removeprefix(prefix): tensor for key, tensor in tensors.items()}
+            return _without_prefixes(short, depth)
+    return tensors
 
 
 def _check_keys(spec, tensors, name):
@@ -156,8 +195,22 @@ def _other_model(spec, loaded):
     return None
 
 
+def _fitting_as_well(spec, tensors):
+    """Names of other networks whose checkpoints have the same keys and shapes."""
+    shapes = spec.shapes(spec.fit(tensors))
+    return [
+        other.name
+        for other in NETWORKS.values()
+        if other is not spec
+        and other.layout is spec.layout
+        and other.shapes(other.fit(tensors)) == shapes
+    ]
+
+
 def _as_float32(tensor, key, name, dtypes):
     dtype = str(tensor.dtype).removeprefix("torch.")
+    if getattr(tensor, "is_meta", False) or getattr(tensor, "is_sparse", False):
+        raise UserError(f"{name}: tensor {key!r} is sparse or holds no values: save it densely")
     if not dtype.startswith(("float", "bfloat")):
         raise UserError(f"{name}: tensor {key!r} is {dtype}, not floating point: wrong checkpoint?")
     dtypes.add(dtype)

@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Mapping
 from typing import Any
@@ -29,6 +30,7 @@ from ttd_jax.networks import (
     lookup,
     networks,
 )
+from ttd_jax.processes import find_devices
 from ttd_jax.registry import left_out
 
 MANIFEST = "manifest.json"
@@ -79,6 +81,7 @@ def save(
         raise UserError("a folded model is for inference: save the model it was folded from")
     if model.spec is None:
         raise UserError("only a registered network can be saved: make the model by `spec.bind`")
+    find_devices()  # or orbax would call the files damaged
     path = pathlib.Path(path).absolute()
     _check_vacant(path, overwrite)
     leaves = jax.tree.leaves(model.variables)
@@ -100,12 +103,20 @@ def save(
             try:
                 checkpointer.save(staging / "new" / ARRAYS, model.variables)
             except ValueError as error:  # tensorstore's name for a full disk
-                raise OSError(None, str(error).splitlines()[0][:200]) from error
+                raise _as_os_error(error) from error
         write_whole(staging / "new" / MANIFEST, dumps(manifest))
         if path.exists():
             os.rename(path, staging / "old")
         os.rename(staging / "new", path)
     return manifest
+
+
+def _as_os_error(error):
+    """What the system said of a write, from what tensorstore says of it."""
+    number = re.search(r"os_error_code='(\d+)'", str(error))
+    if number:
+        return OSError(int(number[1]), os.strerror(int(number[1])))
+    return OSError(None, str(error).splitlines()[0][:200])
 
 
 def _own_checkpointer(ocp):
@@ -154,8 +165,10 @@ def read_manifest(path: str | os.PathLike) -> dict:
     if path.is_file():
         raise UserError(f"{path}: is a file: pass the directory that `ttd-jax convert` made of it")
     if not (path / MANIFEST).is_file():
+        model = path.name if path.name in NETWORKS else "MODEL"
         raise UserError(
-            f"{path}: no weights here ({MANIFEST} is missing): make them with `ttd-jax convert`"
+            f"{path}: no weights here (no {MANIFEST}): `ttd-jax weights fetch {model}` gets "
+            "them, `ttd-jax convert` makes them, and shipped/ifcnn_sum comes with the package"
         )
     like = {"model": str, "settings": None, "sha256": str}
     manifest = read_json(path / MANIFEST, like, mend="convert the weights again")
@@ -219,6 +232,7 @@ def load(
     precision = options.get("precision", "highest")
     if isinstance(precision, str) and precision not in PRECISIONS:
         raise UserError(f"precision {precision!r} must be one of {', '.join(PRECISIONS)}")
+    find_devices()  # or orbax would call the files damaged
     manifest = read_manifest(path)
     spec = _spec(path, manifest, name, kind)
     settings = _settings(spec, path, manifest, dominability)
@@ -277,6 +291,18 @@ def _variables(path, manifest, spec, settings):
     return jax.device_put(variables)
 
 
+def _check_readable(folder):
+    """Refuses files that are closed to this user; orbax tells them no better than damaged ones."""
+
+    def refuse(error):
+        raise UserError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+    for place, folders, files in os.walk(folder, onerror=refuse):
+        for name in (*folders, *files):
+            if not os.access(os.path.join(place, name), os.R_OK):
+                raise UserError(f"{os.path.join(place, name)}: cannot be read: Permission denied")
+
+
 def _restore(path, spec, expected):
     import orbax.checkpoint as ocp
 
@@ -286,6 +312,7 @@ def _restore(path, spec, expected):
             restore_args = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
             found = checkpointer.restore(path, restore_args=restore_args)
     except Exception as error:  # orbax and tensorstore raise a dozen kinds for damaged files
+        _check_readable(path)
         raise UserError(f"{path.parent}: damaged weights: convert them again") from error
     shapes = {k: v.shape for k, v in traverse_util.flatten_dict(found, sep="/").items()}
     if shapes != {k: v.shape for k, v in expected.items()}:

@@ -60,9 +60,9 @@ def _detail_node(torch_prefix: str, path: str) -> dict[str, Target]:
 
 
 def _flatten(loaded: Mapping) -> dict:
-    """A dict of state dicts to one: 'PART.key', without what `DataParallel` puts before keys."""
+    """A dict of state dicts to one: 'PART.key'."""
     return {
-        f"{part}.{key.removeprefix('module.')}": tensor
+        f"{part}.{key}": tensor
         for part, tensors in loaded.items()
         for key, tensor in tensors.items()
     }

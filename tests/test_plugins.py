@@ -241,7 +241,7 @@ prepare({str(root)!r}, {str(root / "data")!r})
     assert "street_pairs" in (root / "street" / "results.md").read_text()
 
 
-def test_a_plugin_that_cannot_be_imported_gets_one_line(tmp_path):
+def test_a_plugin_that_cannot_be_imported_is_told_and_ends_nothing(tmp_path):
     site = tmp_path / "broken-0.1.dist-info"
     site.mkdir()
     (site / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 0.1\n")
@@ -249,13 +249,21 @@ def test_a_plugin_that_cannot_be_imported_gets_one_line(tmp_path):
     (tmp_path / "broken_module.py").write_text("import not_there\n")
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     result = subprocess.run(
-        [sys.executable, "-m", "ttd_jax", "fuse", "--model=x", "--weights=x", "--out=x"],
+        [sys.executable, "-c", _RUN],
         env={**os.environ, "PYTHONPATH": path},
+        input=json.dumps([["models"], ["fuse", "--model=x", "--weights=x", "--out=x"]]),
         capture_output=True,
         text=True,
         timeout=300,
     )
-    assert result.returncode == 2
-    (line,) = result.stderr.splitlines()
-    assert "plug-in 'broken' (broken_module) cannot be imported" in line
+    listed, asked = json.loads(result.stdout.splitlines()[-1])
+    told = "plug-in 'broken' (broken_module) of broken is left out: ModuleNotFoundError"
+    assert listed[0] == 0
+    assert "ifcnn_sum" in listed[1]
+    (line,) = listed[2].splitlines()
+    assert told in line
     assert "not_there" in line
+    assert asked[0] == 2
+    (line,) = asked[2].splitlines()
+    assert "unknown model 'x'" in line
+    assert told in line

@@ -39,7 +39,7 @@ from ttd_jax.networks.illumination import illumination
 from ttd_jax.pictures.public import example
 from ttd_jax.report.overlay import dominability_overlay
 from ttd_jax.version import __version__
-from ttd_jax.weights.store import load
+from ttd_jax.weights.store import load, save
 
 __all__ = [
     "Classifier",
@@ -69,6 +69,7 @@ __all__ = [
     "register_metric",
     "register_network",
     "relative_dominability",
+    "save",
     "score",
     "static_fuse",
 ]

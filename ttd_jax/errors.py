@@ -67,7 +67,7 @@ def check_choice(name: str, value: object, allowed: Collection) -> None:
       UserError: it names the field and its values.
     """
     if value not in allowed:
-        raise UserError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+        raise UserError(f"{name} must be one of {', '.join(map(str, allowed))}, got {value!r}")
 
 
 @contextlib.contextmanager
@@ -81,6 +81,63 @@ def naming(place: str) -> Iterator[None]:
         yield
     except ValueError as error:
         raise UserError(f"{place}: {error}") from error
+
+
+def check_list(name: str, arrays: object) -> None:
+    """Refuses one array where a list of pictures is due, which would be taken apart by its rows.
+
+    Raises:
+      UserError: it is an array.
+    """
+    if hasattr(arrays, "ndim"):
+        raise UserError(
+            f"{name} is one array of shape {tuple(arrays.shape)}: pass a list of pictures, such as "
+            "[visible, infrared]"
+        )
+
+
+def one_line(error: BaseException, limit: int = 200) -> str:
+    """The kind of an error, and the first line of what it says, for a message.
+
+    Example:
+      >>> one_line(KeyError("net"))
+      "KeyError: 'net'"
+    """
+    first = (str(error).strip().splitlines() or [""])[0]
+    shown = first if len(first) <= limit else f"{first[:limit]}..."
+    return f"{type(error).__name__}: {shown}" if shown else type(error).__name__
+
+
+@contextlib.contextmanager
+def blaming(what: str, does: str) -> Iterator[None]:
+    """Tells in one line whose function fails, where it may be another package's.
+
+    What ran out of memory or was interrupted is nobody's mistake and passes.
+
+    Args:
+      what: whose it is: "metric 'EOL'".
+      does: what it was asked for: 'gives no figure'.
+
+    Raises:
+      UserError: for any other error; one that is a `UserError` already passes.
+    """
+    try:
+        yield
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:
+        if type(error).__name__ in _NOT_ITS_OWN:
+            raise
+        raise UserError(f"{what} {does}: {one_line(error)}{_hint(error)}") from error
+
+
+_NOT_ITS_OWN = ("JaxRuntimeError", "XlaRuntimeError")  # a device's, such as memory
+_NEEDS_VALUES = ("Concretization", "TracerArrayConversion", "TracerBool", "TracerInteger")
+
+
+def _hint(error):
+    needs_values = type(error).__name__.startswith(_NEEDS_VALUES)
+    return ": JAX traces it: write it with jax.numpy, without float() or if" if needs_values else ""
 
 
 @contextlib.contextmanager

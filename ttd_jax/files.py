@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import math
 import os
 import pathlib
 import secrets
+import types
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,7 +17,21 @@ PARTS = ".ttd-jax-*.part"  # what killed processes may leave
 
 def dumps(record: Any) -> str:
     """JSON as this project writes it: sorted, indented, one newline at the end."""
-    return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(jsonable(record), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def jsonable(record: Any) -> Any:
+    """The same with None for NaN and infinity, which JSON does not have.
+
+    Example:
+      >>> jsonable({"EN": [6.5, float("nan")]})
+      {'EN': [6.5, None]}
+    """
+    if isinstance(record, dict):
+        return {key: jsonable(value) for key, value in record.items()}
+    if isinstance(record, (list, tuple)):
+        return [jsonable(value) for value in record]
+    return None if isinstance(record, float) and not math.isfinite(record) else record
 
 
 def dump_lines(records: Iterable) -> str:
@@ -130,7 +146,8 @@ def fits(value: Any, like: Any) -> bool:
 
     Args:
       value: anything.
-      like: None for anything; a type (an integer is a float, too); `[LIKE]`, of all items;
+      like: None for anything; a type (an integer is a float, too), or `float | None` where a figure
+        may have been no number; `[LIKE]`, of all items;
         `{str: LIKE}`, of all values; or `{name: LIKE}`, of the fields that there must be.
 
     Example:
@@ -150,6 +167,8 @@ def fits(value: Any, like: Any) -> bool:
         if str in like:
             return all(fits(item, like[str]) for item in value.values())
         return all(name in value and fits(value[name], one) for name, one in like.items())
+    if isinstance(like, types.UnionType):
+        return any(fits(value, one) for one in like.__args__)
     if like in (int, float):
         numbers = int if like is int else (int, float)
         return isinstance(value, numbers) and not isinstance(value, bool)

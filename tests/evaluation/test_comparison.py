@@ -79,7 +79,7 @@ def test_one_image_has_no_interval_and_is_no_share():
 def test_what_is_printed_alike_is_bold_alike():
     first, second = _rows(SD=(1.461, 1.464), EN=(0.5, math.nan))
     assert first == [r"\textbf{1.46}", r"\textbf{0.50}"]
-    assert second == [r"\textbf{1.46}", "nan"]
+    assert second == [r"\textbf{1.46}", "n/a"]
     assert _rows(MSE=(9.0, 10.0)) == [[r"\textbf{9.00}"], ["10.00"]]
 
 

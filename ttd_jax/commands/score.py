@@ -17,7 +17,7 @@ from ttd_jax.commands import common
 from ttd_jax.errors import UserError
 from ttd_jax.evaluation import tables
 from ttd_jax.evaluation.score import match_results, score_results
-from ttd_jax.metrics import METRICS, PROTOCOLS, lookup
+from ttd_jax.metrics import METRICS, PROTOCOLS, choose
 from ttd_jax.pictures.scenes import find_scenes, source_labels
 from ttd_jax.report.progress import remark
 
@@ -34,7 +34,7 @@ def define_flags(values: FlagValues) -> None:
     flag.paths("sources", "folders of sources, by role")
     flag.path("out", "folder for the tables")
     flag.choice("protocol", "of the metrics", PROTOCOLS, "paper")
-    flag.several("metrics", "which; see `ttd-jax metrics`", tuple(METRICS))
+    flag.several("metrics", "which, or all, plug-ins' too; see `ttd-jax metrics`", METRICS.own())
     flag.range()
     flag.boolean("resume", "keep the finished scores of --out")
     flag.json()
@@ -43,9 +43,9 @@ def define_flags(values: FlagValues) -> None:
 def run(values: FlagValues, arguments: list[str]) -> None:
     """Scores and prints the table."""
     common.only_flags(values, arguments, "fused", "sources", "out")
-    names = tuple(lookup(name).name for name in values.metrics)
-    if not names:
+    if not values.metrics:
         raise UserError(f"--metrics is empty: choose from {', '.join(METRICS)}")
+    names = choose(values.metrics)
     labels, folders = _named(values.fused)
     for folder in (*folders, *map(pathlib.Path, values.sources)):
         if not folder.is_dir():

@@ -11,9 +11,10 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from ttd_jax.core.shapes import describe
 from ttd_jax.core.subgradients import absolute
-from ttd_jax.errors import UserError, check_choice
-from ttd_jax.registry import Registry, unknown
+from ttd_jax.errors import UserError, blaming, check_choice
+from ttd_jax.registry import Registry, check_function, unknown
 
 FORMS = ("exp", "linear", "sigmoid")
 NORMALIZATIONS = ("softmax", "proportional", "none")
@@ -61,7 +62,7 @@ class DominabilitySettings:
         ):
             check_choice(field, getattr(self, field), allowed)
         if self.loss not in LOSS_MAPS:
-            raise unknown(self.loss, LOSS_MAPS, kind="loss map")
+            raise unknown(self.loss, LOSS_MAPS, kind="loss map", plugins=True)
         if not isinstance(self.temperature, jax.core.Tracer):  # whose value nobody knows
             if not 0 < self.temperature <= _HOTTEST:
                 raise UserError(
@@ -109,7 +110,9 @@ class LossMap:
     reads: frozenset[str]
 
 
-LOSS_MAPS: Registry[LossMap] = Registry("loss map")
+STRATEGIES = ("static", "ttd")  # what is no loss map and no preset
+
+LOSS_MAPS: Registry[LossMap] = Registry("loss map", reserved=STRATEGIES, replaced=jax.clear_caches)
 
 
 def register_loss(
@@ -126,17 +129,21 @@ def register_loss(
       reads: see `LossMap`; what is not read need not be computed.
 
     Raises:
-      UserError: the name is taken, or `reads` names something else.
+      UserError: the name is none or taken, `difference` takes something else, or `reads` names
+        something else.
 
     Example:
       >>> register_loss("median", lambda c, s, static: c - jnp.median(s, axis=0))
       >>> DominabilitySettings(loss="median").loss
       'median'
     """
-    reads = frozenset(reads)
-    if not reads <= {"components", "static"}:
-        raise UserError(f"loss map {name!r}: reads must be of 'components', 'static': got {reads}")
-    LOSS_MAPS.register(name, LossMap(difference, reads))
+    check_function(f"loss map {name!r}", difference, "(components, sources, static)")
+    if isinstance(reads, str) or not {"components", "static"}.issuperset(reads := tuple(reads)):
+        raise UserError(
+            f"loss map {name!r}: reads must hold 'components', 'static', both or none, such as "
+            f"('components',), got {reads!r}"
+        )
+    LOSS_MAPS.register(name, LossMap(difference, frozenset(reads)), code=difference)
 
 
 # eq. 6 read literally: how badly each source alone rebuilds itself.
@@ -173,9 +180,20 @@ def loss_maps(
     Returns:
       f32[M, H, W], non-negative.
 
+    Raises:
+      UserError: the loss map fails, or gives something else than it must.
+
     Reference: the paper's eq. 6 (`self`) and eq. 2 (`fused`).
     """
-    difference = LOSS_MAPS[loss].difference(components, sources, static)
+    difference = LOSS_MAPS[loss].difference
+    what = f"loss map {loss!r}"
+    with blaming(what, "fails"):
+        difference = difference(components, sources, static)
+    if not hasattr(difference, "dtype") or difference.shape != sources.shape:
+        raise UserError(
+            f"{what} must give f32[M, H, W, C], here {describe(sources)}: it gives "
+            f"{describe(difference)}"
+        )
     measure = absolute if norm == "l1" else jnp.square
     return jnp.mean(measure(difference), axis=-1)
 

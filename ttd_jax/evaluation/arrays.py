@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ttd_jax import metrics
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, check_list
 from ttd_jax.pictures.arrays import as_pictures
 from ttd_jax.pictures.ranges import Range, of_sources, parse_ranges
 
@@ -26,13 +26,15 @@ def score(
       sources: M arrays of the same kinds and size.
       protocol: 'paper' or 'vifb': how grays are made, and metrics defined.
       ranges: what becomes black and white in the sources; see `ttd_jax.fuse`.
-      names: metrics, in any case; all of them by default, see `ttd-jax metrics`.
+      names: metrics, in any case, or 'all' among them; by default those that come with this
+        package: see `ttd-jax metrics`.
 
     Returns:
       Metric name -> figure. Pictures are judged in 8 bits, as saved ones are.
 
     Raises:
-      UserError: an unknown metric or protocol, or pictures of another dtype, shape or range.
+      UserError: an unknown metric or protocol, a metric that fails, or pictures of another dtype,
+        shape or range.
 
     Example:
       >>> picture = np.arange(0, 240, dtype=np.uint8).reshape(12, 20)
@@ -40,6 +42,7 @@ def score(
       >>> scores["MSE"], round(scores["CC"], 6)
       (0.0, 1.0)
     """
+    check_list("sources", sources)
     if not len(sources):
         raise UserError("no sources: pass those that the picture was fused from")
     chosen = of_sources(parse_ranges(ranges), len(sources))

@@ -1,6 +1,5 @@
 """Evaluations beside the published figures, and TTD beside static fusion."""
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +11,7 @@ from ttd_jax.report import published
 from ttd_jax.report.csv_text import csv_text
 from ttd_jax.report.latex import PACKAGES, booktabs, escape
 from ttd_jax.report.markdown import table
-from ttd_jax.report.scores import arrow, heading, interval
+from ttd_jax.report.scores import arrow, heading, interval, shown
 
 _ARROWS = {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
 _FIELDS = ("mean", "std", "low", "high", "count", "published", "difference", "agrees")
@@ -127,10 +126,10 @@ def has_published(comparison: Mapping, strategy: str) -> bool:
 
 def _gains(strategy, gains, count):
     if count == 1:
-        rows = [(heading(name), f"{gain['mean']:+.4f}") for name, gain in gains.items()]
+        rows = [(heading(name), shown(gain["mean"], "+.4f")) for name, gain in gains.items()]
         return [f"{strategy} - {STATIC}:", "", *table(["metric", "gain"], rows)]
     rows = [
-        (heading(n), f"{g['mean']:+.4f}", interval(g, "+"), f"{g['improved']:.0%}")
+        (heading(n), shown(g["mean"], "+.4f"), interval(g, "+"), shown(g["improved"], ".0%"))
         for n, g in gains.items()
     ]
     title = f"{strategy} - {STATIC}, paired, 95 % bootstrap interval:"
@@ -143,7 +142,10 @@ def latex(comparisons: Sequence[Mapping], protocol: str) -> str:
     for dataset in dict.fromkeys(c["dataset"] for c in comparisons):
         own = [c for c in comparisons if c["dataset"] == dataset]
         rows = [
-            (f"{c['model']}, {strategy}", {n: f"{cell['mean']:.2f}" for n, cell in column.items()})
+            (
+                f"{c['model']}, {strategy}",
+                {n: shown(cell["mean"], ".2f") for n, cell in column.items()},
+            )
             for c in own
             for strategy, column in c["strategies"].items()
         ]
@@ -177,7 +179,7 @@ def csv_table(comparisons: Sequence[Mapping], protocol: str) -> str:
 
 def _best(metric, figures):
     """The best of the figures as they are printed; None where none is a number."""
-    numbers = [figure for figure in figures if math.isfinite(float(figure))]
+    numbers = [figure for figure in figures if figure != shown(None)]
     return (max if METRICS[metric].better == "up" else min)(numbers, key=float, default=None)
 
 
@@ -186,13 +188,13 @@ def _bold_if(figure, best):
 
 
 def _cells(cell, beside):
-    cells = [f"{cell['mean']:.4f} {interval(cell)}".rstrip()]
+    cells = [f"{shown(cell['mean'])} {interval(cell)}".rstrip()]
     if not beside:
         return cells
     if "published" not in cell:
         return [*cells, "", "", ""]
     agrees = "yes" if cell["agrees"] else "no"
-    return [*cells, f"{cell['published']:.2f}", f"{cell['difference']:+.4f}", agrees]
+    return [*cells, f"{cell['published']:.2f}", shown(cell["difference"], "+.4f"), agrees]
 
 
 def _sentence(note):

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from ttd_jax import fields, metrics
 from ttd_jax.core.color import COLORS
 from ttd_jax.errors import UserError, explain_os_errors
-from ttd_jax.evaluation import comparison, report
+from ttd_jax.evaluation import comparison, report, tables
 from ttd_jax.evaluation.gallery import Gallery
 from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
 from ttd_jax.files import dumps, read_json, write_whole
@@ -22,6 +22,7 @@ from ttd_jax.pictures.ranges import parse_ranges
 from ttd_jax.pictures.records import IMAGE, Records, check_covered, versions_of
 from ttd_jax.pictures.scenes import find_scenes
 from ttd_jax.processes import wait_for_all
+from ttd_jax.report.progress import remark
 from ttd_jax.weights import store
 
 _RESULTS = "results.json"
@@ -90,7 +91,7 @@ def _evaluate(config, jobs, found, reading, out, resume, share):
     runs = []
     for job in jobs:
         settings, place = _settings(config, job), out / job.model.spec.name
-        scores = {strategy: dict.fromkeys(job.names, float) for strategy in job.strategies}
+        scores = {strategy: dict.fromkeys(job.names, float | None) for strategy in job.strategies}
         records = Records(place, like={**IMAGE, "scores": scores}, process=process, root=out)
         records.find(settings, resume=resume)
         runs.append((job, settings, records))
@@ -118,18 +119,20 @@ def _evaluate(config, jobs, found, reading, out, resume, share):
     for job, settings, records in runs:
         for name, scenes in datasets.items():
             scored = _merged(records, name, scenes)
+            for line in tables.no_numbers(s for r in scored for s in r["scores"].values()):
+                remark(f"{job.model.spec.name}, {name}: {line}")
             compared = comparison.compare(
                 job.model.spec.name, name, scored, job.names, prepared=not config.sources
             )
             sections.append(report.Section(comparison=compared, records=scored, settings=settings))
     comparisons, protocol = [section.comparison for section in sections], config.protocol
-    tables = {
+    files = {
         "results.md": comparison.markdown(comparisons, protocol),
         "results.csv": comparison.csv_table(comparisons, protocol),
         "results.tex": comparison.latex(comparisons, protocol),
         _RESULTS: dumps({"protocol": protocol, "comparisons": comparisons}),
     }
-    _write(out, tables)
+    _write(out, files)
     # The page comes last: its pictures take a while, and by then the tables are safe.
     remaining, shown = iter(sections), []
     for job in jobs:
@@ -163,7 +166,7 @@ def _job(config, name):
         strategies={strategy: model.strategy(strategy) for strategy in config.strategies},
         color=config.color,
         protocol=config.protocol,
-        names=tuple(metrics.lookup(n).name for n in config.metrics or metrics.METRICS),
+        names=metrics.choose(config.metrics),
         batch_size=config.batch_size,
     )
 

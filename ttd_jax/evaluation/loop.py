@@ -11,7 +11,9 @@ from ttd_jax import metrics
 from ttd_jax.core.color import resolve_color
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.evaluation.program import device_program
+from ttd_jax.files import jsonable
 from ttd_jax.networks import Model
+from ttd_jax.parts import check_finite
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.batches import plan_batches, stack, unfinished
 from ttd_jax.pictures.checking import Scenes
@@ -64,6 +66,9 @@ def evaluate_dataset(
 
     Returns:
       `{'scored', 'reused'}`: how many scenes.
+
+    Raises:
+      UserError: a fused picture is no number somewhere.
     """
     devices = jax.local_devices()
     known = records.finished()
@@ -117,12 +122,17 @@ def _inputs(scenes, index):
     )
 
 
-def _records(job, dataset, scenes, group, scores):
+def _records(job, dataset, scenes, group, results):
     """Waits for a group's scores; a record for each of its scenes."""
-    scores = np.asarray(scores)
+    scores, sums = map(np.asarray, results)
     for device, (_, slots) in enumerate(group):
         for slot, index in slots.items():
-            rows = zip(job.strategies, scores[device, slot].tolist(), strict=True)
+            for (strategy, settings), of_picture in zip(
+                job.strategies.items(), sums[device, slot], strict=True
+            ):
+                scene = f"{dataset}: {scenes.examples.names[index]}, {strategy}"
+                check_finite(job.model, settings, of_picture, scene=scene)
+            rows = zip(job.strategies, jsonable(scores[device, slot].tolist()), strict=True)
             yield {
                 "dataset": dataset,
                 "image": scenes.examples.names[index],

@@ -23,7 +23,7 @@ def score_scene(
     how: str,
     protocol: str,
     names: Sequence[str],
-) -> jax.Array:
+) -> tuple[jax.Array, jax.Array]:
     """Scores one scene.
 
     Args:
@@ -37,15 +37,19 @@ def score_scene(
       names: of the metrics.
 
     Returns:
-      f32[strategies, metrics]. All strategies share one pass of the encoder.
+      f32[strategies, metrics], and the sums of the fused pictures and losses, f32[strategies],
+      which are no numbers where a pixel is none: as an integer it would be black. All strategies
+      share one pass of the encoder.
     """
-    rows = []
+    rows, sums = [], []
     for settings in strategies.values():
         fusion = fuse_pictures(model, pictures, settings, mode=mode)
         gray = metrics.fused_gray(quantize(fusion.image, how=how), protocol=protocol)
         scores = metrics.evaluate(gray, grays, protocol=protocol, names=names)
         rows.append(jnp.stack([scores[name] for name in names]))
-    return jnp.stack(rows)
+        losses = 0.0 if settings is None else jnp.sum(fusion.losses)
+        sums.append(jnp.sum(fusion.image) + losses)
+    return jnp.stack(rows), jnp.stack(sums)
 
 
 def device_program(
@@ -53,7 +57,7 @@ def device_program(
     *,
     resolve_mode: Callable[[tuple[bool, ...]], str],
     **options: Any,
-) -> Callable[..., jax.Array]:
+) -> Callable[..., tuple[jax.Array, jax.Array]]:
     """The program of all local devices, compiled once per shape.
 
     Args:
@@ -62,8 +66,8 @@ def device_program(
       **options: its other static options.
 
     Returns:
-      Function `(model, pictures, grays) -> scores` of arrays with the leading axes [device,
-      batch]; scores are f32[device, batch, strategies, metrics].
+      Function `(model, pictures, grays) -> (scores, sums)` of arrays with the leading axes [device,
+      batch]; see `score_scene`.
     """
 
     def one_device(model, pictures, grays):

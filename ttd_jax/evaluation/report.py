@@ -12,7 +12,7 @@ from ttd_jax.evaluation.comparison import STATIC, has_published
 from ttd_jax.evaluation.gallery import Card
 from ttd_jax.metrics.protocol import PROTOCOLS
 from ttd_jax.networks import lookup
-from ttd_jax.report.scores import arrow
+from ttd_jax.report.scores import arrow, shown
 from ttd_jax.version import __version__
 
 _MINUS = "\N{MINUS SIGN}"
@@ -67,8 +67,14 @@ class Section:
 
     @property
     def scores(self) -> dict:
-        """Image -> strategy -> metric -> score."""
-        return {record["image"]: record["scores"] for record in self.records}
+        """Image -> strategy -> metric -> score; NaN where a record holds None."""
+        return {
+            record["image"]: {
+                strategy: {name: math.nan if v is None else v for name, v in column.items()}
+                for strategy, column in record["scores"].items()
+            }
+            for record in self.records
+        }
 
     def has_published(self, strategy: str) -> bool:
         """Whether the paper has any figure for it."""
@@ -120,12 +126,12 @@ def render(sections: Sequence[Section], protocol: str) -> str:
 
 def number(value: float, digits: int = 4) -> str:
     """A number with a true minus sign."""
-    return f"{value:.{digits}f}".replace("-", _MINUS)
+    return shown(value, f".{digits}f").replace("-", _MINUS)
 
 
 def signed(value: float, digits: int = 4) -> str:
     """A difference with its sign."""
-    return f"{value:+.{digits}f}".replace("-", _MINUS)
+    return shown(value, f"+.{digits}f").replace("-", _MINUS)
 
 
 def verdict(gain: Mapping, better: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from ttd_jax import metrics
 from ttd_jax.errors import UserError, counted, some
 from ttd_jax.evaluation import tables
+from ttd_jax.files import jsonable
 from ttd_jax.folders import alone
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.checking import check
@@ -20,7 +21,7 @@ from ttd_jax.pictures.images import Reading
 from ttd_jax.pictures.ranges import Range, of_sources
 from ttd_jax.pictures.records import UNFINISHED, Records, check_covered, versions_of
 from ttd_jax.pictures.scenes import folder_images
-from ttd_jax.report.progress import progress
+from ttd_jax.report.progress import progress, remark
 
 
 def match_results(
@@ -105,7 +106,7 @@ def score_results(
         "image": str,
         "sha256": [str],
         "colored": bool,
-        "scores": dict.fromkeys(names, float),
+        "scores": dict.fromkeys(names, float | None),
     }
     store = Records(out, like=like, folder=UNFINISHED, key=_key)
     evaluate = jax.jit(functools.partial(metrics.evaluate, protocol=protocol, names=names))
@@ -143,10 +144,13 @@ def score_results(
         with progress(loaded, "scoring", len(pictures), unit="image") as bar:
             for _, (record, arrays) in bar:
                 if arrays is not None:
-                    record["scores"] = {k: float(v) for k, v in evaluate(*arrays).items()}
+                    found = evaluate(*arrays).items()
+                    record["scores"] = jsonable({name: float(value) for name, value in found})
                     store.append(record)
                     scored += 1
                 records.append(record)
+        for line in tables.no_numbers(record["scores"] for record in records):
+            remark(line)
         counts = {"scored": scored, "reused": len(records) - scored}
         timings = {"seconds": time.perf_counter() - start, **counts}
         store.close(settings, records, timings, tables.score_files(records, protocol, names))

@@ -1,13 +1,14 @@
 """Scores as CSV, JSON and Markdown."""
 
-from collections.abc import Mapping, Sequence
+import collections
+from collections.abc import Iterable, Mapping, Sequence
 
 from ttd_jax.errors import counted
 from ttd_jax.files import dumps
 from ttd_jax.metrics.intervals import estimates, paired_differences
 from ttd_jax.report.csv_text import csv_text
 from ttd_jax.report.markdown import table
-from ttd_jax.report.scores import heading, interval
+from ttd_jax.report.scores import heading, interval, shown
 
 
 def score_files(
@@ -76,14 +77,26 @@ def markdown(summary: Mapping, protocol: str, names: Sequence[str]) -> str:
 
 
 def _mean(estimate):
-    mean = f"{estimate['mean']:.4f}"
+    mean = shown(estimate["mean"])
     if estimate["std"] is None:
         return mean
     return f"{mean} ± {estimate['std']:.4f} {interval(estimate)}"
 
 
 def _difference(one):
-    mean = f"{one['mean']:+.4f}"
+    mean = shown(one["mean"], "+.4f")
     if one["improved"] is None:
         return mean
     return f"{mean} {interval(one, '+')}, better on {one['improved']:.0%}"
+
+
+def no_numbers(scores: Iterable[Mapping[str, float | None]]) -> list[str]:
+    """A line for each metric that gave NaN or infinity, which a record holds as None."""
+    scores = list(scores)
+    counts = collections.Counter(
+        name for one in scores for name, value in one.items() if value is None
+    )
+    return [
+        f"metric {name!r} gives no number for {count} of {len(scores)} pictures: its mean is n/a"
+        for name, count in counts.items()
+    ]

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
+from ttd_jax.core.dominability import LOSS_MAPS
 from ttd_jax.core.fusion import Fusion
+from ttd_jax.errors import UserError, check_list
 from ttd_jax.fusing.compute import BatchFuser
 from ttd_jax.fusing.options import SAVES, check_network
 from ttd_jax.fusing.outputs import of_type
-from ttd_jax.networks import Model
+from ttd_jax.networks import FusionSpec, Model
 from ttd_jax.parts import default_memory, parse_size
 from ttd_jax.pictures.arrays import as_pictures
 from ttd_jax.pictures.batches import Batch
@@ -37,7 +39,7 @@ def fuse(
     Programs are compiled once a size and kept while the same model is used.
 
     Args:
-      model: the network; see `ttd_jax.load`.
+      model: the network; see `ttd_jax.load`, and `FusionSpec.bind`.
       pictures: M arrays in the order of their roles, integers or floats: [H, W] or [H, W, 1]
         (gray), [H, W, 3] (RGB), [H, W, 4] (RGB with alpha).
       strategy: 'ttd' for the model's own settings, 'static', a preset or a loss map.
@@ -57,7 +59,7 @@ def fuse(
 
     Raises:
       UserError: pictures of another dtype, shape, range or count than the network takes, an unknown
-        name, or memory that has no room for any strip.
+        name, memory that has no room for any strip, or a result that is no number.
 
     Example:
       >>> visible, infrared = np.zeros((12, 17, 3), np.uint8), np.full((12, 17), 9, np.uint8)
@@ -65,6 +67,14 @@ def fuse(
       >>> fusion.image.shape, fusion.image.dtype, fusion.dominability.shape
       ((12, 17, 1), dtype('uint8'), (2, 12, 17))
     """
+    if not isinstance(getattr(model, "spec", None), FusionSpec):
+        raise UserError(
+            f"{type(model).__name__} is no fusion model with a spec: take ttd_jax.load, or "
+            "`spec.bind(variables)` of a FusionSpec"
+        )
+    check_list("pictures", pictures)
+    if len(pictures) < 2:
+        raise UserError(f"fusing needs two pictures or more of one scene, got {len(pictures)}")
     sources = as_pictures(pictures, ranges)
     for picture in sources:
         if picture.remark:
@@ -94,7 +104,8 @@ def fuse(
 def _fuser(model, settings, color, window, max_memory):
     # Arrays tell by their identity whether it is the same model: the fuser keeps them alive.
     leaves, structure = jax.tree.flatten(model)
-    key = structure, tuple(map(id, leaves)), settings, color, window, max_memory
+    loss = settings and LOSS_MAPS[settings.loss]  # that may have been registered anew
+    key = structure, tuple(map(id, leaves)), settings, loss, color, window, max_memory
     if key not in _fusers:
         memory = default_memory() if max_memory is None else max_memory
         _fusers[key] = BatchFuser(

@@ -20,6 +20,7 @@ from ttd_jax.networks.illumination import Classifier, illumination
 from ttd_jax.parts import (
     SceneOptions,
     WindowFuser,
+    check_finite,
     empty_maps,
     map_shapes,
     overhead,
@@ -85,6 +86,9 @@ class BatchFuser:
           whatever the options save: `fused`, `dominability`, `components`, `losses`; and
           `windows`, a dict: their `count` and the `size` (H, W) that each reads. Pictures of a
           scene in several windows are integers of the first source's type already.
+
+        Raises:
+          UserError: memory has no room for any strip, or a result is no number.
         """
         start = time.perf_counter()
         program = None if self._window else self._whole(batch)
@@ -100,6 +104,7 @@ class BatchFuser:
         windows = {"count": 1, "size": list(batch.size)}
         for slot in scenes:
             own = {name: array[slot] for name, array in results.items()}
+            check_finite(self._model, self._settings, own, scene=scenes[slot][0])
             yield slot, own | {"windows": windows}
 
     @property
@@ -215,6 +220,7 @@ def fuse_scene(
     return {
         "dominates": dominance_shares(fusion.dominability) if dynamic else even,
         "mean_dominability": jnp.mean(fusion.dominability, axis=(1, 2)) if dynamic else even,
+        **({"mean_loss": jnp.mean(fusion.losses, axis=(1, 2))} if dynamic else {}),
         **{name: kept[name] for name in saved_maps(save)},
     }
 

@@ -160,8 +160,12 @@ def _sources(thing):
       OSError: there are none, or they are not all that it does.
     """
     name, thing = thing.__module__, inspect.unwrap(thing)
-    # A script may import what lies beside it; an object, a partial one too, holds more than code.
-    if name == "__main__" or not (inspect.isclass(thing) or inspect.isfunction(thing)):
+    # A script may import what lies beside it; an object, a partial one too, holds more than code,
+    # and so does a function with values of its own.
+    plain = inspect.isclass(thing) or (
+        inspect.isfunction(thing) and not (thing.__closure__ or thing.__defaults__)
+    )
+    if name == "__main__" or not plain:
         raise OSError(f"{thing}: its code is not known")
     package = sys.modules[name.partition(".")[0]]
     folders = map(pathlib.Path, getattr(package, "__path__", ()))

@@ -11,16 +11,20 @@ from collections.abc import Iterable
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from ttd_jax.errors import UserError
+from ttd_jax.core.shapes import describe
+from ttd_jax.errors import UserError, blaming
 from ttd_jax.metrics.inputs import prepare
 from ttd_jax.metrics.protocol import PROTOCOLS, fused_gray, source_gray
-from ttd_jax.metrics.registry import METRICS, Metric, lookup, register_metric
+from ttd_jax.metrics.registry import EVERY, METRICS, Metric, choose, lookup, register_metric
 
 __all__ = [
+    "EVERY",
     "METRICS",
     "PROTOCOLS",
     "Metric",
+    "choose",
     "evaluate",
     "fused_gray",
     "lookup",
@@ -47,15 +51,16 @@ def evaluate(
       fused: f32[H, W], grays in 0..255; see `fused_gray`.
       sources: f32[M, H, W], grays in 0..255, M >= 1; None if no metric of `names` needs them.
       protocol: a key of `PROTOCOLS`.
-      names: keys of `METRICS`, in any case; all of them by default.
+      names: see `choose`; those that come with this package by default.
 
     Returns:
       Metric name -> f32 scalar, in the order of `names`: finite for every finite image, NaN for
       every image with NaN in it.
 
     Raises:
-      UserError: an unknown name or protocol, sources that are missing, other shapes, or pictures in
-        [0, 1], where their values are known: outside of JAX's transformations.
+      UserError: an unknown name or protocol, sources that are missing, a metric that fails or gives
+        no number, other shapes, or pictures in [0, 1], where their values are known: outside of
+        JAX's transformations.
 
     Example:
       >>> grays = 255 * sources[..., 0]  # f32[M, H, W]
@@ -65,7 +70,7 @@ def evaluate(
       >>> jax.vmap(evaluate)(grays[:, None][:, 0], jnp.stack([grays, grays]))["EN"].shape
       (2,)
     """
-    rows = [lookup(name) for name in (METRICS if names is None else names)]
+    rows = [METRICS[name] for name in choose(names)]
     if sources is None and (lost := [row.name for row in rows if row.needs_sources]):
         raise UserError(f"{', '.join(lost)} cannot do without sources")
     fused, sources = prepare(fused, sources, protocol)
@@ -81,6 +86,16 @@ def _evaluate(fused, sources, *, protocol, names):
     spoiled = jnp.isnan(fused).any()
     if sources is not None:
         spoiled |= jnp.isnan(sources).any()
-    figures = {n: METRICS[n].function(fused, sources, protocol=protocol) for n in names}
+    figures = {n: _figure(METRICS[n], fused, sources, protocol) for n in names}
     # Most would make a number of it: a histogram has no bin for NaN, a comparison is false.
     return {name: jnp.where(spoiled, jnp.nan, figure) for name, figure in figures.items()}
+
+
+def _figure(metric, fused, sources, protocol):
+    what = f"metric {metric.name!r}"
+    with blaming(what, "fails"):
+        figure = metric.function(fused, sources, protocol=protocol)
+    number = isinstance(figure, (bool, int, float, np.ndarray, np.generic, jax.Array))
+    if not number or np.ndim(figure) or jnp.iscomplexobj(figure):
+        raise UserError(f"{what} must give one real number, f32[]: it gives {describe(figure)}")
+    return jnp.asarray(figure, jnp.float32)

@@ -2,14 +2,14 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import jax
 
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, check_choice
 from ttd_jax.metrics import gradients, information, qabf, statistics, vif
 from ttd_jax.metrics import ssim as structure
-from ttd_jax.registry import Registry
+from ttd_jax.registry import Registry, check_function
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class Metric:
 
     Attributes:
       name: its column in the tables.
-      function: `(fused f32[H, W], sources f32[M, H, W], *, protocol) -> f32 scalar`.
+      function: `(fused f32[H, W], sources f32[M, H, W], *, protocol) -> f32 scalar`, in jax.numpy.
       better: 'up' or 'down'.
       low, high: its limits ('paper' protocol).
       per_source: the limits are those of one source, to be multiplied by M.
@@ -41,13 +41,22 @@ class Metric:
     description: str
     reference: str
 
+    def __post_init__(self) -> None:
+        what = f"metric {self.name!r}"
+        check_function(what, self.function, "(fused, sources, *, protocol)")
+        check_choice(f"{what}: better", self.better, ("up", "down"))
+        if not self.low < self.high:
+            raise UserError(f"{what}: low={self.low} must be below high={self.high}")
+
     @property
     def range(self) -> str:
         """The limits as text, such as '-M .. M'."""
         return f"{_limit(self.low, self.per_source)} .. {_limit(self.high, self.per_source)}"
 
 
-METRICS: Registry[Metric] = Registry("metric")
+EVERY = "all"
+
+METRICS: Registry[Metric] = Registry("metric", reserved=(EVERY,), replaced=jax.clear_caches)
 
 
 def register_metric(metric: Metric) -> None:
@@ -57,11 +66,11 @@ def register_metric(metric: Metric) -> None:
       metric: what is known of it.
 
     Raises:
-      UserError: the name is taken, or `better` is neither 'up' nor 'down'.
+      UserError: it is no `Metric`, or its name is none or taken, in whatever case.
     """
-    if metric.better not in ("up", "down"):
-        raise UserError(f"metric {metric.name!r}: better must be 'up' or 'down'")
-    METRICS.register(metric.name, metric)
+    if not isinstance(metric, Metric):
+        raise UserError(f"register_metric takes a ttd_jax.Metric, got {metric!r}")
+    METRICS.register(metric.name, metric, code=metric.function)
 
 
 for _metric in (
@@ -212,7 +221,25 @@ def lookup(name: str) -> Metric:
     Raises:
       UserError: for an unknown name; the message suggests the nearest known one.
     """
-    return METRICS[{key.lower(): key for key in METRICS}.get(name.lower(), name)]
+    return METRICS[{key.lower(): key for key in METRICS}.get(str(name).lower(), name)]
+
+
+def choose(names: Iterable[str] | None = None) -> tuple[str, ...]:
+    """The metrics that are meant, each once.
+
+    Args:
+      names: in any case, or 'all' among them for every known one; by default, and for none, those
+        that come with this package: a plug-in that is installed changes no results.
+
+    Raises:
+      UserError: for an unknown name, and for a text in place of names.
+    """
+    if isinstance(names, str):
+        raise UserError(f"metrics are named one by one: pass [{names!r}], not {names!r}")
+    names = tuple(names or METRICS.own())
+    if EVERY in names:
+        return tuple(METRICS)
+    return tuple(dict.fromkeys(lookup(name).name for name in names))
 
 
 def _limit(value: float, per_source: bool) -> str:

@@ -40,15 +40,15 @@ class Network(nn.Module):
 
     def encode(self, x: chex.Array) -> Any:
         """Features with the leading axis M on every leaf."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no encode")
 
     def merge(self, features: Any, weights: chex.Array) -> Any:
         """One latent, structured like one source's features."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no merge")
 
     def decode(self, latent: Any, x: chex.Array | None) -> chex.Array:
         """A picture in the network's domain; its residual, if any, is picked from `x`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no decode")
 
     def solo(self, x: chex.Array, features: Any) -> chex.Array:
         """Components: each source merged alone with weight one and decoded without residual."""

@@ -75,6 +75,6 @@ def biased(torch_prefix: str, path: str, transform: Transform = CONV) -> dict[st
     }
 
 
-def plain(torch_prefix: str, path: str, transform: Transform) -> dict[str, Target]:
+def plain(torch_prefix: str, path: str, transform: Transform = CONV) -> dict[str, Target]:
     """The weight of one layer without bias; `path` is the module's."""
     return {f"{torch_prefix}.weight": Target(f"params/{path}/kernel", transform)}

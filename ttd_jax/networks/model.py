@@ -1,5 +1,6 @@
 """A network bound to its parameters, and RD as a Flax module."""
 
+import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,9 +12,11 @@ from flax import linen as nn
 from flax import struct
 
 from ttd_jax.core import color, fusion
-from ttd_jax.core.dominability import LITERAL, DominabilitySettings
-from ttd_jax.core.shapes import count
+from ttd_jax.core.dominability import LITERAL, LOSS_MAPS, STRATEGIES, DominabilitySettings
+from ttd_jax.core.shapes import count, describe
+from ttd_jax.errors import UserError, blaming
 from ttd_jax.networks.base import Network
+from ttd_jax.registry import unknown
 
 
 @struct.dataclass
@@ -62,30 +65,61 @@ class Model:
         Raises:
           UserError: an unknown name.
         """
-        if name == "static":
-            return None
-        return self.settings if name == "ttd" else self.spec.dominability(name)
+        if name in STRATEGIES:
+            return None if name == "static" else self.settings
+        presets = {} if self.spec is None else self.spec.presets
+        known = dict.fromkeys((*STRATEGIES, *presets, *LOSS_MAPS))
+        if isinstance(name, str) and name in known:
+            own = dataclasses.replace(self.settings, loss=name) if self.spec is None else None
+            return own or self.spec.dominability(name)
+        raise unknown(name, known, kind="strategy", of=self._name, plugins=True)
 
     def prepare(self, sources: chex.Array) -> chex.Array:
-        return self._apply("prepare", sources)
+        return self._shaped("prepare", self._apply("prepare", sources), sources.shape)
 
     def restore(self, raw: chex.Array) -> chex.Array:
-        return self._apply("restore", raw)
+        return self._shaped("restore", self._apply("restore", raw), raw.shape)
 
     def encode(self, x: chex.Array) -> Any:
-        return self._layers("encode", x)
+        features = self._layers("encode", x)
+        for leaf in jax.tree.leaves(features):
+            if jnp.shape(leaf)[:1] != x.shape[:1]:
+                raise self._wrong("encode", f"features of all {x.shape[0]} sources", leaf)
+        return features
 
     def merge(self, features: Any, weights: chex.Array) -> Any:
-        return self._layers("merge", features, weights)
+        latent = self._layers("merge", features, weights)
+        shapes = jax.tree.map(jnp.shape, features)
+        if shapes and jax.tree.map(jnp.shape, latent) == shapes:
+            raise self._wrong("merge", "one latent, without the axis of the sources", latent)
+        return latent
 
     def decode(self, latent: Any, x: chex.Array | None) -> chex.Array:
-        return self._layers("decode", latent, x)
+        picture = self._layers("decode", latent, x)
+        return picture if x is None else self._shaped("decode", picture, x.shape[1:])
 
     def solo(self, x: chex.Array, features: Any) -> chex.Array:
-        return self._layers("solo", x, features)
+        components = self._layers("solo", x, features)
+        own = type(self.module).solo is not Network.solo
+        method = "solo" if own else "decode, of what merge gives for one source,"
+        return self._shaped(method, components, x.shape)
 
     def finish(self, raw: chex.Array) -> chex.Array:
-        return self._apply("finish", raw)
+        return self._shaped("finish", self._apply("finish", raw), raw.shape)
+
+    @property
+    def _name(self):
+        return type(self.module).__name__ if self.spec is None else self.spec.name
+
+    def _shaped(self, method, found, shape):
+        """What a method gave, which must be an array of a shape."""
+        if getattr(found, "shape", None) != shape:
+            raise self._wrong(method, f"float32{list(shape)}", found)
+        return found
+
+    def _wrong(self, method, due, found):
+        given = ", ".join(map(describe, jax.tree.leaves(found)))
+        return UserError(f"network {self._name!r}: {method} must give {due}, it gives {given}")
 
     def _layers(self, method, *args):
         if self.module.precision != "bfloat16":
@@ -94,7 +128,8 @@ class Model:
         return _cast(half._apply(method, *_cast(args, jnp.bfloat16)), jnp.float32)
 
     def _apply(self, method, *args):
-        return _call(self.module, method, self.variables, *args)
+        with blaming(f"network {self._name!r}", f"fails in {method}"):
+            return _call(self.module, method, self.variables, *args)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

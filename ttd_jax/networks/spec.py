@@ -17,7 +17,7 @@ A family's file makes its specs and registers them:
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,27 +25,42 @@ import numpy as np
 from flax import linen as nn
 from flax import traverse_util
 
-from ttd_jax.core.dominability import LITERAL, LOSS_MAPS, DominabilitySettings
+from ttd_jax.core.dominability import LITERAL, LOSS_MAPS, STRATEGIES, DominabilitySettings
 from ttd_jax.core.tasks import TASKS
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, blaming, check_choice
 from ttd_jax.networks.base import Network
 from ttd_jax.networks.layout import Layout
 from ttd_jax.networks.model import Model
 from ttd_jax.parts.local import LocalFuser
 from ttd_jax.parts.maps import SceneOptions
-from ttd_jax.registry import Registry, unknown
+from ttd_jax.parts.reach import check_pixelwise, check_reach
+from ttd_jax.registry import Registry, check_name, unknown
 
 
-class Reach(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Reach:
     """How far, in pixels, a local network sees.
 
     Attributes:
       features: how far features depend on the sources.
       picture: how far a decoded picture depends on the latent.
+      align: for a network with strides, their product: windows begin at multiples of it, and their
+        sizes leave the same remainder as the picture's.
     """
 
     features: int
     picture: int
+    align: int = 1
+
+    def __post_init__(self) -> None:
+        for field, least in (("features", 0), ("picture", 0), ("align", 1)):
+            _check_whole(f"reach: {field}", getattr(self, field), least)
+
+
+def _check_whole(what, value, least):
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or value < least:
+        raise UserError(f"{what} must be a whole number, {least} or more, got {value!r}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -78,6 +93,17 @@ class NetworkSpec:
     min_size: int = 1
     options: tuple[str, ...] = ()
     random_kernel: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def __post_init__(self) -> None:
+        check_name(self.name, self.kind)
+        if not callable(self.build) or isinstance(self.build, nn.Module):
+            raise UserError(
+                f"{self.name}: build must make the module: pass its class, or a function that "
+                f"takes precision, got {getattr(type(self.build), '__name__', self.build)}"
+            )
+        if not isinstance(self.layout, Layout | None):
+            raise UserError(f"{self.name}: layout must be a Layout or None, got {self.layout!r}")
+        _check_whole(f"{self.name}: min_size", self.min_size, 1)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -116,7 +142,8 @@ class NetworkSpec:
         module = self.bind({}, settings=settings, **options).module
         shape = jax.ShapeDtypeStruct(self.input_shape, jnp.float32)
         # The key is abstract, too: to make a real one would compile a program.
-        tree = jax.eval_shape(lambda x: module.init(jax.random.key(0), x), shape)
+        with blaming(f"{self.kind} {self.name!r}", f"fails on f32{list(shape.shape)}"):
+            tree = jax.eval_shape(lambda x: module.init(jax.random.key(0), x), shape)
         return traverse_util.flatten_dict(tree, sep="/")
 
     def __repr__(self) -> str:
@@ -154,6 +181,39 @@ class FusionSpec(NetworkSpec):
     reach: Reach | None = None
     windows: Callable[[Model, SceneOptions], Any] | None = None
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice(f"{self.name}: channels", self.channels, (1, 3))
+        check_choice(f"{self.name}: quantize", self.quantize, ("round", "truncate"))
+        if isinstance(self.tasks, str):
+            raise UserError(f"{self.name}: tasks must be several: pass ({self.tasks!r},)")
+        wrong = [task for task in self.tasks if task not in TASKS]
+        if wrong:
+            raise unknown(wrong[0], TASKS, kind="task")
+        if self.source_count is not None:
+            _check_whole(f"{self.name}: source_count", self.source_count, 1)
+        if not isinstance(self.reach, Reach | None):
+            raise UserError(f"{self.name}: reach must be a Reach or None, got {self.reach!r}")
+        self._check_presets()
+
+    def _check_presets(self):
+        if not isinstance(self.presets, Mapping) or not self.presets:
+            raise UserError(
+                f"{self.name}: presets must name one DominabilitySettings or more, got "
+                f"{self.presets!r}"
+            )
+        for name, settings in self.presets.items():
+            check_name(name, f"preset of {self.name}", reserved=STRATEGIES)
+            if not isinstance(settings, DominabilitySettings):
+                raise UserError(
+                    f"{self.name}: preset {name!r} must be a DominabilitySettings, got {settings!r}"
+                )
+            if name in LOSS_MAPS and name != settings.loss:
+                raise UserError(
+                    f"{self.name}: preset {name!r} is of the loss map {settings.loss!r}: "
+                    "name it otherwise, since it hides the loss map of its name"
+                )
+
     @property
     def default_preset(self) -> str:
         """The preset used when none is named."""
@@ -168,10 +228,21 @@ class FusionSpec(NetworkSpec):
     def bind(
         self, variables: Any, *, settings: DominabilitySettings | None = None, **options: Any
     ) -> Model:
-        """A `Model`; by default with the settings of the default preset."""
+        """A `Model`; by default with the settings of the default preset.
+
+        Raises:
+          UserError: what `build` makes is no network, or it does not take the options.
+        """
+        with blaming(f"{self.kind} {self.name!r}", "cannot be built"):
+            module = self.build(**options)
+        if not isinstance(module, Network):
+            raise UserError(
+                f"{self.kind} {self.name!r}: build must make a ttd_jax.Network, it makes "
+                f"{type(module).__name__}"
+            )
         return Model(
             variables=variables,
-            module=self.build(**options),
+            module=module,
             settings=settings or self.presets[self.default_preset],
             spec=self,
         )
@@ -190,16 +261,30 @@ class FusionSpec(NetworkSpec):
         if name in LOSS_MAPS:
             return dataclasses.replace(self.presets[self.default_preset], loss=name)
         known = dict.fromkeys((*self.presets, *LOSS_MAPS))
-        raise unknown(name, known, kind=f"dominability preset of {self.name}")
+        raise unknown(name, known, kind="preset or loss map", of=self.name, plugins=True)
 
     def fuser(self, model: Model, options: SceneOptions) -> Any:
-        """What fuses scenes in windows with this network; None if it cannot be cut."""
+        """What fuses scenes in windows with this network; None if it cannot be cut.
+
+        What comes with this package is held by its tests; of anything else it is tried whether
+        windows give what the whole picture does.
+
+        Raises:
+          UserError: they do not: the reach is wrong, or the loss map no function of a pixel.
+        """
+        if self.windows is None and self.reach is None:
+            return None
+        if options.settings is not None and options.settings.loss not in LOSS_MAPS.own():
+            check_pixelwise(options.settings.loss, (self.source_count or 2, self.channels))
         if self.windows is not None:
             return self.windows(model, options)
-        return None if self.reach is None else LocalFuser(model, options, *self.reach)
+        reach = dataclasses.asdict(self.reach)
+        if self.name not in NETWORKS.own():
+            check_reach(model, options, **reach)
+        return LocalFuser(model, options, **reach)
 
 
-NETWORKS: Registry[NetworkSpec] = Registry("model")
+NETWORKS: Registry[NetworkSpec] = Registry("model", reserved=STRATEGIES)
 
 
 def register_network(spec: NetworkSpec) -> None:
@@ -209,15 +294,11 @@ def register_network(spec: NetworkSpec) -> None:
       spec: what is known of it.
 
     Raises:
-      UserError: the name is taken, or the spec contradicts itself.
+      UserError: it is no spec, or its name is taken.
     """
-    if isinstance(spec, FusionSpec):
-        wrong = [task for task in spec.tasks if task not in TASKS]
-        if wrong:
-            raise unknown(wrong[0], TASKS, kind="task")
-        if not spec.presets:
-            raise UserError(f"{spec.name}: a fusion network needs at least one preset")
-    NETWORKS.register(spec.name, spec)
+    if not isinstance(spec, NetworkSpec):
+        raise UserError(f"register_network takes a spec, such as a FusionSpec, got {spec!r}")
+    NETWORKS.register(spec.name, spec, code=spec.build)
 
 
 def networks(kind: type[NetworkSpec] = FusionSpec) -> tuple[str, ...]:
@@ -241,4 +322,4 @@ def lookup(name: str, kind: type[NetworkSpec] = FusionSpec) -> NetworkSpec:
     """
     if name in NETWORKS and isinstance(NETWORKS[name], kind):
         return NETWORKS[name]
-    raise unknown(name, networks(kind), kind="model")
+    raise unknown(name, networks(kind), kind="model", plugins=True)

@@ -5,6 +5,7 @@ shape let pictures of all sizes share their programs.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import chex
@@ -14,7 +15,7 @@ import numpy as np
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.core.fusion import BoundNetwork, Fusion
 from ttd_jax.errors import UserError
-from ttd_jax.parts.maps import SceneOptions, empty_maps, map_shapes
+from ttd_jax.parts.maps import SceneOptions, check_finite, empty_maps, map_shapes
 from ttd_jax.parts.memory import format_size, free_memory, overhead, parse_size
 from ttd_jax.parts.sweeps import Programs, Rehearsal, Sweeper
 
@@ -63,11 +64,12 @@ class WindowFuser:
     ):
         fuser = model.spec and model.spec.fuser(model, options)
         if fuser is None:
+            name = model.spec.name if model.spec else type(model.module).__name__
             raise UserError(
-                f"{type(model.module).__name__} cannot be cut in windows, since its spec does not "
-                "tell how far it sees: allow it more memory, or pass smaller pictures"
+                f"{name} cannot be cut in windows, since its spec does not tell how far it "
+                "sees: allow it more memory, or pass smaller pictures"
             )
-        self._options = options
+        self._model, self._options = model, options
         self._devices = tuple(devices or jax.devices()[:1])
         self._programs = Programs()
         self._fuser = fuser
@@ -146,7 +148,7 @@ class WindowFuser:
     def _plan(self, shapes, window, beside):
         rehearsal = self._rehearse(shapes, window)
         needed = self._taken(rehearsal, beside) + rehearsal.window_bytes()
-        return WindowPlan(window, rehearsal.windows, rehearsal.steps, needed)
+        return WindowPlan(rehearsal.read, rehearsal.windows, rehearsal.steps, needed)
 
     def _taken(self, rehearsal, beside):
         """Bytes beside those of a window."""
@@ -172,12 +174,20 @@ class WindowFuser:
           how: 'round' or 'truncate', where `targets` are integers.
           advance: called after every window.
 
+        Raises:
+          UserError: the network, or the loss map, gives what is no number.
+
         Returns:
           A dict of f32[M], `dominates` and `mean_dominability`: the share of the pixels that each
           source dominates, and its mean RD.
         """
         sweeper = Sweeper(
-            self._programs, window=plan.window, devices=self._devices, advance=advance, how=how
+            self._programs,
+            window=plan.window,
+            devices=self._devices,
+            advance=advance,
+            check=functools.partial(check_finite, self._model, self._options.settings),
+            how=how,
         )
         sums = self._fuser(sweeper, pictures, targets)
         height, width = pictures[0].shape[:2]

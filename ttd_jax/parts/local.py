@@ -19,6 +19,11 @@ class LocalFuser:
       options: how it fuses and what is kept.
       features: how far, in pixels, its features depend on the sources.
       picture: how far a decoded picture depends on the latent.
+      align: windows begin at multiples of so many pixels, and end as the picture does modulo them:
+        the product of the network's strides.
+
+    Attributes:
+      halo: how far a fused pixel depends on what is around it.
     """
 
     def __init__(
@@ -27,12 +32,14 @@ class LocalFuser:
         options: SceneOptions,
         features: int,
         picture: int,
+        align: int = 1,
     ):
         self._model, self._options = model, options
         # The weights of a pixel come from components decoded around it, and it is decoded from
         # weighted features around it.
         passes = 2 if options.dynamic else 1
-        self._fuse = Work(self._fuse_window, halo=features + passes * picture)
+        self.halo = features + passes * picture
+        self._fuse = Work(self._fuse_window, self.halo, align)
 
     def __call__(
         self,

@@ -1,14 +1,17 @@
 """What the fusion of a window leaves behind: parts of maps, and sums for the record."""
 
 import dataclasses
+from typing import Any
 
 import chex
+import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import DTypeLike
 
 from ttd_jax.core.dominability import DominabilitySettings, leading
-from ttd_jax.core.fusion import Fusion
+from ttd_jax.core.fusion import BoundNetwork, Fusion
+from ttd_jax.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,7 +69,8 @@ def parts_and_sums(
 
     Returns:
       `parts`, the maps of `options.save` as f32[..., H, W, C], and `sums`, a dict of f32[M] over
-      the owned pixels, empty for the static fusion: `dominates` and `mean_dominability`.
+      the owned pixels, empty for the static fusion: `dominates`, `mean_dominability` and
+      `mean_loss`. A compiler may drop NaN of a loss that nothing but RD depends on.
     """
     maps = {
         "fused": fusion.image,
@@ -80,5 +84,32 @@ def parts_and_sums(
         sums = {
             "dominates": jnp.sum(jnp.where(mask, leading(fusion.dominability), 0), axis=(1, 2)),
             "mean_dominability": jnp.sum(jnp.where(mask, fusion.dominability, 0), axis=(1, 2)),
+            "mean_loss": jnp.sum(jnp.where(mask, fusion.losses, 0), axis=(1, 2)),
         }
     return {name: maps[name] for name in options.save}, sums
+
+
+def check_finite(
+    model: BoundNetwork, settings: DominabilitySettings | None, results: Any, *, scene: str = ""
+) -> None:
+    """Refuses a fusion that is no number somewhere, which would be a black pixel as an integer.
+
+    Args:
+      model: the network.
+      settings: how its losses became weights; None for the static fusion.
+      results: of the fusion, a pytree of arrays of any shape, on the host.
+      scene: what to call it.
+
+    Raises:
+      UserError: it names the network, and the loss map if there was one.
+    """
+    # A sum needs no array beside a large picture, and what is no number spreads to it.
+    sums = [np.sum(np.asarray(leaf), dtype=np.float64) for leaf in jax.tree.leaves(results)]
+    if np.isfinite(sums).all():
+        return
+    name = model.spec.name if model.spec else type(model.module).__name__
+    loss = f" or loss map {settings.loss!r}" if settings else ""
+    raise UserError(
+        f"{scene and scene + ': '}network {name!r}{loss} gives NaN or infinity: mend it, or choose "
+        "another"
+    )

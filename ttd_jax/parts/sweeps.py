@@ -12,7 +12,7 @@ import numpy as np
 
 from ttd_jax.core.quantization import as_float, quantize
 from ttd_jax.parts.memory import program_bytes
-from ttd_jax.parts.windows import cut
+from ttd_jax.parts.windows import cut, fit
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -24,10 +24,12 @@ class Work:
         from the same place; `owned`, bool[h, w, 1], tells the pixels that this window keeps.
         `parts` is a dict of f32[..., h, w, C]; `sums` is a pytree of sums over owned pixels.
       halo: how far, in pixels, `parts` and `sums` depend on what is around a pixel.
+      align: windows begin at multiples of so many pixels: see `ttd_jax.parts.windows.cut_axis`.
     """
 
     function: Callable
     halo: int
+    align: int = 1
 
 
 class Programs:
@@ -81,12 +83,13 @@ class Sweeper:
         window: tuple[int, int],
         devices: Sequence[jax.Device] | None = None,
         advance: Callable[[], object] = lambda: None,
+        check: Callable[[Any], object] = lambda results: None,
         how: str = "round",
     ):
         self.window = window
         self._programs = programs
         self._devices = devices or jax.devices()[:1]
-        self._advance = advance
+        self._advance, self._check = advance, check
         self._how = how
 
     def empty(self, *shape: int) -> np.ndarray:
@@ -119,7 +122,7 @@ class Sweeper:
           The sums over all pixels, f32.
         """
         size = _size(sources)
-        shape = tuple(map(min, self.window, size))
+        shape = fit(size, self.window, work.align)
         constants = [jax.device_put(constants, device) for device in self._devices]
         running, held = collections.deque(), collections.deque()
         total = None
@@ -130,6 +133,7 @@ class Sweeper:
             kept = ..., window.rows.kept, window.columns.kept, slice(None)
             parts = {name: np.asarray(parts[name])[kept] for name in targets or {}}
             sums = jax.tree.map(lambda s: np.asarray(s, np.float64), sums)
+            self._check((parts, sums))
             total = sums if total is None else jax.tree.map(np.add, total, sums)
             held.append((window, parts))
             self._advance()
@@ -141,7 +145,7 @@ class Sweeper:
                 target = targets[name][results]
                 target[...] = _converted(array, target.dtype, self._how)
 
-        for index, window in enumerate(cut(size, self.window, work.halo)):
+        for index, window in enumerate(cut(size, self.window, work.halo, work.align)):
             if len(running) == len(self._devices):
                 gather()
             while held and held[0][0].last_reader < index:
@@ -163,6 +167,7 @@ class Rehearsal(Sweeper):
     Attributes:
       steps: how many windows are computed.
       windows: the most of any sweep.
+      read: rows and columns of a window, which may be fewer than asked for: see `fit`.
       held: most bytes of arrays of the whole picture that live at one time.
     """
 
@@ -175,13 +180,14 @@ class Rehearsal(Sweeper):
     ):
         super().__init__(programs, window=window, devices=devices)
         self.steps = self.windows = self.held = 0
+        self.read = window
         self._alive = 0
         self._works = {}
 
     @property
     def least_window(self) -> int:
         """Rows of the smallest sensible window: it keeps as many as it reads around them."""
-        return max(4 * work.halo + 4 for work, *_ in self._works.values())
+        return max(4 * (work.halo + work.align) for work, *_ in self._works.values())
 
     @property
     def program_count(self) -> int:
@@ -206,14 +212,14 @@ class Rehearsal(Sweeper):
         del targets
         shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), constants)
         size = _size(sources)
-        shape = tuple(map(min, self.window, size))
+        cuts = cut(size, self.window, work.halo, work.align)
+        shape = self.read = fit(size, self.window, work.align)
         windows = jax.tree.map(
             lambda a: jax.ShapeDtypeStruct((*a.shape[:-3], *shape, a.shape[-1]), np.float32),
             sources,
         )
         owned = jax.ShapeDtypeStruct((*shape, 1), bool)
         arguments = shapes, windows, owned
-        cuts = cut(size, self.window, work.halo)
         self.steps, self.windows = self.steps + len(cuts), max(self.windows, len(cuts))
         side_by_side = sum(window.rows.start == 0 for window in cuts)
         self._works[_key(work, arguments)] = work, arguments, side_by_side

@@ -44,27 +44,46 @@ class Window:
     last_reader: int
 
 
-def cut(size: tuple[int, int], window: tuple[int, int], halo: int) -> list[Window]:
+def fit(size: tuple[int, int], window: tuple[int, int], align: int = 1) -> tuple[int, int]:
+    """The shape of windows of a picture that are no larger than asked for.
+
+    Args:
+      size: (H, W) of the picture.
+      window: rows and columns asked for.
+      align: each side equals the picture's, or has the same remainder modulo this.
+
+    Example:
+      >>> fit((20, 40), (30, 13), 4)
+      (20, 12)
+    """
+    return tuple(
+        length if wanted >= length else wanted - (wanted - length) % align
+        for length, wanted in zip(size, window, strict=True)
+    )
+
+
+def cut(size: tuple[int, int], window: tuple[int, int], halo: int, align: int = 1) -> list[Window]:
     """Windows whose results cover a picture once, row by row from the top left.
 
     Args:
       size: (H, W) of the picture.
-      window: its rows and columns.
+      window: its rows and columns; see `fit`.
       halo: see `cut_axis`.
+      align: see `cut_axis`.
 
     Raises:
       ValueError: see `cut_axis`.
     """
-    rows, columns = (cut_axis(*each, halo) for each in zip(size, window, strict=True))
-    last_rows = _last_readers(rows, min(window[0], size[0]))
-    last_columns = _last_readers(columns, min(window[1], size[1]))
+    window = fit(size, window, align)
+    rows, columns = (cut_axis(*each, halo, align) for each in zip(size, window, strict=True))
+    last_rows, last_columns = _last_readers(rows, window[0]), _last_readers(columns, window[1])
     return [
         Window(rows[i], columns[j], last_rows[i] * len(columns) + last_columns[j])
         for i, j in itertools.product(range(len(rows)), range(len(columns)))
     ]
 
 
-def cut_axis(length: int, window: int, halo: int) -> list[Span]:
+def cut_axis(length: int, window: int, halo: int, align: int = 1) -> list[Span]:
     """Spans whose results cover a side of a picture once.
 
     Where a window ends inside of the picture, `halo` rows there are read but not kept: the network
@@ -73,8 +92,10 @@ def cut_axis(length: int, window: int, halo: int) -> list[Span]:
 
     Args:
       length: of the side.
-      window: rows that are read at once; as many as the picture has, or more than twice the halo.
+      window: rows that are read at once; as many as the picture has, or so many more than twice
+        the halo as `align` says, with the picture's remainder modulo `align`.
       halo: how far, in rows, a result depends on what is around it.
+      align: windows begin at multiples of so many rows.
 
     Returns:
       Spans; a single one if the window holds the picture.
@@ -88,11 +109,11 @@ def cut_axis(length: int, window: int, halo: int) -> list[Span]:
     """
     if window >= length:
         return [Span(0, 0, length)]
-    if window <= 2 * halo:
+    if window < 2 * halo + align:
         raise ValueError(f"a window of {window} pixels keeps none with a halo of {halo} pixels")
     spans, first = [], 0
     while first < length:
-        start = min(max(first - halo, 0), length - window)
+        start = min(max(first - halo, 0) // align * align, length - window)
         last = length if start + window == length else start + window - halo
         spans.append(Span(start, first, last))
         first = last

@@ -74,7 +74,10 @@ def prepared_examples(
     tfds = import_tfds()
     root = pathlib.Path(data_dir or default_data_dir())
     own = ":" not in name  # others are not prepared by this package's command
-    prepare = f"`ttd-jax datasets prepare {name} --manual_dir=... --data_dir={root}`"
+    prepare = (
+        f"`ttd-jax datasets prepare {name} --manual_dir=... --data_dir={root}` does it for a "
+        "benchmark of this package, its own builder for another's"
+    )
     prepare = prepare if own else f"prepare it with TFDS below {root}"
     read_only_builder = importlib.import_module("tensorflow_datasets.core.read_only_builder")
     named = name if own else _tfds_name(name)
@@ -97,7 +100,7 @@ def prepared_examples(
         )
     except NotImplementedError as error:
         raise UserError(
-            f"{builder.data_path}: not prepared as array_record: {prepare} --overwrite"
+            f"{builder.data_path}: not prepared as array_record: {prepare}, with --overwrite"
         ) from error
     names = tuple(metadata["names"].get(split, ()))
     if len(names) != len(records):

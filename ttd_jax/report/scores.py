@@ -1,5 +1,6 @@
 """How the name of a metric and estimates of its mean are written."""
 
+import math
 from collections.abc import Mapping
 
 from ttd_jax.metrics import METRICS
@@ -20,11 +21,21 @@ def heading(metric: str) -> str:
     return f"{metric} {arrow(metric)}"
 
 
+def shown(value: float | None, form: str = ".4f") -> str:
+    """A figure as it is written; n/a for what is no number.
+
+    Example:
+      >>> shown(6.5, "+.2f"), shown(float("nan"))
+      ('+6.50', 'n/a')
+    """
+    return "n/a" if value is None or not math.isfinite(value) else f"{value:{form}}"
+
+
 def interval(estimate: Mapping, sign: str = "") -> str:
-    """The 95 % interval of a mean; nothing for the mean of one value.
+    """The 95 % interval of a mean; nothing where there is none, as of one value.
 
     Args:
-      estimate: with `low` and `high`, both None of one value.
+      estimate: with `low` and `high`, both None where there is none.
       sign: '+' for a difference.
 
     Example:

@@ -215,7 +215,7 @@ def register_objective(objective: Objective) -> None:
     Raises:
       UserError: the name is taken.
     """
-    OBJECTIVES.register(objective.name, objective)
+    OBJECTIVES.register(objective.name, objective, code=objective.measure)
 
 
 def _check_phase1(options):

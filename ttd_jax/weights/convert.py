@@ -9,7 +9,7 @@ import numpy as np
 from flax import traverse_util
 
 from ttd_jax.detectors import Detector
-from ttd_jax.errors import UserError, some
+from ttd_jax.errors import UserError, one_line, some
 from ttd_jax.networks import NETWORKS, Classifier, Model, NetworkSpec
 from ttd_jax.weights import catalog
 from ttd_jax.weights.torch_file import read_torch_file
@@ -113,9 +113,19 @@ def _flatten(spec, loaded, path):
     if tensors is None:
         hint = _other_model(spec, loaded)
         raise UserError(
-            f"{path}: not laid out as a checkpoint of {spec.name}: {hint or 'pass its .pth file'}"
+            f"{path}: not laid out as a checkpoint of {spec.name}: "
+            f"{hint or _lacking(spec.layout, loaded) or 'pass its .pth file'}"
         )
     return tensors
+
+
+def _lacking(layout, loaded):
+    """What a layout finds fault with, as it says it; None if it says nothing."""
+    try:
+        layout.flatten(loaded)
+    except Exception as error:  # a plug-in's function may raise anything
+        return one_line(error)
+    return None
 
 
 def _tensors(layout, loaded):
@@ -128,7 +138,7 @@ def _flat(layout, loaded):
     try:
         tensors = layout.flatten(loaded)
         named = all(isinstance(key, str) and hasattr(t, "shape") for key, t in tensors.items())
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except Exception:  # a plug-in's function may raise anything
         return None
     return tensors if named and tensors else None
 

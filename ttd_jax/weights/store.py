@@ -31,6 +31,7 @@ from ttd_jax.networks import (
     networks,
 )
 from ttd_jax.processes import find_devices
+from ttd_jax.registry import left_out
 
 MANIFEST = "manifest.json"
 ARRAYS = "arrays"
@@ -56,14 +57,14 @@ def save(
     path: str | os.PathLike,
     model: Model | Classifier | Detector,
     *,
-    source: dict,
+    source: dict | None = None,
     overwrite: bool = False,
 ) -> dict:
     """Writes a model as an orbax directory with its manifest; whole or not at all.
 
     Args:
       path: the directory to make.
-      model: what to save; of a registered network.
+      model: what to save; of a registered network, as `FusionSpec.bind` makes it.
       source: where it came from; JSON-able, goes into the manifest.
       overwrite: replace what is at `path`; only ever another model directory.
 
@@ -88,7 +89,7 @@ def save(
         "format": FORMAT,
         "model": model.spec.name,
         "settings": dataclasses.asdict(model.settings) if hasattr(model, "settings") else None,
-        "source": source,
+        "source": source or {},
         "sha256": tree_sha256(model.variables),
         "parameters": int(sum(np.size(leaf) for leaf in leaves)),
         "tool": f"ttd-jax {ttd_jax.version.__version__}",
@@ -250,7 +251,7 @@ def _spec(path, manifest, name, kind):
     if held not in NETWORKS:
         raise UserError(
             f"{path}: holds weights of {held!r}, which is not known here: install the package "
-            f"that brings it, or pass weights of {', '.join(networks(kind))}"
+            f"that brings it, or pass weights of {', '.join(networks(kind))}{left_out()}"
         )
     if name is not None and held != name:
         both = {type(NETWORKS[held]), type(NETWORKS[name])} == {FusionSpec}

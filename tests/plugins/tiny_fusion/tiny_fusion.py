@@ -34,13 +34,12 @@ LAYOUT = ttd_jax.Layout(
     },
 )
 
-ttd_jax.register_network(
-    ttd_jax.FusionSpec(
-        name="tiny_fusion",
-        build=TinyFusion,
-        layout=LAYOUT,
-        channels=1,
-        presets={"self": ttd_jax.DominabilitySettings(loss="self", temperature=50.0)},
-        reach=ttd_jax.Reach(features=1, picture=1),
-    )
+SPEC = ttd_jax.FusionSpec(
+    name="tiny_fusion",
+    build=TinyFusion,
+    layout=LAYOUT,
+    channels=1,
+    presets={"self": ttd_jax.DominabilitySettings(loss="self", temperature=50.0)},
+    reach=ttd_jax.Reach(features=1, picture=1),
 )
+ttd_jax.register_network(SPEC)

@@ -135,15 +135,22 @@ def _remove_empty(folders):
             os.rmdir(folder)
 
 
+_MOST_FAILURES = 1000  # to find a folder that other runs make and remove meanwhile
+
+
 def _open_locked(mark, wait):
     """`(descriptor, whether it is locked)`; no descriptor if another run holds the lock."""
-    told = False
+    told, failures = False, 0
     while True:
         try:
             mark.parent.mkdir(parents=True, exist_ok=True)
             file = os.open(mark, os.O_RDWR | os.O_CREAT, 0o666)
         except (FileNotFoundError, FileExistsError):
-            if os.path.lexists(mark.parent) and not mark.parent.is_dir():
+            failures += 1
+            # Some places, such as /proc, say for ever that there is no folder to make one in.
+            if failures > _MOST_FAILURES or (
+                os.path.lexists(mark.parent) and not mark.parent.is_dir()
+            ):
                 raise
             continue  # the run before has just removed its folder
         try:

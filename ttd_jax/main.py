@@ -36,7 +36,6 @@ USAGE = "usage: ttd-jax COMMAND [--flag=value ...] [ARGUMENT ...]"
 def entry() -> None:
     """Console entry point."""
     _open_closed_streams()
-    sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a locale may lack a character
     sys.unraisablehook = _tell_but_late_reads
     status = main(sys.argv)
     try:
@@ -55,6 +54,9 @@ def main(argv: Sequence[str]) -> int:
     # Libraries' remarks are not the user's business; what is wrong, they raise as well.
     logging.set_verbosity(logging.FATAL)
     flags.FLAGS(["ttd-jax"])  # libraries ask whether they are parsed; commands have their own
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a locale may lack a character
     # A polite kill ends like Ctrl-C: what is finished stays, nothing is left half-written.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -76,8 +76,8 @@ def test_a_loop_over_pairs_keeps_the_records_of_all(succeeds, refused, fuse, fol
     out = tmp_path / "out"
     pairs = {name: [folder / f"{name}.png" for folder in folders] for name in "ab"}
     succeeds(*fuse(out, *pairs["a"]))
-    refused(*fuse(out, *pairs["b"]), named=[out, "pass --resume"])
-    told = json.loads(succeeds(*fuse(out, "--resume", "--json", *pairs["b"])))
+    refused(*fuse(out, *pairs["a"]), named=[out, "results of a already", "pass --resume"])
+    told = json.loads(succeeds(*fuse(out, "--json", *pairs["b"])))
     assert [scene["scene"] for scene in told["scenes"]] == ["b"]
     assert [record["scene"] for record in summary(out)] == ["a", "b"]
     (out / "a.png").unlink()  # what is not there any more is in no summary

@@ -7,7 +7,7 @@ import pathlib
 import time
 from collections.abc import Mapping
 
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, some
 from ttd_jax.folders import alone
 from ttd_jax.fusing.compute import BatchFuser, day_probability
 from ttd_jax.fusing.options import FuseOptions, check_network
@@ -78,20 +78,20 @@ def plan_job(
       model: the network.
       options: the user's choices.
       out: the output folder.
-      resume: keep the finished scenes that are in it, this run's and others.
+      resume: go on with scenes that are in it; others that are in it stay in any case.
       max_memory: bytes that the run may take; what does not fit is fused in strips. Half of what
         is free by default.
 
     Raises:
       UserError: see `check`; a source would be overwritten, or another scene's result; there are
-        results and no `resume`, or of other settings.
+        results of these scenes and no `resume`, or results of other settings.
     """
     spec, roles = model.spec, scenes.roles
     check_network(spec, len(roles), options.color)
     records = Records(out, like=_LIKE, folder=UNFINISHED, key=_key)
     code = versions_of(model, strategies=[model.strategy(options.strategy)])
     settings = {**options.as_record(), "versions": code}
-    found = records.find(settings, resume=resume)
+    found = records.find(settings)
     sources = {os.path.realpath(path): path for scene in scenes for path in scene.sources}
     for scene in scenes:
         for name in output_names(scene.name, roles, options):
@@ -126,14 +126,19 @@ def plan_job(
         settings=settings,
         resume=resume,
         found=found,
-        finished=_finished(out, checked, records, found),
+        finished=_finished(out, checked, records, found, resume),
         memory=memory,
     )
 
 
-def _finished(out, scenes, records, found):
-    """Index -> record of scenes whose files are whole; refuses to replace another scene's."""
+def _finished(out, scenes, records, found, resume):
+    """Index -> record of scenes whose files are whole; refuses to replace a result."""
     by_name = {record["scene"]: record for record in found.values()}
+    there = [key[0] for key in scenes.keys if key[0] in by_name]
+    if there and not resume:
+        raise UserError(
+            f"{out}: holds results of {some(there)} already: pass --resume, or choose another --out"
+        )
     known = {}
     for index, key in enumerate(scenes.keys):
         other = by_name.get(key[0])
@@ -165,9 +170,9 @@ def run_job(job: FuseJob, model: Model, classifier: Classifier | None = None) ->
     """
     start = time.perf_counter()
     with alone(job.out, "fuse"), job.records.leaving_no_trace():
-        found = job.records.find(job.settings, resume=job.resume)
+        found = job.records.find(job.settings)
         if found != job.found:  # another run was here meanwhile
-            finished = _finished(job.out, job.scenes, job.records, found)
+            finished = _finished(job.out, job.scenes, job.records, found, job.resume)
             job = dataclasses.replace(job, found=found, finished=finished)
         job.records.open(job.settings)
         fuser = BatchFuser(

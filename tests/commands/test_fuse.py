@@ -10,6 +10,7 @@ import pytest
 
 import ttd_jax
 from tests.commands.conftest import draw
+from ttd_jax.fusing.programs import FOLDER
 from ttd_jax.pictures.images import quantize, read_picture
 
 
@@ -188,9 +189,9 @@ def test_compiled_programs_are_kept_between_runs(command_line, fuse, pair, tmp_p
     cache = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
     first = command_line(*fuse(tmp_path / "a", *pair), process=True, env=cache)
     assert first.returncode == 0, first.stderr
-    kept = names(tmp_path / "cache" / "programs")
+    kept = names(tmp_path / "cache" / FOLDER)
     assert len(kept) == 1
     second = command_line(*fuse(tmp_path / "b", *pair), process=True, env=cache)
     assert second.returncode == 0, second.stderr
-    assert names(tmp_path / "cache" / "programs") == kept
+    assert names(tmp_path / "cache" / FOLDER) == kept
     assert (tmp_path / "a" / "vis.png").read_bytes() == (tmp_path / "b" / "vis.png").read_bytes()

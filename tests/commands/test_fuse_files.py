@@ -49,6 +49,15 @@ def test_degrees_are_fused_with_contrast_and_come_back(command_line, fuse, tmp_p
     assert fused.dtype == np.float32
     assert celsius.min() - 1e-3 <= fused.min() < fused.max() <= celsius.max() + 1e-3
     assert fused.std() > 0.1  # random weights
+    folders = [tmp_path / name for name in ("f", "c", "g")]
+    for folder, path in zip(folders, (out / "t.tiff", tmp_path / "t.tif", visible), strict=True):
+        folder.mkdir(exist_ok=True)
+        (folder / f"t{path.suffix}").write_bytes(path.read_bytes())
+    words_of_score = [f"--fused={folders[0]}", f"--sources={folders[1]},{folders[2]}"]
+    for ranges, status in (("18,38,18,38,type", 0), ("18,38,type", 2)):
+        score = ["score", *words_of_score, f"--range={ranges}", "--metrics=EN"]
+        result = command_line(*score, f"--out={tmp_path / ranges}", "--protocol=vifb")
+        assert result.returncode == status, result.stderr
     (scene,) = json.loads((out / "summary.json").read_text())
     low, high = scene["sources"][0]["range"]
     assert (low, high) == (pytest.approx(celsius.min()), pytest.approx(celsius.max()))
@@ -112,6 +121,15 @@ def test_pages_are_scenes_or_sources(command_line, fuse, pair, tmp_path):
     assert result.returncode == 0, result.stderr
     (scene,) = json.loads((tmp_path / "s" / "summary.json").read_text())
     assert [source["name"] for source in scene["sources"]] == ["page1", "page2", "page3"]
+    assert "same picture" not in result.stderr
+    for folder in ("A", "B"):
+        for name in ("a.tif", "a_page1.png"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            content = stacks[0] if name == "a.tif" else pair[1]
+            (tmp_path / folder / name).write_bytes(content.read_bytes())
+    result = command_line(*fuse(tmp_path / "x", "--pages=each", tmp_path / "A", tmp_path / "B"))
+    assert result.returncode == 2
+    assert "a_page1" in result.stderr
     for word in ("0", "last", "4"):
         result = command_line(*fuse(tmp_path / "x", f"--pages={word}", *stacks))
         assert result.returncode == 2, word

@@ -15,7 +15,7 @@ from PIL import Image
 from ttd_jax.errors import UserError
 from ttd_jax.pictures.carried import Carried
 from ttd_jax.pictures.images import Reading, decode_picture, encode_picture
-from ttd_jax.pictures.ranges import Range
+from ttd_jax.pictures.ranges import Range, Scale, parse_ranges
 
 H, W = 12, 17
 Y, X = np.mgrid[:H, :W]
@@ -343,3 +343,64 @@ def test_what_such_files_need_is_named(monkeypatch, name, package, extra):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(UserError, match=rf"pip install 'ttd-jax\[{extra}\]'"):
         decode_picture(b"\0\0\0\x18ftypheic" + bytes(20), name)
+
+
+def test_cmyk_jpegs_and_the_first_frame_of_an_animation_are_read():
+    image = Image.fromarray(np.full((H, W, 3), 90, np.uint8)).convert("CMYK")
+    picture = decode_picture(saved(image, "jpeg", quality=95), "x.jpg")
+    np.testing.assert_allclose(picture.as_bytes().astype(int), 90, atol=4)
+    with pytest.raises(UserError, match="damaged"):
+        decode_picture(saved(image, "jpeg")[:-60], "x.jpg")
+    frames = [Image.fromarray(RGB), Image.fromarray(255 - RGB)]
+    data = saved(frames[0], "png", save_all=True, append_images=frames[1:], duration=50)
+    np.testing.assert_array_equal(decode_picture(data, "x.png", page=0).pixels, RGB)
+
+
+def test_orientation_of_a_png_behind_its_pixels():
+    late = encode_picture(RGB, ".png")
+    chunk = b"eXIf" + exif_of(3)
+    chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    picture = decode_picture(late[:-12] + chunk + late[-12:], "x.png")
+    np.testing.assert_array_equal(picture.pixels, RGB[::-1, ::-1])
+
+
+def test_resolution_turns_with_the_picture_and_a_place_on_earth_is_left_out():
+    tags = [(274, 3, 1, 6, True), (33550, 12, 3, (30.0, 20.0, 0.0), True)]
+    data = tiff(RGB, extratags=tags, resolution=(300, 150), resolutionunit="inch")
+    carried = decode_picture(data, "x.tif").carried
+    assert carried.dpi == (150, 300)
+    assert carried.geo == ()
+
+
+@pytest.mark.parametrize("words", ["\u00a9 Ren\u00e9", "plain"])
+def test_text_of_any_letters_is_carried_into_a_tiff(words):
+    data = encode_picture(RGB, ".tiff", carried=Carried(text={"Copyright": words}))
+    assert decode_picture(data, "x").carried.text == {"Copyright": words}
+
+
+def test_tiffs_that_lack_pixels_or_have_white_zeros_that_cannot_be_inverted_are_refused():
+    data = tiff(RGB, rowsperstrip=4)
+    with pytest.raises(UserError, match="damaged"):
+        decode_picture(data[:-5], "x.tif")
+    with pytest.raises(UserError, match="zero is white"):
+        decode_picture(tiff(GRAY[..., 0] / np.float32(255), "miniswhite"), "x.tif")
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.int32, np.uint32, np.int8])
+def test_values_come_back_in_every_type(dtype):
+    limits = np.iinfo(dtype)
+    scale = Scale(float(limits.min), float(limits.max), np.dtype(dtype).name)
+    back = scale.invert(np.array([[[0.0], [1.0]]], np.float32))
+    assert back.ravel().tolist() == [limits.min, limits.max]
+    data = encode_picture(back, ".tiff")
+    assert tifffile.imread(io.BytesIO(data)).tolist() == [[limits.min, limits.max]]
+
+
+def test_ranges_that_no_float_spans_are_refused():
+    values = np.array([[-1.7e308, 1.7e308]])
+    with pytest.raises(UserError, match="span too much"):
+        decode_picture(tiff(values, "minisblack"), "x.tif", chosen=Range("data"))
+    for text in ("-1e308,1e308", "1e-320,2e-320"):
+        with pytest.raises(UserError, match="a range is"):
+            parse_ranges(text)
+    assert [str(r) for r in parse_ranges("0.1234567891,2")] == ["0.1234567891,2"]

@@ -121,7 +121,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         dominability=settings and dataclasses.asdict(settings),
         color=values.color,
         format=values.format,
-        ranges=values.range,
+        range=values.range,
         output_range=values.output_range,
         bands=reading.bands,
         pages=values.pages,
@@ -148,7 +148,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         place = out / next(iter(result["scenes"][0]["files"]))
     fused = counted(result["fused"], "scene")
     common.show(f"{place}: {fused} fused, {result['reused']} reused", sys.stderr)
-    for scene in result["scenes"]:
+    for scene in result["scenes"] if values.pages != "sources" else ():
         if len({source["sha256"] for source in scene["sources"]}) < len(scene["sources"]):
             remark(f"{scene['scene']}: sources are the same picture")
 

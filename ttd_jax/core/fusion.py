@@ -3,7 +3,6 @@
 Source: Cao et al., "Test-Time Dynamic Image Fusion", NeurIPS 2024, section 4.
 """
 
-import math
 from typing import Any, Protocol
 
 import chex
@@ -189,7 +188,7 @@ def _as_sources(network, sources):
     sources = sources.astype(jnp.promote_types(sources.dtype, jnp.float32))
     if not isinstance(sources, jax.core.Tracer) and sources.size:
         low, high = float(sources.min()), float(sources.max())
-        if math.isnan(low):
+        if bool(jnp.isnan(sources).any()):  # XLA's minimum may leave NaN out
             raise UserError("sources has NaN: fill these pixels, such as with jnp.nan_to_num")
         if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
             raise UserError(

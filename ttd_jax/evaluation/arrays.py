@@ -7,7 +7,7 @@ import numpy as np
 from ttd_jax import metrics
 from ttd_jax.errors import UserError, check_list
 from ttd_jax.pictures.arrays import as_pictures
-from ttd_jax.pictures.ranges import Range, of_sources, parse_ranges
+from ttd_jax.pictures.ranges import of_result_and_sources, parse_ranges
 
 
 def score(
@@ -25,7 +25,8 @@ def score(
         [H, W, 4], whose alpha is not looked at.
       sources: M arrays of the same kinds and size.
       protocol: 'paper' or 'vifb': how grays are made, and metrics defined.
-      ranges: what becomes black and white in the sources; see `ttd_jax.fuse`.
+      ranges: what becomes black and white in the sources; see `ttd_jax.fuse`. One more than there
+        are sources begins with that of the fused picture.
       names: metrics, in any case, or 'all' among them; by default those that come with this
         package: see `ttd-jax metrics`.
 
@@ -45,8 +46,8 @@ def score(
     check_list("sources", sources)
     if not len(sources):
         raise UserError("no sources: pass those that the picture was fused from")
-    chosen = of_sources(parse_ranges(ranges), len(sources))
-    first, *rest = as_pictures([fused, *sources], ",".join(map(str, (Range(), *chosen))))
+    chosen = of_result_and_sources(parse_ranges(ranges), len(sources))
+    first, *rest = as_pictures([fused, *sources], ",".join(map(str, chosen)))
     gray = metrics.fused_gray(first.as_bytes(), protocol=protocol)
     grays = np.stack([metrics.source_gray(picture.as_bytes()) for picture in rest])
     found = metrics.evaluate(gray, grays, protocol=protocol, names=names)

@@ -18,7 +18,7 @@ from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.examples import Example, FolderExamples
 from ttd_jax.pictures.images import Reading
-from ttd_jax.pictures.ranges import Range, of_sources
+from ttd_jax.pictures.ranges import of_result_and_sources
 from ttd_jax.pictures.records import UNFINISHED, Records, check_covered, versions_of
 from ttd_jax.pictures.scenes import folder_images
 from ttd_jax.report.progress import progress, remark
@@ -111,9 +111,8 @@ def score_results(
     store = Records(out, like=like, folder=UNFINISHED, key=_key)
     evaluate = jax.jit(functools.partial(metrics.evaluate, protocol=protocol, names=names))
 
-    # A result has the range of its type, its sources have their own. A damaged picture or another
-    # size is told before anything is written.
-    ranges = Range(), *of_sources(reading.ranges, len(pictures[0].roles) - 1)
+    # A damaged picture or another size is told before anything is written.
+    ranges = of_result_and_sources(reading.ranges, len(pictures[0].roles) - 1)
     checked = check(FolderExamples(pictures), reading=dataclasses.replace(reading, ranges=ranges))
 
     def load(index):

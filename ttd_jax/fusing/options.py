@@ -25,7 +25,7 @@ class FuseOptions:
       dominability: the RD settings as a dict, None for the static strategy.
       color: one of `ttd_jax.core.color.COLORS`.
       format: 'png' or 'tiff'.
-      ranges: what becomes black and white, of all sources or of each; see `parse_ranges`.
+      range: what becomes black and white, of all sources or of each; see `parse_ranges`.
       output_range: 'type': pictures fill the range of their type; 'source': they have the values of
         the first source that was mapped from a range of its own.
       bands: those that are taken of files with more than three.
@@ -46,7 +46,7 @@ class FuseOptions:
     dominability: dict | None = None
     color: str = "auto"
     format: str = "png"
-    ranges: str = "type"
+    range: str = "type"
     output_range: str = "type"
     bands: tuple[int, ...] | None = None
     pages: str | None = None
@@ -72,7 +72,7 @@ class FuseOptions:
     @property
     def reading(self) -> Reading:
         """How files become pictures."""
-        return Reading(ranges=parse_ranges(self.ranges), bands=self.bands)
+        return Reading(ranges=parse_ranges(self.range), bands=self.bands)
 
     def resolve_color(self, colored: tuple[bool, ...]) -> str:
         """The mode for a scene of these options."""

@@ -13,8 +13,8 @@ TEXT_TAGS = {  # of TIFF: code -> name, as PNG's text has it
     315: "Artist",
     33432: "Copyright",
 }
-# GeoTIFF's and GDAL's: pixel scale, tie points, transform, keys and what they point at, nodata.
-GEO_TAGS = (33550, 33922, 34264, 34735, 34736, 34737, 42112, 42113)
+# GeoTIFF's and GDAL's: pixel scale, tie points, transform, keys and what they point at, metadata.
+GEO_TAGS = (33550, 33922, 34264, 34735, 34736, 34737, 42112)
 _ORIENTATION = 0x0112
 _INCH = 0.0254  # meters
 

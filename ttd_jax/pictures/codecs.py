@@ -8,6 +8,7 @@ import contextlib
 import io
 import os
 import re
+import struct
 import threading
 import warnings
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from ttd_jax.pictures.raster import Raster, choose_page
 
 RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf")
 _JPEG = b"\xff\xd8"
+_PNG = b"\x89PNG\r\n\x1a\n"
 _WIDEST = 1_000_000  # libpng's own bound
 _STRICT = ("PNG", "JPEG", "MPO")  # OpenCV reads them all; Pillow shows what is left of cut ones
 _HEIF = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
@@ -60,8 +62,11 @@ def read_coded(data: bytes, name: str, page: int | None, *, luma: bool = False) 
     """
     with _pillow(data) as image:
         frame = choose_page(name, _frames(image), page)
-        carried, turned = _carried(image)
-        samples = None if _left_to_pillow(image) else _opencv(data, _flags(data))
+        carried, turned = _carried(image, _late_exif(data))
+        left = _left_to_pillow(image)
+        samples = None if left else _opencv(data, _flags(data))
+        if samples is None and not left and _is_cut(image):
+            return None
         if samples is None or (_transparent(image) and samples.shape[2] < 4):
             samples = _with_transparency(samples, image, frame)
     if samples is None:
@@ -167,6 +172,11 @@ def _left_to_pillow(image):
     )
 
 
+def _is_cut(image):
+    """Whether OpenCV would have decoded a whole file."""
+    return image is not None and image.format in _STRICT and max(image.size) <= _WIDEST
+
+
 def _transparent(image):
     return image is not None and image.has_transparency_data
 
@@ -175,9 +185,6 @@ def _with_transparency(samples, image, frame):
     """What Pillow decodes, where OpenCV gives nothing or leaves transparency out."""
     if image is None:
         return samples
-    cut = samples is None and frame == 0 and image.format in _STRICT
-    if cut and max(image.size) <= _WIDEST:
-        return None
     value = image.info.get("transparency")
     if samples is not None and samples.dtype == np.uint16:  # of one channel: Pillow has 8 bits
         if samples.shape[2] > 1 or not isinstance(value, int):
@@ -194,12 +201,23 @@ def _with_transparency(samples, image, frame):
             return samples
 
 
-def _carried(image):
+def _late_exif(data):
+    """EXIF of a PNG that stands behind the pixels, where Pillow looks once they are decoded."""
+    place = 8
+    while data.startswith(_PNG) and place + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, place)
+        if kind == b"eXIf":
+            return data[place + 8 : place + 8 + length]
+        place += 12 + length
+    return None
+
+
+def _carried(image, late):
     """What the file carries, and its orientation."""
     if image is None:
-        return Carried(), 1
+        return Carried(exif=upright(late)), orientation(late)
     info = image.info
-    exif, text = _plain_exif(info.get("exif")), {}
+    exif, text = _plain_exif(info.get("exif")) or late, {}
     if image.format == "PNG":
         text = {k: str(v) for k, v in info.items() if isinstance(v, str) and k != _XMP}
         profile = text.pop(_PROFILE, None)  # ImageMagick's old way

@@ -200,7 +200,7 @@ def _choose_bands(bands, chosen, name):
     if chosen is None:
         raise UserError(
             f"{name}: has {count} bands: pass --bands=3,2,1 (those that are red, green and blue, "
-            "from 1) or --bands=4 (one, as gray)"
+            "from 1) or --bands=4 (one, as gray); --config.bands of evaluate"
         )
     if max(chosen) > count:
         raise UserError(f"{name}: has no band {max(chosen)}, it has {count}: pass other --bands")
@@ -215,9 +215,9 @@ def _all_equal(rgb):
 def alpha_of_type(alpha: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Alpha of pixels of another type, of any shape: opaque is 1, or the largest integer."""
     dtype = np.dtype(dtype)
-    if alpha.dtype == dtype:
+    if alpha.dtype == dtype and dtype.kind != "f":
         return alpha
-    unit = as_float(alpha)
+    unit = np.clip(np.nan_to_num(as_float(alpha)), 0, 1)
     if dtype.kind == "f":
         return unit
     return np.rint(unit.astype(np.float64) * np.iinfo(dtype).max).astype(dtype)
@@ -244,7 +244,8 @@ def encode_picture(
     Raises:
       UserError: the format cannot hold so many rows or columns.
     """
-    if suffix == ".tiff" and (carried or alpha is not None):
+    plain = pixels.dtype in (np.uint8, np.uint16, np.float32)
+    if suffix == ".tiff" and (carried or alpha is not None or not plain):
         return tiff.write_tiff(pixels, alpha, carried)
     channels = pixels.shape[2]
     if alpha is not None:

@@ -7,6 +7,10 @@ import numpy as np
 from ttd_jax.errors import UserError
 
 _NARROW = 0.05  # of the type's range: less is hardly meant
+_FLAG = (
+    "--range=data, --range=percentile:1,99 or --range=LOW,HIGH (for each source between commas; "
+    "--config.range of evaluate)"
+)
 _MEANS = "type, data, percentile:LOW,HIGH or LOW,HIGH"
 
 
@@ -30,8 +34,10 @@ class Scale:
         dtype = np.dtype(self.dtype)
         if dtype.kind == "f":
             return stored.astype(np.float32)
-        limits = np.iinfo(dtype)
-        return np.clip(np.rint(stored), limits.min, limits.max).astype(dtype)
+        limits, whole = np.iinfo(dtype), np.rint(stored)
+        with np.errstate(invalid="ignore"):  # the largest of 64 bits are no floats
+            found = np.clip(whole, limits.min, limits.max).astype(dtype)
+        return np.where(whole >= float(limits.max), np.array(limits.max, dtype), found)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +56,7 @@ class Range:
     high: float = 0.0
 
     def __str__(self) -> str:
-        ends = f"{self.low:g},{self.high:g}"
+        ends = f"{_exact(self.low)},{_exact(self.high)}"
         return {"percentile": f"percentile:{ends}", "values": ends}.get(self.kind, self.kind)
 
     def bounds(self, values: np.ndarray) -> tuple[float, float]:
@@ -63,6 +69,10 @@ class Range:
         return float(low), float(high)
 
 
+def _exact(number):
+    return f"{number:g}" if float(f"{number:g}") == number else repr(number)
+
+
 def parse_ranges(text: str) -> tuple[Range, ...]:
     """What `--range` says: one range for all sources, or one for each of them, between commas.
 
@@ -73,6 +83,8 @@ def parse_ranges(text: str) -> tuple[Range, ...]:
     Raises:
       UserError: something else.
     """
+    if not isinstance(text, str):
+        raise UserError(f"ranges {text!r}: a range is a text: {_MEANS}")
     words, found = [word.strip() for word in text.split(",")], []
     while words:
         word = words.pop(0)
@@ -84,11 +96,17 @@ def parse_ranges(text: str) -> tuple[Range, ...]:
             low, high = float(first), float(words.pop(0))
         except (ValueError, IndexError):
             raise UserError(f"range {text!r}: a range is {_MEANS}") from None
-        bounded = (low >= 0 and high <= 100) if kind else np.isfinite([low, high]).all()
+        bounded = (low >= 0 and high <= 100) if kind else _is_span(low, high)
         if kind not in ("", "percentile") or not low < high or not bounded:
             raise UserError(f"range {text!r}: a range is {_MEANS}, where LOW is below HIGH")
         found.append(Range(kind or "values", low, high))
     return tuple(found)
+
+
+def _is_span(low, high):
+    """Whether there is something between two ends that a float32 can hold."""
+    limits = np.finfo(np.float32)
+    return bool(np.isfinite([low, high]).all() and limits.tiny < high - low < limits.max)
 
 
 def of_sources(ranges: tuple[Range, ...], count: int) -> tuple[Range, ...]:
@@ -100,6 +118,19 @@ def of_sources(ranges: tuple[Range, ...], count: int) -> tuple[Range, ...]:
     if len(ranges) not in (1, count):
         raise UserError(f"{len(ranges)} ranges for {count} sources: pass one, or one for each")
     return ranges * (count // len(ranges))
+
+
+def of_result_and_sources(ranges: tuple[Range, ...], count: int) -> tuple[Range, ...]:
+    """A range for a result, then one for each of its `count` sources.
+
+    One more than there are sources begins with the result's; else that is of its type.
+
+    Raises:
+      UserError: see `of_sources`.
+    """
+    if count > 0 and len(ranges) == count + 1:
+        return ranges
+    return Range(), *of_sources(ranges, count)
 
 
 def to_unit(
@@ -131,22 +162,22 @@ def to_unit(
         if kind == "i" or (kind == "f" and not (low >= 0 and high <= 1)):
             raise UserError(
                 f"{name}: {dtype} values from {low:g} to {high:g}: say which become black and "
-                "white: --range=data, --range=percentile:1,99 or --range=LOW,HIGH (for each source "
-                "between commas)"
+                f"white: {_FLAG}"
             )
         top = 1.0 if kind == "f" else float(np.iinfo(dtype).max)
         remark = None
         if high - low < _NARROW * top:
             remark = (
                 f"{name}: values from {low:g} to {high:g} use {(high - low) / top:.1%} of "
-                f"0..{top:g}, nearly one gray: --range=data, --range=percentile:1,99 or "
-                "--range=LOW,HIGH (for each source between commas) makes use of all"
+                f"0..{top:g}, nearly one gray: {_FLAG} makes use of all"
             )
         if dtype == np.uint16:
             return stored, None, remark
         scale = Scale(0.0, top, dtype.name)
     else:
         scale, remark = Scale(*chosen.bounds(stored), dtype.name), None
+    if scale.high > scale.low and not _is_span(scale.low, scale.high):
+        raise UserError(f"{name}: its values span too much or too little: pass --range=LOW,HIGH")
     span = scale.high - scale.low
     unit = (stored.astype(np.float64) - scale.low) / (span or 1.0)
     return np.clip(unit, 0, 1).astype(np.float32), scale, remark

@@ -46,7 +46,11 @@ class Raster:
             return dataclasses.replace(self, orientation=1)
         planes = {name: getattr(self, name) for name in ("bands", "alpha", "luma")}
         turned = {n: _turn(a, self.orientation) for n, a in planes.items() if a is not None}
-        return dataclasses.replace(self, orientation=1, **turned)
+        # Its place on the earth was told of the rows as they were stored.
+        carried = dataclasses.replace(self.carried, geo=())
+        if _TURNS[self.orientation][0] and carried.dpi:
+            carried = dataclasses.replace(carried, dpi=carried.dpi[::-1])
+        return dataclasses.replace(self, orientation=1, carried=carried, **turned)
 
 
 def _turn(array, orientation):

@@ -55,7 +55,11 @@ def find_scenes(
     roles = tuple(roles or source_labels(paths))
     examples = (Example(name, roles, sources) for name, sources in scenes.items())
     if pages is not None:
-        examples = (one for example in examples for one in _paged(example, pages))
+        examples = [one for example in examples for one in _paged(example, pages)]
+        names = [example.name for example in examples]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise UserError(f"{some(twice)}: a page and a file have the same name: rename the file")
     return FolderExamples(examples)
 
 

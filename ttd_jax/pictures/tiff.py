@@ -45,6 +45,13 @@ def read_tiff(data: bytes, name: str, page: int | None) -> Raster | None:
         own = pages[choose_page(name, len(pages), page)]
         if int(own.photometric) == _CIELAB:
             raise UserError(f"{name}: has CIELab colors: convert it to RGB")
+        if 262 in own.tags and int(own.photometric) == _WHITE_IS_ZERO and own.dtype.kind in "if":
+            raise UserError(
+                f"{name}: zero is white in {own.dtype} values: write it with zero black"
+            )
+        ends = map(sum, zip(own.dataoffsets, own.databytecounts, strict=True))
+        if not all(own.databytecounts) or max(ends, default=0) > len(data):
+            raise ValueError("a part of its pixels is missing")
         try:
             samples = own.asarray()
         except Exception as error:  # whatever damage, or a missing codec, makes of it
@@ -87,7 +94,11 @@ def write_tiff(pixels: np.ndarray, alpha: np.ndarray | None, carried: Carried) -
     channels = pixels.shape[2]
     samples = pixels if alpha is None else np.concatenate([pixels, alpha], axis=-1)
     codes = {name: code for code, name in TEXT_TAGS.items()}
-    text = [(codes[n], 2, 0, words, True) for n, words in carried.text.items() if n in codes]
+    text = [
+        (codes[name], 2, 0, words.encode("utf-8", "replace"), True)
+        for name, words in carried.text.items()
+        if name in codes
+    ]
     file = io.BytesIO()
     tifffile.imwrite(
         file,

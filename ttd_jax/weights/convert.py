@@ -157,7 +157,7 @@ def _without_prefixes(tensors, depth=1):
     """A dict of tensors, or of such dicts, without a prefix that all of its keys have."""
     if depth and all(isinstance(value, Mapping) for value in tensors.values()):
         return {name: _without_prefixes(value, 0) for name, value in tensors.items()}
-    for prefix in _BEFORE:
+    for prefix in _BEFORE if tensors else ():
         if all(isinstance(key, str) and key.startswith(prefix) for key in tensors):
             short = {key.removeprefix(prefix): tensor for key, tensor in tensors.items()}
             return _without_prefixes(short, depth)

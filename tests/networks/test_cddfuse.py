@@ -174,7 +174,7 @@ def test_every_stored_array_matches_the_original(shared, case, form, monkeypatch
     folded = form != "unfolded"
     folder = shared / "golden/cddfuse"
     model, _, remarks = convert_checkpoint(ROW, folder / "cddfuse_random.pth")
-    assert remarks == []
+    assert all("would fit cddfuse_mif as well" in remark for remark in remarks)
     model = _compiled(fold(model) if folded else model, _inner)
     jit = jax.jit if (case, form) == FORMS[0] else _quick_jit
     golden, found = _golden_and_found(folder / f"{case}.npz", model, jit)

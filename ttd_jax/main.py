@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import logging as python_logging
 import os
 import signal
 import sys
@@ -53,6 +54,8 @@ def main(argv: Sequence[str]) -> int:
     """Runs one command and returns its exit status: 0, or 2 after a user's mistake."""
     # Libraries' remarks are not the user's business; what is wrong, they raise as well.
     logging.set_verbosity(logging.FATAL)
+    # Reads that orbax gave up on end with an error that nobody waits for.
+    python_logging.getLogger("asyncio").setLevel(python_logging.CRITICAL)
     flags.FLAGS(["ttd-jax"])  # libraries ask whether they are parsed; commands have their own
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

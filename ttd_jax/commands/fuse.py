@@ -7,8 +7,8 @@
 Name two or more sources in the order of their roles: visible then infrared, MRI then CT / PET /
 SPECT, under- then over-exposed, near then far focus. The fused picture is --out/STEM.png, with
 the stem, bit depth and alpha of the first source; summary.json lists the scenes and timings.json
-the times; everything else goes into sub-folders of --out. With --resume a folder keeps its scenes,
-those of other commands too: so a loop over pairs has one summary.
+the times; everything else goes into sub-folders of --out. A folder keeps its
+scenes, those of other commands too: so a loop over pairs has one summary.
 """
 
 import dataclasses

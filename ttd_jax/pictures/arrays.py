@@ -47,10 +47,10 @@ def _as_picture(array, name, chosen):
         raise UserError(
             f"{name} has shape {array.shape}: pass [H, W], or [H, W, C] with 1, 3 or 4 channels"
         )
-    if pixels.dtype.kind not in "uif" and not _is_brain_float(pixels):
-        raise UserError(f"{name} is {array.dtype}: pass integers or floats")
-    if _is_brain_float(pixels):
+    if pixels.dtype.name == "bfloat16":  # no kind of NumPy's own
         pixels = pixels.astype(np.float32)
+    if pixels.dtype.kind not in "uif":
+        raise UserError(f"{name} is {array.dtype}: pass integers or floats")
     alpha = pixels[..., 3:] if pixels.shape[2] == 4 else None
     pixels = pixels[..., :3]
     if pixels.shape[2] == 3 and (pixels == pixels[..., :1]).all():
@@ -59,7 +59,3 @@ def _as_picture(array, name, chosen):
     if alpha is not None:
         alpha = alpha_of_type(alpha, pixels.dtype)
     return Picture(np.ascontiguousarray(pixels), alpha, scale=scale, remark=remark)
-
-
-def _is_brain_float(array):
-    return array.dtype.name == "bfloat16"

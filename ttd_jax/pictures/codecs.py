@@ -71,13 +71,10 @@ def read_coded(data: bytes, name: str, page: int | None, *, luma: bool = False) 
             samples = _with_transparency(samples, image, frame)
     if samples is None:
         return None
-    own = (
-        _opencv(data, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
-        if (luma and data.startswith(_JPEG))
-        else None
-    )
-    alpha = samples[..., 3:] if samples.shape[2] == 4 else None
-    return Raster(samples[..., :3], alpha, turned, carried, luma=own)
+    own = None
+    if luma and data.startswith(_JPEG):
+        own = _opencv(data, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+    return Raster(*_without_alpha(samples), turned, carried, luma=own)
 
 
 def read_raw(data: bytes, name: str) -> Raster:
@@ -110,10 +107,14 @@ def read_heif(data: bytes, name: str) -> Raster:
         samples, exif = np.atleast_3d(np.asarray(file)), _plain_exif(file.info.get("exif"))
     except (ValueError, EOFError, RuntimeError) as error:
         raise ValueError(str(error)) from error
-    alpha = samples[..., 3:] if samples.shape[2] == 4 else None
     # The decoder has turned it upright by the file's own fields, not by EXIF's.
     carried = Carried(file.info.get("icc_profile"), upright(exif))
-    return Raster(samples[..., :3], alpha, carried=carried)
+    return Raster(*_without_alpha(samples), carried=carried)
+
+
+def _without_alpha(samples):
+    """Gray or RGB, and alpha, None where there is none."""
+    return samples[..., :3], samples[..., 3:] if samples.shape[2] == 4 else None
 
 
 def _flags(data):

@@ -54,12 +54,16 @@ def _score(folders, weights):
     return lambda out: [*words, f"--out={out}", "--resume"]
 
 
+def _sources(folders):
+    return f"--config.sources={(str(folders / 'v'), str(folders / 'i'))!r}"
+
+
 def _evaluate(folders, weights):
     return lambda out: [
         "evaluate",
         f"--config={CONFIGS / 'evaluate.py'}:ifcnn_sum,mine",
         f"--config.weights_dir={weights.parent}",
-        f"--config.sources={(str(folders / 'v'), str(folders / 'i'))!r}",
+        _sources(folders),
         "--config.metrics=('EN','SD')",
         "--config.batch_size=1",
         "--config.gallery=0",
@@ -73,7 +77,7 @@ def _finetune(folders, weights):
         "finetune",
         f"--config={CONFIGS / 'finetune.py'}:ifcnn_sum,mine",
         f"--config.weights={weights}",
-        f"--config.sources={(str(folders / 'v'), str(folders / 'i'))!r}",
+        _sources(folders),
         "--config.crop=16",
         "--config.batch_size=2",
         "--config.held_back=1",

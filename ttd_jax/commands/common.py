@@ -119,8 +119,8 @@ class Flags:
         )
         self.string("range", text, "type")
         text = (
-            "of files with more than three bands, those to take, from 1: 3,2,1 as red, green and "
-            "blue, or 4 as gray"
+            "of files with several bands, those to take, from 1: 3,2,1 as red, green and blue, or "
+            "4 as gray"
         )
         self.several("bands", text)
 
@@ -213,16 +213,8 @@ def reading(values: flags.FlagValues) -> Reading:
     Raises:
       UserError: either says what cannot be.
     """
-    bands = None
-    if values.bands:
-        if not all(band.isdecimal() and int(band) for band in values.bands) or (
-            len(values.bands) not in (1, 3)
-        ):
-            raise UserError(
-                f"--bands={','.join(values.bands)}: name one band or three by their numbers, from 1"
-            )
-        bands = tuple(map(int, values.bands))
-    return Reading(ranges=parse_ranges(values.range), bands=bands)
+    bands = tuple(int(band) if band.isdecimal() else band for band in values.bands or ())
+    return Reading(ranges=parse_ranges(values.range), bands=bands or None)
 
 
 def several(values: flags.FlagValues, name: str, known: Sequence[str]) -> tuple[str, ...]:

@@ -28,12 +28,6 @@ from ttd_jax.weights import store
 _RESULTS = "results.json"
 
 
-def _bands(value):
-    numbers = fields.several(fields.whole(least=1), "bands")
-    fits = not numbers(value) and len(value) in (0, 1, 3)
-    return None if fits else "one band or three by their numbers, from 1"
-
-
 _FIELDS = {
     "models": fields.names(least=1),
     "datasets": fields.names(least=1),
@@ -49,7 +43,7 @@ _FIELDS = {
     "split": fields.text,
     "sources": fields.folders,
     "range": fields.text,
-    "bands": _bands,
+    "bands": fields.several(fields.whole(least=1), "numbers of bands, from 1"),
 }
 
 

@@ -6,7 +6,6 @@ from ttd_jax.core.color import COLORS, resolve_color
 from ttd_jax.errors import UserError
 from ttd_jax.networks import FusionSpec
 from ttd_jax.pictures.images import Reading
-from ttd_jax.pictures.ranges import parse_ranges
 from ttd_jax.registry import unknown
 
 SAVES = ("fused", "dominability", "components", "losses")
@@ -25,10 +24,9 @@ class FuseOptions:
       dominability: the RD settings as a dict, None for the static strategy.
       color: one of `ttd_jax.core.color.COLORS`.
       format: 'png' or 'tiff'.
-      range: what becomes black and white, of all sources or of each; see `parse_ranges`.
+      reading: how files become pictures.
       output_range: 'type': pictures fill the range of their type; 'source': they have the values of
         the first source that was mapped from a range of its own.
-      bands: those that are taken of files with more than three.
       pages: which pictures of files with several; see `ttd_jax.pictures.scenes.find_scenes`.
       metadata: 'keep': the fused picture carries what the first source's file does; 'drop'.
       save: which of `SAVES` to write.
@@ -46,9 +44,8 @@ class FuseOptions:
     dominability: dict | None = None
     color: str = "auto"
     format: str = "png"
-    range: str = "type"
+    reading: Reading = Reading()
     output_range: str = "type"
-    bands: tuple[int, ...] | None = None
     pages: str | None = None
     metadata: str = "keep"
     save: tuple[str, ...] = ("fused",)
@@ -61,18 +58,15 @@ class FuseOptions:
 
     def as_record(self) -> dict:
         """JSON-able."""
-        bands = None if self.bands is None else list(self.bands)
-        return {**dataclasses.asdict(self), "save": list(self.save), "bands": bands}
+        record = {**dataclasses.asdict(self), "save": list(self.save)}
+        del record["reading"]
+        bands = self.reading.bands and list(self.reading.bands)
+        return {**record, "range": ",".join(map(str, self.reading.ranges)), "bands": bands}
 
     @property
     def gray(self) -> bool:
         """Whether the network is given the sources' grays."""
         return self.color == "network"
-
-    @property
-    def reading(self) -> Reading:
-        """How files become pictures."""
-        return Reading(ranges=parse_ranges(self.range), bands=self.bands)
 
     def resolve_color(self, colored: tuple[bool, ...]) -> str:
         """The mode for a scene of these options."""

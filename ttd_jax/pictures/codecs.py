@@ -7,7 +7,6 @@ what a file carries, and decodes formats and kinds of transparency that OpenCV d
 import contextlib
 import io
 import os
-import re
 import struct
 import threading
 import warnings
@@ -18,7 +17,7 @@ import cv2
 import numpy as np
 
 from ttd_jax.errors import explain_missing
-from ttd_jax.pictures.carried import Carried, orientation, upright
+from ttd_jax.pictures.carried import XMP_KEY, Carried, orientation, upright, upright_xmp
 from ttd_jax.pictures.raster import Raster, choose_page
 
 RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf")
@@ -28,9 +27,8 @@ _WIDEST = 1_000_000  # libpng's own bound
 _STRICT = ("PNG", "JPEG", "MPO")  # OpenCV reads them all; Pillow shows what is left of cut ones
 _HEIF = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 _EXIF = b"Exif\0\0"
-_XMP = "XML:com.adobe.xmp"
 _PROFILE = "Raw profile type exif"
-_XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
+_BESIDE = (b"tEXt", b"zTXt", b"iTXt", b"eXIf")  # chunks that may stand behind a PNG's pixels
 _LOCK = threading.Lock()
 
 
@@ -60,15 +58,20 @@ def read_coded(data: bytes, name: str, page: int | None, *, luma: bool = False) 
     Raises:
       UserError: an animation, and no page was chosen.
     """
-    with _pillow(data) as image:
+    with _pillow(_beside_first(data)) as image:
         frame = choose_page(name, _frames(image), page)
-        carried, turned = _carried(image, _late_exif(data))
+        carried, turned = _carried(image)
         left = _left_to_pillow(image)
         samples = None if left else _opencv(data, _flags(data))
         if samples is None and not left and _is_cut(image):
             return None
         if samples is None or (_transparent(image) and samples.shape[2] < 4):
-            samples = _with_transparency(samples, image, frame)
+            alpha = _one_transparent(samples, data)
+            if alpha is None:
+                samples = _with_transparency(samples, image, frame)
+            else:
+                rgb = np.broadcast_to(samples, (*samples.shape[:2], 3))
+                samples = np.concatenate([rgb, alpha], axis=2)
     if samples is None:
         return None
     own = None
@@ -108,7 +111,8 @@ def read_heif(data: bytes, name: str) -> Raster:
     except (ValueError, EOFError, RuntimeError) as error:
         raise ValueError(str(error)) from error
     # The decoder has turned it upright by the file's own fields, not by EXIF's.
-    carried = Carried(file.info.get("icc_profile"), upright(exif))
+    turned = orientation(exif)
+    carried = Carried(file.info.get("icc_profile"), upright(exif, turned))
     return Raster(*_without_alpha(samples), carried=carried)
 
 
@@ -186,12 +190,6 @@ def _with_transparency(samples, image, frame):
     """What Pillow decodes, where OpenCV gives nothing or leaves transparency out."""
     if image is None:
         return samples
-    value = image.info.get("transparency")
-    if samples is not None and samples.dtype == np.uint16:  # of one channel: Pillow has 8 bits
-        if samples.shape[2] > 1 or not isinstance(value, int):
-            return samples
-        alpha = np.where(samples == value, 0, 65535).astype(np.uint16)
-        return np.concatenate([np.repeat(samples, 3, axis=2), alpha], axis=2)
     with silent():
         try:
             image.seek(frame)
@@ -202,25 +200,45 @@ def _with_transparency(samples, image, frame):
             return samples
 
 
-def _late_exif(data):
-    """EXIF of a PNG that stands behind the pixels, where Pillow looks once they are decoded."""
+def _one_transparent(samples, data):
+    """Alpha of a PNG of grays or RGB in which one value is transparent, None of any other file."""
+    found = [data[start + 8 : end - 4] for kind, start, end in _chunks(data) if kind == b"tRNS"]
+    if samples is None or not found or len(found[0]) != 2 * samples.shape[2]:
+        return None
+    bits = data[24]
+    value = np.frombuffer(found[0], ">u2") & (2**bits - 1)  # as stored, where OpenCV gives 8 bits
+    value = value * (255 // (2**bits - 1) if bits < 8 else 1)
+    top = np.iinfo(samples.dtype).max
+    return np.where((samples == value).all(axis=2, keepdims=True), 0, top).astype(samples.dtype)
+
+
+def _chunks(data):
+    """(kind, start, end) of each chunk of a PNG."""
     place = 8
     while data.startswith(_PNG) and place + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, place)
-        if kind == b"eXIf":
-            return data[place + 8 : place + 8 + length]
+        yield kind, place, place + 12 + length
         place += 12 + length
-    return None
 
 
-def _carried(image, late):
+def _beside_first(data):
+    """A PNG with what Pillow finds behind the pixels only once they are decoded before them."""
+    late, pixels = [], False
+    for kind, start, end in _chunks(data):
+        pixels = pixels or kind == b"IDAT"
+        if pixels and kind in _BESIDE and end <= len(data):
+            late.append(data[start:end])
+    return b"".join([data[:33], *late, data[33:]]) if late else data
+
+
+def _carried(image):
     """What the file carries, and its orientation."""
     if image is None:
-        return Carried(exif=upright(late)), orientation(late)
+        return Carried(), 1
     info = image.info
-    exif, text = _plain_exif(info.get("exif")) or late, {}
+    exif, text = _plain_exif(info.get("exif")), {}
     if image.format == "PNG":
-        text = {k: str(v) for k, v in info.items() if isinstance(v, str) and k != _XMP}
+        text = {k: str(v) for k, v in info.items() if isinstance(v, str) and k != XMP_KEY}
         profile = text.pop(_PROFILE, None)  # ImageMagick's old way
         exif = exif or (profile and _hexadecimal(profile))
     dpi = info.get("dpi")
@@ -228,12 +246,11 @@ def _carried(image, late):
         dpi = None
     dpi = dpi and tuple(map(float, dpi))
     icc = info.get("icc_profile") or None
-    turned = orientation(exif)
-    if turned == 1:
-        words = info.get("xmp") or info.get(_XMP) or b""
-        found = _XMP_ORIENTATION.search(words.encode() if isinstance(words, str) else words)
-        turned = int(found[1]) if found else 1
-    return Carried(icc, upright(exif), dpi, text), turned
+    xmp = info.get("xmp") or info.get(XMP_KEY) or None
+    xmp = xmp.encode() if isinstance(xmp, str) else xmp
+    turned = orientation(exif, xmp)
+    carried = Carried(icc, upright(exif, turned), dpi, text, xmp=upright_xmp(xmp, turned))
+    return carried, turned
 
 
 def _hexadecimal(words):

@@ -29,5 +29,7 @@ def decode_example(
         decode_picture(example.read(index), title, page=page, chosen=chosen, reading=reading)
         for index, (title, page, chosen) in enumerate(zip(titles, pages, ranges, strict=True))
     ]
+    if len(set(titles)) < len(titles):  # pages of one file
+        titles = [f"{title}, page {n}" for n, title in enumerate(titles, start=1)]
     check_same_size(titles, [picture.size for picture in pictures])
     return pictures

@@ -85,13 +85,22 @@ class Reading:
 
     Attributes:
       ranges: what becomes black and white: one for all sources, or one for each.
-      bands: those of files with more than three that are taken, from 1: three (RGB) or one (gray).
+      bands: those that are taken of files with several, from 1: three (RGB) or one (gray).
       luma: whether a JPEG's own Y is wanted too, for `Picture.grayed`.
+
+    Raises:
+      UserError: `bands` are neither one number nor three.
     """
 
     ranges: tuple[Range, ...] = (Range(),)
     bands: tuple[int, ...] | None = None
     luma: bool = False
+
+    def __post_init__(self) -> None:
+        bands = (1,) if self.bands is None else self.bands
+        if len(bands) not in (1, 3) or not all(isinstance(n, int) and n > 0 for n in bands):
+            given = ",".join(map(str, bands))
+            raise UserError(f"bands {given}: name one or three by their numbers, from 1")
 
 
 def read_picture(path: pathlib.Path) -> Picture:
@@ -152,12 +161,13 @@ def decode_picture(
     stored = _choose_bands(raster.bands, reading.bands, name)
     if stored.shape[2] == 3 and _all_equal(stored):
         stored = stored[..., :1]
-    pixels, scale, remark = to_unit(stored, chosen, str(name))
+    pixels, scale, remark = to_unit(stored, chosen, str(name), raster.nodata)
     if raster.bits and chosen.kind == "type":
         top = 2**raster.bits - 1
         remark = f"{name}: has {raster.bits} bits in 16: --range=0,{top} makes use of all"
     alpha = None if raster.alpha is None else alpha_of_type(raster.alpha, pixels.dtype)
-    luma = raster.luma if pixels.shape[2] == 3 and scale is None else None
+    plain = pixels.shape[2] == 3 and scale is None and reading.bands is None
+    luma = raster.luma if plain else None
     return Picture(*map(_whole, (pixels, alpha, luma)), scale, raster.carried, remark)
 
 
@@ -195,8 +205,8 @@ def _read(data, name, page, luma) -> Raster | None:
 
 def _choose_bands(bands, chosen, name):
     count = bands.shape[2]
-    if count in (1, 3):
-        return bands
+    if count == 1 or (count == 3 and chosen is None):
+        return bands  # where there is one, there is nothing to choose
     if chosen is None:
         raise UserError(
             f"{name}: has {count} bands: pass --bands=3,2,1 (those that are red, green and blue, "

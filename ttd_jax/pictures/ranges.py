@@ -134,7 +134,7 @@ def of_result_and_sources(ranges: tuple[Range, ...], count: int) -> tuple[Range,
 
 
 def to_unit(
-    stored: np.ndarray, chosen: Range, name: str
+    stored: np.ndarray, chosen: Range, name: str, nodata: float | None = None
 ) -> tuple[np.ndarray, Scale | None, str | None]:
     """Stored values as pixels.
 
@@ -142,22 +142,30 @@ def to_unit(
       stored: integers, signed or not, or floats, of any shape.
       chosen: what becomes 0 and 1.
       name: of the picture, for messages.
+      nodata: the stored value where there are no data, if there is one.
 
     Returns:
       `(pixels, scale, remark)`. Pixels are u8 or u16 as stored, whose range is their type's, with
       no scale; else f32 in [0, 1]. The remark tells of values that use little of a range that
-      nobody chose.
+      nobody chose, and of integers where there are no data.
 
     Raises:
-      UserError: values that are no numbers, or a range that cannot be known: of signed integers,
-        and of floats outside of [0, 1].
+      UserError: values that are no numbers, no data among floats or where the range is measured, or
+        a range that cannot be known: of signed integers, and of floats outside of [0, 1].
     """
-    kind, dtype = stored.dtype.kind, stored.dtype
+    kind, dtype, remark = stored.dtype.kind, stored.dtype, None
     if kind == "f" and not np.isfinite(stored).all():
         raise UserError(f"{name}: has values that are no numbers (NaN or Inf): replace them")
+    if nodata is not None and (stored == nodata).any():
+        remark = f"{name}: has pixels without data (GDAL_NODATA is {nodata:g})"
+        if kind == "f":
+            raise UserError(f"{remark}: replace them")
+        if chosen.kind in ("data", "percentile"):
+            raise UserError(f"{remark}: replace them, or pass --range=LOW,HIGH")
+        remark += ": they are taken as that value"
     if chosen.kind == "type":
         if kind == "u" and dtype.itemsize == 1:
-            return stored, None, None
+            return stored, None, remark
         low, high = float(stored.min()), float(stored.max())
         if kind == "i" or (kind == "f" and not (low >= 0 and high <= 1)):
             raise UserError(
@@ -165,7 +173,6 @@ def to_unit(
                 f"white: {_FLAG}"
             )
         top = 1.0 if kind == "f" else float(np.iinfo(dtype).max)
-        remark = None
         if high - low < _NARROW * top:
             remark = (
                 f"{name}: values from {low:g} to {high:g} use {(high - low) / top:.1%} of "
@@ -175,7 +182,7 @@ def to_unit(
             return stored, None, remark
         scale = Scale(0.0, top, dtype.name)
     else:
-        scale, remark = Scale(*chosen.bounds(stored), dtype.name), None
+        scale = Scale(*chosen.bounds(stored), dtype.name)
     if scale.high > scale.low and not _is_span(scale.low, scale.high):
         raise UserError(f"{name}: its values span too much or too little: pass --range=LOW,HIGH")
     span = scale.high - scale.low

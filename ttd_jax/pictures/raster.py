@@ -31,6 +31,7 @@ class Raster:
       carried: what the file carries beside them.
       bits: significant bits of a sample, where the file tells fewer than its type has.
       luma: a JPEG's own Y u8[H, W, 1], where it was asked for.
+      nodata: the value of samples that hold no data, where the file tells one.
     """
 
     bands: np.ndarray
@@ -39,6 +40,7 @@ class Raster:
     carried: Carried = dataclasses.field(default_factory=Carried)
     bits: int | None = None
     luma: np.ndarray | None = None
+    nodata: float | None = None
 
     def upright(self) -> "Raster":
         """The same picture with its first row on top."""

@@ -1,20 +1,26 @@
 """TIFF files: every sample layout, depth and compression, by tifffile."""
 
+import contextlib
 import io
 import logging
+import math
+import struct
 
 import numpy as np
 
 from ttd_jax.errors import UserError
-from ttd_jax.pictures.carried import GEO_TAGS, TEXT_TAGS, Carried
+from ttd_jax.pictures.carried import GEO_TAGS, TEXT_TAGS, XMP_TAG, Carried, upright_xmp
+from ttd_jax.pictures.ranges import Scale
 from ttd_jax.pictures.raster import Raster, choose_page
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WHITE_IS_ZERO, _GRAY, _RGB, _PALETTE, _YCBCR, _CIELAB = 0, 1, 2, 3, 6, 8
-_JPEG = 7  # its codec gives RGB
+_JPEG, _JPEG_END = 7, b"\xff\xd9"  # its codec gives RGB, gray where data end before that
 _ORIENTATION = 274
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _CENTIMETER = 3
+_NODATA = 42113  # GDAL's
+_COMPLEX = (5, 6)  # sample formats
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it remarks on is checked here
 
 
@@ -49,9 +55,13 @@ def read_tiff(data: bytes, name: str, page: int | None) -> Raster | None:
             raise UserError(
                 f"{name}: zero is white in {own.dtype} values: write it with zero black"
             )
-        ends = map(sum, zip(own.dataoffsets, own.databytecounts, strict=True))
-        if not all(own.databytecounts) or max(ends, default=0) > len(data):
-            raise ValueError("a part of its pixels is missing")
+        if own.sampleformat in _COMPLEX:
+            raise UserError(f"{name}: has complex values: write their magnitudes as floats")
+        if own.imagedepth > 1:
+            raise UserError(
+                f"{name}: is a volume of {own.imagedepth} slices: write each as a page of its own"
+            )
+        _check_whole(own, data)
         try:
             samples = own.asarray()
         except Exception as error:  # whatever damage, or a missing codec, makes of it
@@ -77,8 +87,10 @@ def read_tiff(data: bytes, name: str, page: int | None) -> Raster | None:
         if extra:
             bands = np.concatenate([bands, samples[..., count:]], axis=-1)
         turned = own.tags.valueof(_ORIENTATION, default=1)
-        bits = own.bitspersample if own.dtype == np.uint16 else None
-        return Raster(bands, alpha, turned, _carried(own), bits if bits != 16 else None)
+        bits = own.bitspersample if own.dtype == np.uint16 and own.bitspersample != 16 else None
+        return Raster(
+            bands, alpha, turned, _carried(own, turned), bits=bits, nodata=_nodata(own)
+        )
 
 
 def write_tiff(pixels: np.ndarray, alpha: np.ndarray | None, carried: Carried) -> bytes:
@@ -99,6 +111,7 @@ def write_tiff(pixels: np.ndarray, alpha: np.ndarray | None, carried: Carried) -
         for name, words in carried.text.items()
         if name in codes
     ]
+    xmp = [(XMP_TAG, 1, len(carried.xmp), carried.xmp, True)] if carried.xmp else []
     file = io.BytesIO()
     tifffile.imwrite(
         file,
@@ -112,7 +125,7 @@ def write_tiff(pixels: np.ndarray, alpha: np.ndarray | None, carried: Carried) -
         iccprofile=carried.profile(channels),
         resolution=carried.dpi,
         resolutionunit="inch" if carried.dpi else None,
-        extratags=[*text, *((*tag, True) for tag in carried.geo)],
+        extratags=[*text, *xmp, *((*tag, True) for tag in carried.geo)],
     )
     return file.getvalue()
 
@@ -134,6 +147,33 @@ def _pages(file):
     return [page for page in pages if not (page.is_reduced or page.is_mask)] or pages
 
 
+def _check_whole(page, data):
+    """Refuses what tifffile fills with zeros or its own defaults."""
+    offsets, counts = page.dataoffsets, page.databytecounts
+    ends = [offset + count for offset, count in zip(offsets, counts, strict=True)]
+    if not all(counts) or max(ends, default=0) > len(data):
+        raise ValueError("a part of its pixels is missing")
+    plain = page.is_contiguous and sum(counts) >= page.nbytes  # of one strip, whatever it says
+    if len(counts) < math.prod(page.chunked) and not plain:
+        raise ValueError("some of its strips or tiles are missing")
+    if int(page.compression) == _JPEG and not all(
+        _JPEG_END in data[offset:end] for offset, end in zip(offsets, ends, strict=True)
+    ):
+        raise ValueError("a strip or tile is cut")
+    layout = page.parent.tiff
+    (count,) = struct.unpack_from(layout.tagnoformat, data, page.offset)
+    if len(page.tags) != count:
+        raise ValueError("a tag cannot be read")
+
+
+def _nodata(page):
+    """The value of samples that hold no data; none of colors of a palette or inverted ones."""
+    if int(page.photometric) in (_GRAY, _RGB):
+        with contextlib.suppress(TypeError, ValueError, AttributeError):
+            return float(page.tags.valueof(_NODATA).replace(",", "."))
+    return None
+
+
 def _bands(page, samples):
     """Gray [H, W, 1], RGB [H, W, 3] or whatever bands there are, in u8, u16, or as stored."""
     kind, bits = int(page.photometric), page.bitspersample
@@ -153,14 +193,14 @@ def _bands(page, samples):
 
 def _unassociated(bands, alpha):
     """Colors that were multiplied by alpha, as they were before."""
+    seen = alpha > 0
+    divided = np.where(seen, bands / np.where(seen, alpha, 1), 0)
     if bands.dtype.kind == "f":
-        return np.where(alpha > 0, bands / np.where(alpha > 0, alpha, 1), 0).astype(bands.dtype)
-    top = np.iinfo(bands.dtype).max
-    divided = bands.astype(np.uint64) * top // np.maximum(alpha, 1)
-    return np.where(alpha > 0, np.minimum(divided, top), 0).astype(bands.dtype)
+        return divided.astype(bands.dtype)
+    return Scale(0.0, float(np.iinfo(bands.dtype).max), bands.dtype.name).invert(divided)
 
 
-def _carried(page):
+def _carried(page, turned):
     text = {}
     for code, name in TEXT_TAGS.items():
         words = page.tags.valueof(code)
@@ -176,4 +216,6 @@ def _carried(page):
         factor = 2.54 if unit == _CENTIMETER else 1.0
         dpi = tuple(float(value) * factor for value in page.get_resolution())
         dpi = dpi if min(dpi) > 0 else None
-    return Carried(page.iccprofile, None, dpi, text, geo)
+    xmp = page.tags.valueof(XMP_TAG)
+    xmp = upright_xmp(xmp, turned) if isinstance(xmp, bytes) else None
+    return Carried(page.iccprofile, None, dpi, text, geo, xmp)

@@ -84,16 +84,15 @@ def naming(place: str) -> Iterator[None]:
 
 
 def check_list(name: str, arrays: object) -> None:
-    """Refuses one array where a list of pictures is due, which would be taken apart by its rows.
+    """Refuses what is no list of pictures, such as one array, whose rows would be taken for them.
 
     Raises:
-      UserError: it is an array.
+      UserError: it is an array, a generator, a text, or nothing.
     """
-    if hasattr(arrays, "ndim"):
-        raise UserError(
-            f"{name} is one array of shape {tuple(arrays.shape)}: pass a list of pictures, such as "
-            "[visible, infrared]"
-        )
+    if not isinstance(arrays, Sequence) or isinstance(arrays, (str, bytes)):
+        array = hasattr(arrays, "ndim")
+        kind = f"one array of shape {tuple(arrays.shape)}" if array else type(arrays).__name__
+        raise UserError(f"{name} is {kind}: pass a list of pictures, such as [visible, infrared]")
 
 
 def one_line(error: BaseException, limit: int = 200) -> str:

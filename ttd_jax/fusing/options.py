@@ -44,7 +44,7 @@ class FuseOptions:
     dominability: dict | None = None
     color: str = "auto"
     format: str = "png"
-    reading: Reading = Reading()
+    reading: Reading = dataclasses.field(default_factory=Reading)
     output_range: str = "type"
     pages: str | None = None
     metadata: str = "keep"

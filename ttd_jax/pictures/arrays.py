@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, naming
 from ttd_jax.pictures.images import Picture, alpha_of_type
 from ttd_jax.pictures.ranges import of_sources, parse_ranges, to_unit
 from ttd_jax.pictures.sizes import check_same_size
@@ -24,9 +24,9 @@ def as_pictures(arrays: Sequence[np.ndarray], ranges: str = "type") -> tuple[Pic
       A `Picture` each; RGB whose channels are all equal is gray, as in files.
 
     Raises:
-      UserError: none at all, another dtype or shape, values that are no numbers, values whose range
-        must be given (signed integers, floats outside of [0, 1]), or sizes that differ; names the
-        array by its number.
+      UserError: none at all, no array or one that is masked, another dtype or shape, values that
+        are no numbers, values whose range must be given (signed integers, floats outside of
+        [0, 1]), or sizes that differ; names the array by its number.
     """
     if not len(arrays):
         raise UserError("no pictures: pass one array or more")
@@ -40,8 +40,13 @@ def as_pictures(arrays: Sequence[np.ndarray], ranges: str = "type") -> tuple[Pic
     return pictures
 
 
-def _as_picture(array, name, chosen):
-    array = np.asarray(array)
+def _as_picture(given, name, chosen):
+    if np.ma.is_masked(given):
+        raise UserError(f"{name} is masked: give its gaps values, as picture.filled(0) does")
+    with naming(name):
+        array = np.asarray(given)
+    if not array.ndim:
+        raise UserError(f"{name} is {type(given).__name__}: pass an array, such as one of a file")
     pixels = array[..., None] if array.ndim == 2 else array
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or not pixels.size:
         raise UserError(

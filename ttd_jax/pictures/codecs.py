@@ -61,7 +61,7 @@ def read_coded(data: bytes, name: str, page: int | None, *, luma: bool = False) 
     with _pillow(_beside_first(data)) as image:
         frame = choose_page(name, _frames(image), page)
         carried, turned = _carried(image)
-        left = _left_to_pillow(image)
+        left, bits = _left_to_pillow(image), _bits(image)
         samples = None if left else _opencv(data, _flags(data))
         if samples is None and not left and _is_cut(image):
             return None
@@ -77,7 +77,8 @@ def read_coded(data: bytes, name: str, page: int | None, *, luma: bool = False) 
     own = None
     if luma and data.startswith(_JPEG):
         own = _opencv(data, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
-    return Raster(*_without_alpha(samples), turned, carried, luma=own)
+    bits = bits if samples.dtype == np.uint16 else None
+    return Raster(*_without_alpha(samples), turned, carried, bits, luma=own)
 
 
 def read_raw(data: bytes, name: str) -> Raster:
@@ -170,11 +171,18 @@ def _left_to_pillow(image):
     """Whether it is an animation, or OpenCV scales or fills its values in another way."""
     return image is not None and (
         _frames(image) > 1
-        or image.format == "GIF"
-        or (image.format == "BMP" and image.mode == "P")
+        or image.format in ("GIF", "BMP", "AVIF")
         or image.mode in ("CMYK", "YCbCr")
         or (image.format == "JPEG2000" and image.mode == "I;16")
     )
+
+
+def _bits(image):
+    """Significant bits of a PGM or PPM, which tells its largest value."""
+    if image is not None and image.format == "PPM" and image.tile:
+        largest = image.tile[0].args[-1]
+        return largest.bit_length() if isinstance(largest, int) else None
+    return None
 
 
 def _is_cut(image):

@@ -19,6 +19,7 @@ _JPEG, _JPEG_END = 7, b"\xff\xd9"  # its codec gives RGB, gray where data end be
 _ORIENTATION = 274
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 _CENTIMETER = 3
+_LAYOUT = 532  # the last of TIFF 6.0's own tags; private ones tell nothing of the pixels
 _NODATA = 42113  # GDAL's
 _COMPLEX = (5, 6)  # sample formats
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it remarks on is checked here
@@ -88,9 +89,7 @@ def read_tiff(data: bytes, name: str, page: int | None) -> Raster | None:
             bands = np.concatenate([bands, samples[..., count:]], axis=-1)
         turned = own.tags.valueof(_ORIENTATION, default=1)
         bits = own.bitspersample if own.dtype == np.uint16 and own.bitspersample != 16 else None
-        return Raster(
-            bands, alpha, turned, _carried(own, turned), bits=bits, nodata=_nodata(own)
-        )
+        return Raster(bands, alpha, turned, _carried(own, turned), bits=bits, nodata=_nodata(own))
 
 
 def write_tiff(pixels: np.ndarray, alpha: np.ndarray | None, carried: Carried) -> bytes:
@@ -160,10 +159,13 @@ def _check_whole(page, data):
         _JPEG_END in data[offset:end] for offset, end in zip(offsets, ends, strict=True)
     ):
         raise ValueError("a strip or tile is cut")
-    layout = page.parent.tiff
-    (count,) = struct.unpack_from(layout.tagnoformat, data, page.offset)
-    if len(page.tags) != count:
-        raise ValueError("a tag cannot be read")
+    form = page.parent.tiff
+    (count,) = struct.unpack_from(form.tagnoformat, data, page.offset)
+    for place in range(count):
+        start = page.offset + form.tagnosize + place * form.tagsize
+        (tag,) = struct.unpack_from(form.byteorder + "H", data, start)
+        if tag <= _LAYOUT and tag not in page.tags:
+            raise ValueError("a tag cannot be read")
 
 
 def _nodata(page):

@@ -12,49 +12,24 @@ import pytest
 import tifffile
 from PIL import Image
 
+from tests.pictures.files import (
+    ALPHA,
+    GRAY,
+    RGB,
+    H,
+    W,
+    chunk,
+    deep,
+    exif_of,
+    planes,
+    saved,
+    tiff,
+    with_chunk,
+)
 from ttd_jax.errors import UserError
 from ttd_jax.pictures.carried import Carried
 from ttd_jax.pictures.images import Reading, decode_picture, encode_picture
 from ttd_jax.pictures.ranges import Range, Scale, parse_ranges
-
-H, W = 12, 17
-Y, X = np.mgrid[:H, :W]
-RGB = np.stack([X * 15, Y * 20, 255 - X * 15], -1).astype(np.uint8)
-RGB[2:5, 1:6] = (250, 30, 20)  # something that shows when the picture is turned
-GRAY = RGB[..., :1] // 2 + RGB[..., 1:2] // 4
-ALPHA = np.where(X < 4, 0, np.where(X < 8, 128, 255)).astype(np.uint8)[..., None]
-
-
-def deep(array):
-    return array.astype(np.uint16) * 257
-
-
-def tiff(samples, photometric="rgb", **options):
-    file = io.BytesIO()
-    tifffile.imwrite(file, samples, photometric=photometric, metadata=None, **options)
-    return file.getvalue()
-
-
-def saved(image, kind, **options):
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-def with_chunk(png, kind, content):
-    """The PNG with one more chunk after its header."""
-    chunk = struct.pack(">I", len(content)) + kind + content
-    return png[:33] + chunk + struct.pack(">I", zlib.crc32(kind + content)) + png[33:]
-
-
-def exif_of(orientation):
-    entry = struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)
-    return b"II*\0\x08\0\0\0" + struct.pack("<H", 1) + entry + b"\0\0\0\0"
-
-
-def planes(array):
-    return np.moveaxis(array, -1, 0)
-
 
 TIFFS = {
     "planar": (tiff(planes(RGB), planarconfig="separate"), RGB),
@@ -172,6 +147,29 @@ def test_transparency_of_pngs_and_palettes():
     assert (picture.alpha == 0).any()
 
 
+def png(samples, bits, kind, *chunks):
+    """A PNG of integers [H, W, C] as they are to be stored."""
+    single = samples[..., None] >> np.arange(bits)[::-1] & 1
+    stored = np.packbits(single.astype(np.uint8).reshape(H, -1), axis=1)
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", W, H, bits, kind, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(np.insert(stored, 0, 0, axis=1).tobytes()))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + pixels + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("bits", "kind"), [(1, 0), (2, 0), (4, 0), (8, 0), (16, 0), (8, 2), (16, 2)]
+)
+def test_the_transparent_value_of_a_png_is_of_its_own_depth(bits, kind):
+    top = 2**bits - 1
+    samples = ((RGB if kind else GRAY).astype(int) * top + 127) // 255
+    value = samples[3, 3].astype(">u2").tobytes()
+    picture = decode_picture(png(samples, bits, kind, chunk(b"tRNS", value)), "x.png")
+    factor = 1 if bits > 4 else 255 // top
+    np.testing.assert_array_equal(picture.pixels, samples * factor)
+    clear = (samples == samples[3, 3]).all(-1, keepdims=True)
+    np.testing.assert_array_equal(picture.alpha, np.where(clear, 0, 65535 if bits > 8 else 255))
+
+
 def test_kinds_that_opencv_lacks_are_read_by_pillow():
     data = saved(Image.fromarray(RGB).convert("CMYK"), "tiff")
     expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
@@ -211,6 +209,32 @@ def test_more_bands_than_three_are_chosen():
         decode_picture(data, "x.tif", reading=Reading(bands=(5,)))
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+def test_bands_are_chosen_of_colors_too(suffix):
+    data = encode_picture(RGB, suffix, ALPHA)
+    picture = decode_picture(data, "x", reading=Reading(bands=(3, 2, 1)))
+    np.testing.assert_array_equal(picture.pixels, RGB[..., ::-1])
+    np.testing.assert_array_equal(picture.alpha, ALPHA)
+    picture = decode_picture(data, "x", reading=Reading(bands=(1,)))
+    np.testing.assert_array_equal(picture.pixels, RGB[..., :1])
+    with pytest.raises(UserError, match="no band 4"):
+        decode_picture(data, "x", reading=Reading(bands=(4,)))
+    gray = decode_picture(encode_picture(GRAY, suffix), "x", reading=Reading(bands=(4,)))
+    np.testing.assert_array_equal(gray.pixels, GRAY)  # there is nothing to choose
+
+
+def test_a_jpegs_own_luma_is_not_that_of_other_bands():
+    data = saved(Image.fromarray(RGB), "jpeg")
+    picture = decode_picture(data, "x", reading=Reading(bands=(3, 2, 1), luma=True))
+    assert picture.luma is None
+
+
+@pytest.mark.parametrize("bands", [(), (0,), (1, 2), (1.5,), ("x",), (1, 2, 3, 4)])
+def test_bands_are_one_or_three(bands):
+    with pytest.raises(UserError, match="one or three"):
+        Reading(bands=bands)
+
+
 def test_values_whose_range_is_unknown_are_asked_for():
     celsius = (GRAY[..., 0] / np.float32(10)) - 5
     data = tiff(celsius, "minisblack")
@@ -226,6 +250,44 @@ def test_values_whose_range_is_unknown_are_asked_for():
     broken[3, 4] = np.nan
     with pytest.raises(UserError, match="no numbers"):
         decode_picture(tiff(broken, "minisblack"), "x.tif", chosen=Range("data"))
+
+
+def test_pixels_without_data_are_no_values():
+    def file(values, nodata="-9999"):
+        return tiff(values, "minisblack", extratags=[(42113, 2, 0, nodata, True)])
+
+    heights = GRAY[..., 0] / np.float32(255)
+    assert decode_picture(file(heights), "x.tif").remark is None
+    heights[2, 3] = -9999
+    for chosen in (Range(), Range("data"), Range("values", 0, 1)):  # as NaN is
+        with pytest.raises(UserError, match=r"without data \(GDAL_NODATA is -9999\): replace"):
+            decode_picture(file(heights), "x.tif", chosen=chosen)
+    counts = np.where(GRAY[..., 0] > 90, 0, GRAY[..., 0] + 100).astype(np.uint16)
+    for chosen in (Range("data"), Range("percentile", 1, 99)):
+        with pytest.raises(UserError, match="without data"):
+            decode_picture(file(counts, "0"), "x.tif", chosen=chosen)
+    picture = decode_picture(file(counts, "0"), "x.tif", chosen=Range("values", 100, 200))
+    assert "without data" in picture.remark
+    assert decode_picture(file(counts, "none"), "x.tif", chosen=Range("data")).remark is None
+
+
+def test_kinds_of_values_that_are_no_picture_are_named():
+    with pytest.raises(UserError, match="complex values"):
+        decode_picture(tiff(GRAY[..., 0] * np.complex64(1j), "minisblack"), "x.tif")
+    volume = tiff(np.stack([GRAY[..., 0]] * 16), "minisblack", volumetric=True, tile=(16, 16, 16))
+    with pytest.raises(UserError, match="volume of 16 slices"):
+        decode_picture(volume, "x.tif")
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "u1", "u2", "u4", "u8", "i2", "i4"])
+def test_colors_that_were_multiplied_by_alpha_are_divided(dtype):
+    top = 1.0 if dtype[0] == "f" else float(np.iinfo(dtype).max)
+    unit = np.concatenate([RGB // 2, np.full_like(GRAY, 128)], -1) / 255
+    data = tiff((unit * top).astype(dtype), extrasamples=["assocalpha"])
+    chosen = Range("values", 0, top) if dtype[0] == "i" else Range()
+    picture = decode_picture(data, "x.tif", chosen=chosen)
+    expected = np.clip(RGB // 2 / 128, 0, 1)
+    np.testing.assert_allclose(picture.as_float(), expected, atol=0.008 if dtype == "u1" else 1e-3)
 
 
 def test_values_that_use_little_of_their_type_are_remarked():
@@ -356,11 +418,29 @@ def test_cmyk_jpegs_and_the_first_frame_of_an_animation_are_read():
     np.testing.assert_array_equal(decode_picture(data, "x.png", page=0).pixels, RGB)
 
 
+def test_bmp_of_sixteen_bits_is_as_bright_as_others():
+    stored = (RGB.astype(int) >> (3, 2, 3)) @ (1 << np.array([11, 5, 0]))
+    rows = np.zeros((H, W + W % 2), "<u2")
+    rows[:, :W] = stored[::-1]
+    masks = struct.pack("<III", 0xF800, 0x07E0, 0x001F)
+    info = struct.pack("<IiiHHIIiiII", 40, W, H, 1, 16, 3, rows.nbytes, 0, 0, 0, 0)
+    data = b"BM" + struct.pack("<IHHI", 66 + rows.nbytes, 0, 0, 66) + info + masks + rows.tobytes()
+    picture = decode_picture(data, "x.bmp")
+    assert picture.pixels.max() == 255
+    np.testing.assert_allclose(picture.pixels.astype(int), RGB, atol=8)
+
+
+def test_bits_of_a_pgm_are_told():
+    counts = GRAY[..., 0].astype(np.uint16) * 16
+    data = b"P5 %d %d 4095\n" % (W, H) + counts.astype(">u2").tobytes()
+    picture = decode_picture(data, "x.pgm")
+    np.testing.assert_array_equal(picture.pixels[..., 0], counts)
+    assert "12 bits in 16: --range=0,4095" in picture.remark
+
+
 def test_orientation_of_a_png_behind_its_pixels():
-    late = encode_picture(RGB, ".png")
-    chunk = b"eXIf" + exif_of(3)
-    chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    picture = decode_picture(late[:-12] + chunk + late[-12:], "x.png")
+    late = with_chunk(encode_picture(RGB, ".png"), b"eXIf", exif_of(3), -12)
+    picture = decode_picture(late, "x.png")
     np.testing.assert_array_equal(picture.pixels, RGB[::-1, ::-1])
 
 

@@ -136,6 +136,12 @@ def test_pages_are_scenes_or_sources(command_line, fuse, pair, tmp_path):
     result = command_line(*fuse(tmp_path / "x", "--pages=sources", pair[0]))
     assert result.returncode == 2
     assert "holds one picture" in result.stderr
+    with tifffile.TiffWriter(tmp_path / "sizes.tif") as file:
+        for rows in (24, 20):
+            file.write(pages[0, :rows], photometric="minisblack", metadata=None)
+    result = command_line(*fuse(tmp_path / "x", "--pages=sources", tmp_path / "sizes.tif"))
+    assert result.returncode == 2
+    assert "sizes.tif, page 2 is 32x20" in result.stderr
 
 
 def test_bands_are_chosen(command_line, fuse, tmp_path):

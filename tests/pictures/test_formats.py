@@ -92,6 +92,22 @@ def test_alpha_of_tiffs(bits, kind, colored):
     assert again.pixels.dtype == picture.pixels.dtype
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4, 6, 12])
+def test_alpha_of_few_bits_is_as_opaque_as_other(bits):
+    top, dtype = 2**bits - 1, np.uint8 if bits < 8 else np.uint16
+    gray, alpha = (np.round(array * (top / 255)).astype(dtype) for array in (GRAY, ALPHA))
+    samples = np.concatenate([gray, alpha], -1)
+    data = tiff(samples, "minisblack", extrasamples=["unassalpha"], bitspersample=bits)
+    picture = decode_picture(data, "x.tif")
+    full = np.iinfo(dtype).max
+    np.testing.assert_array_equal(picture.alpha, np.round(alpha / top * full))
+    if bits < 8:
+        np.testing.assert_array_equal(picture.pixels, np.round(gray / top * full))
+    else:  # as stored, and said
+        np.testing.assert_array_equal(picture.pixels, gray)
+        assert "12 bits in 16" in picture.remark
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "tiff", "deep tiff", "gray tiff"])
 def test_pictures_are_turned_upright(kind, orientation):

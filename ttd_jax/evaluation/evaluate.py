@@ -72,8 +72,8 @@ def evaluate(
         other settings, models or data sets, or another run is writing there.
     """
     fields.check_fields(config, _FIELDS)
-    jobs = [_job(config, name) for name in config.models]
     reading = Reading(ranges=parse_ranges(config.range), bands=tuple(config.bands) or None)
+    jobs = [_job(config, name) for name in config.models]
     found = {name: _examples(config, name) for name in config.datasets}
     with together(out, "evaluate", share=(process, processes)):
         return _evaluate(config, jobs, found, reading, out, resume, (process, processes))

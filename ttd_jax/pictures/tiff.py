@@ -81,14 +81,14 @@ def read_tiff(data: bytes, name: str, page: int | None) -> Raster | None:
             return None
         alpha = None
         if extra and extra[0] in (_ASSOCIATED, _UNASSOCIATED):
-            alpha = samples[..., count : count + 1]
+            alpha = _spread(samples[..., count : count + 1], _bits(own))
             if extra[0] == _ASSOCIATED:
                 bands = _unassociated(bands, alpha)
             extra, count = extra[1:], count + 1
         if extra:
             bands = np.concatenate([bands, samples[..., count:]], axis=-1)
         turned = own.tags.valueof(_ORIENTATION, default=1)
-        bits = own.bitspersample if own.dtype == np.uint16 and own.bitspersample != 16 else None
+        bits = _bits(own) if own.dtype == np.uint16 and _bits(own) < 16 else None
         return Raster(bands, alpha, turned, _carried(own, turned), bits=bits, nodata=_nodata(own))
 
 
@@ -178,7 +178,7 @@ def _nodata(page):
 
 def _bands(page, samples):
     """Gray [H, W, 1], RGB [H, W, 3] or whatever bands there are, in u8, u16, or as stored."""
-    kind, bits = int(page.photometric), page.bitspersample
+    kind, bits = int(page.photometric), _bits(page)
     if kind == _PALETTE and page.colormap is not None:
         colors = np.moveaxis(page.colormap, 0, -1)[samples[..., 0].astype(int)]
         return (colors >> 8 if colors.max() > 255 else colors).astype(np.uint8)
@@ -186,11 +186,26 @@ def _bands(page, samples):
         return None
     if kind not in (_WHITE_IS_ZERO, _GRAY, _RGB, _YCBCR):
         return None
-    if samples.dtype == bool or (samples.dtype == np.uint8 and bits < 8):
-        samples = samples.astype(np.uint8) * np.uint8(255 // (2**bits - 1))
+    if samples.dtype in (bool, np.uint8):
+        samples = _spread(samples, bits)
     if kind == _WHITE_IS_ZERO and samples.dtype.kind == "u":
         samples = np.array((1 << (bits if bits > 8 else 8)) - 1, samples.dtype) - samples
     return samples
+
+
+def _bits(page):
+    """Bits of a sample; of unequal ones, as RGB565 has them, tifffile makes whole bytes."""
+    bits = page.bitspersample
+    return bits if isinstance(bits, int) else 8 * page.dtype.itemsize
+
+
+def _spread(samples, bits):
+    """Unsigned samples of fewer bits than their type, over all of its range."""
+    samples = samples.astype(np.uint8) if samples.dtype == bool else samples
+    if samples.dtype.kind != "u" or bits >= 8 * samples.dtype.itemsize:
+        return samples
+    full, top = np.iinfo(samples.dtype).max, 2**bits - 1
+    return ((samples.astype(np.uint64) * full + top // 2) // top).astype(samples.dtype)
 
 
 def _unassociated(bands, alpha):

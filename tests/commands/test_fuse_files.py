@@ -157,6 +157,17 @@ def test_bands_are_chosen(command_line, fuse, tmp_path):
     (tmp_path / "five.png").write_bytes(encode_picture(rgb, ".png"))
     result = command_line(*fuse(tmp_path / "p", tmp_path / "five.png", gray))
     assert (tmp_path / "p" / "five.png").read_bytes() == (tmp_path / "o" / "five.png").read_bytes()
+    for folder, name in (("f", "five.png"), ("s", "five.tif")):  # a result's are not chosen
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_bytes((tmp_path / name).read_bytes())
+    sources = f"{tmp_path / 's'},{tmp_path / 's'}"
+    words = ["score", f"--fused={tmp_path / 'f'}", f"--sources={sources}", "--bands=3,2,1"]
+    result = command_line(
+        *words, "--protocol=vifb", "--metrics=MSE", f"--out={tmp_path / 'scores'}"
+    )
+    assert result.returncode == 0, result.stderr
+    (record,) = json.loads((tmp_path / "scores" / "summary.json").read_text())
+    assert record["scores"] == {"MSE": 0}
     for words in ("1,2", "0", "x", "9"):
         result = command_line(
             *fuse(tmp_path / "x", f"--bands={words}", tmp_path / "five.tif", gray)

@@ -113,7 +113,8 @@ def score_results(
 
     # A damaged picture or another size is told before anything is written.
     ranges = of_result_and_sources(reading.ranges, len(pictures[0].roles) - 1)
-    checked = check(FolderExamples(pictures), reading=dataclasses.replace(reading, ranges=ranges))
+    reading = dataclasses.replace(reading, ranges=ranges, results=1)
+    checked = check(FolderExamples(pictures), reading=reading)
 
     def load(index):
         """A picture's record, if it has one, and else the arguments of `evaluate`."""

@@ -1,5 +1,7 @@
 """The pictures of a scene."""
 
+import dataclasses
+
 from ttd_jax.pictures.examples import Example
 from ttd_jax.pictures.images import Picture, Reading, decode_picture
 from ttd_jax.pictures.ranges import of_sources
@@ -25,8 +27,15 @@ def decode_example(
     titles = example.titles
     pages = example.pages or (None,) * len(titles)
     ranges = of_sources(reading.ranges, len(titles))
+    of_result = dataclasses.replace(reading, bands=None)
     pictures = [
-        decode_picture(example.read(index), title, page=page, chosen=chosen, reading=reading)
+        decode_picture(
+            example.read(index),
+            title,
+            page=page,
+            chosen=chosen,
+            reading=of_result if index < reading.results else reading,
+        )
         for index, (title, page, chosen) in enumerate(zip(titles, pages, ranges, strict=True))
     ]
     if len(set(titles)) < len(titles):  # pages of one file

@@ -87,6 +87,7 @@ class Reading:
       ranges: what becomes black and white: one for all sources, or one for each.
       bands: those that are taken of files with several, from 1: three (RGB) or one (gray).
       luma: whether a JPEG's own Y is wanted too, for `Picture.grayed`.
+      results: so many of a scene's pictures, the first, are results: no band is chosen of them.
 
     Raises:
       UserError: `bands` are neither one number nor three.
@@ -95,6 +96,7 @@ class Reading:
     ranges: tuple[Range, ...] = (Range(),)
     bands: tuple[int, ...] | None = None
     luma: bool = False
+    results: int = 0
 
     def __post_init__(self) -> None:
         bands = (1,) if self.bands is None else self.bands

@@ -156,7 +156,9 @@ def to_unit(
     kind, dtype, remark = stored.dtype.kind, stored.dtype, None
     if kind == "f" and not np.isfinite(stored).all():
         raise UserError(f"{name}: has values that are no numbers (NaN or Inf): replace them")
-    if nodata is not None and (stored == nodata).any():
+    with np.errstate(over="ignore"):  # a half has no number for GDAL's usual one
+        missing = nodata is not None and (stored == nodata).any()
+    if missing:
         remark = f"{name}: has pixels without data (GDAL_NODATA is {nodata:g})"
         if kind == "f":
             raise UserError(f"{remark}: replace them")

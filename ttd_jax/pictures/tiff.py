@@ -156,7 +156,7 @@ def _check_whole(page, data):
     if len(counts) < math.prod(page.chunked) and not plain:
         raise ValueError("some of its strips or tiles are missing")
     if int(page.compression) == _JPEG and not all(
-        _JPEG_END in data[offset:end] for offset, end in zip(offsets, ends, strict=True)
+        data.find(_JPEG_END, offset, end) > 0 for offset, end in zip(offsets, ends, strict=True)
     ):
         raise ValueError("a strip or tile is cut")
     form = page.parent.tiff

@@ -293,6 +293,14 @@ def test_kinds_of_values_that_are_no_picture_are_named():
     volume = tiff(np.stack([GRAY[..., 0]] * 16), "minisblack", volumetric=True, tile=(16, 16, 16))
     with pytest.raises(UserError, match="volume of 16 slices"):
         decode_picture(volume, "x.tif")
+    for samples, code, name in ((RGB, 8, "CIELAB"), (GRAY[..., 0], 32803, "CFA")):
+        with pytest.raises(UserError, match=f"{name} colors: convert it to RGB"):
+            decode_picture(tiff(samples, code), "x.tif")
+    file = io.BytesIO(tiff(GRAY[..., 0].astype(np.int8), "miniswhite"))
+    with tifffile.TiffFile(file, mode="r+b") as opened:
+        opened.pages[0].tags[339].overwrite(3)  # floats, of eight bits
+    with pytest.raises(UserError, match="values of 8 bits"):
+        decode_picture(file.getvalue(), "x.tif")
 
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "u1", "u2", "u4", "u8", "i2", "i4"])
@@ -492,6 +500,7 @@ def test_values_come_back_in_every_type(dtype):
     assert tifffile.imread(io.BytesIO(data)).tolist() == [[limits.min, limits.max]]
 
 
+@pytest.mark.filterwarnings("error")
 def test_ranges_that_no_float_spans_are_refused():
     values = np.array([[-1.7e308, 1.7e308]])
     with pytest.raises(UserError, match="span too much"):

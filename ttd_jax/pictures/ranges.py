@@ -105,8 +105,8 @@ def parse_ranges(text: str) -> tuple[Range, ...]:
 
 def _is_span(low, high):
     """Whether there is something between two ends that a float32 can hold."""
-    limits = np.finfo(np.float32)
-    return bool(np.isfinite([low, high]).all() and limits.tiny < high - low < limits.max)
+    least, most = map(float, (np.finfo(np.float32).tiny, np.finfo(np.float32).max))
+    return bool(np.isfinite([low, high]).all() and least < high - low < most)
 
 
 def of_sources(ranges: tuple[Range, ...], count: int) -> tuple[Range, ...]:

@@ -14,7 +14,7 @@ from ttd_jax.pictures.ranges import Scale
 from ttd_jax.pictures.raster import Raster, choose_page
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_WHITE_IS_ZERO, _GRAY, _RGB, _PALETTE, _YCBCR, _CIELAB = 0, 1, 2, 3, 6, 8
+_KINDS = _WHITE_IS_ZERO, _GRAY, _RGB, _PALETTE, _CMYK, _YCBCR = 0, 1, 2, 3, 5, 6
 _JPEG, _JPEG_END = 7, b"\xff\xd9"  # its codec gives RGB, gray where data end before that
 _ORIENTATION = 274
 _ASSOCIATED, _UNASSOCIATED = 1, 2
@@ -50,14 +50,20 @@ def read_tiff(data: bytes, name: str, page: int | None) -> Raster | None:
     with _open(data) as file:
         pages = _pages(file)
         own = pages[choose_page(name, len(pages), page)]
-        if int(own.photometric) == _CIELAB:
-            raise UserError(f"{name}: has CIELab colors: convert it to RGB")
-        if 262 in own.tags and int(own.photometric) == _WHITE_IS_ZERO and own.dtype.kind in "if":
+        kind = own.photometric
+        if int(kind) not in _KINDS:
+            colors = getattr(kind, "name", f"unknown ({kind})")
+            raise UserError(f"{name}: has {colors} colors: convert it to RGB")
+        if own.sampleformat in _COMPLEX:
+            raise UserError(f"{name}: has complex values: write their magnitudes as floats")
+        if own.dtype is None:
+            raise UserError(
+                f"{name}: has values of {own.bitspersample} bits: write 8, 16 or 32 bits"
+            )
+        if 262 in own.tags and int(kind) == _WHITE_IS_ZERO and own.dtype.kind in "if":
             raise UserError(
                 f"{name}: zero is white in {own.dtype} values: write it with zero black"
             )
-        if own.sampleformat in _COMPLEX:
-            raise UserError(f"{name}: has complex values: write their magnitudes as floats")
         if own.imagedepth > 1:
             raise UserError(
                 f"{name}: is a volume of {own.imagedepth} slices: write each as a page of its own"
@@ -182,9 +188,7 @@ def _bands(page, samples):
     if kind == _PALETTE and page.colormap is not None:
         colors = np.moveaxis(page.colormap, 0, -1)[samples[..., 0].astype(int)]
         return (colors >> 8 if colors.max() > 255 else colors).astype(np.uint8)
-    if kind == _YCBCR and int(page.compression) != _JPEG:
-        return None
-    if kind not in (_WHITE_IS_ZERO, _GRAY, _RGB, _YCBCR):
+    if kind in (_CMYK, _PALETTE) or (kind == _YCBCR and int(page.compression) != _JPEG):
         return None
     if samples.dtype in (bool, np.uint8):
         samples = _spread(samples, bits)

@@ -1,5 +1,6 @@
 """Files that lack a part are refused: what a codec fills in is no picture."""
 
+import contextlib
 import io
 
 import cv2
@@ -81,6 +82,15 @@ def test_tiffs_that_lack_rows_strips_or_bytes_of_them_are_refused(codec, change,
     if codec is None and change == "shorter strips" and layout != "tiles":
         return  # whose pixels are all there
     with pytest.raises(UserError, match="damaged"):
+        decode_picture(data, "x.tif")
+
+
+@pytest.mark.parametrize("code", [256, 257, 258, 259, 262, 274, 277, 278, 279, 284, 317])
+@pytest.mark.parametrize("value", [0, 65535, (1, 2)])
+def test_tags_of_any_value_end_in_a_picture_or_a_line(code, value):
+    data = tiff(NOISE, compression="lzw", rowsperstrip=16, predictor=True)
+    data = changed(data, {code: lambda _: value})
+    with contextlib.suppress(UserError):
         decode_picture(data, "x.tif")
 
 

@@ -69,10 +69,7 @@ def read_tiff(data: bytes, name: str, page: int | None) -> Raster | None:
                 f"{name}: is a volume of {own.imagedepth} slices: write each as a page of its own"
             )
         _check_whole(own, data)
-        try:
-            samples = own.asarray()
-        except Exception as error:  # whatever damage, or a missing codec, makes of it
-            raise ValueError(str(error)) from error
+        samples = own.asarray()
         if samples.dtype.kind not in "buif" or samples.ndim - ("S" in own.axes) != 2:
             raise ValueError(f"{samples.dtype} in {own.axes}")
         if own.axes.startswith("S"):
@@ -135,12 +132,16 @@ def write_tiff(pixels: np.ndarray, alpha: np.ndarray | None, carried: Carried) -
     return file.getvalue()
 
 
+@contextlib.contextmanager
 def _open(data):
     import tifffile
 
     try:
-        return tifffile.TiffFile(io.BytesIO(data))
-    except Exception as error:  # whatever a damaged file makes of it
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            yield file
+    except UserError:
+        raise
+    except Exception as error:  # whatever damage, or a missing codec, makes of it
         raise ValueError(str(error)) from error
 
 

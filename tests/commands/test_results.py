@@ -193,6 +193,7 @@ def test_a_mistake_does_not_keep_the_right_command_out(succeeds, refused, evalua
         "--config.color=foo": ["config.color", "foo"],
         "--config.batch_size=-1": ["config.batch_size"],
         "--config.strategies=()": ["config.strategies"],
+        "--config.bands=(1,2)": ["bands 1,2"],
     }
     for flag, named in mistakes.items():
         refused(*evaluate(out, flag), named=named)

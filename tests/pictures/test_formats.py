@@ -156,6 +156,9 @@ def test_transparency_of_pngs_and_palettes():
     picture = decode_picture(wide, "x.png")
     assert picture.pixels.dtype == np.uint16
     np.testing.assert_array_equal(picture.alpha, np.where(first == GRAY, 0, 65535))
+    few = Image.fromarray(RGB).quantize(6)
+    picture = decode_picture(saved(few, "png", transparency=bytes([0, 9, 255, 5, 0, 9])), "x.png")
+    assert set(picture.alpha.ravel()) == {0, 5, 9, 255}
     palette = Image.fromarray(RGB).quantize(32)
     data = saved(palette, "png", transparency=3)
     picture = decode_picture(data, "x.png")

@@ -209,7 +209,10 @@ def _with_transparency(samples, image, frame):
 
 
 def _one_transparent(samples, data):
-    """Alpha of a PNG of grays or RGB in which one value is transparent, None of any other file."""
+    """Alpha of a PNG of grays or RGB in which one value is transparent, None of any other file.
+
+    That of palettes OpenCV gives itself.
+    """
     found = [data[start + 8 : end - 4] for kind, start, end in _chunks(data) if kind == b"tRNS"]
     if samples is None or not found or len(found[0]) != 2 * samples.shape[2]:
         return None

@@ -193,6 +193,10 @@ def test_kinds_that_opencv_lacks_are_read_by_pillow():
     data = saved(Image.fromarray(RGB).convert("CMYK"), "tiff")
     expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
     np.testing.assert_array_equal(decode_picture(data, "x.tif").pixels, expected)
+    tags = {274: 3, 700: b'<x tiff:Orientation="3"/>'}
+    data = saved(Image.fromarray(RGB).convert("CMYK"), "tiff", tiffinfo=tags)
+    picture = decode_picture(data, "x.tif")
+    np.testing.assert_array_equal(picture.pixels, expected[::-1, ::-1])
     data = saved(Image.fromarray(RGB).quantize(16), "gif")
     expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
     np.testing.assert_array_equal(decode_picture(data, "x.gif").pixels, expected)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ttd_jax.errors import UserError, naming
+from ttd_jax.errors import UserError, blaming
 from ttd_jax.pictures.images import Picture, alpha_of_type
 from ttd_jax.pictures.ranges import of_sources, parse_ranges, to_unit
 from ttd_jax.pictures.sizes import check_same_size
@@ -43,7 +43,7 @@ def as_pictures(arrays: Sequence[np.ndarray], ranges: str = "type") -> tuple[Pic
 def _as_picture(given, name, chosen):
     if np.ma.is_masked(given):
         raise UserError(f"{name} is masked: give its gaps values, as picture.filled(0) does")
-    with naming(name):
+    with blaming(name, "is no array"):
         array = np.asarray(given)
     if not array.ndim:
         raise UserError(f"{name} is {type(given).__name__}: pass an array, such as one of a file")

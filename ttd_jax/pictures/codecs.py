@@ -261,7 +261,7 @@ def _carried(image):
     xmp = xmp.encode() if isinstance(xmp, str) else xmp
     turned = orientation(exif, xmp)
     carried = Carried(icc, upright(exif, turned), dpi, text, xmp=upright_xmp(xmp, turned))
-    return carried, turned
+    return carried, 1 if image.format == "TIFF" else turned  # which Pillow turns itself
 
 
 def _hexadecimal(words):

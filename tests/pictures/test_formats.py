@@ -469,6 +469,12 @@ def test_bits_of_a_pgm_are_told():
     assert "12 bits in 16: --range=0,4095" in picture.remark
 
 
+def test_pam_files_whose_colors_opencv_exchanges_are_refused():
+    head = f"P7\nWIDTH {W}\nHEIGHT {H}\nDEPTH 3\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\n"
+    with pytest.raises(UserError, match="PAM files cannot be read: save it as PNG or PPM"):
+        decode_picture(head.encode() + RGB.tobytes(), "x.pam")
+
+
 def test_orientation_of_a_png_behind_its_pixels():
     late = with_chunk(encode_picture(RGB, ".png"), b"eXIf", exif_of(3), -12)
     picture = decode_picture(late, "x.png")

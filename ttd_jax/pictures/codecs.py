@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ttd_jax.errors import explain_missing
+from ttd_jax.errors import UserError, explain_missing
 from ttd_jax.pictures.carried import XMP_KEY, Carried, orientation, upright, upright_xmp
 from ttd_jax.pictures.raster import Raster, choose_page
 
@@ -56,8 +56,10 @@ def read_coded(data: bytes, name: str, page: int | None, *, luma: bool = False) 
       A `Raster`; None if the file is truncated, damaged or no image.
 
     Raises:
-      UserError: an animation, and no page was chosen.
+      UserError: an animation, and no page was chosen; a PAM file.
     """
+    if data.startswith(b"P7"):  # OpenCV exchanges red and blue
+        raise UserError(f"{name}: PAM files cannot be read: save it as PNG or PPM")
     with _pillow(_beside_first(data)) as image:
         frame = choose_page(name, _frames(image), page)
         carried, turned = _carried(image)

@@ -42,6 +42,9 @@ def get_config(argument: str = "ifcnn_sum,msrs"):
     # Folders in place of prepared data sets, and of pictures for multi_focus and multi_exposure:
     # ('visible','infrared'), or one such tuple for each data set.
     config.sources = ()
+    # How their files become pictures: see --range and --bands of `ttd-jax fuse`.
+    config.range = "type"
+    config.bands = ()
     config.crop = 128  # pixels
     config.flips = True
     # Crops are left out where (p90 - p10) / p90 of a source is below this; 0 takes all.

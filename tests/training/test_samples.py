@@ -3,12 +3,16 @@
 import cv2
 import numpy as np
 import pytest
+import tifffile
 
 from tests.commands.conftest import draw
+from tests.training.small_run import small_config
 from ttd_jax.errors import UserError
+from ttd_jax.networks import lookup
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.crops import central_crop, is_low_contrast, random_crop, random_flip
 from ttd_jax.pictures.scenes import find_scenes
+from ttd_jax.training.data import find_data
 from ttd_jax.training.samples import SampleOptions, Sampler
 from ttd_jax.training.scenes import held_back, join_examples
 
@@ -36,6 +40,24 @@ def test_crops_and_flips_of_the_sources_are_aligned(pairs):
             visible, infrared = draws(number, generator)["sources"]
             assert visible.shape == (16, 16, 3)
             np.testing.assert_allclose(infrared[..., 0], 1 - visible[..., 0], atol=1e-6)
+
+
+def test_samples_are_read_by_the_configs_ranges_and_bands(tmp_path):
+    generator = np.random.default_rng(0)
+    for folder, shape in (("v", (24, 32, 5)), ("i", (24, 32))):
+        (tmp_path / folder).mkdir()
+        for i in range(3):
+            picture = generator.uniform(20, 45, shape).astype(np.float32)
+            file = tmp_path / folder / f"{i}.tif"
+            tifffile.imwrite(file, picture, photometric="minisblack", planarconfig="contig")
+    config = small_config(tmp_path, "", range="20,45", bands=(3, 2, 1))
+    data = find_data(config, lookup("ifcnn_sum"), needs=())
+    for sampler in (data.scenes, data.held_back):
+        sources = sampler(0, generator)["sources"]
+        assert 0 <= sources.min() < 0.1
+        assert 0.8 < sources.max() <= 1
+    with pytest.raises(UserError, match="of evaluate and finetune"):
+        find_data(small_config(tmp_path, "", bands=(1,)), lookup("ifcnn_sum"), needs=())
 
 
 def test_crops_reach_every_place_and_flips_every_way():

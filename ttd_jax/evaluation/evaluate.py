@@ -16,9 +16,8 @@ from ttd_jax.files import dumps, read_json, write_whole
 from ttd_jax.folders import together
 from ttd_jax.networks import PRECISIONS, FusionSpec
 from ttd_jax.pictures.checking import check
-from ttd_jax.pictures.images import Reading
+from ttd_jax.pictures.decode import READING_FIELDS, reading_of
 from ttd_jax.pictures.prepared import prepared_examples
-from ttd_jax.pictures.ranges import parse_ranges
 from ttd_jax.pictures.records import IMAGE, Records, check_covered, versions_of
 from ttd_jax.pictures.scenes import find_scenes
 from ttd_jax.processes import wait_for_all
@@ -26,8 +25,6 @@ from ttd_jax.report.progress import remark
 from ttd_jax.weights import store
 
 _RESULTS = "results.json"
-
-
 _FIELDS = {
     "models": fields.names(least=1),
     "datasets": fields.names(least=1),
@@ -42,8 +39,7 @@ _FIELDS = {
     "data_dir": fields.text,
     "split": fields.text,
     "sources": fields.folders,
-    "range": fields.text,
-    "bands": fields.several(fields.whole(least=1), "numbers of bands, from 1"),
+    **READING_FIELDS,
 }
 
 
@@ -72,7 +68,7 @@ def evaluate(
         other settings, models or data sets, or another run is writing there.
     """
     fields.check_fields(config, _FIELDS)
-    reading = Reading(ranges=parse_ranges(config.range), bands=tuple(config.bands) or None)
+    reading = reading_of(config)
     jobs = [_job(config, name) for name in config.models]
     found = {name: _examples(config, name) for name in config.datasets}
     with together(out, "evaluate", share=(process, processes)):

@@ -1,11 +1,32 @@
 """The pictures of a scene."""
 
 import dataclasses
+from collections.abc import Mapping
 
+from ttd_jax import fields
 from ttd_jax.pictures.examples import Example
 from ttd_jax.pictures.images import Picture, Reading, decode_picture
-from ttd_jax.pictures.ranges import of_sources
+from ttd_jax.pictures.ranges import of_sources, parse_ranges
 from ttd_jax.pictures.sizes import check_same_size
+
+
+# Fields of a config that say how files become pictures.
+READING_FIELDS = {
+    "range": fields.text,
+    "bands": fields.several(fields.whole(least=1), "numbers of bands, from 1"),
+}
+
+
+def reading_of(config: Mapping) -> Reading:
+    """How files become pictures, by the fields of a config.
+
+    Args:
+      config: with `READING_FIELDS`, checked.
+
+    Raises:
+      UserError: a range or bands that cannot be.
+    """
+    return Reading(ranges=parse_ranges(config["range"]), bands=tuple(config["bands"]) or None)
 
 
 def decode_example(

@@ -212,7 +212,7 @@ def _choose_bands(bands, chosen, name):
     if chosen is None:
         raise UserError(
             f"{name}: has {count} bands: pass --bands=3,2,1 (those that are red, green and blue, "
-            "from 1) or --bands=4 (one, as gray); --config.bands of evaluate"
+            "from 1) or --bands=4 (one, as gray); --config.bands of evaluate and finetune"
         )
     if max(chosen) > count:
         raise UserError(f"{name}: has no band {max(chosen)}, it has {count}: pass other --bands")

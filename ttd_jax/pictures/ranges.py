@@ -9,7 +9,7 @@ from ttd_jax.errors import UserError
 _NARROW = 0.05  # of the type's range: less is hardly meant
 _FLAG = (
     "--range=data, --range=percentile:1,99 or --range=LOW,HIGH (for each source between commas; "
-    "--config.range of evaluate)"
+    "--config.range of evaluate and finetune)"
 )
 _MEANS = "type, data, percentile:LOW,HIGH or LOW,HIGH"
 

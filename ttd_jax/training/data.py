@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 from ttd_jax.errors import UserError, naming
 from ttd_jax.networks import FusionSpec
 from ttd_jax.pictures.checking import check
+from ttd_jax.pictures.decode import reading_of
 from ttd_jax.pictures.examples import FolderExamples
 from ttd_jax.pictures.prepared import prepared_examples
 from ttd_jax.pictures.public import TRAINING, PublicExamples
@@ -65,10 +66,12 @@ def find_data(
     if config.crop < spec.min_size:
         raise UserError(f"config.crop={config.crop}: {spec.name} needs at least {spec.min_size}")
     kept, out = held_back(config.held_back, len(examples))
+    reading = reading_of(config)
+    scenes = check(examples, reading=reading, least=config.crop, needs="config.crop", share=share)
     return TrainingData(
-        scenes=Sampler(examples, kept, options),
-        held_back=Sampler(examples, out, options) if out else None,
-        sha256=check(examples, least=config.crop, needs="config.crop", share=share).sha256,
+        scenes=Sampler(examples, kept, options, reading),
+        held_back=Sampler(examples, out, options, reading) if out else None,
+        sha256=scenes.sha256,
     )
 
 

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from ttd_jax import fields, metrics
 from ttd_jax.errors import naming
 from ttd_jax.networks import PRECISIONS, ClassifierSpec, lookup
+from ttd_jax.pictures.decode import READING_FIELDS
 from ttd_jax.pictures.records import versions_of
 from ttd_jax.training.data import find_data
 from ttd_jax.training.folder import RunFolder
@@ -39,6 +40,7 @@ _FIELDS = {
     "metrics": fields.names(),
     "license": fields.text,
     "note": fields.text,
+    **READING_FIELDS,
     **RUN_FIELDS,
 }
 

@@ -14,6 +14,7 @@ from ttd_jax.pictures import synthetic
 from ttd_jax.pictures.crops import central_crop, is_low_contrast, random_crop, random_flip
 from ttd_jax.pictures.decode import decode_example
 from ttd_jax.pictures.examples import Example
+from ttd_jax.pictures.images import Reading
 
 COLORS = ("gray", "rgb")
 _CACHED = 128  # decoded scenes kept in memory, at most
@@ -76,11 +77,13 @@ class Sampler:
       examples: scenes.
       numbers: which of them to draw from.
       options: how their crops become samples.
+      reading: how their files become pictures.
     """
 
     examples: Sequence[Example]
     numbers: Sequence[int]
     options: SampleOptions
+    reading: Reading = Reading()  # noqa: RUF009 - frozen
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -129,7 +132,7 @@ class Sampler:
 
     def _decode(self, number):
         example = self.examples[self.numbers[number]]
-        return [picture.pixels for picture in decode_example(example)]
+        return [picture.pixels for picture in decode_example(example, self.reading)]
 
     def _sample(self, pictures, generator):
         options, sample = self.options, {}

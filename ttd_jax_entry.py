@@ -2,22 +2,39 @@
 environment variables: what goes wrong meanwhile is told in one line, too.
 """
 
+import os
+import signal
 import sys
 
 
 def main() -> None:
     """Console entry point."""
+    tell_interrupts()
     try:
         from ttd_jax.main import entry
-    except KeyboardInterrupt:
-        sys.exit(_complain("interrupted: nothing was done: run the command again"))
     except ValueError as error:  # what JAX says of its environment variables
         sys.exit(_complain(f"cannot begin: {error}: mend the environment variable"))
+    if signal.getsignal(signal.SIGINT) is _leave:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     entry()
 
 
+def tell_interrupts() -> None:
+    """Until `main` has imported the package, Ctrl-C ends the process at once, in one line.
+
+    An exception would abort it in some places of what is imported, and be passed over in others.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _leave)
+
+
+def _leave(*signaled):
+    del signaled
+    os._exit(_complain("interrupted: nothing was done: run the command again"))
+
+
 def _complain(message):
-    print(f"ttd-jax: {message}", file=sys.stderr)
+    print(f"ttd-jax: {message}", file=sys.stderr, flush=True)
     return 2
 
 

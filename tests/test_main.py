@@ -3,14 +3,17 @@
 import builtins
 import os
 import pwd
+import signal
+import subprocess
 import sys
+import time
 
 import jax
 import pytest
 
 import ttd_jax_entry
 from tests.commands.conftest import draw
-from ttd_jax import processes
+from ttd_jax import main, processes
 from ttd_jax.commands import models
 from ttd_jax.errors import UserError, printable
 
@@ -150,27 +153,58 @@ def test_a_setting_that_jax_cannot_read_is_one_line(monkeypatch, capsys):
     def unreadable(name, *rest):
         raise ValueError("invalid truth value 'maybe' for environment 'JAX_ENABLE_X64'")
 
-    assert _entry_where_importing(unreadable, monkeypatch) == 2
-    assert "invalid truth value 'maybe'" in capsys.readouterr().err
-
-
-def test_ctrl_c_while_libraries_are_imported_is_one_line(monkeypatch, capsys):
-    def interrupt(name, *rest):
-        raise KeyboardInterrupt
-
-    assert _entry_where_importing(interrupt, monkeypatch) == 2
-    assert capsys.readouterr().err == (
-        "ttd-jax: interrupted: nothing was done: run the command again\n"
-    )
-
-
-def _entry_where_importing(does, monkeypatch):
+    before = signal.getsignal(signal.SIGINT)
     monkeypatch.delitem(sys.modules, "ttd_jax.main")
-    monkeypatch.setattr(builtins, "__import__", does)
+    monkeypatch.setattr(builtins, "__import__", unreadable)
     with pytest.raises(SystemExit) as ended:
         ttd_jax_entry.main()
     monkeypatch.undo()
-    return ended.value.code
+    signal.signal(signal.SIGINT, before)
+    assert ended.value.code == 2
+    assert "invalid truth value 'maybe'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [("-m", "ttd_jax"), ("-c", "import ttd_jax_entry as e; e.main()")]
+)
+def test_ctrl_c_while_libraries_are_imported_is_one_line(tmp_path, words):
+    # It comes where an exception would be passed over, as in a callback.
+    (tmp_path / "jax.py").write_text(
+        "import signal\ntry: signal.raise_signal(signal.SIGINT)\nexcept KeyboardInterrupt: pass\n"
+    )
+    path = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
+    result = subprocess.run(
+        ["env", "--default-signal=INT", sys.executable, *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (
+        2,
+        "ttd-jax: interrupted: nothing was done: run the command again\n",
+    )
+
+
+def test_ctrl_c_in_a_callback_that_cannot_raise_comes_once_more(monkeypatch):
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # which `entry` sets
+    monkeypatch.setattr(main, "main", _wait_and_lose_ctrl_c)
+    with pytest.raises(SystemExit) as ended:
+        main.entry()
+    assert ended.value.code == "interrupted"
+
+
+class _LosesCtrlC:
+    def __del__(self):
+        raise KeyboardInterrupt
+
+
+def _wait_and_lose_ctrl_c(argv):
+    try:
+        _LosesCtrlC()
+        time.sleep(5)
+    except KeyboardInterrupt:
+        return "interrupted"
 
 
 # Homes and caches -----------------------------------------------------------------------------

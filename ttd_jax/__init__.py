@@ -8,6 +8,12 @@ Functions of the core take one sample, channels last; `jax.vmap` makes batches o
 """
 
 import os
+import sys
+
+if sys.argv[:1] == ["-m"] and __name__ in sys.orig_argv:  # `python -m ttd_jax` begins here
+    import ttd_jax_entry
+
+    ttd_jax_entry.tell_interrupts()
 
 # Pictures may be of any size; OpenCV looks at its bounds when it is imported for the first time.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**40))

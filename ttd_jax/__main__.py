@@ -1,5 +1,5 @@
 """`python -m ttd_jax`."""
 
-from ttd_jax.main import entry
+from ttd_jax_entry import main
 
-entry()
+main()

@@ -1,11 +1,13 @@
 """The command line: finds the command and tells mistakes in one line; nothing else."""
 
+import _thread
 import errno
 import importlib
 import logging as python_logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 from absl import flags, logging
@@ -84,7 +86,9 @@ def main(argv: Sequence[str]) -> int:
 
 def _tell_but_late_reads(told):
     """As Python does, but for what tensorstore reads after orbax gave a damaged file up."""
-    if str(told.exc_value) != "Event loop is closed":
+    if told.exc_type is KeyboardInterrupt:  # in a callback, such as JAX's of garbage: once more
+        threading.Timer(0.01, _thread.interrupt_main).start()
+    elif str(told.exc_value) != "Event loop is closed":
         sys.__unraisablehook__(told)
 
 

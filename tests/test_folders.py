@@ -33,6 +33,15 @@ def test_a_second_run_is_refused_and_the_folder_says_what_is_in_it(tmp_path):
     assert (out / MARK).read_text() == "fuse\n"
 
 
+@pytest.mark.parametrize("content", ["\x1b[31mfuse", "\0\0", "{}"])
+def test_a_damaged_mark_is_told_by_its_name(tmp_path, content):
+    (tmp_path / "x.png").write_bytes(b"x")
+    (tmp_path / MARK).write_text(content)
+    with pytest.raises(UserError, match=r"\.ttd-jax: damaged: remove it and run again"):
+        enter(tmp_path, "fuse")
+    assert (tmp_path / MARK).read_text() == content
+
+
 def test_a_run_that_leaves_nothing_leaves_no_trace(tmp_path):
     out = tmp_path / "a" / "b"
     with alone(out, "fuse"):

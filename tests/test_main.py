@@ -123,8 +123,8 @@ def test_a_missing_device_is_no_damage_of_files(
     result = command_line(*command.split(), *COMPUTING[command])
     assert result.returncode == 2
     assert result.stderr == (
-        "ttd-jax: JAX finds no device: it does not say why: unset JAX_PLATFORMS=cuda, or mend the "
-        "driver\n"
+        "ttd-jax: JAX finds no device: its driver, or JAX's plug-in, is not here: unset "
+        "JAX_PLATFORMS=cuda, or mend the driver\n"
     )
     assert sorted(tmp_path.iterdir()) == before
 

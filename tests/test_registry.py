@@ -138,6 +138,13 @@ def test_a_broken_plugin_is_told_once_and_the_others_work(mistake, plugins, caps
     assert not capsys.readouterr().err
 
 
+def test_what_a_plugin_prints_while_it_is_imported_is_no_result(plugins, capsys):
+    things = Registry("thing")
+    plugins(loud=lambda: print("hello"))
+    assert not list(things)
+    assert capsys.readouterr() == ("", "hello\n")
+
+
 def test_a_plugin_may_need_what_a_later_one_brings(plugins, capsys):
     things = Registry("thing")
     plugins(

@@ -62,6 +62,8 @@ def alone(
             before = _names(folder)
             # A run that was killed at its start has left nothing that could be mixed up.
             known = os.read(file, 100).decode("utf-8", "replace").strip() if before else ""
+            if not all(character.islower() or character == " " for character in known):
+                raise UserError(f"{folder / MARK}: damaged: remove it and run again")
             if kind and known not in ("", kind):
                 raise UserError(
                     f"{folder}: holds results of `ttd-jax {known}`: choose another {flag}"

@@ -37,7 +37,7 @@ def find_devices() -> list[jax.Device]:
             for name in ("JAX_PLATFORMS", "JAX_PLATFORM_NAME")
         }
         asked = ", ".join(f"{name}={value}" for name, value in wanted.items() if value)
-        reason = " ".join(str(error).split())[:300] or "it does not say why"
+        reason = " ".join(str(error).split())[:300] or "its driver, or JAX's plug-in, is not here"
         mend = f"unset {asked}, or mend the driver" if asked else "mend the driver"
         raise UserError(f"JAX finds no device: {reason}: {mend}") from error
 

@@ -7,6 +7,7 @@ registers what it brings:
     my_fusion = "my_fusion.ttd_plugin"
 """
 
+import contextlib
 import difflib
 import functools
 import inspect
@@ -130,6 +131,7 @@ def load_plugins() -> None:
 
     One that needs what another brings gets it, in whatever order they are installed. What cannot
     be imported is told by a line on stderr; nothing of it stays registered, and all else works.
+    What one prints goes there, too: standard output is the results'.
     """
     global _pending
     if _pending is None:
@@ -144,7 +146,8 @@ def _load(point):
     before = {id(registry): registry.state() for registry in _registries}
     _loading.append(point)
     try:
-        point.load()
+        with contextlib.redirect_stdout(sys.stderr):
+            point.load()
     except (Exception, SystemExit) as error:  # whatever another package does while it is imported
         for registry in _registries:
             registry.take_back(point.module, before.get(id(registry), ({}, {})))

@@ -52,5 +52,8 @@ def test_little_memory_gives_the_files_of_much(command_line, fuse, tmp_path):
 def test_a_memory_that_is_no_size_or_too_little_is_refused(refused, fuse, pair, tmp_path):
     out = tmp_path / "out"
     refused(*fuse(out, "--max_memory=much", *pair), named=["--max_memory", "'much'", "2GiB"])
-    refused(*fuse(out, "--max_memory=1MB", *pair), named=["32x24", "--max_memory=", "1MiB"])
+    for words in ((), ("--dry_run",)):
+        little = fuse(out, "--max_memory=1MB", *words, *pair)
+        refused(*little, named=["32x24", "--max_memory=", "1MiB"])
+        refused(*fuse(out, "--window=5", *words, *pair), named=["windows of 5x5", "or more"])
     assert not out.exists()

@@ -140,6 +140,16 @@ def test_losses_of_the_wrong_shape_are_refused():
         ttd_jax.dynamic_fuse(ifcnn(), random_sources(EVEN), losses=jnp.ones((2, 3, 3)))
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_losses_that_are_no_numbers_are_refused(number):
+    losses = np.ones((2, *EVEN), np.float32)
+    losses[1, 2, 3] = number
+    with pytest.raises(ttd_jax.UserError, match="losses has NaN or infinity"):
+        ttd_jax.dynamic_fuse(ifcnn(), random_sources(EVEN), losses=losses)
+    with pytest.raises(ttd_jax.UserError, match="losses has NaN or infinity"):
+        ttd_jax.relative_dominability(losses)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "bfloat16", "float64"])
 def test_pictures_of_any_dtype_are_fused_as_float32_in_0_to_1(dtype):
     model, sources = ifcnn(), np.asarray(random_sources(EVEN))

@@ -22,7 +22,7 @@ from ttd_jax.core.color import COLORS
 from ttd_jax.errors import UserError, counted, naming
 from ttd_jax.files import dumps
 from ttd_jax.fusing import options as opt
-from ttd_jax.fusing.run import plan_job, run_job
+from ttd_jax.fusing.run import check_memory, plan_job, run_job
 from ttd_jax.networks import ClassifierSpec, lookup
 from ttd_jax.networks.cddfuse import RESIDUALS
 from ttd_jax.parts import parse_size
@@ -135,6 +135,8 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     )
     job = plan_job(scenes, model, options, out, resume=values.resume, max_memory=max_memory)
     if values.dry_run:
+        if max_memory is not None or values.window:  # else it takes compiling, and half of all fits
+            check_memory(job, model)
         _tell_plan(values, job)
         return
     with common.interruptible("finished scenes are"):

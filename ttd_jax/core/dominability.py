@@ -234,7 +234,8 @@ def relative_dominability(
       f32[M, ...], the same shape as `losses`.
 
     Raises:
-      UserError: for an unknown option, or 'linear' without 'softmax'.
+      UserError: for an unknown option, or 'linear' without 'softmax'; outside of `jax.jit` and its
+        like, losses that are no finite numbers.
 
     Example:
       >>> rd = relative_dominability(jnp.array([[0.0], [0.5]]), temperature=50.0)
@@ -247,6 +248,10 @@ def relative_dominability(
         temperature=temperature, form=form, normalization=normalization, correlation=correlation
     )
     losses = jnp.asarray(losses)
+    if not isinstance(losses, jax.core.Tracer) and not bool(jnp.isfinite(losses).all()):
+        raise UserError(
+            "losses has NaN or infinity: fill these pixels, such as with jnp.nan_to_num"
+        )
     if correlation == "positive":
         losses = jnp.max(losses, axis=0) + jnp.min(losses, axis=0) - losses
     exponent = -temperature * losses

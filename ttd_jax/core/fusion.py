@@ -259,7 +259,7 @@ def dynamic_fuse(
 
     Raises:
       UserError: sources of another rank, dtype, range or number of channels; a value that a field
-        of the settings may not have.
+        of the settings may not have; outside of `jax.jit`, losses that are no finite numbers.
       AssertionError: if `losses` does not fit the sources.
 
     Example:

@@ -59,7 +59,8 @@ def fuse(
 
     Raises:
       UserError: pictures of another dtype, shape, range or count than the network takes, an unknown
-        name, memory that has no room for any strip, or a result that is no number.
+        name, a window below zero, memory that has no room for any strip, or a result that is no
+        number.
 
     Example:
       >>> visible, infrared = np.zeros((12, 17, 3), np.uint8), np.full((12, 17), 9, np.uint8)
@@ -81,6 +82,8 @@ def fuse(
             warnings.warn(picture.remark, stacklevel=2)
     check_network(model.spec, len(sources), color)
     check_least_size("picture 1", sources[0].size, model.spec.min_size, model.spec.name)
+    if not isinstance(window, (int, np.integer)) or window < 0:
+        raise UserError(f"window={window!r}: must be a whole number of pixels, 0 or more")
     if isinstance(max_memory, str):
         max_memory = parse_size(max_memory)
     fuser = _fuser(model, model.strategy(strategy), color, window, max_memory)

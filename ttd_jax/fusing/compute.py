@@ -107,6 +107,19 @@ class BatchFuser:
             check_finite(self._model, self._settings, own, scene=scenes[slot][0])
             yield slot, own | {"windows": windows}
 
+    def check(self, batch: Batch, pictures: Sequence[Picture]) -> None:
+        """Compiles what a batch needs without fusing it.
+
+        Args:
+          batch: the batch.
+          pictures: of one of its scenes.
+
+        Raises:
+          UserError: memory has no room for any strip, or windows are too small.
+        """
+        if self._window or self._whole(batch) is None:
+            self._plan_windows(batch, pictures)
+
     @property
     def quantization(self) -> str:
         """How pictures become integers: as the network's authors do where they are compared."""
@@ -154,8 +167,8 @@ class BatchFuser:
         a_pixel = sum(leaf.size * 4 for leaf in jax.tree.leaves(features)) / small**2
         return a_pixel * math.prod(shapes[0][:3])
 
-    def _fuse_in_windows(self, batch, name, pictures):
-        start = time.perf_counter()
+    def _plan_windows(self, batch, pictures):
+        """What fuses a scene in windows, how, and the plan of it."""
         mode = resolve_color(self._color, batch.colored)
         options = SceneOptions(
             settings=self._settings,
@@ -165,16 +178,20 @@ class BatchFuser:
         )
         if mode not in self._fusers:
             self._fusers[mode] = WindowFuser(self._model, options, jax.local_devices())
-        fuser, dtype = self._fusers[mode], pictures[0].pixels.dtype
-        count, size = len(pictures), batch.size
-        beside = _host_bytes(pictures, map_shapes(options, count, size), dtype)
+        fuser, maps = self._fusers[mode], map_shapes(options, len(pictures), batch.size)
+        beside = _host_bytes(pictures, maps, pictures[0].pixels.dtype)
         shapes, bounds = list(batch.shapes), {"memory": self.memory, "beside": beside}
         if self._window:
             plan = fuser.plan_window(shapes, (self._window,) * 2, **bounds)
         else:
             plan = fuser.plan(shapes, **bounds)
+        return fuser, options, plan
+
+    def _fuse_in_windows(self, batch, name, pictures):
+        start = time.perf_counter()
+        fuser, options, plan = self._plan_windows(batch, pictures)
         self.compile_seconds += time.perf_counter() - start
-        maps = empty_maps(options, count, size, dtype)
+        maps = empty_maps(options, len(pictures), batch.size, pictures[0].pixels.dtype)
         arrays = [picture.pixels for picture in pictures]
         with progress(total=plan.steps, description=name, unit="window", leave=False) as bar:
             shares = fuser(arrays, maps, plan, how=self.quantization, advance=bar.update)

@@ -153,6 +153,35 @@ def _finished(out, scenes, records, found, resume):
     return {i: record for (i, record), same in zip(known.items(), whole, strict=True) if same}
 
 
+def check_memory(job: FuseJob, model: Model) -> None:
+    """Refuses what `run_job` would find too large for the memory, or windows that are too small.
+
+    It compiles what `run_job` then finds compiled.
+
+    Args:
+      job: from `plan_job`.
+      model: the network.
+
+    Raises:
+      UserError: memory has no room for any strip of a scene, or windows are too small.
+    """
+    fuser = _fuser(job, model)
+    for batch, slots in unfinished(job.batches, job.finished):
+        _, pictures = job.scenes.load(next(iter(slots.values())))
+        fuser.check(batch, _given(job, pictures))
+
+
+def _fuser(job, model):
+    return BatchFuser(
+        model,
+        model.strategy(job.options.strategy),
+        color=job.options.color,
+        save=job.options.save,
+        window=job.options.window,
+        memory=job.memory,
+    )
+
+
 def run_job(job: FuseJob, model: Model, classifier: Classifier | None = None) -> dict:
     """Fuses what is not finished and writes it.
 
@@ -175,15 +204,7 @@ def run_job(job: FuseJob, model: Model, classifier: Classifier | None = None) ->
             finished = _finished(job.out, job.scenes, job.records, found, job.resume)
             job = dataclasses.replace(job, found=found, finished=finished)
         job.records.open(job.settings)
-        fuser = BatchFuser(
-            model,
-            model.strategy(job.options.strategy),
-            color=job.options.color,
-            save=job.options.save,
-            window=job.options.window,
-            memory=job.memory,
-        )
-        fused, batch_times = _fuse_batches(job, fuser, classifier)
+        fused, batch_times = _fuse_batches(job, _fuser(job, model), classifier)
         counts = {"fused": len(fused), "reused": len(job.finished)}
         own = {record["scene"]: record for record in (fused | job.finished).values()}
         # Scenes of earlier runs stay: their pictures are there.

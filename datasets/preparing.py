@@ -79,7 +79,7 @@ def _write(builder, manual_dir, downloads, data_dir):
         try_download_gcs=False,
     )
     try:
-        with open(os.devnull, "w", encoding="utf-8") as null, contextlib.redirect_stdout(null):
+        with open(os.devnull, "w", errors="replace") as null, contextlib.redirect_stdout(null):
             builder.download_and_prepare(
                 file_format=FILE_FORMAT, download_dir=downloads, download_config=options
             )

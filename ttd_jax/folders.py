@@ -46,7 +46,7 @@ def alone(
       UserError: another run is at work there, it holds results of another kind, or it cannot be
         written.
     """
-    if folder.is_file():
+    if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file: choose a folder as {flag}")
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     with contextlib.ExitStack() as undo:

@@ -70,8 +70,9 @@ def test_several_results_are_compared_in_pairs(command_line, folders):
     assert "sharp - soft" in (folders / "o" / "scores.md").read_text()
 
 
-def test_results_have_the_names_they_are_given(command_line, folders):
-    fused = f"--fused=ours={folders / 'sharp'},{folders / 'soft'}"
+def test_results_have_the_names_they_are_given(command_line, folders, monkeypatch):
+    monkeypatch.setenv("HOME", str(folders))
+    fused = f"--fused=ours=~/sharp,{folders / 'soft'}"
     result = command_line(*words(folders, fused, "--json", "--metrics=EN"))
     assert result.returncode == 0, result.stderr
     assert set(json.loads(result.stdout)["methods"]) == {"ours", "soft"}

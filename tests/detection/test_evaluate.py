@@ -283,6 +283,10 @@ def test_a_damaged_label_is_told_before_anything_is_computed(configure, root, tm
         ({"inputs": (), "results": ("nowhere",)}, ("'nowhere'", "NAME=FOLDER")),
         ({"inputs": (), "results": ("mine=nowhere",)}, ("nowhere", "no such folder")),
         (
+            {"inputs": (), "results": ("mine=~/nowhere",)},
+            (str(pathlib.Path.home() / "nowhere"), "no such"),
+        ),
+        (
             {"inputs": ("visible",), "known_as": {"person": "People"}},
             ("'People'", "config.known_as.person"),
         ),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import struct
@@ -20,6 +21,7 @@ from ttd_jax.networks import lookup, networks
 from ttd_jax.training import finetune as finetune_lib
 from ttd_jax.training import stopping
 from ttd_jax.training.checkpointing import Checkpoints
+from ttd_jax.training.logs import Logs
 from ttd_jax.training.pipeline import Pipeline
 from ttd_jax.weights.store import load, read_manifest
 
@@ -77,6 +79,21 @@ def test_the_event_files_hold_the_same_figures(whole):
         r["step"]: np.float32(r["loss"]) for r in records(whole) if r["kind"] == "train"
     }
     assert any(v.HasField("image") for event in events for v in event.summary.value)
+
+
+def test_an_event_file_that_cannot_be_written_ends_the_run(tmp_path):
+    logs = Logs(tmp_path, step=-1, writes=True)
+    sheet = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
+    try:
+        logs.show("sheet", 0, sheet)
+        logs.show("sheet", 1, sheet)
+        with pytest.raises(UserError, match="events: cannot write: the disk or quota is full"):
+            logs.show("sheet", 2, sheet)  # of 12 kB
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    logs.close()
 
 
 def test_the_weights_are_a_model_that_tells_how_it_was_trained(whole, config, random_weights):

@@ -75,7 +75,7 @@ def _named(words):
     split = [
         ("", "", word) if pathlib.Path(word).is_dir() else word.rpartition("=") for word in words
     ]
-    folders = [pathlib.Path(folder) for _, _, folder in split]
+    folders = [pathlib.Path(folder).expanduser() for _, _, folder in split]
     labels = [
         name or label for (name, _, _), label in zip(split, source_labels(folders), strict=True)
     ]

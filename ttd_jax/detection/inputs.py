@@ -197,7 +197,7 @@ def _result(words, scenes):
     name, _, folder = words.partition("=")
     if not name or not folder:
         raise UserError(f"config.results: {words!r} is not NAME=FOLDER: write 'mine=results/mine'")
-    path = pathlib.Path(folder)
+    path = pathlib.Path(folder).expanduser()
     if not path.is_dir():
         raise UserError(f"{path}: no such folder: check config.results")
     files = folder_images(path)

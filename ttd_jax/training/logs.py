@@ -1,6 +1,8 @@
 """What a training run tells while it goes on: JSON lines, and event files for TensorBoard."""
 
 import pathlib
+import time
+from typing import Any
 
 import numpy as np
 from flax import traverse_util
@@ -26,16 +28,20 @@ class Logs:
         Raises:
           UserError: the files cannot be written.
         """
-        self._path = workdir / LINES
+        self._path, self._folder = workdir / LINES, workdir / EVENTS
         self._events = None
         if not writes:
             return
-        from tensorboardX import SummaryWriter
+        # `SummaryWriter` writes in a thread: that dies where the disk is full, and the run hangs.
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import SessionLog
 
         kept = [record for record in read_json_lines(self._path, LIKE) if record["step"] <= step]
         with explain_os_errors(workdir):
             write_whole(self._path, dump_lines(kept))
-            self._events = SummaryWriter(str(workdir / EVENTS), purge_step=step + 1)
+            self._folder.mkdir(exist_ok=True)
+            self._events = EventsWriter(str(self._folder / "events"))
+        self._add(step + 1, session_log=SessionLog(status=SessionLog.START))
 
     def write(self, kind: str, step: int, figures: dict) -> None:
         """Adds one record."""
@@ -44,16 +50,29 @@ class Logs:
         record = {"kind": kind, "step": step, **figures}
         with explain_os_errors(self._path):
             append_line(self._path, record)
-        for name, value in traverse_util.flatten_dict(figures, sep="/").items():
-            if isinstance(value, int | float):
-                self._events.add_scalar(f"{kind}/{name}", value, step)
+        values = [
+            {"tag": f"{kind}/{name}", "simple_value": value}
+            for name, value in traverse_util.flatten_dict(figures, sep="/").items()
+            if isinstance(value, int | float)
+        ]
+        self._add(step, summary={"value": values})
 
     def show(self, name: str, step: int, picture: np.ndarray) -> None:
         """Adds a picture u8[H, W, 3] to the event files."""
         if self._events is not None:
-            self._events.add_image(name, picture, step, dataformats="HWC")
+            from tensorboardX import summary
+
+            self._add(step, summary=summary.image(name, picture, dataformats="HWC"))
 
     def close(self) -> None:
         """Ends the event file."""
         if self._events is not None:
-            self._events.close()
+            with explain_os_errors(self._folder):
+                self._events.close()
+
+    def _add(self, step: int, **event: Any) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+
+        with explain_os_errors(self._folder):
+            self._events.write_event(Event(wall_time=time.time(), step=step, **event))
+            self._events.flush()

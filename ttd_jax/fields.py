@@ -143,12 +143,23 @@ def several(one: Demand, what: str, *, least: int = 0) -> Demand:
 
 
 def names(*, least: int = 0) -> Demand:
-    """The demand for a tuple of names, none of which is empty or has control characters."""
+    """The demand for a tuple of names, each once, none empty or with control characters.
+
+    Example:
+      >>> names()(("llvip", "llvip"))
+      'names, none of them twice'
+    """
 
     def name(value):
         return None if not text(value) and value and value.isprintable() else "a name"
 
-    return several(name, "names", least=least)
+    each = several(name, "names", least=least)
+
+    def demand(value):
+        twice = not each(value) and len(set(value)) < len(value)
+        return "names, none of them twice" if twice else each(value)
+
+    return demand
 
 
 def numbers(**limits: float) -> Demand:

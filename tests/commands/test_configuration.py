@@ -85,6 +85,10 @@ FILES = {  # name -> content and what the line tells
         "import ml_collections\nget_config = ml_collections.ConfigDict\n",
         ["config has no field"],
     ),
+    "frozen.py": (
+        "import ml_collections\nget_config = lambda: ml_collections.FrozenConfigDict()\n",
+        ["gives FrozenConfigDict"],
+    ),
     "page.md": ("A page, it's one\n", ["page.md:1"]),
     "bytes.py": (b"\xff\xfe\0", ["bytes.py"]),
 }
@@ -173,17 +177,18 @@ def parse(file, *words):
 
 
 @pytest.mark.parametrize("place", ["", "configs/"])
-def test_the_shipped_files_are_found_from_any_folder(monkeypatch, tmp_path, place):
+def test_the_shipped_files_are_found_from_any_folder(monkeypatch, tmp_path, place, capsys):
     monkeypatch.chdir(tmp_path)
     config, _ = parse("evaluate.py", f"--config={place}finetune.py:cddfuse,msrs")
     assert config.model == "cddfuse_ivf"
     (tmp_path / place).mkdir(exist_ok=True)
     (tmp_path / place / "finetune.py").write_text(
         "import ml_collections\ndef get_config(text):\n"
-        "    return ml_collections.ConfigDict({'mine': text})\n"
+        "    print('mine')\n    return ml_collections.ConfigDict({'mine': text})\n"
     )
     config, _ = parse("evaluate.py", f"--config={place}finetune.py:a:b")
     assert config.mine == "a:b"  # but a file that is here comes first
+    assert capsys.readouterr() == ("", "mine\n")  # standard output is the results'
 
 
 def test_fields_are_set_in_every_form(monkeypatch):

@@ -11,12 +11,13 @@ import os
 import pathlib
 import re
 import runpy
+import sys
 import traceback
 from collections.abc import Sequence
 
 import ttd_jax_configs
 from absl import flags
-from ml_collections import ConfigDict, config_dict, config_flags
+from ml_collections import ConfigDict, FrozenConfigDict, config_dict, config_flags
 
 from ttd_jax.errors import UserError
 from ttd_jax.registry import nearest
@@ -140,7 +141,7 @@ def _run(place):
         raise UserError(f"--config={place}: {mend}") from None
     with _told_by(path):
         config = get_config(*arguments)
-    if not isinstance(config, ConfigDict):
+    if not isinstance(config, ConfigDict) or isinstance(config, FrozenConfigDict):
         kind = type(config).__name__
         raise UserError(f"{path}: get_config() gives {kind}: it must give a ConfigDict")
     return config
@@ -166,7 +167,8 @@ def _find(file):
 def _told_by(path):
     """Tells in one line what goes wrong while a config file is run, and in which of its lines."""
     try:
-        yield
+        with contextlib.redirect_stdout(sys.stderr):  # standard output is the results'
+            yield
     except UserError:
         raise
     except ValueError as error:  # of `get_config`, about its argument

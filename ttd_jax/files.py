@@ -6,6 +6,7 @@ import math
 import os
 import pathlib
 import secrets
+import sys
 import types
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -171,5 +172,7 @@ def fits(value: Any, like: Any) -> bool:
         return any(fits(value, one) for one in like.__args__)
     if like in (int, float):
         numbers = int if like is int else (int, float)
-        return isinstance(value, numbers) and not isinstance(value, bool)
+        plain = isinstance(value, numbers) and not isinstance(value, bool)
+        # A whole number may be larger than any float.
+        return plain and (isinstance(value, float) or abs(value) <= sys.float_info.max)
     return isinstance(value, like)

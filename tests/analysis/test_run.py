@@ -31,6 +31,9 @@ def test_a_stopped_study_ends_with_the_same_bytes(configure, tmp_path):
         analyze(config, tmp_path)
     with pytest.raises(UserError, match=r"other data sets \(lytro/pairs\): name all data sets of"):
         analyze(configure("theory,generated/focus"), tmp_path, resume=True)
+    records.write_text(records.read_text().replace('"AG": ', '"AG": "", "": ', 1))
+    with pytest.raises(UserError, match="line 1 is damaged"):
+        analyze(config, tmp_path, resume=True)
     (tmp_path / "theory" / "results.json").write_text("[1]")
     with pytest.raises(UserError, match=r"results\.json: damaged: remove it"):
         analyze(config, tmp_path, resume=True)

@@ -249,6 +249,10 @@ def test_damaged_results_are_told_in_one_line(succeeds, refused, evaluate, fuse,
             file.write_bytes(damage)
             refused(*evaluate(out, "--resume"), named=[out])
         file.write_bytes(whole)
+    scored = json.loads((records / "process-00000.jsonl").read_text().splitlines()[0])
+    scored["scores"]["ttd"]["EN"] = 10**400  # no float
+    (records / "process-00000.jsonl").write_text(json.dumps(scored) + "\n")
+    refused(*evaluate(out, "--resume"), named=[out, "line 1 is damaged"])
     succeeds(*fuse(fused, *folders))
     (record, _) = summary(fused)
     for damage in (3, [{}], [{**record, "sources": 3}], [{**record, "files": 3}]):

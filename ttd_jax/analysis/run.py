@@ -126,8 +126,8 @@ def _run_study(study, datasets, model, config, out, sha256, resume):
     check_covered(out, "data sets", held, datasets, mend)
     every = {}
     for one in study.passes:
-        weighed = {weighing.name: {} for weighing in one.weighings}
-        like = {**IMAGE, "measures": weighed, "moments": weighed}
+        measures = {weighing.name: {str: float} for weighing in one.weighings}
+        like = {**IMAGE, "measures": measures, "moments": {name: {} for name in measures}}
         records = Records(out / "passes" / one.name.replace(" ", "_"), like=like, root=root)
         settings = _settings(study, one, model, config, sha256)
         records.find(settings, resume=resume)

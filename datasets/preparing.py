@@ -56,7 +56,12 @@ def prepare(
     # Mistakes of layout are told before anything is written.
     with tempfile.TemporaryDirectory() as nowhere:  # what is prepared may be damaged
         builder = cls(data_dir=nowhere, config=config)
-        builder.find(manual_dir)
+        found = builder.find(manual_dir)
+        for name in (str(data_dir), *(name for part in found.values() for name in part.names)):
+            if name.encode("utf-8", "ignore").decode() != name:
+                raise UserError(
+                    f"{name}: its name is no UTF-8, as prepared benchmarks' are: rename it"
+                )
         target = data_dir / os.path.relpath(builder.data_path, nowhere)
     with explain_os_errors(data_dir, _MEND), _workplace(work):
         staged = cls(data_dir=work, config=config)
@@ -79,7 +84,7 @@ def _write(builder, manual_dir, downloads, data_dir):
         try_download_gcs=False,
     )
     try:
-        with open(os.devnull, "w", errors="replace") as null, contextlib.redirect_stdout(null):
+        with open(os.devnull, "w", encoding="utf-8") as null, contextlib.redirect_stdout(null):
             builder.download_and_prepare(
                 file_format=FILE_FORMAT, download_dir=downloads, download_config=options
             )

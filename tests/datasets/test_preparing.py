@@ -7,6 +7,7 @@ import pytest
 from ttd_jax_datasets import find_config
 
 from tests.datasets.conftest import BUILDERS
+from ttd_jax.errors import UserError
 from ttd_jax.pictures.images import decode_picture, read_picture
 from ttd_jax.pictures.scenes import find_scenes
 
@@ -115,3 +116,16 @@ def test_records_name_the_first_file_and_the_scene(prepare, drawn, tfds, tmp_pat
     assert (record["name"], record["scene"]) == (b"sKY_a", b"Sky")
     assert record["under"].shape == (24, 32, 3)  # TFDS's own decoder understands it too
     assert builder.info.metadata["task"] == "multi-exposure"
+
+
+def test_names_that_are_no_utf8_are_refused(tfds, drawn, tmp_path):
+    from ttd_jax_datasets.preparing import prepare
+
+    root = drawn("roadscene")
+    with pytest.raises(UserError, match=r"data.*: its name is no UTF-8"):
+        prepare(*find_config("roadscene"), root, tmp_path / "data\udcff")
+    for file in list(root.rglob("FLIR_00211.jpg")):
+        file.rename(file.with_stem("a\udcff"))
+    with pytest.raises(UserError, match="its name is no UTF-8"):
+        prepare(*find_config("roadscene"), root, tmp_path / "data")
+    assert not (tmp_path / "data").exists()

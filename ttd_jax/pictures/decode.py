@@ -9,7 +9,6 @@ from ttd_jax.pictures.images import Picture, Reading, decode_picture
 from ttd_jax.pictures.ranges import of_sources, parse_ranges
 from ttd_jax.pictures.sizes import check_same_size
 
-
 # Fields of a config that say how files become pictures.
 READING_FIELDS = {
     "range": fields.text,

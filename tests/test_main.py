@@ -186,6 +186,15 @@ def test_ctrl_c_while_libraries_are_imported_is_one_line(tmp_path, words):
     )
 
 
+@pytest.fixture
+def _minds_ctrl_c():
+    """Also in a shell's background, whose processes ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_minds_ctrl_c")
 def test_ctrl_c_in_a_callback_that_cannot_raise_comes_once_more(monkeypatch):
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # which `entry` sets
     monkeypatch.setattr(main, "main", _wait_and_lose_ctrl_c)

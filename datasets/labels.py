@@ -58,6 +58,7 @@ class Voc(_LabelFolder):
             root = ElementTree.fromstring(data)
         except ElementTree.ParseError as error:
             raise ValueError(f"truncated or not XML ({error})") from error
+        _check_size(root, size)
         labels = []
         for number, node in enumerate(root.iter("object"), 1):
             name = (node.findtext("name") or "").strip()
@@ -81,7 +82,7 @@ class Yolo(_LabelFolder):
         """The objects of a picture of `size` (H, W)."""
         height, width = size
         labels = []
-        for number, line in enumerate(data.decode(errors="replace").splitlines(), 1):
+        for number, line in enumerate(data.decode("utf-8-sig", "replace").splitlines(), 1):
             words = line.split()
             if not words:
                 continue
@@ -102,12 +103,22 @@ class Yolo(_LabelFolder):
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
+def _check_size(root, size):
+    """Refuses labels of a picture of another size, where they say one: some write zeros."""
+    words = [(root.findtext(f"size/{side}") or "").strip() for side in ("height", "width")]
+    height, width = (int(word) if word.isdecimal() else 0 for word in words)
+    if height and width and (height, width) != size:
+        raise ValueError(f"is of a picture of {width}x{height}, this one has {size[1]}x{size[0]}")
+
+
 def _label(where, name, corners, size):
     height, width = size
     xmin, ymin, xmax, ymax = corners
+    box = ", ".join(f"{c:g}" for c in corners)
+    if xmin >= xmax or ymin >= ymax:
+        raise ValueError(f"{where}: box ({box}) ends before it begins, or has no width or height")
     inside = -_SLACK <= xmin < xmax <= width + _SLACK and -_SLACK <= ymin < ymax <= height + _SLACK
     if not inside:  # also for NaN
-        box = ", ".join(f"{c:g}" for c in corners)
         raise ValueError(f"{where}: box ({box}) is not inside the picture of {width}x{height}")
     x0, x1 = (min(max(x / width, 0.0), 1.0) for x in (xmin, xmax))
     y0, y1 = (min(max(y / height, 0.0), 1.0) for y in (ymin, ymax))
@@ -146,9 +157,9 @@ class LabeledExamples(Examples):
     def __getitem__(self, index):
         example = self.pictures[index]
         path = self.files[example.name]
-        size = read_picture(example.sources[0]).size
+        size, data = read_picture(example.sources[0]).size, read_bytes(path)
         try:
-            found = self.format.parse(read_bytes(path), size)
+            found = self.format.parse(data, size)
         except ValueError as error:
             raise UserError(f"{path}: {error}: mend the file or download it again") from error
         return dataclasses.replace(

@@ -3,7 +3,11 @@
 import dataclasses
 
 import pytest
-from ttd_jax_datasets.labels import Label, Voc, Yolo
+from ttd_jax_datasets.labels import Label, LabeledExamples, Voc, Yolo
+
+from tests.commands.conftest import draw
+from ttd_jax.errors import UserError
+from ttd_jax.pictures.examples import Example, FolderExamples
 
 SIZE = (20, 40)  # height, width
 YOLO = Yolo("labels", classes=("person", "bicycle", "car"))
@@ -36,6 +40,30 @@ def test_voc_boxes_by_hand():
     assert VOC.parse(voc(), SIZE) == []
 
 
+def test_voc_labels_of_a_picture_of_another_size_are_refused():
+    def sized(height, width):
+        size = f"<size><width>{width}</width><height> {height} </height></size>"
+        return voc((10, 5, 30, 20)).replace(b"<object>", f"{size}<object>".encode())
+
+    for unsaid in ((0, 0), ("", ""), ("unknown", "40")):
+        assert VOC.parse(sized(*unsaid), SIZE) == VOC.parse(sized(*SIZE), SIZE)
+    with pytest.raises(ValueError, match="of a picture of 80x40, this one has 40x20"):
+        VOC.parse(sized(40, 80), SIZE)
+
+
+def test_yolo_files_may_begin_with_a_byte_order_mark():
+    assert len(YOLO.parse(b"\xef\xbb\xbf0 0.5 0.5 0.1 0.1", SIZE)) == 1
+
+
+def test_a_label_file_that_cannot_be_read_is_named_once(tmp_path):
+    picture = draw(tmp_path / "a.png", SIZE)
+    pictures = FolderExamples([Example("a", ("visible",), (picture,))])
+    labeled = LabeledExamples(pictures, VOC, {"a": tmp_path})
+    with pytest.raises(UserError) as error:
+        labeled[0]
+    assert str(error.value).count(str(tmp_path)) == 1
+
+
 def test_a_box_may_stand_out_by_one_pixel_and_is_cut():
     assert corners(VOC.parse(voc((-1, 0, 41, 21)), SIZE)[0]) == (0.0, 0.0, 1.0, 1.0)
 
@@ -51,7 +79,7 @@ def test_a_box_may_stand_out_by_one_pixel_and_is_cut():
         (b"3 0.5 0.5 0.1 0.1", ["line 1", "class 3", "person, bicycle, car"]),
         (b"-1 0.5 0.5 0.1 0.1", ["class -1"]),
         (b"0 0.9 0.5 0.4 0.1", ["line 1", "(28, 9, 44, 11)", "40x20"]),
-        (b"0 0.5 0.5 0 0.1", ["line 1", "not inside"]),
+        (b"0 0.5 0.5 0 0.1", ["line 1", "no width"]),
         (b"0 nan 0.5 0.1 0.1", ["line 1", "nan"]),
     ],
 )
@@ -71,7 +99,8 @@ def test_yolo_mistakes_are_named(data, named):
         (voc((1, 1, 9, "")), ["object 1", "lacks", "ymax"]),
         (voc((1, 1, 9, 9), name="tree"), ["object 1", "'tree'", "person"]),
         (voc((1, 1, 9, 9), (1, 1, 42, 9)), ["object 2", "(1, 1, 42, 9)", "40x20"]),
-        (voc((9, 1, 1, 9)), ["object 1", "not inside"]),
+        (voc((9, 1, 1, 9)), ["object 1", "ends before it begins"]),
+        (voc((1, 9, 9, 9)), ["object 1", "no width or height"]),
     ],
 )
 def test_voc_mistakes_are_named(data, named):

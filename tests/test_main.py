@@ -149,6 +149,40 @@ def test_help_for_finding_faults_in_one_s_own_code_is_left_out(command_line, pai
     assert (result.returncode, result.stderr.count("\n")) == (0, 1), result.stderr
 
 
+def test_what_is_of_float32_stays_so_where_jax_would_take_more(command_line, asking, tmp_path):
+    asking("jax_enable_x64", True)
+    words = ("--weights=shipped/ifcnn_sum", "--platforms=cpu", f"--out={tmp_path / 'x.stablehlo'}")
+    result = command_line("export", *words)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("variable", "word", "named"),
+    [
+        ("JAX_NUM_PROCESSES", "abc", "JAX_NUM_PROCESSES: flag --processes=abc"),
+        ("JAX_NUM_PROCESSES", "0", "JAX_NUM_PROCESSES: flag --processes=0"),
+        ("JAX_PROCESS_ID", "-1", "JAX_PROCESS_ID: flag --process=-1"),
+        ("JAX_PROCESS_ID", "", "JAX finds no device"),  # as if it were not set
+    ],
+)
+def test_a_number_of_processes_that_is_none_is_one_line(
+    refused, command_line, monkeypatch, tmp_path, variable, word, named
+):
+    def devices():
+        raise AssertionError
+
+    monkeypatch.setattr(jax, "devices", devices)
+    monkeypatch.setenv(variable, word)
+    assert command_line("evaluate", "--help").returncode == 0
+    refused("evaluate", f"--out={tmp_path / 'out'}", named=[named])
+
+
+@pytest.mark.parametrize("place", ["foo", "foo:", ":1234", "foo:http", "foo:0", "foo:65536"])
+def test_a_coordinator_without_a_port_is_one_line(refused, tmp_path, place):
+    words = (f"--out={tmp_path / 'out'}", "--processes=2", f"--coordinator={place}")
+    refused("evaluate", *words, named=[f"--coordinator={place}: write HOST:PORT"])
+
+
 def test_a_setting_that_jax_cannot_read_is_one_line(monkeypatch, capsys):
     def unreadable(name, *rest):
         raise ValueError("invalid truth value 'maybe' for environment 'JAX_ENABLE_X64'")

@@ -22,13 +22,14 @@ def test_functions_run_in_turn_and_the_last_is_the_yardstick():
     assert set(result["seconds"]["a"]) == {"median", "least", "most"}
 
 
-def test_metrics_are_timed_against_their_reference(command_line):
-    words = ["--what=metrics", "--size=40x50", "--repeats=1", "--json"]
+@pytest.mark.parametrize("size", [(40, 50), (1, 1)])
+def test_metrics_are_timed_against_their_reference(command_line, size):
+    words = ["--what=metrics", "--size={}x{}".format(*size), "--repeats=1", "--json"]
     result = command_line("benchmark", *words)
     assert result.returncode == 0, result.stderr
     content = json.loads(result.stdout)
     assert set(content["seconds"]) == {"jax", "separable", "reference"}
-    assert content["size"] == [40, 50]
+    assert content["size"] == list(size)
 
 
 def test_fusion_is_timed_beside_torch_which_gives_the_same_picture(torch, command_line, tmp_path):

@@ -25,7 +25,8 @@ def benchmark_metrics(*, size: tuple[int, int], repeats: int) -> dict[str, dict]
     # Smooth noise in whole grays: histograms and edges as full as a photograph's.
     noise = generator.normal(size=(2, *size)).cumsum(axis=1).cumsum(axis=2)
     low = noise.min(axis=(1, 2), keepdims=True)
-    sources = np.rint(255 * (noise - low) / np.ptp(noise, axis=(1, 2), keepdims=True))
+    spans = np.maximum(np.ptp(noise, axis=(1, 2), keepdims=True), np.finfo(float).tiny)  # 1x1 has 0
+    sources = np.rint(255 * (noise - low) / spans)
     fused = np.rint(sources.mean(axis=0))
     on_device = jax.device_put((fused.astype(np.float32), sources.astype(np.float32)))
 

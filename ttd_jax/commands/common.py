@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import os
 import pathlib
+import re
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -78,7 +79,7 @@ class Flags:
         """A flag with a number."""
         flags.DEFINE_float(name, default, meaning, flag_values=self._values)
 
-    def integer(self, name: str, meaning: str, default: int | str, *, least: int) -> None:
+    def integer(self, name: str, meaning: str, default: int | None, *, least: int) -> None:
         """A flag with a whole number that is not below `least`."""
         flags.DEFINE_integer(name, default, meaning, lower_bound=least, flag_values=self._values)
 
@@ -161,15 +162,10 @@ class Flags:
 
     def processes(self) -> None:
         """The flags of a command that several hosts run together; see `meet`."""
-        environment = os.environ.get
-        self.string(
-            "coordinator",
-            "HOST:PORT of the first host; default: JAX_COORDINATOR_ADDRESS",
-            environment("JAX_COORDINATOR_ADDRESS"),
-        )
-        count, index = environment("JAX_NUM_PROCESSES", 1), environment("JAX_PROCESS_ID", 0)
-        self.integer("processes", "number of processes; default: JAX_NUM_PROCESSES", count, least=1)
-        self.integer("process", "which of them this is; default: JAX_PROCESS_ID", index, least=0)
+        text = "HOST:PORT of the first host; default: JAX_COORDINATOR_ADDRESS"
+        self.string("coordinator", text)
+        self.integer("processes", "number of processes; default: JAX_NUM_PROCESSES", None, least=1)
+        self.integer("process", "which of them this is; default: JAX_PROCESS_ID", None, least=0)
         self.boolean("distributed", "let JAX find the hosts: TPU pods, Slurm")
 
     def json(self) -> None:
@@ -329,12 +325,14 @@ def leave_out_debugging() -> None:
     """Takes back what JAX's environment variables may set to find faults in one's own code.
 
     The commands break some of it knowingly: they compile, broadcast and move arrays by themselves.
+    Results are of float32 wherever they are made.
     """
     import jax
 
     jax.config.update("jax_disable_jit", False)
     jax.config.update("jax_numpy_rank_promotion", "allow")
     jax.config.update("jax_transfer_guard", "allow")
+    jax.config.update("jax_enable_x64", False)
 
 
 def use_compilation_cache() -> None:
@@ -383,10 +381,26 @@ def meet(values: flags.FlagValues) -> tuple[int, int]:
                 "--processes and --process"
             ) from error
         return jax.process_index(), jax.process_count()
-    if values.process >= values.processes:
-        raise UserError(f"--process={values.process}: must be below --processes={values.processes}")
-    if values.processes > 1:
-        if not values.coordinator:
+    coordinator = _told(values, "coordinator", "JAX_COORDINATOR_ADDRESS", "")
+    processes = _told(values, "processes", "JAX_NUM_PROCESSES", 1)
+    process = _told(values, "process", "JAX_PROCESS_ID", 0)
+    if process >= processes:
+        raise UserError(f"--process={process}: must be below --processes={processes}")
+    if processes > 1:
+        if not coordinator:
             raise UserError("--coordinator is missing: several processes need the HOST:PORT of one")
-        jax.distributed.initialize(values.coordinator, values.processes, values.process)
-    return values.process, values.processes
+        port = re.fullmatch(r".+:(\d{1,5})", coordinator, re.ASCII)
+        if not port or not 0 < int(port[1]) < 2**16:
+            raise UserError(f"--coordinator={coordinator}: write HOST:PORT, as in 10.0.0.1:1234")
+        jax.distributed.initialize(coordinator, processes, process)
+    return process, processes
+
+
+def _told(values, name, variable, default):
+    """A flag's value, or what the environment says in its place."""
+    if values[name].value is None and (word := os.environ.get(variable)):
+        try:
+            values[name].parse(word)
+        except flags.Error as error:
+            raise UserError(f"{variable}: {error}") from error
+    return default if values[name].value is None else values[name].value

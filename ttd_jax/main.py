@@ -58,6 +58,9 @@ def main(argv: Sequence[str]) -> int:
     logging.set_verbosity(logging.FATAL)
     # Reads that orbax gave up on end with an error that nobody waits for.
     python_logging.getLogger("asyncio").setLevel(python_logging.CRITICAL)
+    # Plots are of one style and on no screen: Matplotlib's settings do not matter, nor its remarks.
+    python_logging.getLogger("matplotlib").setLevel(python_logging.CRITICAL)
+    os.environ["MPLBACKEND"] = "agg"
     flags.FLAGS(["ttd-jax"])  # libraries ask whether they are parsed; commands have their own
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -11,9 +11,13 @@ from matplotlib.figure import Figure
 _STYLE = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 
 
-def styled() -> contextlib.AbstractContextManager:
-    """The context in which figures are made and drawn."""
-    return matplotlib.rc_context(_STYLE)
+@contextlib.contextmanager
+def styled() -> Iterator[None]:
+    """The context in which figures are made and drawn, whatever a matplotlibrc says."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        yield
 
 
 def as_png(figure: Figure) -> bytes:

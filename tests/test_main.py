@@ -250,6 +250,11 @@ def _wait_and_lose_ctrl_c(argv):
         return "interrupted"
 
 
+def test_a_file_of_flags_that_is_no_text_is_one_line(refused, tmp_path):
+    (tmp_path / "flags").write_bytes(b"\x89PNG")
+    refused("metrics", f"--flagfile={tmp_path / 'flags'}", named=["--flagfile", "no text"])
+
+
 # Homes and caches -----------------------------------------------------------------------------
 
 

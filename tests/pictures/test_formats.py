@@ -334,6 +334,15 @@ def test_values_that_use_little_of_their_type_are_remarked():
     np.testing.assert_array_equal(picture.scale.invert(picture.pixels), counts)
 
 
+@pytest.mark.parametrize(("low", "remarked"), [(-20, True), (300, True), (70, False)])
+def test_a_range_that_misses_the_values_is_remarked(low, remarked):
+    data = encode_picture(GRAY.astype(np.uint16) + 50, ".png")
+    remark = decode_picture(data, "x.png", chosen=Range("values", low, low + 65)).remark
+    assert bool(remark) == remarked
+    if remarked:
+        assert f"0.0% of its values lie in {low},{low + 65}" in remark
+
+
 @pytest.mark.parametrize("suffix", [".png", ".tiff"])
 def test_what_a_file_carries_stays(suffix):
     profile = bytearray(128)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ttd_jax.errors import UserError
 
-_NARROW = 0.05  # of the type's range: less is hardly meant
+_NARROW = 0.05  # of the type's range, or of the pixels within a range: less is hardly meant
 _FLAG = (
     "--range=data, --range=percentile:1,99 or --range=LOW,HIGH (for each source between commas; "
     "--config.range of evaluate and finetune)"
@@ -147,7 +147,7 @@ def to_unit(
     Returns:
       `(pixels, scale, remark)`. Pixels are u8 or u16 as stored, whose range is their type's, with
       no scale; else f32 in [0, 1]. The remark tells of values that use little of a range that
-      nobody chose, and of integers where there are no data.
+      nobody chose or lie outside of the chosen one, and of integers where there are no data.
 
     Raises:
       UserError: values that are no numbers, no data among floats or where the range is measured, or
@@ -189,4 +189,10 @@ def to_unit(
         raise UserError(f"{name}: its values span too much or too little: pass --range=LOW,HIGH")
     span = scale.high - scale.low
     unit = (stored.astype(np.float64) - scale.low) / (span or 1.0)
+    inside = ((unit >= 0) & (unit <= 1)).mean()
+    if chosen.kind == "values" and inside < _NARROW:
+        remark = (
+            f"{name}: {inside:.1%} of its values lie in {chosen}, others become black or white: "
+            "pass another --range"
+        )
     return np.clip(unit, 0, 1).astype(np.float32), scale, remark

@@ -13,7 +13,7 @@ from ttd_jax.report.progress import progress
 def verify(
     cls: type[FusionBuilder], config: FusionConfig, data_dir: pathlib.Path
 ) -> dict[str, int]:
-    """Compares the counts with the official ones, then reads and decodes every example.
+    """Reads and decodes every example, then compares the counts with the official ones.
 
     Args:
       cls: a `FusionBuilder`.
@@ -34,17 +34,18 @@ def verify(
             f"`ttd-jax datasets prepare {name} --manual_dir=... --data_dir={data_dir}`"
         )
     counts = {split: info.num_examples for split, info in builder.info.splits.items()}
+    for split in counts:
+        examples = prepared_examples(name, split, data_dir=data_dir)
+        with progress(range(len(examples)), f"verifying {split}") as numbers:
+            for number in numbers:
+                _check(examples, number)
+    # Last: what is there may be damaged as well.
     shortfalls = builder.shortfalls(counts)
     if shortfalls:
         raise UserError(
             f"{builder.data_path}: {name}: {' and '.join(shortfalls)}: "
             "complete the files and prepare it again with --overwrite"
         )
-    for split in counts:
-        examples = prepared_examples(name, split, data_dir=data_dir)
-        with progress(range(len(examples)), f"verifying {split}") as numbers:
-            for number in numbers:
-                _check(examples, number)
     return counts
 
 

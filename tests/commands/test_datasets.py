@@ -183,15 +183,16 @@ def test_a_stopped_run_leaves_nothing_half_made_and_the_next_one_works(
     assert [path.name for path in (tmp_path / "d").iterdir()] == ["tno"]
 
 
-def test_a_damaged_benchmark_is_not_verified(datasets, refused, shared, tmp_path):
-    datasets("prepare", "harvard_medical", f"--manual_dir={shared / 'data' / 'harvard'}")
+def test_a_damaged_benchmark_is_not_verified(datasets, refused, tmp_path):
+    # Nor is it complete, which is told where nothing is damaged.
+    datasets("prepare", "tno", f"--manual_dir={PICTURES / 'tno' / 'dummy_data'}")
     (records,) = (tmp_path / "d").rglob("*array_record*")
     data = bytearray(records.read_bytes())
     data[len(data) // 2] ^= 0xFF
     records.write_bytes(data)
     line = refused(
-        *("datasets", "verify", "harvard_medical", f"--data_dir={tmp_path / 'd'}"),
-        named=["harvard_medical/mri_ct/1.0.0", "test example", "cannot be read", "--overwrite"],
+        *("datasets", "verify", "tno", f"--data_dir={tmp_path / 'd'}"),
+        named=["tno/fusion/1.0.0", "test example", "cannot be read", "--overwrite"],
     )
     assert "mismatch" in line
 

@@ -121,6 +121,7 @@ def test_unknown_names_suggest_the_nearest(rejects, refused, pair, tmp_path):
     rejects("--dominability=best", *pair, named=["best", "fused, intensity, self"])
     rejects("--save=fusion", *pair, named=["fusion", "fused, dominability"])
     rejects("--color=grey", *pair, named=["gray"])
+    rejects("--strategy=static", "--dominability=self", *pair, named=["--dominability", "static"])
     rejects("--no_such_flag", *pair, named=["no_such_flag", "--help"])
     assert "ifcnn_max" in networks()
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ttd_jax.errors import UserError
-from ttd_jax.pictures.records import UNFINISHED, Records, check_covered
+from ttd_jax.pictures.records import UNFINISHED, Records, check_covered, check_settings
 
 
 def record(image, *sha256, **fields):
@@ -52,6 +52,13 @@ def test_other_settings_are_refused_by_their_names(tmp_path):
     (tmp_path / "records" / "settings.json").write_text("{")
     with pytest.raises(UserError, match=r"settings\.json: unreadable"):
         Records(tmp_path).find(settings)
+
+
+def test_of_many_settings_that_differ_some_are_named(tmp_path):
+    with pytest.raises(UserError) as error:
+        check_settings(tmp_path, {"levels": [1] * 99}, {"levels": [2] * 99})
+    assert "another levels[0]" in str(error.value)
+    assert str(error.value).count("levels") == 5
 
 
 def test_a_record_whose_file_was_removed_is_not_finished(tmp_path):

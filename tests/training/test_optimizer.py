@@ -149,7 +149,7 @@ def test_freezing_everything_is_refused():
         ({"method": "lion"}, "method must be one of adam, adamw, sgd, got 'lion'"),
         ({"learning_rate": 0.0}, "learning_rate must be positive"),
         ({"schedule": "step"}, "decay_steps must be positive"),
-        ({"schedule": "cosine", "warmup_steps": 5, "total_steps": 5}, "total_steps must be more"),
+        ({"schedule": "cosine", "warmup_steps": 5, "total_steps": 5}, "the phase's own steps"),
         ({"clip_norm": 0.0}, "clip_norm must be positive or None"),
     ],
 )

@@ -242,8 +242,10 @@ def load_fusion(values: flags.FlagValues, **options: Any) -> Model:
     """The fusion network that `Flags.fusion` describes; `options` as `ttd_jax.weights.store.load`.
 
     Raises:
-      UserError: see there.
+      UserError: see there; or there is a --dominability that nothing would use.
     """
+    if values.strategy == "static" and values.dominability is not None:
+        raise UserError("--dominability: --strategy=static does not use it: leave one of them out")
     return store.load(
         values.weights,
         name=values.model,

@@ -215,7 +215,10 @@ def _choose_bands(bands, chosen, name):
             "from 1) or --bands=4 (one, as gray); --config.bands of evaluate and finetune"
         )
     if max(chosen) > count:
-        raise UserError(f"{name}: has no band {max(chosen)}, it has {count}: pass other --bands")
+        raise UserError(
+            f"{name}: has no band {max(chosen)}, it has {count}: pass other --bands, which hold "
+            "for every source with more than one"
+        )
     return bands[..., [band - 1 for band in chosen]]
 
 

@@ -287,7 +287,7 @@ def check_settings(
     changed = sorted(_differences(known, json.loads(dumps(given))))
     if changed:
         raise UserError(
-            f"{place}: holds results made with another {', '.join(changed)}: choose another "
+            f"{place}: holds results made with another {some(changed)}: choose another "
             f"{flag}, or the settings that they were made with"
         )
 

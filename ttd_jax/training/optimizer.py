@@ -79,7 +79,8 @@ class OptimizerOptions:
             _require((self.decay_steps or 0) > 0, "decay_steps", "positive", self.decay_steps)
         if self.schedule == "cosine":
             enough = (self.total_steps or 0) > self.warmup_steps
-            _require(enough, "total_steps", "more than warmup_steps", self.total_steps)
+            demand = "more than warmup_steps (by default it is the phase's own steps)"
+            _require(enough, "total_steps", demand, self.total_steps)
 
 
 def _require(condition, field, demand, value):

@@ -12,7 +12,7 @@ import jax
 import pytest
 
 import ttd_jax_entry
-from tests.commands.conftest import draw
+from tests.commands.conftest import draw, free_port
 from ttd_jax import main, processes
 from ttd_jax.commands import models
 from ttd_jax.errors import UserError, printable
@@ -181,6 +181,26 @@ def test_a_number_of_processes_that_is_none_is_one_line(
 def test_a_coordinator_without_a_port_is_one_line(refused, tmp_path, place):
     words = (f"--out={tmp_path / 'out'}", "--processes=2", f"--coordinator={place}")
     refused("evaluate", *words, named=[f"--coordinator={place}: write HOST:PORT"])
+
+
+@pytest.mark.parametrize("process", [0, 1])
+def test_processes_that_do_not_meet_are_one_line(tmp_path, process):
+    code = (
+        "import sys; from ttd_jax.commands import common; from ttd_jax.main import main; "
+        "common._PATIENCE = 1; main(sys.argv)"
+    )
+    place = f"--coordinator=localhost:{free_port()}"
+    words = (f"--out={tmp_path / 'out'}", "--processes=2", f"--process={process}", place)
+    result = subprocess.run(
+        [sys.executable, "-c", code, "evaluate", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"ttd-jax: {place}: the processes have not met in 1 s")
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_setting_that_jax_cannot_read_is_one_line(monkeypatch, capsys):

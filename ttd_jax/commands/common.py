@@ -5,7 +5,9 @@ import inspect
 import os
 import pathlib
 import re
+import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
@@ -27,6 +29,7 @@ from ttd_jax.weights import store
 flags.disclaim_key_flags()  # `--help` lists a shared flag among those of the command
 
 MADE_BY = "`ttd-jax weights fetch` or `ttd-jax convert`"
+_PATIENCE = 300  # seconds that the processes have to meet
 _SHIPPED = "shipped/ifcnn_sum, which comes with the package"
 STRATEGIES = ("ttd", "static")
 
@@ -376,7 +379,8 @@ def meet(values: flags.FlagValues) -> tuple[int, int]:
 
     if values.distributed:
         try:
-            jax.distributed.initialize()
+            with _giving_up("--distributed"):
+                jax.distributed.initialize(initialization_timeout=2 * _PATIENCE)
         except (RuntimeError, ValueError) as error:
             raise UserError(
                 f"--distributed: JAX finds no other hosts ({error}): pass --coordinator, "
@@ -394,8 +398,28 @@ def meet(values: flags.FlagValues) -> tuple[int, int]:
         port = re.fullmatch(r".+:(\d{1,5})", coordinator, re.ASCII)
         if not port or not 0 < int(port[1]) < 2**16:
             raise UserError(f"--coordinator={coordinator}: write HOST:PORT, as in 10.0.0.1:1234")
-        jax.distributed.initialize(coordinator, processes, process)
+        with _giving_up(f"--coordinator={coordinator}"):
+            jax.distributed.initialize(
+                coordinator, processes, process, initialization_timeout=2 * _PATIENCE
+            )
     return process, processes
+
+
+@contextlib.contextmanager
+def _giving_up(flag):
+    """Ends the process, in one line, where the others do not come: JAX would abort it."""
+
+    def leave():
+        mend = "check that it can be reached, and that every process was started"
+        show(f"ttd-jax: {flag}: the processes have not met in {_PATIENCE} s: {mend}", sys.stderr)
+        os._exit(2)
+
+    timer = threading.Timer(_PATIENCE, leave)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _told(values, name, variable, default):

@@ -22,8 +22,8 @@ source; with fusions and --config.train.phases[0].joint=True its loss also train
 through the RD weights. The trained weights are in WORKDIR/DETECTOR (and WORKDIR/MODEL), ready for
 `eval`; logs, checkpoints, stops and --resume are those of `ttd-jax finetune`, on several hosts too.
 Every label file is read before the first step, and of every bad one either command stops with a
-line that names it: truncated, a box outside of its picture, an unknown class. Pictures without
-objects are trained on as background.
+line that names it: truncated, of a picture of another size, a box outside of its picture, an
+unknown class. Pictures without objects are trained on as background.
 """
 
 import pathlib

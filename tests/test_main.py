@@ -270,9 +270,18 @@ def _wait_and_lose_ctrl_c(argv):
         return "interrupted"
 
 
-def test_a_file_of_flags_that_is_no_text_is_one_line(refused, tmp_path):
-    (tmp_path / "flags").write_bytes(b"\x89PNG")
-    refused("metrics", f"--flagfile={tmp_path / 'flags'}", named=["--flagfile", "no text"])
+@pytest.mark.parametrize(
+    ("content", "named"), [(b"\x89PNG", "no text"), (b"--flagfile=flags", "name itself")]
+)
+def test_a_file_of_flags_that_cannot_be_is_one_line(refused, monkeypatch, tmp_path, content, named):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flags").write_bytes(content)
+    refused("metrics", "--flagfile=flags", named=["--flagfile", named])
+
+
+def test_a_file_of_flags_may_name_the_config(refused, tmp_path):
+    (tmp_path / "flags").write_text("--config=none.py\n--out=out\n")
+    refused("evaluate", f"--flagfile={tmp_path / 'flags'}", named=["none.py", "no such config"])
 
 
 # Homes and caches -----------------------------------------------------------------------------

@@ -139,8 +139,6 @@ def _run(argv):
         arguments = common.parse(values, [name, *rest])
     except flags.Error as error:
         raise UserError(f"{error}: see `ttd-jax {name} --help`") from error
-    except UnicodeDecodeError as error:  # absl reads no other file
-        raise UserError(f"--flagfile: is no text: {error}: name a file of flags") from error
     return command.run(values, arguments)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import io
 import os
 import pathlib
 import re
@@ -180,13 +181,26 @@ def parse(values: flags.FlagValues, words: Sequence[str]) -> list[str]:
     """Parses the words of a command, its name first; returns the arguments that are no flags.
 
     Raises:
-      UserError, flags.Error: see `configuration.parse`.
+      UserError, flags.Error: see `configuration.parse`; or a --flagfile that cannot be.
     """
+    words = _with_files(values, words)
     if "config" not in values:
         return values(words)[1:]
     from ttd_jax.commands import configuration
 
     return configuration.parse(values, words)
+
+
+def _with_files(values, words):
+    """The words with those of every --flagfile in its place."""
+    with contextlib.redirect_stderr(io.StringIO()) as remarks:
+        try:
+            words = [words[0], *values.read_flags_from_files(words[1:], force_gnu=False)]
+        except UnicodeDecodeError as error:
+            raise UserError(f"--flagfile: is no text ({error}): name a file of flags") from error
+    if remarks.getvalue():  # of one that is read while it is read
+        raise UserError(f"--flagfile: {remarks.getvalue().strip()}: do not let it name itself")
+    return words
 
 
 def require(values: flags.FlagValues, *names: str) -> None:

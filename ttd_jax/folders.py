@@ -16,6 +16,9 @@ try:
 except ImportError:  # not on Windows
     fcntl = None
 
+# What a model directory holds; see `ttd_jax.weights.store`.
+MANIFEST = "manifest.json"
+ARRAYS = "arrays"
 # The file that is locked. It stays with the results and names the kind of run that made them.
 MARK = ".ttd-jax"
 
@@ -43,11 +46,13 @@ def alone(
       mend: what to do if it cannot be written.
 
     Raises:
-      UserError: another run is at work there, it holds results of another kind, or it cannot be
-        written.
+      UserError: another run is at work there, it holds weights or results of another kind, or it
+        cannot be written.
     """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file: choose a folder as {flag}")
+    if (folder / MANIFEST).is_file() and (folder / ARRAYS).is_dir():
+        raise UserError(f"{folder}: holds weights: choose another {flag}")
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     with contextlib.ExitStack() as undo:
         undo.callback(_remove_empty, missing)

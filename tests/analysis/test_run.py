@@ -52,6 +52,10 @@ def test_a_study_of_a_changed_picture_goes_on_with_the_others(configure, benchma
     lines = tmp_path / "out" / "theory" / "passes" / "all" / "records" / "process-00000.jsonl"
     images = [json.loads(line)["image"] for line in lines.read_text().splitlines()]
     assert sorted(images) == ["lytro-01", "lytro-02", "lytro-02"]
+    for letter in "AB":
+        (root / "lytro" / f"lytro-02-{letter}.jpg").unlink()
+    with pytest.raises(UserError, match=r"other images \(lytro-02 of lytro/pairs\)"):
+        analyze(config, tmp_path / "out", resume=True)
 
 
 def test_results_hold_what_each_row_promises(configure, tmp_path):

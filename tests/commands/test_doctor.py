@@ -123,8 +123,8 @@ def test_damaged_files_are_told_without_the_libraries_words(command_line, random
     assert result.returncode == 1
     lines = result.stderr.splitlines()
     assert [line.rsplit("/", 1)[1] for line in lines] == [
-        "cut: damaged weights: convert them again",
-        "lacking: damaged weights: convert them again",
+        "cut: damaged weights: convert them again, or go on with their training by --resume",
+        "lacking: damaged weights: convert them again, or go on with their training by --resume",
     ]
 
 

@@ -155,6 +155,28 @@ def test_resuming_a_finished_run_scores_nothing(command_line, evaluate, whole, t
     assert scores(tmp_path / "out") == scores(whole)
 
 
+def test_resuming_in_another_order_gives_tables_in_that_order(
+    command_line, evaluate, whole, tmp_path
+):
+    out = shutil.copytree(whole, tmp_path / "out")
+    result = command_line(*evaluate(out, "--resume", "--config.strategies=('ttd','static')"))
+    assert result.returncode == 0, result.stderr
+    for place, expected in ((whole, ["static", "ttd"]), (out, ["ttd", "static"])):
+        rows = (place / "results.csv").read_text().splitlines()[1:]
+        assert [*dict.fromkeys(row.split(",")[2] for row in rows)] == expected
+
+
+def test_images_that_are_gone_are_not_lost_from_the_tables(
+    refused, evaluate, whole, folders, tmp_path
+):
+    out, fewer = (shutil.copytree(one, tmp_path / one.name) for one in (whole, folders))
+    for role in "vi":
+        (fewer / role / "07.png").unlink()
+    sources = f"--config.sources=('{fewer / 'v'}','{fewer / 'i'}')"
+    refused(*evaluate(out, "--resume", sources), named=["other images (07 of mine)"])
+    assert (out / "results.json").read_bytes() == (whole / "results.json").read_bytes()
+
+
 def test_mistakes_are_told_in_one_line(refused, evaluate, whole, folders, tmp_path):
     refused(*evaluate(whole), named=[whole, "--resume"])
     refused(*evaluate(whole, "--resume", "--config.color=gray"), named=[whole, "color"])

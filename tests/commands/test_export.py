@@ -1,5 +1,6 @@
 """`ttd-jax export`: its files, its mistakes, and running them with jax alone."""
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -200,3 +201,43 @@ def test_a_folder_that_cannot_be_written_is_one_line(export, tmp_path, monkeypat
     monkeypatch.setattr("ttd_jax.export.program.write_whole", full)
     with pytest.raises(UserError, match=r"x\.stablehlo: cannot write: the disk or quota is full"):
         export(tmp_path / "x.stablehlo", "--platforms=cpu", "--strategy=static")
+
+
+def test_two_exports_at_once_do_not_replace_one_another(export, tmp_path, monkeypatch):
+    @contextlib.contextmanager
+    def busy(folder, **options):  # another export ends before this one has the folder
+        (folder / "x.json").write_text("of the other")
+        yield
+
+    monkeypatch.setattr(command, "alone", busy)
+    with pytest.raises(UserError, match=r"x\.json: already exists"):
+        export(tmp_path / "x.stablehlo", "--platforms=cpu")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_parameters_beside_do_not_outlive_their_program(beside, export, tmp_path):
+    out = shutil.copytree(beside.parent, tmp_path / "copy") / beside.name
+    export(out, "--overwrite", "--platforms=cpu")
+    assert not out.with_suffix(".npz").exists()
+    out.with_suffix(".npz").write_bytes(b"mine")
+    export(out, "--overwrite", "--platforms=cpu")
+    assert out.with_suffix(".npz").read_bytes() == b"mine"
+
+
+def test_two_runs_of_the_runner_never_write_one_file(beside, sources, tmp_path, monkeypatch):
+    savez, written = np.savez, []
+    words = [str(beside), str(tmp_path / "sources.npy"), str(tmp_path / "fused.npz")]
+    np.save(words[1], sources)
+
+    def save(file, **arrays):
+        written.append(file.name)
+        if len(written) == 1:
+            assert runner.main(words) == 0  # another one, meanwhile
+        savez(file, **arrays)
+
+    monkeypatch.setattr(runner.np, "savez", save)
+    assert runner.main(words) == 0
+    assert len(set(written)) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fused.npz", "sources.npy"]
+    with np.load(words[2]) as fused:
+        assert set(fused) == {"image", "dominability"}

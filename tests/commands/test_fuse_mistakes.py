@@ -153,3 +153,37 @@ def test_a_source_is_never_overwritten(refused, fuse, pair, tmp_path):
     refused(*fuse(tmp_path, *pair), named=[pair[0], "overwritten"])
     assert pair[0].read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ir.png", "vis.png"]
+
+
+def test_empty_paths_of_sources_are_not_the_current_folder(rejects, pair, tmp_path, monkeypatch):
+    monkeypatch.chdir(pair[0].parent)
+    rejects("", "", named=["source is empty"])
+    rejects(pair[0], "", named=["source is empty"])
+
+
+def test_a_folder_of_sources_does_not_take_the_results(refused, fuse, tmp_path):
+    draw(tmp_path / "v" / "a.jpg", channels=3)
+    draw(tmp_path / "i" / "a.jpg")
+    out = tmp_path / "i" / ".." / "v"
+    refused(*fuse(out, tmp_path / "v", tmp_path / "i"), named=[out, "folder of sources"])
+    assert [path.name for path in (tmp_path / "v").iterdir()] == ["a.jpg"]
+
+
+def test_results_of_two_scenes_never_have_one_name(command_line, rejects, refused, fuse, tmp_path):
+    for name in ("a", "a_1"):
+        draw(tmp_path / "overlay" / f"{name}.png", channels=3)
+        draw(tmp_path / "i" / f"{name}.png", seed=1)
+    folders, save = (tmp_path / "overlay", tmp_path / "i"), "--save=dominability"
+    rejects(save, *folders, named=["a_1_overlay.png", "rename"])
+    for folder in folders:  # nor one after the other
+        (folder / "a_1.png").rename(folder / "a_1.later")
+    assert command_line(*fuse(tmp_path / "out", save, *folders)).returncode == 0
+    for folder in folders:
+        (folder / "a_1.later").rename(folder / "a_1.png")
+    refused(*fuse(tmp_path / "out", "--resume", save, *folders), named=["a_1_overlay.png"])
+
+
+def test_results_are_not_put_among_weights(refused, fuse, random_weights, pair, tmp_path):
+    weights = shutil.copytree(random_weights, tmp_path / "w" / "ifcnn_sum")
+    refused(*fuse(weights, *pair), named=[weights, "holds weights", "--out"])
+    assert sorted(path.name for path in weights.iterdir()) == ["arrays", "manifest.json"]

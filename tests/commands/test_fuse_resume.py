@@ -110,3 +110,32 @@ def test_a_changed_source_is_fused_again(command_line, fuse, pair, tmp_path):
     draw(pair[1], seed=5)
     answer = json.loads(command_line(*fuse(out, "--resume", "--json", *pair)).stdout)
     assert (answer["fused"], answer["reused"]) == (1, 0)
+
+
+def test_the_same_name_in_two_folders_is_two_files(
+    command_line, refused, fuse, tmp_path, monkeypatch
+):
+    for seed, name in enumerate(("d1", "d2")):
+        draw(tmp_path / name / "v.png", channels=3, seed=seed)
+        draw(tmp_path / name / "i.png", seed=10 + seed)
+    words = fuse(tmp_path / "out", "--resume")
+    monkeypatch.chdir(tmp_path / "d1")
+    assert command_line(*words, "v.png", "i.png").returncode == 0
+    before = content(tmp_path / "out")
+    monkeypatch.chdir(tmp_path / "d2")
+    refused(*words, "v.png", "i.png", named=["v of other sources", tmp_path / "d1" / "v.png"])
+    assert content(tmp_path / "out") == before
+    draw(tmp_path / "d1" / "v.png", channels=3, seed=5)  # otherwise named, and yet the same
+    result = command_line(*words, "../d1/./v.png", tmp_path / "d1" / "i.png")
+    assert result.returncode == 0, result.stderr
+
+
+def test_records_without_paths_are_known_by_their_names(command_line, fuse, pair, tmp_path):
+    out = tmp_path / "out"
+    assert command_line(*fuse(out, *pair)).returncode == 0
+    summary = json.loads((out / "summary.json").read_text())
+    for source in summary[0]["sources"]:
+        del source["path"]
+    (out / "summary.json").write_text(json.dumps(summary))
+    draw(pair[1], seed=5)
+    assert command_line(*fuse(out, "--resume", *pair)).returncode == 0

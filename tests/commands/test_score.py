@@ -102,6 +102,14 @@ def test_resuming_scores_only_what_changed(command_line, folders):
     assert (timings["scored"], timings["reused"]) == (1, 3)
 
 
+def test_scores_of_pictures_that_are_gone_are_not_lost(command_line, refused, folders):
+    assert command_line(*words(folders, "--metrics=EN")).returncode == 0
+    before = (folders / "o" / "scores.csv").read_bytes()
+    (folders / "sharp" / "2.png").unlink()
+    refused(*words(folders, "--metrics=EN", "--resume"), named=["other pictures (2)"])
+    assert (folders / "o" / "scores.csv").read_bytes() == before
+
+
 def test_mistakes_are_told_in_one_line(refused, folders):
     draw(folders / "sharp" / "extra.png")
     refused(*words(folders), named=["sharp", "1 of 5", "extra"])

@@ -188,6 +188,22 @@ def test_a_run_is_not_overwritten_and_keeps_its_settings(whole, config):
     assert again.step == ALL
 
 
+@pytest.mark.parametrize("damage", ["arrays", "manifest"])
+def test_weights_of_a_finished_run_are_mended_and_told_anew(damage, whole, config, tmp_path):
+    workdir = shutil.copytree(whole, tmp_path / "run")
+    if damage == "arrays":
+        shutil.rmtree(workdir / "ifcnn_sum" / "arrays")
+    else:
+        (workdir / "ifcnn_sum" / "manifest.json").write_text("{")
+    changes = {"note": "better", "license": "mine"}
+    assert finetune_lib.finetune(config(**changes), workdir, resume=True).step == ALL
+    load(workdir / "ifcnn_sum")
+    assert weights_of(workdir) == weights_of(whole)
+    source = read_manifest(workdir / "ifcnn_sum")["source"]
+    assert {name: source[name] for name in changes} == changes
+    assert records(workdir) == records(whole)
+
+
 def test_a_run_is_not_gone_on_with_by_another_version_or_beside_another_run(
     whole, config, monkeypatch
 ):
@@ -201,7 +217,7 @@ def test_a_run_is_not_gone_on_with_by_another_version_or_beside_another_run(
 @pytest.mark.parametrize("content", [b"[1]\n", b"{}\n", b"\n", b"\xff\n", b"\0\n"])
 def test_a_damaged_log_is_told(whole, config, tmp_path, content):
     workdir = shutil.copytree(whole, tmp_path / "run")
-    shutil.rmtree(workdir / "ifcnn_sum")  # as if it had been killed at its very end
+    shutil.rmtree(workdir / "checkpoints" / str(ALL))  # as if it had been killed before its end
     (workdir / "log.jsonl").write_bytes(content)
     with pytest.raises(UserError, match=r"log\.jsonl: line 1 is damaged: remove that line"):
         finetune_lib.finetune(config(), workdir, resume=True)

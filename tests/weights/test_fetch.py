@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -587,3 +588,18 @@ def test_without_torch_the_proven_file_stays(get, checkpoint, tmp_path, monkeypa
     again = get(checkpoint)  # torch is there now
     assert again.received == 0
     assert again.weights.is_dir()
+
+
+def test_damaged_weights_are_not_kept_but_replaced_on_demand(get, checkpoint, server, tmp_path):
+    weights = get(checkpoint).weights
+    shutil.rmtree(weights / store.ARRAYS)
+    with pytest.raises(UserError, match=r"ifcnn_sum: .*damaged.*--overwrite"):
+        get(checkpoint)
+    (weights / "mine.png").write_bytes(b"mine")
+    transfer = Transfer(base_url=server.url)
+    with pytest.raises(UserError, match=r"more than weights \(mine\.png\)"):
+        fetch(checkpoint, tmp_path / "w", transfer, overwrite=True)
+    (weights / "mine.png").unlink()
+    (weights / store.MANIFEST).write_text("{")
+    fetch(checkpoint, tmp_path / "w", transfer, overwrite=True)
+    ttd_jax.load(weights)

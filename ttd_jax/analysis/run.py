@@ -20,7 +20,7 @@ from ttd_jax.folders import alone
 from ttd_jax.networks import PRECISIONS, FusionSpec, lookup
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.checking import check
-from ttd_jax.pictures.records import IMAGE, Records, check_covered, versions_of
+from ttd_jax.pictures.records import IMAGE, Records, check_covered, check_images, versions_of
 from ttd_jax.report.progress import progress
 from ttd_jax.weights import store
 
@@ -130,7 +130,10 @@ def _run_study(study, datasets, model, config, out, sha256, resume):
         like = {**IMAGE, "measures": measures, "moments": {name: {} for name in measures}}
         records = Records(out / "passes" / one.name.replace(" ", "_"), like=like, root=root)
         settings = _settings(study, one, model, config, sha256)
-        records.find(settings, resume=resume)
+        found = records.find(settings, resume=resume)
+        if rows["rows"]:
+            names = {name: scenes.examples.names for name, scenes in datasets.items()}
+            check_images(out, found, names)
         every[one.name] = records, settings
     total = sum(map(len, datasets.values())) * len(study.passes)
     finished = {}

@@ -65,6 +65,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     }
     flat = exporting.flat_parameters(model) if beside else None
     with alone(out.parent, wait=True):
+        _vacant(out, beside, values.overwrite)  # another export may have been here meanwhile
         record = exporting.write_program(out, program, record, flat)
     arrays = {**record["inputs"], **record["outputs"]}
     common.tell(

@@ -12,6 +12,7 @@ scenes, those of other commands too: so a loop over pairs has one summary.
 """
 
 import dataclasses
+import os
 import pathlib
 import sys
 
@@ -101,6 +102,11 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         raise UserError(f"--out={out}: is a picture's name: pass the folder that it is to be in")
     reading = common.reading(values)
     scenes = find_scenes(arguments, pages=values.pages)
+    if any(os.path.realpath(path) == os.path.realpath(out) for path in arguments):
+        raise UserError(
+            f"--out={out}: is a folder of sources, which it would be no more with the results: "
+            "choose another --out"
+        )
     folders = folders_of_equal_names(arguments)
     if folders:
         remark(

@@ -18,7 +18,7 @@ from ttd_jax.networks import PRECISIONS, FusionSpec
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.decode import READING_FIELDS, reading_of
 from ttd_jax.pictures.prepared import prepared_examples
-from ttd_jax.pictures.records import IMAGE, Records, check_covered, versions_of
+from ttd_jax.pictures.records import IMAGE, Records, check_covered, check_images, versions_of
 from ttd_jax.pictures.scenes import find_scenes
 from ttd_jax.processes import wait_for_all
 from ttd_jax.report.progress import remark
@@ -65,7 +65,7 @@ def evaluate(
 
     Raises:
       UserError: unknown names, missing weights or data, unreadable images; `out` has results of
-        other settings, models or data sets, or another run is writing there.
+        other settings, models, data sets or images, or another run is writing there.
     """
     fields.check_fields(config, _FIELDS)
     reading = reading_of(config)
@@ -78,14 +78,14 @@ def evaluate(
 def _evaluate(config, jobs, found, reading, out, resume, share):
     """`evaluate` in a folder that no other run writes into."""
     process, processes = share
-    runs = []
+    runs, recorded = [], set()
     for job in jobs:
         settings, place = _settings(config, job), out / job.model.spec.name
         scores = {strategy: dict.fromkeys(job.names, float | None) for strategy in job.strategies}
         records = Records(place, like={**IMAGE, "scores": scores}, process=process, root=out)
-        records.find(settings, resume=resume)
+        recorded |= records.find(settings, resume=resume).keys()
         runs.append((job, settings, records))
-    _check_tables(out, config)
+    _check_tables(out, config, found, recorded)
     datasets = {
         name: check(
             examples,
@@ -108,7 +108,7 @@ def _evaluate(config, jobs, found, reading, out, resume, share):
     sections = []
     for job, settings, records in runs:
         for name, scenes in datasets.items():
-            scored = _merged(records, name, scenes)
+            scored = _merged(records, name, scenes, job.strategies)
             for line in tables.no_numbers(s for r in scored for s in r["scores"].values()):
                 remark(f"{job.model.spec.name}, {name}: {line}")
             compared = comparison.compare(
@@ -134,13 +134,16 @@ def _evaluate(config, jobs, found, reading, out, resume, share):
     return comparisons
 
 
-def _check_tables(out, config):
+def _check_tables(out, config, found, recorded):
     like = {"comparisons": [{"model": str, "dataset": str}]}
-    tables = read_json(out / _RESULTS, like) or {"comparisons": ()}
+    tables = read_json(out / _RESULTS, like)
+    if tables is None:
+        return
     held = [f"{c['model']} on {c['dataset']}" for c in tables["comparisons"]]
     given = {f"{model} on {dataset}" for model in config.models for dataset in config.datasets}
     mend = "evaluate them in the same command: MODEL+MODEL,DATASET+DATASET"
     check_covered(out, "models or data sets", held, given, mend)
+    check_images(out, recorded, {name: examples.names for name, examples in found.items()})
 
 
 def _job(config, name):
@@ -199,7 +202,8 @@ def _settings(config, job):
     }
 
 
-def _merged(records, name, scenes):
+def _merged(records, name, scenes, strategies):
+    """The records of a data set, whose scores are in the order of the strategies."""
     found, keys = records.finished(), [(name, *key) for key in scenes.keys]
     missing = sum(key not in found for key in keys)
     if missing:
@@ -207,7 +211,10 @@ def _merged(records, name, scenes):
             f"{name}: {missing} images have no scores although every process ended: is --out "
             "shared by all of them?"
         )
-    return [found[key] for key in keys]
+    return [
+        {**found[key], "scores": {one: found[key]["scores"][one] for one in strategies}}
+        for key in keys
+    ]
 
 
 def _write(out, files):

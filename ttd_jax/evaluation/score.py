@@ -91,7 +91,7 @@ def score_results(
 
     Raises:
       UserError: an unreadable picture, sizes that differ, or an output that cannot be written;
-        `out` has results of other settings or methods, or another run is writing there.
+        `out` has results of other settings, methods or pictures, or another run is writing there.
     """
     start = time.perf_counter()
     settings = {
@@ -139,6 +139,9 @@ def score_results(
         held = [record["method"] for record in finished.values()]
         methods = {example.roles[0] for example in pictures}
         check_covered(out, "methods", held, methods, "name their folders in --fused, too")
+        held = [record["image"] for record in finished.values()]
+        given = {example.name for example in pictures}
+        check_covered(out, "pictures", sorted(held), given, "score all of them")
         store.open(settings)
         loaded = ahead(load, range(len(pictures)))
         with progress(loaded, "scoring", len(pictures), unit="image") as bar:

@@ -1,5 +1,6 @@
 """A fusion network with its strategy as one serialized program for any size of picture."""
 
+import contextlib
 import hashlib
 import io
 import pathlib
@@ -16,8 +17,8 @@ import ttd_jax.version
 from ttd_jax.core import fusion
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.core.tasks import TASKS
-from ttd_jax.errors import explain_os_errors
-from ttd_jax.files import dumps, write_whole
+from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.files import dumps, read_json, write_whole
 from ttd_jax.networks import FusionSpec, Model
 
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -125,6 +126,8 @@ def write_program(
 ) -> dict:
     """Writes a program, its parameters if they are beside it, and last the JSON that proves both.
 
+    Parameters that an earlier export has left beside it, by its JSON, are removed.
+
     Args:
       path: of the program; the others have its stem with '.npz' and '.json'.
       program: see `export_fusion`.
@@ -137,16 +140,22 @@ def write_program(
     Raises:
       UserError: it cannot be written.
     """
+    card, beside, stale = path.with_suffix(".json"), path.with_suffix(".npz"), False
+    with contextlib.suppress(UserError):  # an export with parameters inside, or what is damaged
+        before = read_json(card, {"parameters": {"file": str}})
+        stale = flat is None and before and before["parameters"]["file"] == beside.name
     files = {"program": (path, bytes(program.serialize()))}
     if flat is not None:
-        files["parameters"] = (path.with_suffix(".npz"), _npz(flat))
+        files["parameters"] = (beside, _npz(flat))
     record = {"format": FORMAT, **record, "parameters": None}
     with explain_os_errors(path):
         for name, (place, data) in files.items():
             write_whole(place, data)
             digest = hashlib.sha256(data).hexdigest()
             record[name] = {"file": place.name, "bytes": len(data), "sha256": digest}
-        write_whole(path.with_suffix(".json"), dumps(record))
+        write_whole(card, dumps(record))
+        if stale:
+            beside.unlink(missing_ok=True)
     return record
 
 

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import pathlib
+import secrets
 import sys
 from collections.abc import Callable, Sequence
 
@@ -83,6 +84,16 @@ def _read_sources(path):
     return sources
 
 
+def _write(path, arrays):
+    part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")  # of this process alone
+    try:
+        with part.open("wb") as file:
+            np.savez(file, **arrays)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def main(words: Sequence[str]) -> int:
     """Runs the program on a file; returns the exit status: 0, or 2 with one line on stderr."""
     if len(words) != 3:
@@ -91,10 +102,7 @@ def main(words: Sequence[str]) -> int:
     program, sources, out = words
     try:
         fused = load(program)(_read_sources(sources))
-        part = f"{out}.part"
-        with open(part, "wb") as file:
-            np.savez(file, **fused)
-        os.replace(part, out)
+        _write(pathlib.Path(out), fused)
     except Exception as error:  # files of any kind may be given
         about = f"{error.filename}: {error.strerror}" if getattr(error, "filename", "") else error
         print(f"runner: {' '.join(str(about).split())[:500]}", file=sys.stderr)

@@ -93,6 +93,7 @@ def plan_job(
     settings = {**options.as_record(), "versions": code}
     found = records.find(settings)
     sources = {os.path.realpath(path): path for scene in scenes for path in scene.sources}
+    owners = {name: record["scene"] for record in found.values() for name in record["files"]}
     for scene in scenes:
         for name in output_names(scene.name, roles, options):
             if len(os.fsencode(name.name)) > _LONGEST:
@@ -104,6 +105,12 @@ def plan_job(
             if source is not None:
                 raise UserError(
                     f"{source}: would be overwritten by the result: choose another --out"
+                )
+            owner = owners.setdefault(str(name), scene.name)
+            if owner != scene.name:
+                raise UserError(
+                    f"{scene.titles[0]}: its {name} would be that of the scene {owner}, too: "
+                    "rename the sources"
                 )
     if out.exists() and not out.is_dir():
         raise UserError(f"{out}: is a file: choose a folder as --out")
@@ -144,13 +151,18 @@ def _finished(out, scenes, records, found, resume):
         other = by_name.get(key[0])
         if key in found:
             known[index] = found[key]
-        elif other and [s["file"] for s in other["sources"]] != [*scenes.examples[index].titles]:
+        elif other and _paths(other) != [*map(os.path.realpath, scenes.examples[index].sources)]:
             raise UserError(
                 f"{out}: holds the result {key[0]} of other sources "
-                f"({other['sources'][0]['file']}): choose another --out"
+                f"({_paths(other)[0]}): choose another --out"
             )
     whole = records.intact(known.values())
     return {i: record for (i, record), same in zip(known.items(), whole, strict=True) if same}
+
+
+def _paths(record):
+    """The files that a result is of, however they were called; old records know no `path`."""
+    return [os.path.realpath(source.get("path", source["file"])) for source in record["sources"]]
 
 
 def check_memory(job: FuseJob, model: Model) -> None:
@@ -286,15 +298,17 @@ def _record(job, index, example, pictures, result):
             {
                 "name": role,
                 "file": title,
+                "path": os.path.realpath(source),
                 "sha256": sha256,
                 "colored": colored,
                 "range": picture.scale and [picture.scale.low, picture.scale.high],
                 "dominates": round(float(dominates), 6),
                 "mean_dominability": round(float(mean), 6),
             }
-            for role, title, picture, sha256, colored, dominates, mean in zip(
+            for role, title, source, picture, sha256, colored, dominates, mean in zip(
                 example.roles,
                 example.titles,
+                example.sources,
                 pictures,
                 checked.sha256,
                 checked.colored,

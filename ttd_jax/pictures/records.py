@@ -270,6 +270,24 @@ def check_covered(
         )
 
 
+def check_images(
+    place: pathlib.Path, found: Iterable[tuple], given: Mapping[str, Collection[str]]
+) -> None:
+    """`check_covered` for the images of data sets.
+
+    Args:
+      place: where the tables are.
+      found: keys of `Records.find`, of whatever data sets.
+      given: data set -> names of the images that this run gives.
+
+    Raises:
+      UserError: it names the images that would be lost.
+    """
+    held = sorted({f"{image} of {name}" for name, image, *_ in found if name in given})
+    names = {f"{image} of {name}" for name, images in given.items() for image in images}
+    check_covered(place, "images", held, names, "name all of them in the same command")
+
+
 def check_settings(
     place: pathlib.Path, known: Mapping, given: Mapping, *, flag: str = "--out"
 ) -> None:

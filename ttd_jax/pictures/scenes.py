@@ -31,10 +31,13 @@ def find_scenes(
       Scenes sorted by name.
 
     Raises:
-      UserError: fewer than `least`, missing, files mixed with folders, an empty folder, a stem
-        twice in one folder, stems that do not match between folders, or pages that are not there.
+      UserError: fewer than `least`, an empty path, missing, files mixed with folders, an empty
+        folder, a stem twice in one folder, stems that do not match between folders, or pages that
+        are not there.
     """
     check_pages(pages)
+    if not all(paths):  # as of a variable that is not set: it would be the folder where one stands
+        raise UserError("the path of a source is empty: pass a file or a folder")
     found = [pathlib.Path(p) for p in paths]
     if pages == "sources":
         return _stacks(found, least)

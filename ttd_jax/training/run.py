@@ -13,7 +13,6 @@ from ttd_jax import fields
 from ttd_jax.errors import UserError, check_choice
 from ttd_jax.training import stopping
 from ttd_jax.training.loop import NotFiniteError, Training
-from ttd_jax.weights import store
 
 # Fields of the config of every training.
 RUN_FIELDS = {
@@ -75,12 +74,11 @@ def train(
             save(weights, jax.device_get(checkpoint.state.variables), origin)
 
     with contextlib.closing(training.checkpoints):
-        now = training.restore(variables)
-        if now.step == steps and (weights / store.MANIFEST).is_file():
-            return Outcome(now.step, steps, stopping.NOT, weights)
+        now, reason = training.restore(variables), stopping.NOT
         try:
-            with stopping.Stop() as stop:
-                now, reason = training.run(now, stop)
+            if now.step < steps:
+                with stopping.Stop() as stop:
+                    now, reason = training.run(now, stop)
         except NotFiniteError as error:
             export(error.last)
             raise UserError(
@@ -91,7 +89,7 @@ def train(
             return Outcome(now.step, steps, reason, None)
         if training.config.final == "best":
             now = training.restore_step(training.checkpoints.best, variables)
-        export(now)
+        export(now)  # of a finished run once more: they may be damaged, or their note another
         return Outcome(steps, steps, stopping.NOT, weights)
 
 

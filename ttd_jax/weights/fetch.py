@@ -100,11 +100,12 @@ def _convert(known, path, folder, overwrite):
 
 def _kept(path, folder):
     try:
-        source = store.read_manifest(folder)["source"]
+        store.load(folder)
     except UserError as error:
         raise UserError(
-            f"{folder}: is not a model directory, so {path} was not converted: move it away, or "
-            "choose another --out"
+            f"{folder}: is not a model directory, or damaged, so {path} was not converted: pass "
+            "--overwrite, move it away, or choose another --out"
         ) from error
+    source = store.read_manifest(folder)["source"]
     made_from = "it" if source.get("sha256") == digests_of(path).sha256 else "another file"
     return f"{folder} was there already, made from {made_from}, and is kept: see --overwrite"

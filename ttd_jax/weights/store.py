@@ -17,8 +17,9 @@ from flax import traverse_util
 import ttd_jax.version
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.detectors import Detector
-from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.errors import UserError, explain_os_errors, some
 from ttd_jax.files import dumps, part_in, read_json, write_whole
+from ttd_jax.folders import ARRAYS, MANIFEST
 from ttd_jax.networks import (
     NETWORKS,
     PRECISIONS,
@@ -33,11 +34,10 @@ from ttd_jax.networks import (
 from ttd_jax.processes import find_devices
 from ttd_jax.registry import left_out
 
-MANIFEST = "manifest.json"
-ARRAYS = "arrays"
 # Weights that come with this package: `shipped/MODEL`, see the README in that folder.
 SHIPPED = pathlib.Path(ttd_jax.version.__file__).parent / "shipped"
 FORMAT = 1
+_AGAIN = "convert them again, or go on with their training by --resume"
 
 
 def tree_sha256(variables: Mapping[str, Any]) -> str:
@@ -145,6 +145,12 @@ def _check_vacant(path, overwrite):
         raise UserError(
             f"{path}: is not a model directory, so it is not replaced: choose another --out"
         )
+    strange = sorted({*os.listdir(path)} - {MANIFEST, ARRAYS})
+    if strange:
+        raise UserError(
+            f"{path}: holds more than weights ({some(strange)}), so it is not replaced: move that "
+            "away"
+        )
 
 
 def locate(path: str | os.PathLike) -> pathlib.Path:
@@ -171,7 +177,7 @@ def read_manifest(path: str | os.PathLike) -> dict:
             "them, `ttd-jax convert` makes them, and shipped/ifcnn_sum comes with the package"
         )
     like = {"model": str, "settings": None, "sha256": str}
-    manifest = read_json(path / MANIFEST, like, mend="convert the weights again")
+    manifest = read_json(path / MANIFEST, like, mend=_AGAIN.replace("them", "the weights"))
     if not isinstance(manifest.get("source"), dict):
         manifest["source"] = {}
     _read_old_spelling(manifest)
@@ -284,7 +290,7 @@ def _variables(path, manifest, spec, settings):
     """The variables at `path`, checked against their manifest."""
     variables = _restore(locate(path).absolute() / ARRAYS, spec, spec.shapes(settings))
     if tree_sha256(variables) != manifest["sha256"]:
-        raise UserError(f"{path}: the weights do not match their manifest: convert them again")
+        raise UserError(f"{path}: the weights do not match their manifest: {_AGAIN}")
     for leaf_path, leaf in traverse_util.flatten_dict(variables, sep="/").items():
         if not np.isfinite(leaf).all():
             raise UserError(f"{path}: {leaf_path} holds NaN or Inf: convert another checkpoint")
@@ -313,7 +319,7 @@ def _restore(path, spec, expected):
             found = checkpointer.restore(path, restore_args=restore_args)
     except Exception as error:  # orbax and tensorstore raise a dozen kinds for damaged files
         _check_readable(path)
-        raise UserError(f"{path.parent}: damaged weights: convert them again") from error
+        raise UserError(f"{path.parent}: damaged weights: {_AGAIN}") from error
     shapes = {k: v.shape for k, v in traverse_util.flatten_dict(found, sep="/").items()}
     if shapes != {k: v.shape for k, v in expected.items()}:
         raise UserError(f"{path.parent}: the weights do not fit {spec.name}: convert them again")

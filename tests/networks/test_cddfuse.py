@@ -16,6 +16,7 @@ from ttd_jax.networks import Model, Network, layers, lookup
 from ttd_jax.networks.cddfuse import RESIDUALS, CDDFuse
 from ttd_jax.networks.folding import fold
 from ttd_jax.parts import tiles
+from ttd_jax.parts.part import WHOLE
 from ttd_jax.weights.convert import convert_checkpoint, convert_tensors
 
 torch = pytest.importorskip("torch")
@@ -33,8 +34,8 @@ MODES = {"vi": "first", "sum": "sum", "none": "none"}  # the residual's name the
 _quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
-def _apply(module, method, variables, *args):
-    return module.apply(variables, *args, method=method)
+def _apply(module, method, variables, *args, **parts):
+    return module.apply(variables, *args, method=method, **parts)
 
 
 _inner = jax.jit(_apply, static_argnums=(0, 1))  # inside of a larger program: traced only once
@@ -47,8 +48,8 @@ class _Compiled(Model):
 
     compiled: Callable = struct.field(pytree_node=False, default=_outer)
 
-    def _apply(self, method, *args):
-        return self.compiled(self.module, method, self.variables, *args)
+    def _apply(self, method, *args, **parts):
+        return self.compiled(self.module, method, self.variables, *args, **parts)
 
 
 def _compiled(model, compiled=_outer, **fields):
@@ -121,7 +122,9 @@ def _everything(model, x):
     inside = functools.partial(_inner, model.module)
     shared = inside(lambda module, x: module.encoder.shared(x), model.variables, x)
     reduced = inside(
-        lambda module, latent: module.decoder.reduced(latent), model.variables, latents["baseline"]
+        lambda module, latent: module.decoder.reduced(latent["base"], latent["detail"], WHOLE),
+        model.variables,
+        latents["baseline"],
     )
     return features, shared, latents, reduced, pictures, static, dynamic
 

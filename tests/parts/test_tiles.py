@@ -14,6 +14,7 @@ from ttd_jax.networks.cddfuse.blocks import BaseBlock, DetailNode, RestormerBloc
 from ttd_jax.networks.ifcnn import IFCNN
 from ttd_jax.networks.layers import PaddedConv
 from ttd_jax.parts import tiles
+from ttd_jax.parts.part import WHOLE, Part
 
 HIGHEST = jax.lax.Precision.HIGHEST
 # Sides that tiles divide, and that they do not.
@@ -72,7 +73,7 @@ def test_blocks_tile_by_tile_equal_the_whole(monkeypatch, module, size):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("pad_mode", ["edge", "reflect"])
 def test_padded_convolutions_tile_by_tile_equal_the_whole(monkeypatch, pad_mode, size):
-    module = PaddedConv(5, 3, pad_mode=pad_mode, precision=HIGHEST)
+    module = _Run(PaddedConv(5, 3, pad_mode=pad_mode, precision=HIGHEST))
     _compare(monkeypatch, module, _picture(*size, 4))
 
 
@@ -89,16 +90,25 @@ def test_ifcnn_tile_by_tile_equals_the_whole(monkeypatch, folded, size):
     _compare(monkeypatch, IFCNN(folded=folded), _picture(2, *size, 3))
 
 
+class _Run(nn.Module):
+    """A module, run as one step."""
+
+    inner: nn.Module
+    margin: int = 1
+
+    def __call__(self, x, part=WHOLE):
+        return part.run(self.inner, x, margin=self.margin)
+
+
 class _Counter(nn.Module):
     """Sums over the tiles of what a picture holds, and the picture itself."""
 
-    @nn.compact
-    def __call__(self, x):
-        return tiles.sweep(self, x, inner="inner", margin=1)
+    def __call__(self, x, part=WHOLE):
+        return part.measure(self.count, x, margin=1)
 
-    def inner(self, tile, window):
-        inner = window[1:-1, 1:-1]
-        return (inner[..., :1], inner[..., 1:]), {"sum": jnp.sum(tile.own(inner), axis=(0, 1))}
+    def count(self, x, part):
+        inner = part.crop(part.pad(x) if isinstance(part, Part) else x)
+        return (inner[..., :1], inner[..., 1:]), {"sum": jnp.sum(part.own(inner), axis=(0, 1))}
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -109,26 +119,24 @@ def test_every_pixel_is_summed_and_written_once(size):
     np.testing.assert_allclose(sums["sum"], x.sum((2, 3)), atol=1e-4)
 
 
-def test_derivatives_are_those_of_the_plain_form():
-    module, x = PaddedConv(3, 3, precision=HIGHEST), _picture(21, 19, 2)
+def test_derivatives_are_those_of_the_whole(monkeypatch):
+    module, x = _Run(PaddedConv(3, 3, precision=HIGHEST)), _picture(21, 19, 2)
     variables = _noisy(module, x)
 
-    def slope(method):
-        return jax.grad(lambda v, x: jnp.sum(module.apply(v, x, method=method) ** 2), (0, 1))
+    def slope():
+        return jax.grad(lambda v, x: jnp.sum(module.apply(v, x) ** 2), (0, 1))
 
-    program = str(jax.make_jaxpr(slope(None))(variables, x))
+    program = str(jax.make_jaxpr(slope())(variables, x))
     assert "while[" not in program
     assert "scan[" not in program
-    for found, expected in zip(
-        jax.tree.leaves(slope(None)(variables, x)),
-        jax.tree.leaves(slope("whole")(variables, x)),
-        strict=True,
-    ):
-        np.testing.assert_array_equal(found, expected)
+    found = slope()(variables, x)
+    monkeypatch.setattr(tiles, "SIZE", (1000, 1000))
+    expected = slope()(variables, x)
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
 def test_batches_are_taken_one_sample_after_the_other():
-    module, batch = PaddedConv(3, 3, precision=HIGHEST), _picture(3, 21, 19, 2)
+    module, batch = _Run(PaddedConv(3, 3, precision=HIGHEST)), _picture(3, 21, 19, 2)
     variables = _noisy(module, batch[0])
     found = jax.jit(jax.vmap(module.apply, in_axes=(None, 0)))(variables, batch)
     for index in range(3):
@@ -136,23 +144,26 @@ def test_batches_are_taken_one_sample_after_the_other():
 
 
 def test_pictures_of_one_tile_are_not_cut():
-    module, x = PaddedConv(3, 3), _picture(8, 8, 2)
+    module, x = _Run(PaddedConv(3, 3)), _picture(8, 8, 2)
     program = str(jax.make_jaxpr(module.apply)(_noisy(module, x), x))
     assert "while[" not in program
     assert "scan[" not in program
 
 
-def test_symbolic_sizes_take_the_form_of_the_picture_that_is_given():
-    """In every bit, one by one and in batches; the plain form of many pixels rounds otherwise."""
-    module = PaddedConv(16, 3, precision=HIGHEST)
+def test_symbolic_sizes_take_the_form_of_the_picture_that_is_given(monkeypatch):
+    """In every bit, one by one and in batches; the whole form of many pixels rounds otherwise."""
+    module = _Run(PaddedConv(16, 3, precision=HIGHEST))
     variables = _noisy(module, _picture(8, 8, 16))
     apply = jax.vmap(functools.partial(module.apply, variables))
     shape = export.symbolic_shape("b, h, w, 16")
     program = export.export(jax.jit(apply))(jax.ShapeDtypeStruct(shape, jnp.float32)).call
     of_one_tile = [(8, 8), (3, 20)]
-    for size in [*of_one_tile, *SIZES]:
-        batch = _picture(2, *size, 16)
-        np.testing.assert_array_equal(_quick_jit(program)(batch), _quick_jit(apply)(batch))
-        plain = jax.vmap(functools.partial(module.apply, variables, method="whole"))
-        rounds_otherwise = np.any(_quick_jit(plain)(batch) != _quick_jit(program)(batch))
-        assert rounds_otherwise == (size not in of_one_tile)
+    batches = [_picture(2, *size, 16) for size in [*of_one_tile, *SIZES]]
+    found = [_quick_jit(program)(batch) for batch in batches]
+    for batch, own in zip(batches, found, strict=True):
+        np.testing.assert_array_equal(own, _quick_jit(apply)(batch))
+    monkeypatch.setattr(tiles, "SIZE", (1000, 1000))
+    whole = jax.vmap(functools.partial(module.apply, variables))
+    for batch, own in zip(batches, found, strict=True):
+        rounds_otherwise = np.any(_quick_jit(whole)(batch) != own)
+        assert rounds_otherwise == (batch.shape[1:3] not in of_one_tile)

@@ -198,8 +198,21 @@ def _as_sources(network, sources):
     return sources
 
 
+def _within(network, extent):
+    """The network for arrays that hold a picture of `extent`; itself for None."""
+    if extent is None:
+        return network
+    if not hasattr(network, "within"):
+        raise UserError(f"{type(network).__name__} takes no extent: pass pictures of one size")
+    return network.within(extent)
+
+
 def static_fuse(
-    network: FusionNetwork, sources: chex.Array, settings: dom.DominabilitySettings | None = None
+    network: FusionNetwork,
+    sources: chex.Array,
+    settings: dom.DominabilitySettings | None = None,
+    *,
+    extent: chex.Array | None = None,
 ) -> Fusion:
     """Fuses with the network as it was trained: every source weighs one.
 
@@ -207,6 +220,7 @@ def static_fuse(
       network: a `Model`, a bound Flax backbone, or anything with its methods.
       sources: f32[M, H, W, C] in [0, 1], M >= 1, in the order of their roles; see `dynamic_fuse`.
       settings: which losses to report; the network's own by default.
+      extent: see `dynamic_fuse`.
 
     Returns:
       A `Fusion` whose `dominability` is 1 / M. Under `jax.jit` unused fields cost nothing.
@@ -221,6 +235,7 @@ def static_fuse(
     """
     sources = _as_sources(network, sources)
     settings = _own_settings(network) if settings is None else settings
+    network = _within(network, extent)
     parts = decompose(network, sources)
     losses = measure_losses(network, sources, parts, settings)
     return Fusion(
@@ -237,6 +252,7 @@ def dynamic_fuse(
     settings: dom.DominabilitySettings | None = None,
     *,
     losses: chex.Array | None = None,
+    extent: chex.Array | None = None,
     **fields: Any,
 ) -> Fusion:
     """Fuses with per-pixel weights found at test time (TTD).
@@ -252,6 +268,9 @@ def dynamic_fuse(
         spreads as far as the network sees, which may be the whole picture.
       settings: how losses become weights; the network's own by default.
       losses: f32[M, H, W], loss maps to use in place of the settings'.
+      extent: i32[2], height and width of a picture in the top left corner of larger arrays, so that
+        pictures of different sizes share a program, and a batch. Beyond it the sources hold
+        anything finite, and so do the results.
       **fields: of the settings, to be changed: `temperature=50.0`.
 
     Returns:
@@ -281,6 +300,7 @@ def dynamic_fuse(
         )
     if fields:
         settings = settings.replace(**fields)
+    network = _within(network, extent)
     parts = decompose(network, sources)
     if losses is None:
         losses = measure_losses(network, sources, parts, settings)
@@ -295,7 +315,11 @@ def dynamic_fuse(
 
 
 def fuse(
-    network: FusionNetwork, sources: chex.Array, settings: dom.DominabilitySettings | None
+    network: FusionNetwork,
+    sources: chex.Array,
+    settings: dom.DominabilitySettings | None,
+    *,
+    extent: chex.Array | None = None,
 ) -> Fusion:
     """Fuses by a strategy: dynamically with its settings, or statically for None.
 
@@ -304,7 +328,8 @@ def fuse(
       sources: f32[M, H, W, C] in [0, 1], M >= 1, in the order of their roles.
       settings: how losses become weights; None for the static fusion, which reports the losses of
         the network's own settings.
+      extent: see `dynamic_fuse`.
     """
     if settings is None:
-        return static_fuse(network, sources)
-    return dynamic_fuse(network, sources, settings)
+        return static_fuse(network, sources, extent=extent)
+    return dynamic_fuse(network, sources, settings, extent=extent)

@@ -13,7 +13,8 @@ import chex
 import jax.numpy as jnp
 from flax import linen as nn
 
-from ttd_jax.networks.layers import GroupedConv3x3, pad_border
+from ttd_jax.networks.layers import GroupedConv3x3
+from ttd_jax.parts.border import pad_border
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

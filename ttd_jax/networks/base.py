@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from ttd_jax.parts.part import WHOLE, Part
+
 # float32; TF32 on GPUs and three passes of bfloat16 on TPUs; the device's fastest, TF32 or one pass
 # of bfloat16; and everything in bfloat16, see `Model`.
 PRECISIONS = ("highest", "high", "default", "bfloat16")
@@ -16,7 +18,9 @@ class Network(nn.Module):
     """A fusion network: encoders, a merge and a decoder.
 
     Subclasses define `encode`, `merge` and `decode`; the contract of each method is that of
-    `ttd_jax.core.fusion.FusionNetwork`. Every method takes one sample, channels last.
+    `ttd_jax.core.fusion.FusionNetwork`. Every method takes one sample, channels last. One whose
+    `encode`, `merge`, `decode`, `solo` and `finish` take a `part`, too, and look around pixels by
+    its `run`, `measure`, `mean` and `extremes` only, says so by `in_parts`: see `ttd_jax.parts`.
 
     Attributes:
       precision: of convolutions and matrix products. The default is full float32 everywhere: TPUs
@@ -24,11 +28,13 @@ class Network(nn.Module):
         of `PRECISIONS`, or what `jax.lax` takes.
       folded: whether the variables are those that `fold` returns.
       coupled: whether a source's features depend on the other sources.
+      in_parts: whether its methods take a `part`.
     """
 
     precision: Any = jax.lax.Precision.HIGHEST
     folded: bool = False
     coupled: ClassVar[bool] = False
+    in_parts: ClassVar[bool] = False
 
     def prepare(self, sources: chex.Array) -> chex.Array:
         """Images in [0, 1] to the network's domain; by default the same."""
@@ -62,9 +68,9 @@ class Network(nn.Module):
         )
         return over_sources(self, features, jnp.ones(x.shape[:-1], x.dtype))
 
-    def finish(self, raw: chex.Array) -> chex.Array:
+    def finish(self, raw: chex.Array, part: Part = WHOLE) -> chex.Array:
         """The final picture in [0, 1]; by default restored and clipped."""
-        return jnp.clip(self.restore(raw), 0.0, 1.0)
+        return part.map(_clip, part.map(self.restore, raw))
 
     def fold(self, variables: Any) -> Any:
         """Variables for the same network with `folded=True`; by default nothing is to be folded.
@@ -78,3 +84,7 @@ class Network(nn.Module):
         x = self.prepare(sources)
         weights = jnp.ones(x.shape[:-1], x.dtype)
         return self.finish(self.decode(self.merge(self.encode(x), weights), x))
+
+
+def _clip(x):
+    return jnp.clip(x, 0.0, 1.0)

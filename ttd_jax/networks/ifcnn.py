@@ -6,7 +6,7 @@ network", Information Fusion 54, 2020; architecture read from uzeful/IFCNN, Code
 
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import chex
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ from ttd_jax.networks.folding import fold_batch_norm
 from ttd_jax.networks.layers import PaddedConv, merge_sources
 from ttd_jax.networks.layout import CONV, DENSE, Layout, batch_norm, biased, plain
 from ttd_jax.networks.spec import FusionSpec, Reach, register_network
-from ttd_jax.parts.tiles import Tile, locally
+from ttd_jax.parts.part import WHOLE, Part
 
 _EPSILON = 1e-5  # of the BatchNorms
 
@@ -35,15 +35,9 @@ class _Block(nn.Module):
         if not self.folded:
             self.bn = nn.BatchNorm(use_running_average=True, epsilon=_EPSILON)
 
-    def __call__(self, x):
+    def __call__(self, x, part):
         """f32[..., H, W, 64] to the same."""
-        return self._activate(self.conv.whole(x))
-
-    def inner(self, padded):
-        """A tile on a CPU: f32[H + 2, W + 2, 64] to f32[H, W, 64]."""
-        return self._activate(self.conv.padded(padded))
-
-    def _activate(self, x):
+        x = self.conv(x, part)
         return nn.relu(x if self.folded else self.bn(x))
 
 
@@ -54,6 +48,7 @@ class IFCNN(Network):
       operator: how weighted features are merged: 'max', 'sum' or 'mean'.
     """
 
+    in_parts: ClassVar[bool] = True
     operator: str = "sum"
 
     def setup(self) -> None:
@@ -72,44 +67,30 @@ class IFCNN(Network):
         """Standardized RGB back to [0, 1], unclipped."""
         return raw * jnp.array(IMAGENET_STD, raw.dtype) + jnp.array(IMAGENET_MEAN, raw.dtype)
 
-    def encode(self, x: chex.Array) -> chex.Array:
+    def encode(self, x: chex.Array, part: Part = WHOLE) -> chex.Array:
         """f32[M, H, W, 3] to f32[M, H, W, 64]."""
-        forms = {"plain": "encode_whole", "inner": "encode_tile"}
-        return locally(self, x, **forms, margin=4, pad_mode="edge")
+        return part.run(self.extract, x, margin=4)
 
-    def encode_whole(self, x: chex.Array) -> chex.Array:
-        """See `encode`."""
-        return self.conv2(self.conv1.whole(x))
-
-    def encode_tile(self, tile: Tile, x: chex.Array) -> tuple[chex.Array, tuple[()]]:
-        """A tile of the features, from a window of the sources."""
-        first = tile.mend(self.conv1.padded(x), "edge", margin=1)
-        return self.conv2.inner(first), ()
-
-    def merge(self, features: chex.Array, weights: chex.Array) -> chex.Array:
+    def merge(self, features: chex.Array, weights: chex.Array, part: Part = WHOLE) -> chex.Array:
         """f32[M, H, W, 64] and f32[M, H, W] to f32[H, W, 64]."""
-        return merge_sources(self.operator, features, weights)
+        return part.map(functools.partial(merge_sources, self.operator), features, weights)
 
-    def decode(self, latent: chex.Array, x: chex.Array | None) -> chex.Array:
+    def decode(self, latent: chex.Array, x: chex.Array | None, part: Part = WHOLE) -> chex.Array:
         """f32[H, W, 64] to f32[H, W, 3]; no residual."""
         del x
-        return self._decode(latent)
+        return part.run(self.reconstruct, latent, margin=1)
 
-    def solo(self, x: chex.Array, features: chex.Array) -> chex.Array:
+    def solo(self, x: chex.Array, features: chex.Array, part: Part = WHOLE) -> chex.Array:
         """One source alone with weight one is its own merge: decoded as a batch."""
-        del x
-        return self._decode(features)
+        return self.decode(features, x, part)
 
-    def _decode(self, x):
-        return locally(self, x, plain="decode_whole", inner="decode_tile", margin=1)
+    def extract(self, x: chex.Array, part: Part) -> chex.Array:
+        """The features of a part: conv1 and conv2."""
+        return self.conv2(self.conv1(x, part), part)
 
-    def decode_whole(self, x: chex.Array) -> chex.Array:
-        """f32[..., H, W, 64] to f32[..., H, W, 3]."""
-        return self.conv4(self.conv3(x))
-
-    def decode_tile(self, tile: Tile, x: chex.Array) -> tuple[chex.Array, tuple[()]]:
-        """A tile of it, from a window."""
-        return self.conv4(self.conv3.inner(tile.mend(x, "edge", margin=1))), ()
+    def reconstruct(self, x: chex.Array, part: Part) -> chex.Array:
+        """A part of the picture, f32[..., H, W, 64] to f32[..., H, W, 3]: conv3 and conv4."""
+        return self.conv4(self.conv3(x, part))
 
     def fold(self, variables: Mapping[str, Any]) -> Mapping[str, Any]:
         """Each BatchNorm goes into the convolution before it."""

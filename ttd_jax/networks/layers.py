@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
 import chex
@@ -12,20 +12,19 @@ import numpy as np
 from flax import linen as nn
 
 from ttd_jax.networks.fast_convolution import convolve
-from ttd_jax.parts.tiles import Tile, locally, pad_border
+from ttd_jax.parts.part import WHOLE, Part
+from ttd_jax.parts.tiles import Tile
 
 
 class PaddedConv(nn.Module):
     """An odd-sized, stride-one convolution whose border repeats or mirrors the picture.
 
-    A 3x3 runs as pad, zero-padded ('SAME') convolution, crop: on CPUs that is faster than the
-    equivalent 'VALID' convolution, and what is cropped is little. Large kernels would crop more.
-
     Attributes:
       features: number of output channels.
       size: odd kernel size.
-      pad_mode: 'edge' (torch's 'replicate') or 'reflect'.
+      pad_mode: 'edge' (torch's 'replicate'), 'reflect' or 'constant' (zeros).
       use_bias: whether to add a bias.
+      activation: what follows.
       precision: of the convolution.
     """
 
@@ -33,55 +32,36 @@ class PaddedConv(nn.Module):
     size: int
     pad_mode: str = "edge"
     use_bias: bool = True
+    activation: Callable[[chex.Array], chex.Array] | None = None
     precision: Any = None
 
     def setup(self) -> None:
         self.conv = nn.Conv(
             self.features,
             (self.size, self.size),
-            padding=((1, 1), (1, 1)) if self.size == 3 else "VALID",
+            padding="VALID",
             use_bias=self.use_bias,
             precision=self.precision,
         )
 
-    def __call__(self, x: chex.Array) -> chex.Array:
+    def __call__(self, x: chex.Array, part: Part = WHOLE) -> chex.Array:
         """f32[..., H, W, C] to f32[..., H, W, features]; any number of leading axes."""
-        pad_mode = None if self.size == 3 else self.pad_mode
-        forms = {"plain": "whole", "inner": "tile"}
-        return locally(self, x, **forms, margin=self.size // 2, pad_mode=pad_mode)
-
-    def whole(self, x: chex.Array) -> chex.Array:
-        """The whole picture at once."""
-        out = self.conv(pad_border(x, mode=self.pad_mode, margin=self.size // 2))
-        return out[..., 1:-1, 1:-1, :] if self.size == 3 else out
-
-    def tile(self, tile: Tile, window: chex.Array) -> tuple[chex.Array, tuple[()]]:
-        """A tile of it."""
-        if self.size == 3:
-            window = tile.mend(window, self.pad_mode, margin=1)
-        return self.padded(window), ()
-
-    def padded(self, window: chex.Array) -> chex.Array:
-        """A tile on a CPU, from a window with the border that it needs: f32[H, W, C]."""
-        return convolve_tile(self.conv, window)
+        x = convolve_part(self.conv, part.pad(x, self.pad_mode, self.size // 2), part)
+        return x if self.activation is None else self.activation(x)
 
 
-def convolve_tile(conv: nn.Conv, window: chex.Array) -> chex.Array:
-    """A bound convolution of a tile on a CPU: f32[H, W, C] to f32[H - h + 1, W - w + 1, D]."""
-    conv_form = {"conv_general_dilated": convolve} if window.dtype == jnp.float32 else {}
-    return conv.clone(parent=None, padding="VALID", **conv_form).apply(conv.variables, window)
+def convolve_part(conv: nn.Conv, padded: chex.Array, part: Part) -> chex.Array:
+    """A bound 'VALID' convolution: f32[..., H, W, C] to f32[..., H - h + 1, W - w + 1, D].
 
-
-def in_turn(modules: Sequence[nn.Module], x: chex.Array) -> chex.Array:
-    """Bound modules that differ in their variables only, one after the other: traced once."""
-    if not modules or modules[0].is_initializing():
-        for module in modules:
-            x = module(x)
-        return x
-    apply = jax.jit(modules[0].clone(parent=None, name=None).apply)
-    for module in modules:
-        x = apply(module.variables, x)
-    return x
+    Args:
+      conv: the convolution.
+      padded: what `part.pad` gives.
+      part: a tile takes the forms that are fast on CPUs.
+    """
+    if isinstance(part, Tile) and padded.dtype == jnp.float32:
+        fast = conv.clone(parent=None, conv_general_dilated=convolve)
+        return fast.apply(conv.variables, padded)
+    return conv(padded)
 
 
 def merge_sources(name: str, features: chex.Array, weights: chex.Array) -> chex.Array:

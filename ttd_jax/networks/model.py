@@ -16,6 +16,7 @@ from ttd_jax.core.dominability import LITERAL, LOSS_MAPS, STRATEGIES, Dominabili
 from ttd_jax.core.shapes import count, describe
 from ttd_jax.errors import UserError, blaming
 from ttd_jax.networks.base import Network
+from ttd_jax.parts.part import WHOLE, Part
 from ttd_jax.registry import unknown
 
 
@@ -29,6 +30,7 @@ class Model:
       settings: how its losses become weights (static).
       spec: what is known of the network, a `FusionSpec` (static); None for one that nobody
         registered, with which the functions of `ttd_jax.core` work as well.
+      part: which pixels of a picture the arrays hold that it is given: see `within`.
 
     Its methods are those of `ttd_jax.core.fusion.FusionNetwork`. Each is traced once a shape and
     kept, so what intercepts Flax methods has to be given the module itself. With the module's
@@ -40,6 +42,7 @@ class Model:
     module: Network = struct.field(pytree_node=False)
     settings: DominabilitySettings = struct.field(pytree_node=False, default=LITERAL)
     spec: Any = struct.field(pytree_node=False, default=None)
+    part: Part = WHOLE
 
     def __repr__(self) -> str:
         name = type(self.module).__name__ if self.spec is None else self.spec.name
@@ -54,6 +57,23 @@ class Model:
     def params(self) -> Mapping[str, Any]:
         """The trainable part of `variables`."""
         return self.variables["params"]
+
+    def within(self, extent: chex.Array) -> "Model":
+        """The same for arrays that are larger than their picture.
+
+        Args:
+          extent: i32[2], height and width of the picture in the arrays' top left corner. Beyond it
+            the arrays hold anything finite, and so do the results.
+
+        Raises:
+          UserError: the network looks around pixels in ways of its own.
+        """
+        if not self.module.in_parts:
+            raise UserError(
+                f"network {self._name!r} takes no extent, since its methods take no part: see "
+                "ttd_jax.Network.in_parts"
+            )
+        return self.replace(part=Part(extent=jnp.asarray(extent, jnp.int32)))
 
     def strategy(self, name: str) -> DominabilitySettings | None:
         """The settings of a strategy by its name, None for the static fusion.
@@ -105,7 +125,11 @@ class Model:
         return self._shaped(method, components, x.shape)
 
     def finish(self, raw: chex.Array) -> chex.Array:
-        return self._shaped("finish", self._apply("finish", raw), raw.shape)
+        return self._shaped("finish", self._apply("finish", raw, **self._parts), raw.shape)
+
+    @property
+    def _parts(self):
+        return {"part": self.part} if self.module.in_parts else {}
 
     @property
     def _name(self):
@@ -123,19 +147,20 @@ class Model:
 
     def _layers(self, method, *args):
         if self.module.precision != "bfloat16":
-            return self._apply(method, *args)
+            return self._apply(method, *args, **self._parts)
         half = self.replace(variables=_cast(self.variables, jnp.bfloat16))
-        return _cast(half._apply(method, *_cast(args, jnp.bfloat16)), jnp.float32)
+        args = _cast(args, jnp.bfloat16)
+        return _cast(half._apply(method, *args, **self._parts), jnp.float32)
 
-    def _apply(self, method, *args):
+    def _apply(self, method, *args, **parts):
         with blaming(f"network {self._name!r}", f"fails in {method}"):
-            return _call(self.module, method, self.variables, *args)
+            return _call(self.module, method, self.variables, *args, **parts)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _call(module, method, variables, *args):
+def _call(module, method, variables, *args, **parts):
     # A fusion decodes twice and tracing takes seconds where XLA's work is kept in its cache.
-    return module.apply(variables, *args, method=method)
+    return module.apply(variables, *args, method=method, **parts)
 
 
 def _cast(tree, dtype):

@@ -31,6 +31,7 @@ from ttd_jax.errors import UserError, blaming, check_choice
 from ttd_jax.networks.base import Network
 from ttd_jax.networks.layout import Layout
 from ttd_jax.networks.model import Model
+from ttd_jax.parts.layered import LayeredFuser
 from ttd_jax.parts.local import LocalFuser
 from ttd_jax.parts.maps import SceneOptions
 from ttd_jax.parts.reach import check_pixelwise, check_reach
@@ -162,9 +163,8 @@ class FusionSpec(NetworkSpec):
       source_count: how many sources it fuses; None for any number.
       published_as: its name in the TTD paper's tables, None if it is not in them.
       reach: how far it sees, for a network that is local: what a pixel becomes depends on nothing
-        farther away. Pictures of any size are then fused in windows.
-      windows: for a network that is not: makes what fuses it in windows, `(model, options) ->
-        fuser`, called as `ttd_jax.parts.local.LocalFuser` is.
+        farther away. Pictures of any size are then fused in windows. One whose methods take a
+        `part` needs none.
     """
 
     kind = "fusion network"
@@ -179,7 +179,6 @@ class FusionSpec(NetworkSpec):
     source_count: int | None = None
     published_as: str | None = None
     reach: Reach | None = None
-    windows: Callable[[Model, SceneOptions], Any] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -272,12 +271,12 @@ class FusionSpec(NetworkSpec):
         Raises:
           UserError: they do not: the reach is wrong, or the loss map no function of a pixel.
         """
-        if self.windows is None and self.reach is None:
+        if not model.module.in_parts and self.reach is None:
             return None
         if options.settings is not None and options.settings.loss not in LOSS_MAPS.own():
             check_pixelwise(options.settings.loss, (self.source_count or 2, self.channels))
-        if self.windows is not None:
-            return self.windows(model, options)
+        if model.module.in_parts:
+            return LayeredFuser(model, options)
         reach = dataclasses.asdict(self.reach)
         if self.name not in NETWORKS.own():
             check_reach(model, options, **reach)

@@ -4,6 +4,8 @@ Arrays are f32[..., h, w, C]. Where the picture lies in one may be data: a size 
 a program's shapes.
 """
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -59,13 +61,15 @@ def fill_border(
     if mode == "constant":
         return jnp.where(inside(x.shape[-3:-1], start, stop), x, 0)
     for axis, first, last in zip(_PLANE, start, stop, strict=True):
-        index = jnp.expand_dims(jnp.arange(x.shape[axis]), range(1, -axis))
-        sources = x
+        side = x.shape[axis]
+        take = functools.partial(jax.lax.dynamic_slice_in_dim, slice_size=1, axis=axis)
         for step in range(1, margin + 1):
             for place in first - step, last - 1 + step:
-                row = _source(mode, place - first, last - first) + first
-                row = jax.lax.dynamic_slice_in_dim(sources, row, 1, axis=axis)
-                x = jnp.where(index == place, row, x)
+                # Written where it stands: an array on a CPU is then not copied.
+                at = jnp.clip(place, 0, side - 1)
+                source = jnp.clip(first + _source(mode, place - first, last - first), 0, side - 1)
+                row = jnp.where(at == place, take(x, source), take(x, at))
+                x = jax.lax.dynamic_update_slice_in_dim(x, row, at, axis=axis)
     return x
 
 

@@ -1,13 +1,12 @@
 """Local networks, which see little around a pixel: whole fusions of windows."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import chex
 import numpy as np
 
 from ttd_jax.core import color, fusion
 from ttd_jax.parts.maps import SceneOptions, parts_and_sums
+from ttd_jax.parts.part import Part
 from ttd_jax.parts.sweeps import Sweeper, Work
 
 
@@ -42,12 +41,7 @@ class LocalFuser:
         self._fuse = Work(self._fuse_window, self.halo, align)
 
     def __call__(
-        self,
-        sweeper: Sweeper,
-        pictures: Sequence[np.ndarray],
-        targets: Mapping[str, np.ndarray],
-        *,
-        variables: Any = None,
+        self, sweeper: Sweeper, pictures: Sequence[np.ndarray], targets: Mapping[str, np.ndarray]
     ) -> dict:
         """Fuses one scene.
 
@@ -55,13 +49,11 @@ class LocalFuser:
           sweeper: runs what is to be done on the windows.
           pictures: M arrays [H, W, 1 or 3], integers or f32 in [0, 1].
           targets: dict of the arrays of `options.save`, [..., H, W, C].
-          variables: of the network, in place of the model's own.
 
         Returns:
           Sums over the pixels; see `parts_and_sums`.
         """
-        variables = self._model.variables if variables is None else variables
-        return sweeper.sweep(self._fuse, variables, pictures, targets)
+        return sweeper.sweep(self._fuse, self._model.variables, pictures, targets)
 
     def _fuse_window(self, variables, pictures, owned):
         model = self._model.replace(variables=variables)
@@ -71,9 +63,4 @@ class LocalFuser:
             mode=self._options.mode,
             channels=self._options.channels,
         )
-        return parts_and_sums(fused, owned, self._options)
-
-
-def network_sources(pictures: Sequence[chex.Array], options: SceneOptions) -> chex.Array:
-    """What a network is given of the windows of a scene's pictures; see `ttd_jax.core.color`."""
-    return color.network_sources(pictures, mode=options.mode, channels=options.channels)
+        return parts_and_sums(fused, Part(owned=owned), self._options)

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 from ttd_jax.core.dominability import DominabilitySettings, leading
 from ttd_jax.core.fusion import BoundNetwork, Fusion
 from ttd_jax.errors import UserError
+from ttd_jax.parts.part import Part
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,13 +59,13 @@ def empty_maps(options: SceneOptions, count: int, size: tuple[int, int], dtype: 
 
 
 def parts_and_sums(
-    fusion: Fusion, owned: chex.Array, options: SceneOptions
+    fusion: Fusion, part: Part, options: SceneOptions
 ) -> tuple[dict[str, chex.Array], dict[str, chex.Array]]:
     """A window's part of what is kept of a scene.
 
     Args:
       fusion: of the window.
-      owned: bool[H, W, 1].
+      part: which of its pixels count in sums.
       options: what is kept.
 
     Returns:
@@ -80,11 +81,14 @@ def parts_and_sums(
     }
     sums = {}
     if options.dynamic:
-        mask = owned[..., 0]
+        shares = {
+            "dominates": leading(fusion.dominability),
+            "mean_dominability": fusion.dominability,
+            "mean_loss": fusion.losses,
+        }
         sums = {
-            "dominates": jnp.sum(jnp.where(mask, leading(fusion.dominability), 0), axis=(1, 2)),
-            "mean_dominability": jnp.sum(jnp.where(mask, fusion.dominability, 0), axis=(1, 2)),
-            "mean_loss": jnp.sum(jnp.where(mask, fusion.losses, 0), axis=(1, 2)),
+            name: jnp.sum(part.own(share[..., None]), axis=(1, 2, 3))
+            for name, share in shares.items()
         }
     return {name: maps[name] for name in options.save}, sums
 

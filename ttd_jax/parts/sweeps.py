@@ -21,7 +21,8 @@ class Work:
 
     Attributes:
       function: `(constants, windows, owned) -> (parts, sums)`. `windows` are f32[..., h, w, C], cut
-        from the same place; `owned`, bool[h, w, 1], tells the pixels that this window keeps.
+        from the same place; `owned`, i32[2, 2], from which row and column on, and up to which,
+        excluded, this window keeps its pixels.
         `parts` is a dict of f32[..., h, w, C]; `sums` is a pytree of sums over owned pixels.
       halo: how far, in pixels, `parts` and `sums` depend on what is around a pixel.
       align: windows begin at multiples of so many pixels: see `ttd_jax.parts.windows.cut_axis`.
@@ -218,7 +219,7 @@ class Rehearsal(Sweeper):
             lambda a: jax.ShapeDtypeStruct((*a.shape[:-3], *shape, a.shape[-1]), np.float32),
             sources,
         )
-        owned = jax.ShapeDtypeStruct((*shape, 1), bool)
+        owned = jax.ShapeDtypeStruct((2, 2), np.int32)
         arguments = shapes, windows, owned
         self.steps, self.windows = self.steps + len(cuts), max(self.windows, len(cuts))
         side_by_side = sum(window.rows.start == 0 for window in cuts)
@@ -278,8 +279,8 @@ def _read(sources, window, shape):
         # A copy: a device may compute from the host's own bytes while the picture is written to.
         return np.array(part, np.float32)
 
-    owned = np.zeros((*shape, 1), bool)
-    owned[window.rows.kept, window.columns.kept] = True
+    kept = window.rows.kept, window.columns.kept
+    owned = np.int32([[span.start for span in kept], [span.stop for span in kept]])
     return jax.tree.map(part, sources), owned
 
 

@@ -17,166 +17,135 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import core
 
+from ttd_jax.parts.border import fill_border, inside, pad_border
+
 # Rows and columns of a tile at most: its widest temporaries (256 channels) take four megabytes,
 # and a margin of one pixel adds 6 % to the work.
 SIZE = (64, 64)
 
 
-def pad_border(x: chex.Array, *, mode: str = "constant", margin: int = 1) -> chex.Array:
-    """f32[..., H, W, C] to f32[..., H + 2 margin, W + 2 margin, C]; `mode` as in `jnp.pad`."""
-    leading = [(0, 0)] * (x.ndim - 3)
-    return jnp.pad(x, [*leading, (margin, margin), (margin, margin), (0, 0)], mode=mode)
-
-
 @dataclasses.dataclass(frozen=True)
 class Tile:
-    """A part of one picture.
+    """A part of one picture in arrays that hold what is around it as well; see `Part`.
 
     Attributes:
-      image: index of the picture.
       start: row and column of its first pixel.
-      owned_from: row and column of the first pixel that no tile before it holds.
       shape: its height and width.
       picture: height and width of the picture.
-      margin: how many pixels its windows reach beyond it, on each side.
+      owned: from which row and column of the picture on, and up to which, excluded, pixels count:
+        those that no tile before it holds.
     """
 
-    image: jax.Array
-    start: tuple[jax.Array, jax.Array]
-    owned_from: tuple[jax.Array, jax.Array]
+    start: tuple[chex.Numeric, chex.Numeric]
     shape: tuple[int, int]
-    picture: tuple[int, int]
-    margin: int
+    picture: tuple[chex.Numeric, chex.Numeric]
+    owned: tuple[tuple[chex.Numeric, chex.Numeric], tuple[chex.Numeric, chex.Numeric]]
 
-    def inside(self, margin: int | None = None) -> chex.Array:
-        """bool[h, w, 1]: which pixels of a window with that margin lie within the picture."""
-        margin = self.margin if margin is None else margin
-        rows, columns = (
-            (index >= 0) & (index < limit)
-            for index, limit in zip(self._indices(margin), self.picture, strict=True)
+    def pad(self, x: chex.Array, mode: str = "constant", margin: int = 1) -> chex.Array:
+        """The array itself, with what the rule says beside the picture."""
+        margins = ((side - own) // 2 for side, own in zip(x.shape[-3:-1], self.shape, strict=True))
+        start = tuple(beside - first for beside, first in zip(margins, self.start, strict=True))
+        stop = tuple(first + side for first, side in zip(start, self.picture, strict=True))
+        return fill_border(x, mode, start, stop, margin=margin)
+
+    def crop(self, x: chex.Array, margin: int = 1) -> chex.Array:
+        """The array without a margin."""
+        return x[..., margin:-margin, margin:-margin, :]
+
+    def own(self, x: chex.Array, otherwise: chex.Numeric = 0) -> chex.Array:
+        """The tile's pixels, something else where an earlier tile holds them too."""
+        start, stop = (
+            tuple(place - first for place, first in zip(places, self.start, strict=True))
+            for places in self.owned
         )
-        return (rows[:, None] & columns)[..., None]
+        return jnp.where(inside(x.shape[-3:-1], start, stop), x, otherwise)
 
-    def own(self, x: chex.Array) -> chex.Array:
-        """f32[H, W, C] of the tile's pixels, zero where an earlier tile holds them too."""
-        rows, columns = (
-            index >= first for index, first in zip(self._indices(0), self.owned_from, strict=True)
-        )
-        return jnp.where((rows[:, None] & columns)[..., None], x, 0)
-
-    def mend(self, window: chex.Array, mode: str, *, margin: int) -> chex.Array:
-        """A window f32[h, w, C] with the pixels beside the picture repeated or mirrored.
-
-        Only those that touch the picture: further ones hold anything.
-
-        Args:
-          window: with that margin.
-          mode: 'edge' repeats the picture's outermost pixels, 'reflect' mirrors at them.
-          margin: of the window.
-        """
-        inward = 1 if mode == "edge" else 2
-        for axis, (start, size, limit) in enumerate(
-            zip(self.start, self.shape, self.picture, strict=True)
-        ):
-            index = jnp.expand_dims(
-                jnp.arange(size + 2 * margin), [i for i in range(3) if i != axis]
-            )
-            for place, source, touches in (
-                (margin - 1, margin - 1 + inward, start == 0),
-                (margin + size, margin + size - inward, start + size == limit),
-            ):
-                pixels = jax.lax.slice_in_dim(window, source, source + 1, axis=axis)
-                window = jnp.where((index == place) & touches, pixels, window)
-        return window
-
-    def _indices(self, margin):
-        return (
-            start - margin + jnp.arange(size + 2 * margin)
-            for start, size in zip(self.start, self.shape, strict=True)
-        )
+    def run(self, step, *pictures, margin=0, constants=()):
+        """A step within a step."""
+        del margin
+        return joined(step(*pictures, *constants, part=self))
 
 
-def locally(
-    module: nn.Module,
-    *pictures: chex.Array,
-    plain: str,
-    inner: str,
+def joined(pictures: chex.Array | Sequence[chex.Array]) -> chex.Array:
+    """What a step gives, as one array."""
+    return jnp.concatenate(pictures, axis=-1) if isinstance(pictures, tuple) else pictures
+
+
+def unbind(step: Callable[..., Any]) -> tuple[nn.Module, Callable[..., Any], Any]:
+    """A bound module, or a bound method of one, as `(unbound module, method, variables)`."""
+    if isinstance(step, nn.Module):
+        return step.clone(parent=None, name=None), type(step).__call__, step.variables
+    module = step.__self__
+    return module.clone(parent=None, name=None), step.__func__, module.variables
+
+
+def run_in_tiles(
+    part: Any,
+    unbound: tuple[nn.Module, Callable[..., Any], Any],
+    pictures: Sequence[chex.Array],
+    *,
     margin: int,
-    pad_mode: str | None = None,
-) -> chex.Array:
-    """What the method `plain` makes of pictures; on CPUs by one sweep of the method `inner`.
+    constants: Sequence[chex.Array],
+    sums: bool,
+) -> tuple[chex.Array, Any]:
+    """What a step makes of pictures; on CPUs tile by tile, where they exceed one.
+
+    Under `jax.vmap` tiles take one sample after the other. The derivative is that of the whole: a
+    loop would keep what every tile needs for it. Symbolic sizes are compared with a tile's once
+    they are known, so that an exported program computes what the network does.
 
     Args:
-      module: a bound module.
-      *pictures: f32[..., H, W, C], with the same leading axes.
-      plain: method that takes whole pictures.
-      inner: see `sweep`.
-      margin: how far, in pixels, the result depends on what is around it.
-      pad_mode: see `sweep`.
+      part: which pixels of the pictures the arrays hold, a `ttd_jax.parts.part.Part`.
+      unbound: the step; see `unbind`.
+      pictures: see `Part.run`.
+      margin: see there; at most half of `SIZE`.
+      constants: see there.
+      sums: whether the step gives sums beside its pictures.
     """
+    module, method, variables = unbound
 
-    def tiled(module, *pictures):
-        return sweep(module, *pictures, inner=inner, margin=margin, pad_mode=pad_mode)[0]
+    def apply(variables, part, *args):
+        found = module.apply(variables, *args, part=part, method=method)
+        return found if sums else (found, ())
 
-    return on_cpu(module, *pictures, plain=plain, tiled=tiled)
+    def whole(variables, part, pictures, constants):
+        found, total = apply(variables, part, *pictures, *constants)
+        return joined(found), total
 
-
-def on_cpu(
-    module: nn.Module, *pictures: chex.Array, plain: str, tiled: str | Callable[..., chex.Array]
-) -> chex.Array:
-    """What the method `plain` makes of pictures, on CPUs by `tiled`, where they exceed a tile.
-
-    Under `jax.vmap` the tiled form takes one sample after the other. The derivative is that of the
-    plain form: a loop would keep what every tile needs for it. Symbolic sizes are compared with a
-    tile's once they are known, so that an exported program computes what the network does.
-
-    Args:
-      module: a bound module.
-      *pictures: f32[..., H, W, C], with the same leading axes.
-      plain: method of the module, by its name.
-      tiled: method that makes the same by sweeps, or a function that takes the module first.
-    """
-    pixels, most = math.prod(pictures[0].shape[-3:-1]), math.prod(SIZE)
-    symbolic = not isinstance(pixels, int)
-    if module.is_initializing() or (not symbolic and pixels <= most):
-        return getattr(module, plain)(*pictures)
-
-    unbound = module.clone(parent=None)
-    whole = functools.partial(unbound.apply, method=plain)
-    in_turn = jax.custom_batching.sequential_vmap(functools.partial(unbound.apply, method=tiled))
+    @jax.custom_batching.sequential_vmap
+    def in_turn(variables, part, pictures, constants):
+        return _sweep(part, functools.partial(apply, variables), pictures, constants, margin)
 
     def by_size(*args):
         return jax.lax.cond(jnp.asarray(pixels) <= most, whole, in_turn, *args)
 
     @jax.custom_jvp
     def either(*args):
-        tiles = by_size if symbolic else in_turn
+        tiles = in_turn if isinstance(pixels, int) else by_size
         return jax.lax.platform_dependent(*args, cpu=tiles, default=whole)
 
     either.defjvp(lambda primals, tangents: jax.jvp(whole, primals, tangents))
-    return either(module.variables, *pictures)
+    pixels, most = math.prod(pictures[0].shape[-3:-1]), math.prod(SIZE)
+    run = whole if is_tile(pictures[0]) else either
+    return run(variables, part, tuple(pictures), tuple(constants))
 
 
-def sweep(
-    module: nn.Module,
-    *pictures: chex.Array,
-    inner: str,
-    margin: int,
-    pad_mode: str | None = None,
-    constants: Sequence[chex.Array] = (),
-) -> tuple[chex.Array, Any]:
-    """Runs a method over the tiles of pictures, one tile after the other.
+def is_tile(picture: chex.Array) -> bool:
+    """Whether a picture f32[..., H, W, C] is known to be no larger than a tile."""
+    pixels = math.prod(picture.shape[-3:-1])
+    return isinstance(pixels, int) and pixels <= math.prod(SIZE)
+
+
+def _sweep(part, apply, pictures, constants, margin):
+    """Runs a function over the tiles of pictures, one tile after the other.
 
     Args:
-      module: a bound module.
-      *pictures: f32[..., H, W, C], with the same leading axes.
-      inner: the method: `(tile, *windows, *constants) -> (parts, sums)`. Windows are
-        f32[h + 2 margin, w + 2 margin, C]; `parts` is f32[h, w, C] or several, side by side in
-        their channels; `sums` is a pytree.
-      margin: see above; at most half of `SIZE`.
-      pad_mode: what windows hold outside of the picture: zeros, or as `jnp.pad` has it, for which
-        a padded copy of the pictures is made: good for few channels, see `Tile.mend` for more.
+      part: which pixels of the pictures the arrays hold.
+      apply: `(tile, *windows, *constants) -> (parts, sums)`. Windows are
+        f32[h + 2 margin, w + 2 margin, C].
+      pictures: f32[..., H, W, C].
       constants: arrays with the pictures' leading axes: each tile is given those of its picture.
+      margin: see above.
 
     Returns:
       The parts put together, f32[..., H, W, C], and the sums over each picture's tiles, with
@@ -190,26 +159,24 @@ def sweep(
     shape = tuple(
         core.min_dim(-(-side // n), side) for side, n in zip((height, width), grid, strict=True)
     )
-    if pad_mode is None:
-        cut = _cut
-    else:
-        pictures = [pad_border(picture, mode=pad_mode, margin=margin) for picture in pictures]
-        cut = _cut_padded
-    # No bound module may be called within a loop.
-    unbound, variables = module.clone(parent=None), module.variables
+    size = (height, width)
+    if part.extent is not None:
+        size = tuple(part.extent)
+        grid = tuple(-(-side // most) for side, most in zip(size, shape, strict=True))
+    owned = ((0, 0), size) if part.owned is None else part.owned
 
     @jax.jit  # traced once, for its shapes and for the loop
     def compute(index):
         image, place = index // math.prod(grid), index % math.prod(grid)
         first = (place // grid[1] * shape[0], place % grid[1] * shape[1])
         start = tuple(
-            jnp.minimum(a, side - size)
-            for a, side, size in zip(first, (height, width), shape, strict=True)
+            jnp.maximum(jnp.minimum(a, side - most), 0)
+            for a, side, most in zip(first, size, shape, strict=True)
         )
-        tile = Tile(image, start, first, shape, (height, width), margin)
-        windows = (cut(picture, tile) for picture in pictures)
-        own = (array[image] for array in constants)
-        parts, sums = unbound.apply(variables, tile, *windows, *own, method=inner)
+        own = tuple(map(jnp.maximum, first, owned[0])), owned[1]
+        tile = Tile(start, shape, size, own)
+        windows = (_cut(picture, image, tile, margin) for picture in pictures)
+        parts, sums = apply(tile, *windows, *(array[image] for array in constants))
         return (image, *start), jax.tree.leaves(parts), sums
 
     def step(index, carry):
@@ -234,22 +201,16 @@ def sweep(
     return jax.tree.map(lambda leaf: leaf.reshape(*leading, *leaf.shape[1:]), done)
 
 
-def _cut_padded(pictures, tile):
-    sizes = (size + 2 * tile.margin for size in tile.shape)
-    at, shape = (tile.image, *tile.start, 0), (1, *sizes, pictures.shape[-1])
-    return jax.lax.dynamic_slice(pictures, at, shape)[0]
-
-
-def _cut(pictures, tile):
-    """A window cut out as far as the picture goes, then padded and shifted to its place."""
-    margin = tile.margin
-    sizes = (size + 2 * margin for size in tile.shape)
-    sizes = tuple(core.min_dim(size, side) for size, side in zip(sizes, tile.picture, strict=True))
+def _cut(pictures, image, tile, margin):
+    """A window cut out as far as the array goes, then padded and shifted to its place."""
+    _, *sides, channels = pictures.shape
+    window = tuple(side + 2 * margin for side in tile.shape)
+    shape = tuple(map(core.min_dim, window, sides))
     at = tuple(
-        jnp.clip(start - margin, 0, side - size)
-        for start, side, size in zip(tile.start, tile.picture, sizes, strict=True)
+        jnp.clip(start - margin, 0, side - held)
+        for start, side, held in zip(tile.start, sides, shape, strict=True)
     )
-    here = dataclasses.replace(tile, start=at, shape=sizes, margin=0)
-    window = pad_border(_cut_padded(pictures, here), margin=margin)
-    shift = tuple(start - a for start, a in zip(tile.start, at, strict=True))
-    return _cut_padded(window[None], dataclasses.replace(tile, image=0, start=shift))
+    held = jax.lax.dynamic_slice(pictures, (image, *at, 0), (1, *shape, channels))[0]
+    shift = (start - first for start, first in zip(tile.start, at, strict=True))
+    padded = pad_border(held, margin=margin)
+    return jax.lax.dynamic_slice(padded, (*shift, 0), (*window, channels))

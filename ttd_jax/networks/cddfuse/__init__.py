@@ -1,10 +1,9 @@
-"""CDDFuse: its module, its checkpoints, its form for windows, and what is known of it."""
+"""CDDFuse: its module, its checkpoints, and what is known of it."""
 
 import functools
 
 from ttd_jax.networks.cddfuse.layout import LAYOUT
 from ttd_jax.networks.cddfuse.network import RESIDUALS, CDDFuse
-from ttd_jax.networks.cddfuse.windows import LayeredFuser
 from ttd_jax.networks.presets import GRAY_PRESETS
 from ttd_jax.networks.spec import FusionSpec, register_network
 
@@ -22,7 +21,6 @@ for _suffix, _task, _residual in (
             tasks=(_task,),
             channels=1,
             presets=GRAY_PRESETS,
-            windows=LayeredFuser,
             options=("residual",),
             min_size=CDDFuse.min_size,
             published_as="CDDFuse",

@@ -18,8 +18,8 @@ import numpy as np
 from flax import linen as nn
 from flax.typing import PrecisionLike
 
-from ttd_jax.networks.layers import GroupedConv3x3, convolve_tile, gelu, in_turn, pad_border
-from ttd_jax.parts.tiles import Tile, locally, on_cpu, sweep
+from ttd_jax.networks.layers import GroupedConv3x3, convolve_part, gelu
+from ttd_jax.parts.part import WHOLE, Part
 
 CHANNELS = 64
 HEADS = 8
@@ -33,9 +33,9 @@ def pointwise(
 
 
 def conv3x3(features: int, precision: PrecisionLike, *, name: str | None = None) -> nn.Conv:
-    """A bias-free 3x3 convolution, zero-padded."""
+    """A bias-free 3x3 convolution of what `Part.pad` gives."""
     return nn.Conv(
-        features, (3, 3), padding=((1, 1), (1, 1)), use_bias=False, precision=precision, name=name
+        features, (3, 3), padding="VALID", use_bias=False, precision=precision, name=name
     )
 
 
@@ -53,13 +53,9 @@ class DepthwiseQKV(nn.Module):
         self.pointwise = pointwise(3 * CHANNELS, self.precision)
         self.depthwise = GroupedConv3x3(3 * CHANNELS, precision=self.precision)
 
-    def __call__(self, x: chex.Array) -> chex.Array:
+    def __call__(self, x: chex.Array, part: Part = WHOLE) -> chex.Array:
         """f32[..., H, W, 64] to f32[..., H, W, 192]."""
-        return self.inner(pad_border(x))
-
-    def inner(self, padded: chex.Array) -> chex.Array:
-        """f32[..., H + 2, W + 2, 64] to f32[..., H, W, 192]."""
-        return self.depthwise(self.pointwise(padded))
+        return self.depthwise(self.pointwise(part.pad(x)))
 
 
 class DenseQKV(nn.Module):
@@ -78,13 +74,10 @@ class DenseQKV(nn.Module):
             self.pointwise = pointwise(3 * CHANNELS, self.precision)
         self.spatial = conv3x3(3 * CHANNELS, self.precision)
 
-    def __call__(self, x: chex.Array) -> chex.Array:
+    def __call__(self, x: chex.Array, part: Part = WHOLE) -> chex.Array:
         """f32[..., H, W, 64] to f32[..., H, W, 192]."""
-        return self.spatial(x if self.folded else self.pointwise(x))
-
-    def inner(self, padded: chex.Array) -> chex.Array:
-        """A tile on a CPU: f32[H + 2, W + 2, 64] to f32[H, W, 192]."""
-        return convolve_tile(self.spatial, padded if self.folded else self.pointwise(padded))
+        padded = part.pad(x)
+        return convolve_part(self.spatial, padded if self.folded else self.pointwise(padded), part)
 
 
 class ChannelAttention(nn.Module):
@@ -103,7 +96,7 @@ class ChannelAttention(nn.Module):
 
     def __call__(self, qkv: chex.Array) -> chex.Array:
         """Queries, keys and values f32[..., H, W, 192] to f32[..., H, W, 64]."""
-        return self.apply_mix(qkv, self.mix(self.measure(qkv)))
+        return self.mix_values(self.values(qkv), self.mix(self.measure(qkv)))
 
     def measure(self, qkv: chex.Array) -> dict[str, chex.Array]:
         """Sums over the pixels of f32[..., H, W, 192]: all that attention depends on.
@@ -130,10 +123,6 @@ class ChannelAttention(nn.Module):
             head[:, None] == head, cosine * self.temperature[head][:, None], -jnp.inf
         )
         return self._einsum("...ij,io->...jo", jax.nn.softmax(logits, axis=-1), self.project)
-
-    def apply_mix(self, qkv: chex.Array, mix: chex.Array) -> chex.Array:
-        """The values of f32[..., H, W, 192] mixed: f32[..., H, W, 64]."""
-        return self.mix_values(self.values(qkv), mix)
 
     def values(self, qkv: chex.Array) -> chex.Array:
         """f32[..., H, W, 64] of f32[..., H, W, 192]."""
@@ -176,49 +165,34 @@ class GatedFeedForward(nn.Module):
         self.spatial = GroupedConv3x3(2 * self.hidden, group=self.group, precision=self.precision)
         self.project = pointwise(CHANNELS, self.precision)
 
-    def __call__(self, x: chex.Array) -> chex.Array:
+    def __call__(self, x: chex.Array, part: Part = WHOLE) -> chex.Array:
         """f32[..., H, W, 64] to the same."""
-        return self.inner(pad_border(x))
-
-    def inner(self, padded: chex.Array) -> chex.Array:
-        """f32[..., H + 2, W + 2, 64] to f32[..., H, W, 64]."""
-        gate, content = jnp.split(self.spatial(self.expand(padded)), 2, axis=-1)
+        gate, content = jnp.split(self.spatial(self.expand(part.pad(x))), 2, axis=-1)
         return self.project(gelu(gate) * content)
 
 
 class TransformerBlock(nn.Module):
     """Channel attention and a gated feed-forward, each after a norm and around a residual.
 
-    Subclasses define what makes queries, keys and values, `qkv`, and `feed_forward`.
+    Two steps, since attention depends on sums over all pixels. Subclasses define what makes
+    queries, keys and values, `qkv`, and `feed_forward`.
     """
 
-    def __call__(self, x: chex.Array) -> chex.Array:
+    def __call__(self, x: chex.Array, part: Part = WHOLE) -> chex.Array:
         """f32[..., H, W, 64] to the same."""
-        return on_cpu(self, x, plain="plain", tiled="tiled")
+        x = part.keep(x)
+        values, sums = part.measure(self.tokens, x, margin=1)
+        return part.run(self.mixed, x, values, margin=1, constants=[self.attention.mix(sums)])
 
-    def plain(self, x: chex.Array) -> chex.Array:
-        """The whole picture, layer by layer."""
-        x = x + self.attention(self.qkv(self.norm1(x)))
-        return x + self.feed_forward(self.norm2(x))
+    def tokens(self, x: chex.Array, part: Part) -> tuple[chex.Array, dict[str, chex.Array]]:
+        """The values f32[..., H, W, 64], and the sums that attention depends on."""
+        qkv = self.qkv(self.norm1(x), part)
+        return self.attention.values(qkv), self.attention.measure(part.own(qkv))
 
-    def tiled(self, x: chex.Array) -> chex.Array:
-        """The same in two sweeps, since attention depends on sums over all pixels."""
-        values, sums = sweep(self, x, inner="measure", margin=1)
-        mix = self.attention.mix(sums)
-        return sweep(self, x, values, inner="mixed", margin=1, constants=[mix])[0]
-
-    def measure(self, tile: Tile, x: chex.Array) -> tuple[chex.Array, dict[str, chex.Array]]:
-        """The values of a tile and its part of the sums that attention depends on."""
-        qkv = self.qkv.inner(jnp.where(tile.inside(), self.norm1(x), 0))
-        return self.attention.values(qkv), self.attention.measure(tile.own(qkv))
-
-    def mixed(
-        self, tile: Tile, x: chex.Array, values: chex.Array, mix: chex.Array
-    ) -> tuple[chex.Array, tuple[()]]:
-        """A tile of the result, from windows of the input and of the values."""
+    def mixed(self, x: chex.Array, values: chex.Array, mix: chex.Array, part: Part) -> chex.Array:
+        """The result, from the input, the values and what attention makes of the sums."""
         x = x + self.attention.mix_values(values, mix)
-        residual = self.feed_forward.inner(jnp.where(tile.inside(), self.norm2(x), 0))
-        return x[1:-1, 1:-1] + residual, ()
+        return part.crop(x) + self.feed_forward(self.norm2(x), part)
 
 
 class RestormerBlock(TransformerBlock):
@@ -261,13 +235,10 @@ class Bottleneck(nn.Module):
         self.spatial = GroupedConv3x3(CHANNELS, precision=self.precision)
         self.project = pointwise(CHANNELS // 2, self.precision)
 
-    def __call__(self, x: chex.Array) -> chex.Array:
+    def __call__(self, x: chex.Array, part: Part = WHOLE) -> chex.Array:
         """f32[..., H, W, 32] to the same; H, W >= 2."""
-        return self.inner(pad_border(x, mode="reflect"))
-
-    def inner(self, padded: chex.Array) -> chex.Array:
-        """f32[..., H + 2, W + 2, 32] to f32[..., H, W, 32]."""
-        return self.project(nn.relu6(self.spatial(nn.relu6(self.expand(padded)))))
+        expanded = nn.relu6(self.expand(part.pad(x, "reflect")))
+        return self.project(nn.relu6(self.spatial(expanded)))
 
 
 class DetailNode(nn.Module):
@@ -281,23 +252,16 @@ class DetailNode(nn.Module):
         self.rho = Bottleneck(self.precision)
         self.eta = Bottleneck(self.precision)
 
-    def __call__(self, x: chex.Array) -> chex.Array:
+    def __call__(self, x: chex.Array, part: Part = WHOLE) -> chex.Array:
         """f32[..., H, W, 64] to the same."""
-        return locally(self, x, plain="plain", inner="inner", margin=2)
+        return part.run(self.couple, x, margin=2)
 
-    def plain(self, x: chex.Array) -> chex.Array:
-        """The whole picture, layer by layer."""
+    def couple(self, x: chex.Array, part: Part) -> tuple[chex.Array, chex.Array]:
+        """Both halves."""
         first, second = jnp.split(self.shuffle(x), 2, axis=-1)
-        second = second + self.phi(first)
-        first = first * jnp.exp(self.rho(second)) + self.eta(second)
-        return jnp.concatenate([first, second], axis=-1)
-
-    def inner(self, tile: Tile, x: chex.Array) -> tuple[tuple[chex.Array, chex.Array], tuple[()]]:
-        """A tile of it, in two parts side by side."""
-        first, second = jnp.split(tile.mend(self.shuffle(x), "reflect", margin=2), 2, axis=-1)
-        second = tile.mend(second[1:-1, 1:-1] + self.phi.inner(first), "reflect", margin=1)
-        first = first[2:-2, 2:-2] * jnp.exp(self.rho.inner(second)) + self.eta.inner(second)
-        return (first, second[1:-1, 1:-1]), ()
+        second = part.crop(second) + self.phi(first, part)
+        first = part.crop(first, 2) * jnp.exp(self.rho(second, part)) + self.eta(second, part)
+        return first, part.crop(second)
 
 
 class DetailBranch(nn.Module):
@@ -312,7 +276,7 @@ class DetailBranch(nn.Module):
     precision: Any = None
 
     @nn.compact
-    def __call__(self, x: chex.Array) -> chex.Array:
+    def __call__(self, x: chex.Array, part: Part = WHOLE) -> chex.Array:
         """f32[..., H, W, 64] to the same."""
         names = (f"node{index}" for index in range(self.nodes))
-        return in_turn([DetailNode(self.precision, name=name) for name in names], x)
+        return part.repeat([DetailNode(self.precision, name=name) for name in names], x)

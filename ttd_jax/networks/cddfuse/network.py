@@ -4,6 +4,7 @@ Source: Zhao et al., "CDDFuse: Correlation-Driven Dual-Branch Feature Decomposit
 Multi-Modality Image Fusion", CVPR 2023; layout read from the authors' checkpoints.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -22,14 +23,14 @@ from ttd_jax.networks.cddfuse.blocks import (
     pointwise,
 )
 from ttd_jax.networks.folding import fold_pointwise
-from ttd_jax.networks.layers import convolve_tile, in_turn, merge_sources
-from ttd_jax.parts.tiles import Tile, locally
+from ttd_jax.networks.layers import convolve_part, merge_sources
+from ttd_jax.parts.part import WHOLE, Part
 
 # What is added before the output's sigmoid, from sources f32[M, H, W, 1].
 RESIDUALS = {
     "first": lambda x: x[0],
     "sum": lambda x: jnp.sum(x, axis=0),
-    "none": lambda x: 0.0,
+    "none": lambda x: jnp.zeros_like(x[0]),
 }
 _DEPTH = 4
 # The output's range below which a picture counts as constant: a few roundings of its network.
@@ -42,15 +43,19 @@ def stretch(raw: chex.Array, low: chex.Numeric, high: chex.Numeric) -> chex.Arra
     return (raw - low) / jnp.where(extent > _FLAT, extent, 1.0)
 
 
+def _expose(out, residual):
+    return nn.sigmoid(out + residual)
+
+
 class _Blocks(nn.Module):
     """Four transformer blocks, one after the other."""
 
     precision: Any = None
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x, part):
         names = (f"block{index}" for index in range(_DEPTH))
-        return in_turn([RestormerBlock(self.precision, name=name) for name in names], x)
+        return part.repeat([RestormerBlock(self.precision, name=name) for name in names], x)
 
 
 class Encoder(nn.Module):
@@ -65,14 +70,18 @@ class Encoder(nn.Module):
         self.base = BaseBlock(folded=self.folded, precision=self.precision)
         self.detail = DetailBranch(nodes=3, precision=self.precision)
 
-    def shared(self, x: chex.Array) -> chex.Array:
+    def shared(self, x: chex.Array, part: Part = WHOLE) -> chex.Array:
         """f32[..., H, W, 1] to f32[..., H, W, 64]."""
-        return self.blocks(self.embed(x))
+        return self.blocks(part.temporary(part.run(self.embedded, x, margin=1)), part)
 
-    def __call__(self, x: chex.Array) -> dict[str, chex.Array]:
+    def embedded(self, x: chex.Array, part: Part) -> chex.Array:
+        """The first convolution."""
+        return convolve_part(self.embed, part.pad(x), part)
+
+    def __call__(self, x: chex.Array, part: Part = WHOLE) -> dict[str, chex.Array]:
         """f32[..., H, W, 1] to {'base', 'detail'}, each f32[..., H, W, 64]."""
-        shared = self.shared(x)
-        return {"base": self.base(shared), "detail": self.detail(shared)}
+        shared = self.shared(x, part)
+        return {"base": self.base(shared, part), "detail": self.detail(shared, part)}
 
 
 class Decoder(nn.Module):
@@ -86,34 +95,23 @@ class Decoder(nn.Module):
         self.output1 = conv3x3(CHANNELS // 2, self.precision)
         self.output2 = conv3x3(1, self.precision)
 
-    def reduced(self, latent: Mapping[str, chex.Array]) -> chex.Array:
-        """{'base', 'detail'}, each f32[..., H, W, 64], to f32[..., H, W, 64]."""
-        both = latent["base"], latent["detail"]
-        return locally(self, *both, plain="beside", inner="beside_in_tile", margin=0)
+    def __call__(
+        self, latent: Mapping[str, chex.Array], residual: chex.Numeric, part: Part = WHOLE
+    ) -> chex.Array:
+        """{'base', 'detail'}, each f32[..., H, W, 64], to f32[..., H, W, 1] in (0, 1)."""
+        x = part.temporary(part.run(self.reduced, latent["base"], latent["detail"]))
+        out = part.run(self.output, self.blocks(x, part), margin=2)
+        return part.map(_expose, out, residual)
 
-    def __call__(self, latent: Mapping[str, chex.Array], residual: chex.Numeric) -> chex.Array:
-        """The picture f32[..., H, W, 1] in (0, 1)."""
-        x = self.blocks(self.reduced(latent))
-        out = locally(self, x, plain="output", inner="output_in_tile", margin=2)
-        return nn.sigmoid(out + residual)
-
-    def beside(self, base: chex.Array, detail: chex.Array) -> chex.Array:
-        """Both side by side in channels, reduced."""
+    def reduced(self, base: chex.Array, detail: chex.Array, part: Part) -> chex.Array:
+        """Both side by side, to f32[..., H, W, 64]."""
+        del part
         return self.reduce(jnp.concatenate([base, detail], axis=-1))
 
-    def beside_in_tile(
-        self, tile: Tile, base: chex.Array, detail: chex.Array
-    ) -> tuple[chex.Array, tuple[()]]:
-        del tile
-        return self.beside(base, detail), ()
-
-    def output(self, x: chex.Array) -> chex.Array:
+    def output(self, x: chex.Array, part: Part) -> chex.Array:
         """f32[..., H, W, 64] to f32[..., H, W, 1]."""
-        return self.output2(nn.leaky_relu(self.output1(x), 0.01))
-
-    def output_in_tile(self, tile: Tile, x: chex.Array) -> tuple[chex.Array, tuple[()]]:
-        x = nn.leaky_relu(convolve_tile(self.output1, x), 0.01)
-        return convolve_tile(self.output2, jnp.where(tile.inside(1), x, 0)), ()
+        x = nn.leaky_relu(convolve_part(self.output1, part.pad(x), part), 0.01)
+        return convolve_part(self.output2, part.pad(x), part)
 
 
 class CDDFuse(Network):
@@ -128,6 +126,7 @@ class CDDFuse(Network):
     """
 
     residual: str = "first"
+    in_parts: ClassVar[bool] = True
     min_size: ClassVar[int] = 2  # mirroring needs a neighbor
 
     def __post_init__(self) -> None:
@@ -140,7 +139,7 @@ class CDDFuse(Network):
         self.base_fusion = BaseBlock(folded=self.folded, precision=self.precision)
         self.detail_fusion = DetailBranch(nodes=1, precision=self.precision)
 
-    def encode(self, x: chex.Array) -> dict[str, chex.Array]:
+    def encode(self, x: chex.Array, part: Part = WHOLE) -> dict[str, chex.Array]:
         """f32[M, H, W, 1] to {'base', 'detail'}, each f32[M, H, W, 64]."""
         small = any(side < self.min_size for side in x.shape[1:3])
         if x.ndim != 4 or x.shape[-1] != 1 or small:
@@ -148,30 +147,35 @@ class CDDFuse(Network):
                 "CDDFuse takes sources of one channel and at least 2x2 pixels, f32[M, H, W, 1]: "
                 f"got shape {x.shape}"
             )
-        return self.encoder(x)
+        return self.encoder(x, part)
 
     def merge(
-        self, features: Mapping[str, chex.Array], weights: chex.Array
+        self, features: Mapping[str, chex.Array], weights: chex.Array, part: Part = WHOLE
     ) -> dict[str, chex.Array]:
         """The weighted sum over the sources, through both fusion layers."""
 
         def weighted_sum(leaf):
-            return merge_sources("sum", leaf, weights)
+            return part.map(functools.partial(merge_sources, "sum"), leaf, weights)
 
-        return self._fuse(weighted_sum(features["base"]), weighted_sum(features["detail"]))
+        return self._fuse(weighted_sum(features["base"]), weighted_sum(features["detail"]), part)
 
-    def decode(self, latent: Mapping[str, chex.Array], x: chex.Array | None) -> chex.Array:
+    def decode(
+        self, latent: Mapping[str, chex.Array], x: chex.Array | None, part: Part = WHOLE
+    ) -> chex.Array:
         """{'base', 'detail'}, each f32[H, W, 64], and f32[M, H, W, 1] to f32[H, W, 1]."""
-        return self.decoder(latent, 0.0 if x is None else RESIDUALS[self.residual](x))
+        residual = 0.0 if x is None else part.map(RESIDUALS[self.residual], x)
+        return self.decoder(latent, residual, part)
 
-    def solo(self, x: chex.Array, features: Mapping[str, chex.Array]) -> chex.Array:
+    def solo(
+        self, x: chex.Array, features: Mapping[str, chex.Array], part: Part = WHOLE
+    ) -> chex.Array:
         """One source alone with weight one is its own sum: all decoded as a batch."""
         del x
-        return self.decoder(self._fuse(features["base"], features["detail"]), 0.0)
+        return self.decoder(self._fuse(features["base"], features["detail"], part), 0.0, part)
 
-    def finish(self, raw: chex.Array) -> chex.Array:
+    def finish(self, raw: chex.Array, part: Part = WHOLE) -> chex.Array:
         """Stretched to [0, 1]; a constant picture, which has no range to stretch, gives zeros."""
-        return stretch(raw, jnp.min(raw), jnp.max(raw))
+        return part.map(stretch, raw, *part.extremes(raw))
 
     def fold(self, variables: Mapping[str, Any]) -> Mapping[str, Any]:
         """The 1x1 before each full 3x3 goes into it: 3.1 times fewer operations for the pair."""
@@ -183,5 +187,6 @@ class CDDFuse(Network):
             )
         return variables
 
-    def _fuse(self, base, detail):
-        return {"base": self.base_fusion(base), "detail": self.detail_fusion(detail)}
+    def _fuse(self, base, detail, part):
+        base = self.base_fusion(part.temporary(base), part)
+        return {"base": base, "detail": self.detail_fusion(detail, part)}

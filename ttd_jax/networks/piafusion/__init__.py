@@ -1,10 +1,9 @@
-"""PIAFusion: its module, its checkpoints, its form for windows, and what is known of it."""
+"""PIAFusion: its module, its checkpoints, and what is known of it."""
 
 import numpy as np
 
 from ttd_jax.networks.layout import DENSE, Layout, biased
 from ttd_jax.networks.piafusion.network import PIAFusion, exchange
-from ttd_jax.networks.piafusion.windows import MeasuredFuser
 from ttd_jax.networks.presets import GRAY_PRESETS
 from ttd_jax.networks.spec import FusionSpec, register_network
 
@@ -50,7 +49,6 @@ register_network(
         presets=GRAY_PRESETS,
         quantize="truncate",
         source_count=2,
-        windows=MeasuredFuser,
         min_size=PIAFusion.min_size,
         random_kernel=_keep_contrast,
         published_as="PIAFusion",

@@ -19,6 +19,7 @@ from flax import linen as nn
 from ttd_jax.errors import UserError
 from ttd_jax.networks.base import Network
 from ttd_jax.networks.layers import PaddedConv
+from ttd_jax.parts.part import WHOLE, Part
 
 
 def exchange(visible: chex.Array, infrared: chex.Array) -> tuple[chex.Array, chex.Array]:
@@ -34,9 +35,16 @@ def exchange(visible: chex.Array, infrared: chex.Array) -> tuple[chex.Array, che
     Returns:
       Both, updated.
     """
-    lacking = infrared - visible
-    mean = jnp.mean(lacking, axis=(-3, -2), keepdims=True)
-    return visible + lacking * nn.sigmoid(mean), infrared - lacking * nn.sigmoid(-mean)
+    return _exchange(visible, infrared, WHOLE)
+
+
+def _exchange(visible, infrared, part):
+    mean = part.mean(part.map(jnp.subtract, infrared, visible))
+    return part.map(_gain, visible, infrared, mean), part.map(_gain, infrared, visible, -mean)
+
+
+def _gain(stream, other, mean):
+    return stream + (other - stream) * nn.sigmoid(mean)
 
 
 class _Level(nn.Module):
@@ -56,8 +64,21 @@ class _Level(nn.Module):
         self.visible = convolution(precision=self.precision)
         self.infrared = convolution(precision=self.precision)
 
-    def __call__(self, visible, infrared):
-        return nn.leaky_relu(self.visible(visible)), nn.leaky_relu(self.infrared(infrared))
+    def __call__(self, visible, infrared, part):
+        margin = self.size // 2
+        return (
+            part.run(self.see_visible, visible, margin=margin),
+            part.run(self.see_infrared, infrared, margin=margin),
+        )
+
+    def see_visible(self, x, part):
+        return self._activated(self.visible, x, part)
+
+    def see_infrared(self, x, part):
+        return self._activated(self.infrared, x, part)
+
+    def _activated(self, convolution, x, part):
+        return nn.leaky_relu(convolution(x) if self.size == 1 else convolution(x, part))
 
 
 class PIAFusion(Network):
@@ -72,6 +93,7 @@ class PIAFusion(Network):
 
     min_size: ClassVar[int] = 2
     coupled: ClassVar[bool] = True
+    in_parts: ClassVar[bool] = True
 
     def setup(self) -> None:
         level = functools.partial(_Level, precision=self.precision)
@@ -81,7 +103,11 @@ class PIAFusion(Network):
         self.level4 = level(64)
         self.level5 = level(128)
         mirrored = functools.partial(
-            PaddedConv, size=3, pad_mode="reflect", precision=self.precision
+            PaddedConv,
+            size=3,
+            pad_mode="reflect",
+            activation=nn.leaky_relu,
+            precision=self.precision,
         )
         self.decoder1 = mirrored(256)
         self.decoder2 = mirrored(128)
@@ -89,39 +115,44 @@ class PIAFusion(Network):
         self.decoder4 = mirrored(32)
         self.decoder5 = nn.Dense(1, precision=self.precision)  # a 1x1 convolution
 
-    def encode(self, x: chex.Array) -> chex.Array:
+    def encode(self, x: chex.Array, part: Part = WHOLE) -> chex.Array:
         """f32[2, H, W, 1] to f32[2, H, W, 128]: each source's stream, aware of the other's.
 
         Raises:
           UserError: if there are not two sources of one channel, or a side is below 2 pixels.
         """
         self._check(x)
-        return jnp.stack(self._streams(x[0], x[1]))
+        visible, infrared = (part.map(functools.partial(_source, index), x) for index in range(2))
+        return part.map(_stack, *self._streams(visible, infrared, part))
 
-    def merge(self, features: chex.Array, weights: chex.Array) -> chex.Array:
+    def merge(self, features: chex.Array, weights: chex.Array, part: Part = WHOLE) -> chex.Array:
         """f32[2, H, W, 128] and f32[2, H, W] to f32[H, W, 256]: visible, then infrared."""
-        visible, infrared = weights[..., None] * features
-        return _concatenate(visible, infrared)
+        return part.map(_weigh, features, weights)
 
-    def decode(self, latent: chex.Array, x: chex.Array | None) -> chex.Array:
+    def decode(self, latent: chex.Array, x: chex.Array | None, part: Part = WHOLE) -> chex.Array:
         """f32[..., H, W, 256] to f32[..., H, W, 1] in [0, 1]; no residual."""
         del x
         for convolution in (self.decoder1, self.decoder2, self.decoder3, self.decoder4):
-            latent = nn.leaky_relu(convolution(latent))
-        return nn.tanh(self.decoder5(latent)) / 2 + 0.5
+            latent = part.run(convolution, latent, margin=1)
+        return part.run(self.tone, latent)
 
-    def solo(self, x: chex.Array, features: chex.Array) -> chex.Array:
+    def tone(self, x: chex.Array, part: Part) -> chex.Array:
+        """The decoder's last layer, f32[..., H, W, 32] to f32[..., H, W, 1]."""
+        del part
+        return nn.tanh(self.decoder5(x)) / 2 + 0.5
+
+    def solo(self, x: chex.Array, features: chex.Array, part: Part = WHOLE) -> chex.Array:
         """Each source on both inputs; the streams are coupled, so `features` cannot be reused."""
         del features
         self._check(x)
-        return self.decode(_concatenate(*self._streams(x, x)), None)
+        return self.decode(part.map(_concatenate, *self._streams(x, x, part)), None, part)
 
-    def _streams(self, visible, infrared):
+    def _streams(self, visible, infrared, part):
         """Two pictures f32[..., H, W, 1] to the features f32[..., H, W, 128] of both streams."""
-        streams = self.level1(visible, infrared)
+        streams = self.level1(visible, infrared, part)
         for level in (self.level2, self.level3, self.level4):
-            streams = exchange(*level(*streams))
-        return self.level5(*streams)
+            streams = _exchange(*level(*streams, part), part)
+        return self.level5(*streams, part)
 
     def _check(self, x):
         least = self.min_size
@@ -131,6 +162,18 @@ class PIAFusion(Network):
                 "PIAFusion takes exactly two sources (visible luma, infrared) of one channel and "
                 f"at least {least}x{least} pixels, f32[2, H, W, 1]: got shape {x.shape}"
             )
+
+
+def _source(index, x):
+    return x[index]
+
+
+def _stack(visible, infrared):
+    return jnp.stack([visible, infrared])
+
+
+def _weigh(features, weights):
+    return _concatenate(*(weights[..., None] * features))
 
 
 def _concatenate(visible, infrared):

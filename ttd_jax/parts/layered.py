@@ -1,0 +1,139 @@
+"""Networks that work in parts, on scenes of the host: see `ttd_jax.parts.deferred`."""
+
+import functools
+from collections.abc import Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax.core import FrozenDict
+
+from ttd_jax.core import color, fusion
+from ttd_jax.core.dominability import LOSS_MAPS, weigh_losses
+from ttd_jax.parts.deferred import HostPart
+from ttd_jax.parts.maps import SceneOptions, parts_and_sums
+from ttd_jax.parts.sweeps import Sweeper
+
+
+class LayeredFuser:
+    """Fuses scenes in windows with a network whose methods take a `part`.
+
+    The order of `ttd_jax.core.fusion.dynamic_fuse`, for pictures that are computed when they are
+    needed: one source after the other where none depends on the others, and none for nothing.
+
+    Args:
+      model: the network, a `ttd_jax.networks.Model`.
+      options: how it fuses and what is kept.
+    """
+
+    def __init__(self, model: fusion.BoundNetwork, options: SceneOptions):
+        self._model, self._options = model, options
+        self._bare = model.replace(variables=FrozenDict())  # what programs depend on
+        self._works = {}
+
+    def __call__(
+        self, sweeper: Sweeper, pictures: Sequence[np.ndarray], targets: Mapping[str, np.ndarray]
+    ) -> dict:
+        """Fuses one scene; see `ttd_jax.parts.local.LocalFuser.__call__`."""
+        options, settings, count = self._options, self._model.settings, len(pictures)
+        settings = options.settings or settings
+        reads = LOSS_MAPS[settings.loss].reads
+        wants_losses = options.dynamic or "losses" in options.save
+        wants_components = "components" in options.save or (wants_losses and "components" in reads)
+        wants_static = not options.dynamic or (wants_losses and "static" in reads)
+
+        part = HostPart(sweeper, pictures[0].shape[:2], self._works)
+        call = functools.partial(self._call, part)
+        held = [part.hold(picture) for picture in pictures]
+        x = part.map(functools.partial(_view, self._bare, options), *held)
+        alone = [x]
+        if not self._model.coupled:
+            alone = [part.map(functools.partial(_source, index), x) for index in range(count)]
+        features = [call("encode", one) for one in alone]
+        components = static = losses = rd = None
+        if wants_components:
+            components = [
+                part.settle(call("solo", one, own))
+                for one, own in zip(alone, features, strict=True)
+            ]
+            components = part.map(_together, *components)
+        features = jax.tree.map(lambda *leaves: part.map(_together, *leaves), *features)
+        if wants_static:
+            static = part.settle(call("decode", call("merge", features, part.map(_ones, x)), x))
+        if wants_losses:
+            measure = functools.partial(_measure, self._bare, settings)
+            losses = part.map(measure, x, components, static)
+        raw = static
+        if options.dynamic:
+            rd = part.map(functools.partial(_dominability, settings), losses)
+            weights = part.map(functools.partial(_weights, settings), losses)
+            raw = call("decode", call("merge", features, weights), x)
+        image = call("finish", raw)
+        paint = functools.partial(_paint, self._bare, options)
+        return part.write(paint, image, components, rd, losses, *held, targets=targets)
+
+    def _call(self, part, method, *args):
+        """A method of the network; in bfloat16 as `ttd_jax.networks.Model` does it."""
+        module, variables = self._model.module, self._model.variables
+        half = module.precision == "bfloat16" and method != "finish"
+        if half:
+            variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.bfloat16), variables)
+            args = jax.tree.map(lambda leaf: part.map(_as_half, leaf), args)
+        found = module.apply(variables, *args, part=part, method=method)
+        return jax.tree.map(lambda leaf: part.map(_as_float, leaf), found) if half else found
+
+
+def _as_half(x):
+    return x.astype(jnp.bfloat16)
+
+
+def _as_float(x):
+    return x.astype(jnp.float32)
+
+
+def _view(model, options, *pictures):
+    """What the network is given."""
+    sources = color.network_sources(pictures, mode=options.mode, channels=options.channels)
+    return model.prepare(sources)
+
+
+def _source(index, x):
+    return x[index : index + 1]
+
+
+def _together(*pictures):
+    return jnp.concatenate(pictures)
+
+
+def _ones(x):
+    return jnp.ones(x.shape[:-1], x.dtype)
+
+
+def _measure(model, settings, x, components, static):
+    """Losses, f32[M, H, W]; what they do not read is None."""
+    components = jnp.zeros_like(x) if components is None else components
+    static = jnp.zeros_like(x[0]) if static is None else static
+    parts = fusion.Decomposition(x=x, features=None, components=components, static=static)
+    return fusion.measure_losses(model, model.restore(x), parts, settings)
+
+
+def _dominability(settings, losses):
+    return weigh_losses(losses, settings)[0]
+
+
+def _weights(settings, losses):
+    return weigh_losses(losses, settings)[1]
+
+
+def _paint(model, options, image, components, rd, losses, *pictures, part):
+    """The finished picture in its colors, and what is kept beside it."""
+    count = len(pictures)
+    zeros = jnp.zeros((count, *image.shape), image.dtype)
+    rd = zeros[..., 0] + 1 / count if rd is None else rd
+    losses = zeros[..., 0] if losses is None else losses
+    components = zeros if components is None else model.restore(components)
+    fused = fusion.Fusion(image=image, dominability=rd, components=components, losses=losses)
+    fused = color.fuse_in_color(
+        lambda sources: fused, pictures, mode=options.mode, channels=options.channels
+    )
+    return parts_and_sums(fused, part, options)

@@ -61,22 +61,26 @@ def fill_border(
     if mode == "constant":
         return jnp.where(inside(x.shape[-3:-1], start, stop), x, 0)
     for axis, first, last in zip(_PLANE, start, stop, strict=True):
-        side = x.shape[axis]
-        take = functools.partial(jax.lax.dynamic_slice_in_dim, slice_size=1, axis=axis)
+        within = functools.partial(jnp.clip, min=0, max=x.shape[axis] - 1)
         for step in range(1, margin + 1):
             for place in first - step, last - 1 + step:
-                # Written where it stands: an array on a CPU is then not copied.
-                at = jnp.clip(place, 0, side - 1)
-                source = jnp.clip(first + _source(mode, place - first, last - first), 0, side - 1)
-                row = jnp.where(at == place, take(x, source), take(x, at))
-                x = jax.lax.dynamic_update_slice_in_dim(x, row, at, axis=axis)
+                # A row is written where it stands, so that a CPU does not copy the array; one that
+                # the array does not hold, by what stands there.
+                at, source = within(place), first + _source(mode, place - first, last - first)
+                x = _copy_row(x, jnp.where(at == place, within(source), at), at, axis)
     return x
+
+
+def _copy_row(x, source, place, axis):
+    how = {"axis": axis, "allow_negative_indices": False}
+    row = jax.lax.dynamic_slice_in_dim(x, source, 1, **how)
+    return jax.lax.dynamic_update_slice_in_dim(x, row, place, **how)
 
 
 def _source(mode, place, size):
     """The pixel of a side of `size` that a rule puts at `place`, which lies beside it."""
     if mode == "edge":
-        return jnp.clip(place, 0, size - 1)
+        return jnp.where(place < 0, 0, size - 1)
     period = jnp.maximum(2 * (size - 1), 1)
     around = place % period
     return jnp.minimum(around, period - around) * (size > 1)

@@ -186,7 +186,9 @@ def _sweep(part, apply, pictures, constants, margin):
         # One after the other: to write them side by side first would run unvectorized.
         for part in parts:
             at = (image, *start, channel)
-            whole = jax.lax.dynamic_update_slice(whole, part[None], at)
+            whole = jax.lax.dynamic_update_slice(
+                whole, part[None], at, allow_negative_indices=False
+            )
             channel += part.shape[-1]
         return whole, jax.tree.map(lambda t, s: t.at[image].add(s), total, sums)
 
@@ -210,7 +212,8 @@ def _cut(pictures, image, tile, margin):
         jnp.clip(start - margin, 0, side - held)
         for start, side, held in zip(tile.start, sides, shape, strict=True)
     )
-    held = jax.lax.dynamic_slice(pictures, (image, *at, 0), (1, *shape, channels))[0]
+    take = functools.partial(jax.lax.dynamic_slice, allow_negative_indices=False)
+    held = take(pictures, (image, *at, 0), (1, *shape, channels))[0]
     shift = (start - first for start, first in zip(tile.start, at, strict=True))
     padded = pad_border(held, margin=margin)
-    return jax.lax.dynamic_slice(padded, (*shift, 0), (*window, channels))
+    return take(padded, (*shift, 0), (*window, channels))

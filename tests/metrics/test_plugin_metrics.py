@@ -104,6 +104,24 @@ def test_by_default_a_plugin_changes_no_results():
         assert metrics.choose(["sd", "ANOTHER", "SD"]) == ("SD", "another")
 
 
+def test_a_metric_that_takes_no_extent_is_named_where_there_is_one():
+    grays = jnp.float32(PICTURE)
+    with registered():
+        takes_none = lambda fused, sources, *, protocol, **options: 0.0  # noqa: E731
+        ttd_jax.register_metric(metric("fixed", takes_none))
+        ttd_jax.register_metric(
+            metric("sized", lambda fused, sources, *, protocol, extent=None: extent[0])
+        )
+        assert [row.name for row in metrics.METRICS.values() if not row.sized] == ["fixed"]
+        assert metrics.evaluate(grays, grays[None], names=["fixed"])["fixed"] == 0
+        with pytest.raises(
+            UserError, match=r"^fixed cannot do with an extent: cut the picture to its size$"
+        ):
+            metrics.evaluate(grays, grays[None], names=["SD", "fixed", "sized"], extent=(5, 7))
+        found = metrics.evaluate(grays, grays[None], names=["SD", "sized"], extent=(5, 7))
+        assert found["sized"] == 5
+
+
 def test_a_text_is_no_list_of_names():
     with pytest.raises(UserError, match=r"pass \['SD'\], not 'SD'"):
         ttd_jax.score(PICTURE, [PICTURE], names="SD")

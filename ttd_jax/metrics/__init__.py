@@ -17,6 +17,7 @@ from ttd_jax.core.shapes import describe
 from ttd_jax.errors import UserError, blaming
 from ttd_jax.metrics.inputs import prepare
 from ttd_jax.metrics.protocol import PROTOCOLS, fused_gray, source_gray
+from ttd_jax.metrics.region import Extent
 from ttd_jax.metrics.registry import EVERY, METRICS, Metric, choose, lookup, register_metric
 
 __all__ = [
@@ -39,6 +40,7 @@ def evaluate(
     *,
     protocol: str = "paper",
     names: Iterable[str] | None = None,
+    extent: Extent = None,
 ) -> dict[str, chex.Array]:
     """Metrics of one fused image, compiled once per shape and set of names.
 
@@ -52,15 +54,18 @@ def evaluate(
       sources: f32[M, H, W], grays in 0..255, M >= 1; None if no metric of `names` needs them.
       protocol: a key of `PROTOCOLS`.
       names: see `choose`; those that come with this package by default.
+      extent: i32[2], height and width of the picture where it is only the top left part of the
+        arrays, whose other pixels may be anything. As it is data, pictures of different sizes share
+        a compilation, and under `jax.vmap` a batch. By default all of the arrays.
 
     Returns:
       Metric name -> f32 scalar, in the order of `names`: finite for every finite image, NaN for
       every image with NaN in it.
 
     Raises:
-      UserError: an unknown name or protocol, sources that are missing, a metric that fails or gives
-        no number, other shapes, or pictures in [0, 1], where their values are known: outside of
-        JAX's transformations.
+      UserError: an unknown name or protocol, sources that are missing, a metric that fails, gives
+        no number or takes no extent where there is one, other shapes, or pictures in [0, 1] and an
+        extent that is none, where their values are known: outside of JAX's transformations.
 
     Example:
       >>> grays = 255 * sources[..., 0]  # f32[M, H, W]
@@ -73,28 +78,31 @@ def evaluate(
     rows = [METRICS[name] for name in choose(names)]
     if sources is None and (lost := [row.name for row in rows if row.needs_sources]):
         raise UserError(f"{', '.join(lost)} cannot do without sources")
-    fused, sources = prepare(fused, sources, protocol)
+    if extent is not None and (lost := [row.name for row in rows if not row.sized]):
+        raise UserError(f"{', '.join(lost)} cannot do with an extent: cut the picture to its size")
+    fused, sources, _ = prepare(fused, sources, protocol, extent)
     figures = {}
     for module in dict.fromkeys(row.function.__module__ for row in rows):
         own = tuple(row.name for row in rows if row.function.__module__ == module)
-        figures |= _evaluate(fused, sources, protocol=protocol, names=own)
+        figures |= _evaluate(fused, sources, extent, protocol=protocol, names=own)
     return {row.name: figures[row.name] for row in rows}
 
 
 @functools.partial(jax.jit, static_argnames=("protocol", "names"))
-def _evaluate(fused, sources, *, protocol, names):
+def _evaluate(fused, sources, extent, *, protocol, names):
     spoiled = jnp.isnan(fused).any()
     if sources is not None:
         spoiled |= jnp.isnan(sources).any()
-    figures = {n: _figure(METRICS[n], fused, sources, protocol) for n in names}
+    figures = {n: _figure(METRICS[n], fused, sources, protocol, extent) for n in names}
     # Most would make a number of it: a histogram has no bin for NaN, a comparison is false.
     return {name: jnp.where(spoiled, jnp.nan, figure) for name, figure in figures.items()}
 
 
-def _figure(metric, fused, sources, protocol):
+def _figure(metric, fused, sources, protocol, extent):
     what = f"metric {metric.name!r}"
+    options = {} if extent is None else {"extent": extent}
     with blaming(what, "fails"):
-        figure = metric.function(fused, sources, protocol=protocol)
+        figure = metric.function(fused, sources, protocol=protocol, **options)
     number = isinstance(figure, (bool, int, float, np.ndarray, np.generic, jax.Array))
     if not number or np.ndim(figure) or jnp.iscomplexobj(figure):
         raise UserError(f"{what} must give one real number, f32[]: it gives {describe(figure)}")

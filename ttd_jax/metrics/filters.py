@@ -32,14 +32,19 @@ def gaussian(size: int, sigma: float) -> np.ndarray:
     return weights / np.sum(weights)
 
 
-def separable(images: chex.Array, taps: np.ndarray, *, stride: int = 1) -> chex.Array:
+def separable(images: chex.Array, taps: np.ndarray | chex.Array, *, stride: int = 1) -> chex.Array:
     """Filters rows and columns with the same taps, 'valid', keeping each `stride`-th result.
 
     Shifted multiply-adds, because one-channel convolutions run a hundred times slower on a CPU.
 
     Returns:
-      f32[..., ceil((H - K + 1) / stride), ceil((W - K + 1) / stride)].
+      f32[..., ceil((H - K + 1) / stride), ceil((W - K + 1) / stride)]; for taps f32[K] that are
+      data, of which the last may be zero, windows begin at all pixels: f32[..., ceil(H / stride),
+      ceil(W / stride)].
     """
+    if isinstance(taps, jax.Array):
+        margins = [(0, 0)] * (images.ndim - 2) + [(0, len(taps) - 1)] * 2
+        images = jax.lax.optimization_barrier(jnp.pad(images, margins))
     return _correlate(_correlate(images, taps, -2, stride=stride), taps, -1, stride=stride)
 
 
@@ -53,13 +58,13 @@ def sobel(images: chex.Array, *, border: str = "edge") -> tuple[chex.Array, chex
 
 
 def local_moments(
-    images: chex.Array, taps: np.ndarray
+    images: chex.Array, taps: np.ndarray | chex.Array
 ) -> tuple[chex.Array, chex.Array, chex.Array]:
     """Windowed means, variances, and covariances of the first image with each of the others.
 
     Args:
       images: f32[1 + M, H, W]; near zero mean, or float32 loses small variances.
-      taps: weights of one axis of the window.
+      taps: weights of one axis of the window; see `separable`.
 
     Returns:
       f32[1 + M, h, w], f32[1 + M, h, w] and f32[M, h, w]; rounding may leave a variance of
@@ -75,9 +80,11 @@ def local_moments(
 def _correlate(images, taps, axis, *, stride=1):
     length = images.shape[axis] - len(taps) + 1
     axis = images.ndim + axis
+    known = not isinstance(taps, jax.Array)
     terms = (
-        float(tap) * jax.lax.slice_in_dim(images, start, start + length, stride, axis)
+        (float(tap) if known else tap)
+        * jax.lax.slice_in_dim(images, start, start + length, stride, axis)
         for start, tap in enumerate(taps)
-        if tap
+        if not known or tap
     )
     return functools.reduce(operator.add, terms)

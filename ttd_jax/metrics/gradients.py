@@ -1,14 +1,20 @@
 """AG, EI, SF: how strong the fused image's edges are. All differentiable."""
 
 import chex
+import jax
 import jax.numpy as jnp
 
 from ttd_jax.metrics.filters import sobel
-from ttd_jax.metrics.inputs import prepare, safe_sqrt
+from ttd_jax.metrics.inputs import one_at_least, prepare, safe_sqrt
+from ttd_jax.metrics.region import Extent
 
 
 def average_gradient(
-    fused: chex.Array, sources: chex.Array | None = None, *, protocol: str = "paper"
+    fused: chex.Array,
+    sources: chex.Array | None = None,
+    *,
+    protocol: str = "paper",
+    extent: Extent = None,
 ) -> chex.Array:
     """AG: mean of sqrt((gx^2 + gy^2) / 2), central differences, one-sided at the borders.
 
@@ -19,23 +25,28 @@ def average_gradient(
       fused: f32[H, W], grays in 0..255.
       sources: f32[M, H, W] or None: nothing but its shape is looked at.
       protocol: a key of `PROTOCOLS`.
+      extent: i32[2], see `evaluate`.
 
     Raises:
       UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Cui et al., Optics Communications 341 (2015) 199-209.
     """
-    fused, _ = prepare(fused, sources, protocol)
-    squares = [jnp.square(jnp.gradient(fused, axis=a)) for a in (0, 1) if fused.shape[a] > 1]
-    mean = jnp.mean(safe_sqrt(sum(squares, jnp.zeros_like(fused)) / 2))
+    fused, _, region = prepare(fused, sources, protocol, extent)
+    squares = [jnp.square(_gradient(fused, a, region)) for a in (0, 1) if fused.shape[a] > 1]
+    mean = region.mean(safe_sqrt(sum(squares, jnp.zeros_like(fused)) / 2))
     if protocol == "vifb":
-        height, width = fused.shape
-        return mean * (fused.size / (max(height - 1, 1) * max(width - 1, 1)))
+        height, width = (one_at_least(side - 1) for side in region.sides)
+        return mean * (region.size / (height * width))
     return mean
 
 
 def edge_intensity(
-    fused: chex.Array, sources: chex.Array | None = None, *, protocol: str = "paper"
+    fused: chex.Array,
+    sources: chex.Array | None = None,
+    *,
+    protocol: str = "paper",
+    extent: Extent = None,
 ) -> chex.Array:
     """EI: mean of sqrt(sx^2 + sy^2), 3x3 Sobel with replicated border.
 
@@ -45,19 +56,24 @@ def edge_intensity(
       fused: f32[H, W], grays in 0..255.
       sources: f32[M, H, W] or None: nothing but its shape is looked at.
       protocol: a key of `PROTOCOLS`.
+      extent: i32[2], see `evaluate`.
 
     Raises:
       UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Rajalingam and Priya, Int. J. Eng. Sci. Invention 2 (2018).
     """
-    fused, _ = prepare(fused, sources, protocol)
-    raw = jnp.mean(edge_strength(fused))
+    fused, _, region = prepare(fused, sources, protocol, extent)
+    raw = region.mean(edge_strength(region.repeat_edge(fused)))
     return raw if protocol == "vifb" else raw / 4
 
 
 def spatial_frequency(
-    fused: chex.Array, sources: chex.Array | None = None, *, protocol: str = "paper"
+    fused: chex.Array,
+    sources: chex.Array | None = None,
+    *,
+    protocol: str = "paper",
+    extent: Extent = None,
 ) -> chex.Array:
     """SF: sqrt(mean dx^2 + mean dy^2) of the differences of neighbors, in 0..361.
 
@@ -67,18 +83,19 @@ def spatial_frequency(
       fused: f32[H, W], grays in 0..255.
       sources: f32[M, H, W] or None: nothing but its shape is looked at.
       protocol: a key of `PROTOCOLS`.
+      extent: i32[2], see `evaluate`.
 
     Raises:
       UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Eskicioglu and Fisher, IEEE Trans. Communications 43 (1995) 2959-2965.
     """
-    fused, _ = prepare(fused, sources, protocol)
+    fused, _, region = prepare(fused, sources, protocol, extent)
     total = jnp.float32(0.0)
     for axis in (0, 1):
-        difference = jnp.diff(fused, axis=axis)
-        count = fused.size if protocol == "vifb" else max(difference.size, 1)
-        total += jnp.sum(jnp.square(difference)) / count
+        differences = region.shorter(axis, 1)
+        count = region.size if protocol == "vifb" else one_at_least(differences.size)
+        total += jnp.sum(differences.keep(jnp.square(jnp.diff(fused, axis=axis)))) / count
     return safe_sqrt(total)
 
 
@@ -86,3 +103,12 @@ def edge_strength(images: chex.Array) -> chex.Array:
     """Length of the raw Sobel vector at every pixel of f32[..., H, W]; its gradient at 0 is 0."""
     along_x, along_y = sobel(images)
     return safe_sqrt(jnp.square(along_x) + jnp.square(along_y))
+
+
+def _gradient(image, axis, region):
+    """`jnp.gradient` of a region, one-sided where that ends."""
+    slopes = jnp.gradient(image, axis=axis)
+    if region.whole:
+        return slopes
+    first = jax.lax.slice_in_dim(image, 0, 1, axis=axis)
+    return region.shorter(axis, 1).keep(slopes, jnp.diff(image, axis=axis, prepend=first))

@@ -6,12 +6,17 @@ import jax.numpy as jnp
 
 from ttd_jax.metrics.histogram import histogram, joint_histogram
 from ttd_jax.metrics.inputs import prepare, safe_divide
+from ttd_jax.metrics.region import Extent
 
 _EMPTY_BIN = 1e-7  # keeps the logarithm of an empty bin of the fused image finite
 
 
 def entropy(
-    fused: chex.Array, sources: chex.Array | None = None, *, protocol: str = "paper"
+    fused: chex.Array,
+    sources: chex.Array | None = None,
+    *,
+    protocol: str = "paper",
+    extent: Extent = None,
 ) -> chex.Array:
     """EN = -sum_k p_k log2 p_k in bits, in 0..8; 0 for a constant image.
 
@@ -19,17 +24,20 @@ def entropy(
       fused: f32[H, W], grays in 0..255.
       sources: f32[M, H, W] or None: nothing but its shape is looked at.
       protocol: a key of `PROTOCOLS`.
+      extent: i32[2], see `evaluate`.
 
     Raises:
       UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Roberts et al., J. Appl. Remote Sens. 2 (2008) 023522.
     """
-    fused, _ = prepare(fused, sources, protocol)
-    return _entropy(histogram(fused)) / jnp.log(2.0)
+    fused, _, region = prepare(fused, sources, protocol, extent)
+    return _entropy(histogram(fused, region)) / jnp.log(2.0)
 
 
-def cross_entropy(fused: chex.Array, sources: chex.Array, *, protocol: str = "paper") -> chex.Array:
+def cross_entropy(
+    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper", extent: Extent = None
+) -> chex.Array:
     """CE: how badly the fused histogram codes those of the sources, in bits.
 
     'paper': root mean square over the sources of c_m = -sum_k p_m(k) log2(p_F(k) + 1e-7); at most
@@ -39,15 +47,16 @@ def cross_entropy(fused: chex.Array, sources: chex.Array, *, protocol: str = "pa
     Args:
       fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
       protocol: a key of `PROTOCOLS`.
+      extent: i32[2], see `evaluate`.
 
     Raises:
       UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Bulanon et al., Biosystems Engineering 103 (2009) 12-22.
     """
-    fused, sources = prepare(fused, sources, protocol)
-    p_fused = histogram(fused)[None]
-    p_sources = jax.vmap(histogram)(sources)
+    fused, sources, region = prepare(fused, sources, protocol, extent)
+    p_fused = histogram(fused, region)[None]
+    p_sources = jax.vmap(lambda source: histogram(source, region))(sources)
     if protocol == "vifb":
         both = (p_sources > 0) & (p_fused > 0)
         ratio = jnp.where(both, p_sources, 1.0) / jnp.where(both, p_fused, 1.0)
@@ -57,7 +66,7 @@ def cross_entropy(fused: chex.Array, sources: chex.Array, *, protocol: str = "pa
 
 
 def mutual_information(
-    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper"
+    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper", extent: Extent = None
 ) -> chex.Array:
     """MI = sum over m of I(F; X_m) in nats, in 0..M ln 256.
 
@@ -66,18 +75,19 @@ def mutual_information(
     Args:
       fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
       protocol: a key of `PROTOCOLS`.
+      extent: i32[2], see `evaluate`.
 
     Raises:
       UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Qu et al., Electronics Letters 38 (2002) 313-315.
     """
-    fused, sources = prepare(fused, sources, protocol)
-    return jnp.sum(_shared_information(_joint(fused, sources)))
+    fused, sources, region = prepare(fused, sources, protocol, extent)
+    return jnp.sum(_shared_information(_joint(fused, sources, region)))
 
 
 def normalized_mutual_information(
-    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper"
+    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper", extent: Extent = None
 ) -> chex.Array:
     """NMI = 2 sum over m of I(F; X_m) / (H(F) + H(X_m)), in 0..M.
 
@@ -86,20 +96,21 @@ def normalized_mutual_information(
     Args:
       fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
       protocol: a key of `PROTOCOLS`.
+      extent: i32[2], see `evaluate`.
 
     Raises:
       UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Hossny et al., Electronics Letters 44 (2008) 1066-1067.
     """
-    fused, sources = prepare(fused, sources, protocol)
-    joint = _joint(fused, sources)
+    fused, sources, region = prepare(fused, sources, protocol, extent)
+    joint = _joint(fused, sources, region)
     entropies = _entropy(jnp.sum(joint, axis=1)) + _entropy(jnp.sum(joint, axis=2))
     return 2 * jnp.sum(safe_divide(_shared_information(joint), entropies))
 
 
-def _joint(fused, sources):
-    return jax.vmap(lambda source: joint_histogram(source, fused))(sources)
+def _joint(fused, sources, region):
+    return jax.vmap(lambda source: joint_histogram(source, fused, region))(sources)
 
 
 def _entropy(p):

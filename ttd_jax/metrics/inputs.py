@@ -1,48 +1,68 @@
 """The array contract of every metric, checked in one place, and arithmetic safe at zero.
 
-    metric(fused f32[H, W], sources f32[M, H, W], *, protocol) -> f32 scalar
+    metric(fused f32[H, W], sources f32[M, H, W], *, protocol, extent=None) -> f32 scalar
 
-Grays in 0..255, M >= 1. Batches come from `jax.vmap`. Every result is finite for finite images.
+Grays in 0..255, M >= 1; with an extent i32[2], height and width, the picture is the top left part.
+Batches come from `jax.vmap`. Every result is finite for finite images.
 """
 
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ttd_jax.core.shapes import describe
 from ttd_jax.errors import UserError
 from ttd_jax.metrics import protocol as protocols
+from ttd_jax.metrics.region import Extent, Region
 
 _MEND = "ttd_jax.score takes pictures as they are, fused_gray and source_gray make grays in 0..255"
 
 
 def prepare(
-    fused: chex.Array, sources: chex.Array | None, protocol: str
-) -> tuple[chex.Array, chex.Array | None]:
-    """The images as float32, once shapes and protocol have been checked.
+    fused: chex.Array, sources: chex.Array | None, protocol: str, extent: Extent = None
+) -> tuple[chex.Array, chex.Array | None, Region]:
+    """The images as float32, 0 beyond an extent, and what of them counts; all of it is checked.
 
     Args:
       fused: f32[H, W] in 0..255; integers are accepted.
       sources: f32[M, H, W] in 0..255, or None for a metric that looks at the fused image alone.
       protocol: a key of `PROTOCOLS`.
+      extent: i32[2], height and width of the picture; None if it fills the arrays.
 
     Raises:
-      UserError: an unknown protocol, other shapes, or pictures in [0, 1], where their values are
-        known: outside of JAX's transformations.
+      UserError: an unknown protocol, other shapes, or pictures in [0, 1] and an extent that is
+        none, where their values are known: outside of JAX's transformations.
     """
     protocols.check(protocol)
     fused = jnp.asarray(fused, jnp.float32)
     if fused.ndim != 2:
         raise UserError(f"fused is {describe(fused)}, not a gray picture f32[H, W]: {_MEND}")
+    region = Region.of(fused, _check_extent(extent, fused.shape))
+    fused = region.keep(fused)
     _check_range("fused", fused)
     if sources is None:
-        return fused, None
+        return fused, None, region
     sources = jnp.asarray(sources, jnp.float32)
     if sources.shape[1:] != fused.shape or not len(sources):
         needed = f"grays f32[M, {fused.shape[0]}, {fused.shape[1]}]"
         raise UserError(f"sources is {describe(sources)}, not {needed}: {_MEND}")
+    sources = region.keep(sources)
     _check_range("sources", sources)
-    return fused, sources
+    return fused, sources, region
+
+
+def _check_extent(extent, shape):
+    if extent is None:
+        return None
+    extent = jnp.asarray(extent)
+    if extent.shape != (2,) or extent.dtype.kind not in "iu":
+        raise UserError(f"extent is {describe(extent)}, not height and width i32[2]")
+    if not isinstance(extent, jax.core.Tracer):
+        sides = np.asarray(extent)
+        if not ((sides > 0) & (sides <= shape)).all():
+            raise UserError(f"extent {sides.tolist()} is no part of arrays of {list(shape)}")
+    return extent.astype(jnp.int32)
 
 
 def _check_range(name, grays):
@@ -65,11 +85,17 @@ def safe_divide(numerator: chex.Array, denominator: chex.Array) -> chex.Array:
     return jnp.where(nonzero, numerator / jnp.where(nonzero, denominator, 1.0), 0.0)
 
 
-def offset(images: chex.Array) -> chex.Array:
-    """Mean of every image, f32[..., 1, 1].
+def one_at_least(count: chex.Numeric) -> chex.Numeric:
+    """A count to divide by, an int or i32 of any shape: 1 where there is nothing."""
+    return count + (count == 0)
+
+
+def offset(images: chex.Array, region: Region | None = None) -> chex.Array:
+    """Mean of every image f32[..., H, W], or of a region of it: f32[..., 1, 1].
 
     Taken as a difference from the first pixel: exact for a constant image, and subtracting it
     leaves numbers small enough for float32 moments.
     """
     first = images[..., :1, :1]
-    return first + jnp.mean(images - first, axis=(-2, -1), keepdims=True)
+    region = region or Region.of(images)
+    return first + region.mean(images - first, axis=(-2, -1), keepdims=True)

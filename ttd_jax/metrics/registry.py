@@ -1,6 +1,7 @@
 """The metrics: one entry each. Adding one is a function and `register_metric`."""
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 
@@ -18,7 +19,8 @@ class Metric:
 
     Attributes:
       name: its column in the tables.
-      function: `(fused f32[H, W], sources f32[M, H, W], *, protocol) -> f32 scalar`, in jax.numpy.
+      function: `(fused f32[H, W], sources f32[M, H, W], *, protocol) -> f32 scalar`, in jax.numpy;
+        see `sized` for one that also takes `extent`.
       better: 'up' or 'down'.
       low, high: its limits ('paper' protocol).
       per_source: the limits are those of one source, to be multiplied by M.
@@ -47,6 +49,14 @@ class Metric:
         check_choice(f"{what}: better", self.better, ("up", "down"))
         if not self.low < self.high:
             raise UserError(f"{what}: low={self.low} must be below high={self.high}")
+
+    @property
+    def sized(self) -> bool:
+        """Whether its function takes `extent`, see `evaluate`."""
+        try:
+            return "extent" in inspect.signature(self.function).parameters
+        except ValueError:  # of some that are compiled nobody knows
+            return False
 
     @property
     def range(self) -> str:

@@ -1,16 +1,21 @@
 """SSIM: structural similarity of the fused image with every source. Differentiable."""
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
 
 from ttd_jax.metrics import filters
-from ttd_jax.metrics.inputs import offset, prepare
+from ttd_jax.metrics.inputs import offset, one_at_least, prepare
+from ttd_jax.metrics.region import Extent, Region
 
 _K1, _K2 = 0.01, 0.03
 
 
-def ssim(fused: chex.Array, sources: chex.Array, *, protocol: str = "paper") -> chex.Array:
+def ssim(
+    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper", extent: Extent = None
+) -> chex.Array:
     """SSIM = sum over m of ssim(F, X_m), in -M..M; M where the fused image equals every source.
 
     'paper': 7x7 uniform window and sample covariance. 'vifb': 11x11 Gaussian of standard deviation
@@ -20,19 +25,26 @@ def ssim(fused: chex.Array, sources: chex.Array, *, protocol: str = "paper") -> 
     Args:
       fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
       protocol: a key of `PROTOCOLS`.
+      extent: i32[2], see `evaluate`.
 
     Raises:
       UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Wang et al., IEEE Trans. Image Processing 13 (2004) 600-612.
     """
-    fused, sources = prepare(fused, sources, protocol)
+    fused, sources, _ = prepare(fused, sources, protocol, extent)
     window = "gaussian" if protocol == "vifb" else "uniform"
-    return jnp.sum(similarity(fused, sources, data_range=255.0, window=window))
+    similarities = similarity(fused, sources, data_range=255.0, window=window, extent=extent)
+    return jnp.sum(similarities)
 
 
 def similarity(
-    fused: chex.Array, sources: chex.Array, *, data_range: float, window: str = "gaussian"
+    fused: chex.Array,
+    sources: chex.Array,
+    *,
+    data_range: float,
+    window: str = "gaussian",
+    extent: Extent = None,
 ) -> chex.Array:
     """Mean structural similarity of one image with each of several, f32[M].
 
@@ -41,16 +53,18 @@ def similarity(
       sources: f32[M, H, W].
       data_range: largest minus smallest possible gray: 255, or 1 for images in [0, 1].
       window: 'gaussian' (11x11, population covariance) or 'uniform' (7x7, sample covariance).
+      extent: i32[2], see `evaluate`.
     """
+    region = Region.of(fused, extent)
     images = jnp.concatenate([fused[None], sources])
     # Variances do not change with the origin, and near it float32 keeps the small ones.
-    origin = jax.lax.stop_gradient(offset(images))
+    origin = jax.lax.stop_gradient(offset(images, region))
     if window == "gaussian":
-        taps = filters.gaussian(filters.fit(11, fused.shape), 1.5)
+        side, taps = region.window(11, functools.partial(filters.gaussian, sigma=1.5))
         unbiased = 1.0
     else:
-        taps = filters.uniform(filters.fit(7, fused.shape))
-        unbiased = len(taps) ** 2 / max(len(taps) ** 2 - 1, 1)
+        side, taps = region.window(7, filters.uniform)
+        unbiased = side**2 / one_at_least(side**2 - 1)
     means, variances, covariances = filters.local_moments(images - origin, taps)
     means = means + origin
     c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2
@@ -59,4 +73,4 @@ def similarity(
     structure = (2 * unbiased * covariances + c2) / (
         unbiased * (variances[:1] + variances[1:]) + c2
     )
-    return jnp.mean(luminance * structure, axis=(-2, -1))
+    return region.windows(side).mean(luminance * structure, axis=(-2, -1))

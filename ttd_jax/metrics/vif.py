@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from ttd_jax.metrics import filters
 from ttd_jax.metrics.inputs import offset, prepare, safe_divide
+from ttd_jax.metrics.region import Extent
 
 _SIZES = (17, 9, 5, 3)  # the window of each scale; its standard deviation is a fifth of its size
 _NOISE = 2.0  # variance of the visual noise
@@ -12,7 +13,7 @@ _TINY = 1e-10
 
 
 def visual_information_fidelity(
-    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper"
+    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper", extent: Extent = None
 ) -> chex.Array:
     """VIF = sum over m of vifp(X_m, F), at least 0; M where the fused image equals every source.
 
@@ -27,30 +28,36 @@ def visual_information_fidelity(
     Args:
       fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
       protocol: a key of `PROTOCOLS`.
+      extent: i32[2], see `evaluate`.
 
     Raises:
       UserError: an unknown protocol; shapes that do not fit.
 
     Reference: Sheikh and Bovik, IEEE Trans. Image Processing 15 (2006) 430-444.
     """
-    fused, sources = prepare(fused, sources, protocol)
+    fused, sources, region = prepare(fused, sources, protocol, extent)
     images = jnp.concatenate([fused[None], sources])
-    images = images - offset(images)  # only variances matter, and float32 keeps them near zero
+    # Only variances matter, and float32 keeps them near zero.
+    images = images - offset(images, region)
     kept = given = jnp.zeros(sources.shape[0], jnp.float32)
     for scale, size in enumerate(_SIZES):
         if scale:
-            images = filters.separable(images, _window(size, images.shape), stride=2)
-        at_scale = _information(images, _window(size, images.shape))
+            side, taps = region.window(size, _taps)
+            images = filters.separable(images, taps, stride=2)
+            region = region.windows(side, stride=2)
+        side, taps = region.window(size, _taps)
+        # One pixel has no variance, whatever rounding leaves: its rows do not count.
+        windows = region.windows(side).shorter(0, (side == 1) * region.sides[0])
+        at_scale = _information(images, taps, windows)
         kept, given = kept + at_scale[0], given + at_scale[1]
     return jnp.sum(safe_divide(kept, given))
 
 
-def _window(size, shape):
-    size = filters.fit(size, shape)
-    return filters.gaussian(size, size / 5)
+def _taps(side):
+    return filters.gaussian(side, side / 5)
 
 
-def _information(images, taps):
+def _information(images, taps, region):
     """Information of each source that the first image kept, and that it had: two f32[M]."""
     _, variances, covariances = filters.local_moments(images, taps)
     fused, sources = jnp.maximum(variances[:1], 0.0), jnp.maximum(variances[1:], 0.0)
@@ -60,6 +67,7 @@ def _information(images, taps):
     sources = jnp.where(sources >= _TINY, sources, 0.0)
     gain = jnp.where(related, covariances / (sources + _TINY), 0.0)
     error = jnp.maximum(fused - gain * covariances, _TINY)
-    kept = jnp.log1p(jnp.square(gain) * sources / (error + _NOISE))
-    given = jnp.log1p(sources / _NOISE)
+    # XLA vectorizes logarithms of what is masked, but not what is masked of logarithms.
+    kept = jnp.log1p(region.keep(jnp.square(gain) * sources / (error + _NOISE)))
+    given = jnp.log1p(region.keep(sources / _NOISE))
     return jnp.sum(kept, axis=(-2, -1)), jnp.sum(given, axis=(-2, -1))

@@ -1,0 +1,94 @@
+"""Where a picture lies in arrays [..., H, W]: everywhere, or in a part whose size is data."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ttd_jax.metrics import filters
+from ttd_jax.parts.border import inside
+
+Extent = chex.Array | None  # i32[2], height and width; None where arrays hold nothing else
+
+
+@dataclasses.dataclass(frozen=True)
+class Region:
+    """The top left part of arrays [..., H, W] that counts, or all of it.
+
+    Where it is all, every method is what `jax.numpy` has for whole arrays.
+
+    Attributes:
+      sides: height and width; i32[] each where they are data.
+      whole: the arrays hold nothing else.
+    """
+
+    sides: tuple[chex.Numeric, chex.Numeric]
+    whole: bool = True
+
+    @classmethod
+    def of(cls, images: chex.Array, extent: Extent = None) -> "Region":
+        """That of pictures [..., H, W] whose height and width are an extent's."""
+        return cls(images.shape[-2:]) if extent is None else cls(tuple(extent), whole=False)
+
+    @property
+    def size(self) -> chex.Numeric:
+        """How many pixels it has."""
+        return math.prod(self.sides)
+
+    def shorter(self, axis: int, count: chex.Numeric) -> "Region":
+        """That without its last `count` rows (axis 0) or columns (1)."""
+        sides = list(self.sides)
+        sides[axis] = sides[axis] - count
+        return dataclasses.replace(self, sides=tuple(sides))
+
+    def windows(self, side: chex.Numeric, *, stride: int = 1) -> "Region":
+        """That of windows: each `stride`-th of a side that lies in this one, at its first pixel."""
+        sides = tuple((length - side) // stride + 1 for length in self.sides)
+        return dataclasses.replace(self, sides=sides)
+
+    def window(
+        self, size: int, make: Callable[[int], np.ndarray]
+    ) -> tuple[chex.Numeric, np.ndarray | chex.Array]:
+        """The largest odd window side that is at most `size`, which is odd, and fits; its taps.
+
+        Returns:
+          The side, and what `make` gives for it; where it is data, f32[size] that ends in zeros.
+        """
+        if self.whole:
+            side = filters.fit(size, self.sides)
+            return side, make(side)
+        table = [np.pad(make(side), (0, size - side)) for side in range(1, size + 1, 2)]
+        row = (jnp.minimum(size, jnp.minimum(*self.sides)) - 1) // 2
+        # XLA would look them up again for each pixel.
+        taps = jax.lax.optimization_barrier(jnp.asarray(table, jnp.float32)[row])
+        return 2 * row + 1, taps
+
+    def keep(self, x: chex.Array, beside: chex.Numeric | chex.Array = 0) -> chex.Array:
+        """An array [..., H, W], with `beside` for what lies beyond the region."""
+        if self.whole:
+            return x
+        return jnp.where(inside(x.shape[-2:], (0, 0), self.sides)[..., 0], x, beside)
+
+    def repeat_edge(self, images: chex.Array) -> chex.Array:
+        """Arrays [..., H, W] with the outermost pixels of the region repeated beside it."""
+        if self.whole:
+            return images
+        for axis, side in zip((-2, -1), self.sides, strict=True):
+            edge = jax.lax.dynamic_slice_in_dim(images, side - 1, 1, axis)
+            # Where the array ends with the region, this is clamped to the edge itself.
+            images = jax.lax.dynamic_update_slice_in_dim(images, edge, side, axis)
+        return images
+
+    def mean(
+        self, x: chex.Array, axis: tuple[int, int] | None = None, *, keepdims: bool = False
+    ) -> chex.Array:
+        """Mean over the region, of each image along `axis` (-2, -1) or of all of [..., H, W]."""
+        if self.whole:
+            return jnp.mean(x, axis=axis, keepdims=keepdims)
+        total = jnp.sum(self.keep(x), axis=axis, keepdims=keepdims)
+        planes = x.size // (total.size * math.prod(x.shape[-2:]))
+        return total / (planes * self.size)

@@ -81,7 +81,10 @@ def test_order_of_names_is_kept_and_case_does_not_matter(batch):
 def test_strict_promotion_and_float64_inputs_leave_float32():
     fused, sources = pictures.draw()
     with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
-        jax.eval_shape(lambda f, s: metrics.evaluate(f, s), *map(jnp.float32, (fused, sources)))
+        for protocol in metrics.PROTOCOLS:
+            evaluate = functools.partial(metrics.evaluate, protocol=protocol)
+            jax.eval_shape(evaluate, *map(jnp.float32, (fused, sources)))
+            jax.eval_shape(evaluate, fused, sources, extent=np.array(fused.shape))
     with jax.enable_x64(True):
         wide = jax.eval_shape(lambda f, s: metrics.evaluate(f, s), fused, sources)
     for name, figure in wide.items():

@@ -89,7 +89,7 @@ def evaluate(
 
 
 @functools.partial(jax.jit, static_argnames=("protocol", "names"))
-def _evaluate(fused, sources, extent, *, protocol, names):
+def _evaluate(fused, sources, extent=None, *, protocol, names):
     spoiled = jnp.isnan(fused).any()
     if sources is not None:
         spoiled |= jnp.isnan(sources).any()

@@ -5,8 +5,8 @@ import jax
 import jax.numpy as jnp
 
 from ttd_jax.metrics.filters import sobel
-from ttd_jax.metrics.inputs import one_at_least, prepare, safe_sqrt
-from ttd_jax.metrics.region import Extent
+from ttd_jax.metrics.inputs import prepare, safe_sqrt
+from ttd_jax.metrics.region import Extent, divisor
 
 
 def average_gradient(
@@ -36,8 +36,8 @@ def average_gradient(
     squares = [jnp.square(_gradient(fused, a, region)) for a in (0, 1) if fused.shape[a] > 1]
     mean = region.mean(safe_sqrt(sum(squares, jnp.zeros_like(fused)) / 2))
     if protocol == "vifb":
-        height, width = (one_at_least(side - 1) for side in region.sides)
-        return mean * (region.size / (height * width))
+        height, width = (divisor(side - 1) for side in region.sides)
+        return mean * (divisor(region.size) / (height * width))
     return mean
 
 
@@ -94,7 +94,7 @@ def spatial_frequency(
     total = jnp.float32(0.0)
     for axis in (0, 1):
         differences = region.shorter(axis, 1)
-        count = region.size if protocol == "vifb" else one_at_least(differences.size)
+        count = divisor((region if protocol == "vifb" else differences).size)
         total += jnp.sum(differences.keep(jnp.square(jnp.diff(fused, axis=axis)))) / count
     return safe_sqrt(total)
 

@@ -85,11 +85,6 @@ def safe_divide(numerator: chex.Array, denominator: chex.Array) -> chex.Array:
     return jnp.where(nonzero, numerator / jnp.where(nonzero, denominator, 1.0), 0.0)
 
 
-def one_at_least(count: chex.Numeric) -> chex.Numeric:
-    """A count to divide by, an int or i32 of any shape: 1 where there is nothing."""
-    return count + (count == 0)
-
-
 def offset(images: chex.Array, region: Region | None = None) -> chex.Array:
     """Mean of every image f32[..., H, W], or of a region of it: f32[..., 1, 1].
 

@@ -15,6 +15,11 @@ from ttd_jax.parts.border import inside
 Extent = chex.Array | None  # i32[2], height and width; None where arrays hold nothing else
 
 
+def divisor(count: chex.Numeric) -> chex.Numeric:
+    """A count to divide by, an int or i32 of any shape, as f32 then: 1 where there is nothing."""
+    return max(count, 1) if isinstance(count, int) else jnp.maximum(count, 1).astype(jnp.float32)
+
+
 @dataclasses.dataclass(frozen=True)
 class Region:
     """The top left part of arrays [..., H, W] that counts, or all of it.
@@ -71,7 +76,8 @@ class Region:
         """An array [..., H, W], with `beside` for what lies beyond the region."""
         if self.whole:
             return x
-        return jnp.where(inside(x.shape[-2:], (0, 0), self.sides)[..., 0], x, beside)
+        mask = inside(x.shape[-2:], (0, 0), self.sides)[..., 0]
+        return jnp.where(jnp.expand_dims(mask, range(x.ndim - 2)), x, beside)
 
     def repeat_edge(self, images: chex.Array) -> chex.Array:
         """Arrays [..., H, W] with the outermost pixels of the region repeated beside it."""
@@ -91,4 +97,4 @@ class Region:
             return jnp.mean(x, axis=axis, keepdims=keepdims)
         total = jnp.sum(self.keep(x), axis=axis, keepdims=keepdims)
         planes = x.size // (total.size * math.prod(x.shape[-2:]))
-        return total / (planes * self.size)
+        return total / divisor(planes * self.size)

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from ttd_jax.metrics import filters
-from ttd_jax.metrics.inputs import offset, one_at_least, prepare
-from ttd_jax.metrics.region import Extent, Region
+from ttd_jax.metrics.inputs import offset, prepare
+from ttd_jax.metrics.region import Extent, Region, divisor
 
 _K1, _K2 = 0.01, 0.03
 
@@ -64,7 +64,7 @@ def similarity(
         unbiased = 1.0
     else:
         side, taps = region.window(7, filters.uniform)
-        unbiased = side**2 / one_at_least(side**2 - 1)
+        unbiased = divisor(side**2) / divisor(side**2 - 1)
     means, variances, covariances = filters.local_moments(images - origin, taps)
     means = means + origin
     c1, c2 = (_K1 * data_range) ** 2, (_K2 * data_range) ** 2

@@ -47,7 +47,7 @@ def visual_information_fidelity(
             region = region.windows(side, stride=2)
         side, taps = region.window(size, _taps)
         # One pixel has no variance, whatever rounding leaves: its rows do not count.
-        windows = region.windows(side).shorter(0, (side == 1) * region.sides[0])
+        windows = region.windows(side).shorter(0, 1 // side * region.sides[0])
         at_scale = _information(images, taps, windows)
         kept, given = kept + at_scale[0], given + at_scale[1]
     return jnp.sum(safe_divide(kept, given))

@@ -34,7 +34,7 @@ def inside(
         (jnp.arange(side) >= first) & (jnp.arange(side) < last)
         for side, first, last in zip(shape, start, stop, strict=True)
     )
-    return (rows[:, None] & columns)[..., None]
+    return (rows[:, None] & columns[None])[..., None]
 
 
 def fill_border(

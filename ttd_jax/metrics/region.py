@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ttd_jax.metrics import filters
-from ttd_jax.parts.border import inside
+from ttd_jax.parts.border import fill_border, inside
 
 Extent = chex.Array | None  # i32[2], height and width; None where arrays hold nothing else
 
@@ -83,11 +83,7 @@ class Region:
         """Arrays [..., H, W] with the outermost pixels of the region repeated beside it."""
         if self.whole:
             return images
-        for axis, side in zip((-2, -1), self.sides, strict=True):
-            edge = jax.lax.dynamic_slice_in_dim(images, side - 1, 1, axis)
-            # Where the array ends with the region, this is clamped to the edge itself.
-            images = jax.lax.dynamic_update_slice_in_dim(images, edge, side, axis)
-        return images
+        return fill_border(images[..., None], "edge", (0, 0), self.sides)[..., 0]
 
     def mean(
         self, x: chex.Array, axis: tuple[int, int] | None = None, *, keepdims: bool = False

@@ -5,16 +5,12 @@ import jax
 import jax.numpy as jnp
 
 from ttd_jax.metrics.filters import sobel
-from ttd_jax.metrics.inputs import prepare, safe_sqrt
+from ttd_jax.metrics.inputs import Sources, prepare, safe_sqrt
 from ttd_jax.metrics.region import Extent, divisor
 
 
 def average_gradient(
-    fused: chex.Array,
-    sources: chex.Array | None = None,
-    *,
-    protocol: str = "paper",
-    extent: Extent = None,
+    fused: chex.Array, sources: Sources = None, *, protocol: str = "paper", extent: Extent = None
 ) -> chex.Array:
     """AG: mean of sqrt((gx^2 + gy^2) / 2), central differences, one-sided at the borders.
 
@@ -42,11 +38,7 @@ def average_gradient(
 
 
 def edge_intensity(
-    fused: chex.Array,
-    sources: chex.Array | None = None,
-    *,
-    protocol: str = "paper",
-    extent: Extent = None,
+    fused: chex.Array, sources: Sources = None, *, protocol: str = "paper", extent: Extent = None
 ) -> chex.Array:
     """EI: mean of sqrt(sx^2 + sy^2), 3x3 Sobel with replicated border.
 
@@ -69,11 +61,7 @@ def edge_intensity(
 
 
 def spatial_frequency(
-    fused: chex.Array,
-    sources: chex.Array | None = None,
-    *,
-    protocol: str = "paper",
-    extent: Extent = None,
+    fused: chex.Array, sources: Sources = None, *, protocol: str = "paper", extent: Extent = None
 ) -> chex.Array:
     """SF: sqrt(mean dx^2 + mean dy^2) of the differences of neighbors, in 0..361.
 

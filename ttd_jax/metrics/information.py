@@ -5,18 +5,14 @@ import jax
 import jax.numpy as jnp
 
 from ttd_jax.metrics.histogram import histogram, joint_histogram
-from ttd_jax.metrics.inputs import prepare, safe_divide
+from ttd_jax.metrics.inputs import Sources, prepare, safe_divide
 from ttd_jax.metrics.region import Extent
 
 _EMPTY_BIN = 1e-7  # keeps the logarithm of an empty bin of the fused image finite
 
 
 def entropy(
-    fused: chex.Array,
-    sources: chex.Array | None = None,
-    *,
-    protocol: str = "paper",
-    extent: Extent = None,
+    fused: chex.Array, sources: Sources = None, *, protocol: str = "paper", extent: Extent = None
 ) -> chex.Array:
     """EN = -sum_k p_k log2 p_k in bits, in 0..8; 0 for a constant image.
 

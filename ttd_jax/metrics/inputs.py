@@ -16,12 +16,14 @@ from ttd_jax.errors import UserError
 from ttd_jax.metrics import protocol as protocols
 from ttd_jax.metrics.region import Extent, Region
 
+Sources = chex.Array | None  # f32[M, H, W]; None for metrics of the fused image alone
+
 _MEND = "ttd_jax.score takes pictures as they are, fused_gray and source_gray make grays in 0..255"
 
 
 def prepare(
-    fused: chex.Array, sources: chex.Array | None, protocol: str, extent: Extent = None
-) -> tuple[chex.Array, chex.Array | None, Region]:
+    fused: chex.Array, sources: Sources, protocol: str, extent: Extent = None
+) -> tuple[chex.Array, Sources, Region]:
     """The images as float32, 0 beyond an extent, and what of them counts; all of it is checked.
 
     Args:

@@ -3,7 +3,7 @@
 import chex
 import jax.numpy as jnp
 
-from ttd_jax.metrics.inputs import offset, prepare, safe_sqrt
+from ttd_jax.metrics.inputs import Sources, offset, prepare, safe_sqrt
 from ttd_jax.metrics.region import Extent
 
 # Below this an image is constant: float32 rounding of grays leaves 1e-10, while one pixel of a
@@ -14,11 +14,7 @@ PSNR_LIMIT = 100.0  # decibel
 
 
 def standard_deviation(
-    fused: chex.Array,
-    sources: chex.Array | None = None,
-    *,
-    protocol: str = "paper",
-    extent: Extent = None,
+    fused: chex.Array, sources: Sources = None, *, protocol: str = "paper", extent: Extent = None
 ) -> chex.Array:
     """SD: population standard deviation, in 0..127.5; differentiable.
 

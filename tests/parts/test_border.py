@@ -32,9 +32,7 @@ def test_every_place_and_extent_of_a_picture(mode, margin):
         picture = x[rows[0] : rows[1], columns[0] : columns[1]]
         around = [(margin, margin)] * 2 + [(0, 0)]
         found = np.asarray(fill(x, mode=mode, start=start, stop=stop, margin=margin))
-        ring = found[
-            rows[0] - margin : rows[1] + margin, columns[0] - margin : columns[1] + margin
-        ]
+        ring = found[rows[0] - margin : rows[1] + margin, columns[0] - margin : columns[1] + margin]
         np.testing.assert_array_equal(ring, np.pad(picture, around, mode=mode))
 
 

@@ -15,6 +15,7 @@ from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
 from ttd_jax.files import dumps, read_json, write_whole
 from ttd_jax.folders import together
 from ttd_jax.networks import PRECISIONS, FusionSpec
+from ttd_jax.pictures.batches import SIZES
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.decode import READING_FIELDS, reading_of
 from ttd_jax.pictures.prepared import prepared_examples
@@ -35,6 +36,7 @@ _FIELDS = {
     "color": fields.one_of(COLORS),
     "precision": fields.one_of(PRECISIONS),
     "batch_size": fields.whole(),
+    "sizes": fields.one_of(SIZES),
     "gallery": fields.whole(),
     "data_dir": fields.text,
     "split": fields.text,
@@ -161,6 +163,7 @@ def _job(config, name):
         protocol=config.protocol,
         names=metrics.choose(config.metrics),
         batch_size=config.batch_size,
+        sizes=config.sizes,
     )
 
 
@@ -192,6 +195,7 @@ def _settings(config, job):
         "protocol": job.protocol,
         "metrics": list(job.names),
         "batch_size": job.batch_size,
+        "sizes": job.sizes,
         "range": config.range,
         "bands": list(config.bands),
         "versions": versions_of(

@@ -9,11 +9,13 @@ import jax
 import numpy as np
 
 from ttd_jax.core.color import resolve_color
-from ttd_jax.core.dominability import dominance_shares
+from ttd_jax.core.dominability import leading
 from ttd_jax.core.quantization import quantize
 from ttd_jax.evaluation.loop import Evaluation
 from ttd_jax.evaluation.plots import spread
 from ttd_jax.networks import fuse_pictures
+from ttd_jax.parts.part import Part
+from ttd_jax.pictures.batches import choose_frames, fill_up
 from ttd_jax.pictures.checking import Scenes
 from ttd_jax.report.overlay import dominability_map, tint
 from ttd_jax.report.progress import progress
@@ -69,25 +71,29 @@ class Gallery:
 
     def cards(self, scenes: Scenes, count: int) -> list[Card]:
         """Cards of up to `count` scenes, evenly spread."""
+        frames = choose_frames(scenes, exact=self._job.exact)
         with progress(spread(len(scenes), count), "gallery") as chosen:
-            return [self._card(scenes, index) for index in chosen]
+            return [self._card(scenes, index, frames[index]) for index in chosen]
 
-    def _card(self, scenes, index):
+    def _card(self, scenes, index, frame):
         example, shown = scenes.load(index)  # in color, also where the network is given grays
         sources = {
             role: thumbnail(picture.as_bytes())
             for role, picture in zip(example.roles, shown, strict=True)
         }
-        pictures = tuple(picture.as_float() for picture in scenes.given(shown))
+        height, width = size = scenes[index].size
+        pictures = tuple(fill_up(p.as_float(), frame.size) for p in scenes.given(shown))
         fused, maps = {}, {}
-        results = self._program(self._job.model, pictures)
-        for strategy, (image, *dominability) in jax.tree.map(np.asarray, results).items():
+        results = self._program(self._job.model, pictures, frame.extent(size))
+        for strategy, (image, *dynamic) in jax.tree.map(np.asarray, results).items():
+            image = image[:height, :width]
             fused[strategy] = thumbnail(image)
-            if dominability:
-                maps[strategy] = dominance_map(image, *dominability, example.roles)
+            if dynamic:
+                rd, shares = dynamic
+                maps[strategy] = dominance_map(image, rd[:, :height, :width], shares, example.roles)
         return Card(example.name, sources, fused, maps)
 
-    def _fuse(self, model, pictures):
+    def _fuse(self, model, pictures, extent):
         """Strategy -> image, and for the dynamic ones RD and the shares that sources dominate.
 
         A static fusion's RD is a constant: XLA would reduce it while it compiles, very slowly.
@@ -96,11 +102,11 @@ class Gallery:
         how = model.spec.quantize if self._gray else "round"
         results = {}
         for strategy, settings in self._job.strategies.items():
-            fusion = fuse_pictures(model, pictures, settings, mode=mode)
+            fusion = fuse_pictures(model, pictures, settings, mode=mode, extent=extent)
             results[strategy] = (quantize(fusion.image, how=how),)
             if settings is not None:
                 rd = fusion.dominability
-                results[strategy] += rd, dominance_shares(rd)
+                results[strategy] += rd, Part(extent).mean(leading(rd)[..., None])[:, 0, 0, 0]
         return results
 
 

@@ -12,10 +12,10 @@ from ttd_jax.core.color import resolve_color
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.evaluation.program import device_program
 from ttd_jax.files import jsonable
-from ttd_jax.networks import Model
+from ttd_jax.networks import Model, takes_extents
 from ttd_jax.parts import check_finite
 from ttd_jax.pictures.ahead import ahead
-from ttd_jax.pictures.batches import plan_batches, stack, unfinished
+from ttd_jax.pictures.batches import fill_up, plan_batches, stack, unfinished
 from ttd_jax.pictures.checking import Scenes
 from ttd_jax.pictures.records import Records
 from ttd_jax.report.progress import progress
@@ -32,6 +32,8 @@ class Evaluation:
       protocol: of the metrics.
       names: of the metrics.
       batch_size: scenes a device takes at once; 0 chooses by size.
+      sizes: 'bucket': pictures of several sizes share programs, where the network and all metrics
+        and loss maps can; 'exact': they do not.
     """
 
     model: Model
@@ -40,6 +42,15 @@ class Evaluation:
     protocol: str
     names: tuple[str, ...]
     batch_size: int = 0
+    sizes: str = "bucket"
+
+    @property
+    def exact(self) -> bool:
+        """Whether arrays have the sizes of their pictures."""
+        return self.sizes == "exact" or not (
+            takes_extents(self.model, self.strategies.values())
+            and all(metrics.lookup(name).sized for name in self.names)
+        )
 
 
 def evaluate_dataset(
@@ -73,7 +84,7 @@ def evaluate_dataset(
     devices = jax.local_devices()
     known = records.finished()
     finished = {i for i, key in enumerate(scenes.keys) if (dataset, *key) in known}
-    batches = plan_batches(scenes, job.batch_size)[process::processes]
+    batches = plan_batches(scenes, job.batch_size, exact=job.exact)[process::processes]
     todo = unfinished(batches, finished)
     scored = sum(len(slots) for _, slots in todo)
     program = device_program(
@@ -86,10 +97,10 @@ def evaluate_dataset(
     )
 
     def load(group):
-        given = {
-            device: stack(batch.capacity, {slot: _inputs(scenes, i) for slot, i in slots.items()})
-            for device, (batch, slots) in enumerate(group)
-        }
+        given = {}
+        for device, (batch, slots) in enumerate(group):
+            inputs = {slot: _inputs(scenes, i, batch.size) for slot, i in slots.items()}
+            given[device] = *stack(batch.capacity, inputs), batch.extents
         return stack(len(devices), given)
 
     running = None
@@ -107,19 +118,24 @@ def evaluate_dataset(
 
 def _same_shape(todo, size):
     """Groups of up to `size` batches of one shape, in order."""
-    for _, same in itertools.groupby(todo, key=lambda t: (t[0].shapes, t[0].capacity)):
+    for _, same in itertools.groupby(todo, key=_program):
         same = list(same)
         for begin in range(0, len(same), size):
             yield same[begin : begin + size]
 
 
-def _inputs(scenes, index):
-    """Pictures f32[H, W, 1 or 3], and grays f32[M, H, W] for the metrics."""
+def _program(batch_and_slots):
+    """What the programs of batches that can be computed together have in common."""
+    batch, _ = batch_and_slots
+    return batch.frame, batch.colored, batch.capacity
+
+
+def _inputs(scenes, index, size):
+    """Pictures f32[H, W, 1 or 3], and grays f32[M, H, W] for the metrics, in arrays of a size."""
     _, pictures = scenes.load(index)
-    return (
-        tuple(picture.as_float() for picture in scenes.given(pictures)),
-        np.stack([metrics.source_gray(picture.as_bytes()) for picture in pictures]),
-    )
+    grays = np.stack([metrics.source_gray(picture.as_bytes()) for picture in pictures])
+    given = (picture.as_float() for picture in scenes.given(pictures))
+    return tuple(fill_up(picture, size) for picture in given), fill_up(grays, size, axis=1)
 
 
 def _records(job, dataset, scenes, group, results):

@@ -17,6 +17,7 @@ def score_scene(
     model: Model,
     pictures: Sequence[jax.Array],
     grays: jax.Array,
+    extent: jax.Array | None = None,
     *,
     strategies: Mapping[str, DominabilitySettings | None],
     mode: str,
@@ -30,6 +31,7 @@ def score_scene(
       model: the network.
       pictures: M arrays f32[H, W, 1 or 3] in [0, 1].
       grays: f32[M, H, W], the sources' grays in 0..255, for the metrics.
+      extent: i32[2], see `ttd_jax.dynamic_fuse`.
       strategies: name -> RD settings, None for the static fusion.
       mode: of `fuse_in_color`.
       how: 'round' or 'truncate', to 8 bits before scoring, as a saved picture would be.
@@ -43,9 +45,9 @@ def score_scene(
     """
     rows, sums = [], []
     for settings in strategies.values():
-        fusion = fuse_pictures(model, pictures, settings, mode=mode)
+        fusion = fuse_pictures(model, pictures, settings, mode=mode, extent=extent)
         gray = metrics.fused_gray(quantize(fusion.image, how=how), protocol=protocol)
-        scores = metrics.evaluate(gray, grays, protocol=protocol, names=names)
+        scores = metrics.evaluate(gray, grays, protocol=protocol, names=names, extent=extent)
         rows.append(jnp.stack([scores[name] for name in names]))
         losses = 0.0 if settings is None else jnp.sum(fusion.losses)
         sums.append(jnp.sum(fusion.image) + losses)
@@ -66,13 +68,13 @@ def device_program(
       **options: its other static options.
 
     Returns:
-      Function `(model, pictures, grays) -> (scores, sums)` of arrays with the leading axes [device,
-      batch]; see `score_scene`.
+      Function `(model, pictures, grays, extents) -> (scores, sums)` of arrays with the leading axes
+      [device, batch]; see `score_scene`.
     """
 
-    def one_device(model, pictures, grays):
+    def one_device(model, pictures, grays, extents):
         mode = resolve_mode(tuple(picture.shape[-1] == 3 for picture in pictures))
         one = functools.partial(score_scene, mode=mode, **options)
-        return jax.vmap(one, in_axes=(None, 0, 0))(model, pictures, grays)
+        return jax.vmap(one, in_axes=(None, 0, 0, 0))(model, pictures, grays, extents)
 
-    return jax.pmap(one_device, in_axes=(None, 0, 0), devices=devices)
+    return jax.pmap(one_device, in_axes=(None, 0, 0, 0), devices=devices)

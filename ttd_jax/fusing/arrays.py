@@ -16,7 +16,7 @@ from ttd_jax.fusing.outputs import of_type
 from ttd_jax.networks import FusionSpec, Model
 from ttd_jax.parts import default_memory, parse_size
 from ttd_jax.pictures.arrays import as_pictures
-from ttd_jax.pictures.batches import Batch
+from ttd_jax.pictures.batches import Batch, Frame
 from ttd_jax.pictures.images import alpha_of_type
 from ttd_jax.pictures.sizes import check_least_size
 
@@ -89,7 +89,8 @@ def fuse(
     fuser = _fuser(model, model.strategy(strategy), color, window, max_memory)
     given = [picture.grayed() for picture in sources] if color == "network" else sources
     colored = tuple(picture.colored for picture in given)
-    batch = Batch((0,), 1, sources[0].size, colored)
+    size = sources[0].size
+    batch = Batch((0,), 1, Frame(size, shared=False), colored, (size,))
     ((_, found),) = fuser(batch, {0: ("fusing", given)})
     first, how = given[0], fuser.quantization
     image = of_type(found["fused"], first.depth, how)

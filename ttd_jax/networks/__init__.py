@@ -6,7 +6,7 @@ checkpoints (`Layout`); `register_network` makes it known. docs/extending.md wal
 
 from ttd_jax.networks.base import PRECISIONS, Network
 from ttd_jax.networks.layout import Layout, Target
-from ttd_jax.networks.model import DynamicFusion, Model, fuse_pictures
+from ttd_jax.networks.model import DynamicFusion, Model, fuse_pictures, takes_extents
 from ttd_jax.networks.spec import (
     NETWORKS,
     FusionSpec,
@@ -46,4 +46,5 @@ __all__ = [
     "lookup",
     "networks",
     "register_network",
+    "takes_extents",
 ]

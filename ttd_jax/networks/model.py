@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import chex
@@ -167,12 +167,26 @@ def _cast(tree, dtype):
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), tree)
 
 
+def takes_extents(model: Model, strategies: Iterable[DominabilitySettings | None]) -> bool:
+    """Whether fusions by some strategies are those of the pictures in the corner of larger arrays.
+
+    Loss maps of plug-ins may look around a pixel, beyond where the picture ends.
+
+    Args:
+      model: the network.
+      strategies: RD settings, None for the static fusion.
+    """
+    own = LOSS_MAPS.own()
+    return model.module.in_parts and all(s is None or s.loss in own for s in strategies)
+
+
 def fuse_pictures(
     model: Model,
     pictures: Sequence[chex.Array],
     settings: DominabilitySettings | None,
     *,
     mode: str,
+    extent: chex.Array | None = None,
 ) -> fusion.Fusion:
     """Fuses pictures of which some have color, by one strategy.
 
@@ -181,9 +195,10 @@ def fuse_pictures(
       pictures: M arrays f32[H, W, 1 or 3] in [0, 1]; three channels mean color.
       settings: how losses become weights; None for the static fusion.
       mode: see `ttd_jax.core.color.fuse_in_color`.
+      extent: see `ttd_jax.dynamic_fuse`.
     """
     return color.fuse_in_color(
-        lambda sources: fusion.fuse(model, sources, settings),
+        lambda sources: fusion.fuse(model, sources, settings, extent=extent),
         pictures,
         mode=mode,
         channels=model.spec.channels,

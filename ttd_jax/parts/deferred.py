@@ -8,7 +8,7 @@ wherever it is read, so that few arrays of the whole picture are held.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -110,40 +110,44 @@ class HostPart:
         shape = (*array.shape[:-3], *small, array.shape[-1])
         return Deferred(jax.ShapeDtypeStruct(shape, np.float32), array=array)
 
-    def run(self, step, *pictures, margin=0, constants=()) -> Deferred:
+    def run(
+        self, step: Callable, *pictures: Deferred, margin: int = 0, constants: Sequence = ()
+    ) -> Deferred:
         """See `Part.run`."""
         return self._of_module(step, pictures, margin, constants, sums=False)
 
-    def measure(self, step, *pictures, margin=0, constants=()) -> tuple[Deferred, Any]:
+    def measure(
+        self, step: Callable, *pictures: Deferred, margin: int = 0, constants: Sequence = ()
+    ) -> tuple[Deferred, Any]:
         """See `Part.measure`; the host then holds those of the pictures that are to be kept."""
         found = self._of_module(step, pictures, margin, constants, sums=True)
         return found, self._sweep(found, kept=[each for each in pictures if each.kept])
 
-    def map(self, function, *arguments) -> Deferred:
+    def map(self, function: Callable, *arguments: Any) -> Deferred:
         """See `Part.map`."""
         return self._of_pixels(function, arguments, sums=False)
 
-    def mean(self, x):
+    def mean(self, x: Deferred) -> np.ndarray:
         """See `Part.mean`."""
         return self._sweep(self._of_pixels(_total, [x], sums=True)) / np.prod(self._size)
 
-    def extremes(self, x):
+    def extremes(self, x: Deferred) -> tuple[np.float32, np.float32]:
         """See `Part.extremes`; the host then holds the pictures."""
         self._sweep(x, kept=[x])
         return self._sweeper.extremes(x.array)
 
-    def keep(self, x):
+    def keep(self, x: Deferred) -> Deferred:
         """See `Part.keep`."""
         x.kept = True
         return x
 
-    def temporary(self, x):
+    def temporary(self, x: Deferred) -> Deferred:
         """See `Part.temporary`."""
         x = self.map(_same, x)
         x.temporary = True
         return x
 
-    def repeat(self, modules, x):
+    def repeat(self, modules: Sequence[nn.Module], x: Deferred) -> Deferred:
         """See `Part.repeat`."""
         for index, module in enumerate(modules):
             x = module(self.temporary(x) if index else x, part=self)

@@ -1,4 +1,4 @@
-"""Scenes of one shape that are computed together, the same in every run and on every device."""
+"""Scenes that are computed together, the same in every run and on every device."""
 
 import collections
 import dataclasses
@@ -8,14 +8,34 @@ import chex
 import jax
 import numpy as np
 
+from ttd_jax.pictures.buckets import choose_buckets
+
+SIZES = ("bucket", "exact")
 # A batch holds about this many pixels: enough to fill a device, little enough to hold in memory.
 _PIXELS = 2**20
 _LIMIT = 8
 
 
 @dataclasses.dataclass(frozen=True)
+class Frame:
+    """The arrays that hold a scene's pictures.
+
+    Attributes:
+      size: their height and width.
+      shared: pictures of other sizes have the same: where a picture ends in them is then data.
+    """
+
+    size: tuple[int, int]
+    shared: bool
+
+    def extent(self, size: tuple[int, int]) -> np.ndarray | None:
+        """i32[2], of a picture (H, W) in them; None where they hold nothing else."""
+        return np.array(size, np.int32) if self.shared else None
+
+
+@dataclasses.dataclass(frozen=True)
 class Batch:
-    """Scenes of one shape.
+    """Scenes in arrays of one shape.
 
     Every scene has its slot in a batch of fixed capacity, whatever else was finished before and
     whichever device computes it, so that its results are the same bits in every run.
@@ -23,14 +43,29 @@ class Batch:
     Attributes:
       indices: of the scenes; fewer than `capacity` in the last batch of a shape.
       capacity: slots that the program is compiled for.
-      size: (H, W) of its pictures.
+      frame: its arrays.
       colored: whether each source has color.
+      sizes: (H, W) of the scenes' pictures.
     """
 
     indices: tuple[int, ...]
     capacity: int
-    size: tuple[int, int]
+    frame: Frame
     colored: tuple[bool, ...]
+    sizes: tuple[tuple[int, int], ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) of its arrays."""
+        return self.frame.size
+
+    @property
+    def extents(self) -> np.ndarray | None:
+        """i32[capacity, 2], of every slot; None where arrays hold nothing else."""
+        if not self.frame.shared:
+            return None
+        unused = [self.size] * (self.capacity - len(self.sizes))
+        return np.array([*self.sizes, *unused], np.int32)
 
     @property
     def shapes(self) -> tuple[tuple[int, int, int], ...]:
@@ -42,27 +77,50 @@ class Batch:
         return {slot: i for slot, i in enumerate(self.indices) if i not in finished}
 
 
-def plan_batches(scenes: Sequence, batch_size: int = 0) -> list[Batch]:
-    """Groups scenes by shape, then cuts each group into batches.
+def plan_batches(scenes: Sequence, batch_size: int = 0, *, exact: bool = True) -> list[Batch]:
+    """Groups scenes by the shapes of their arrays, then cuts each group into batches.
 
     Args:
       scenes: all of the run, finished ones included, with `size` and `colored`.
       batch_size: scenes in a batch; 0 chooses about a megapixel.
+      exact: arrays have the sizes of their pictures; otherwise, where those are several, those of
+        few buckets.
 
     Returns:
       Batches; all of one shape follow each other.
     """
     groups = collections.defaultdict(list)
-    for index, scene in enumerate(scenes):
-        groups[scene.size, scene.colored].append(index)
+    for index, frame in enumerate(choose_frames(scenes, exact=exact)):
+        groups[frame, scenes[index].colored].append(index)
     batches = []
-    for (size, colored), members in groups.items():
-        fitting = max(1, min(_LIMIT, _PIXELS // (size[0] * size[1])))
+    for (frame, colored), members in groups.items():
+        fitting = max(1, min(_LIMIT, _PIXELS // (frame.size[0] * frame.size[1])))
         capacity = min(batch_size or fitting, len(members))
         for start in range(0, len(members), capacity):
             indices = tuple(members[start : start + capacity])
-            batches.append(Batch(indices, capacity, size, colored))
+            sizes = tuple(scenes[index].size for index in indices)
+            batches.append(Batch(indices, capacity, frame, colored, sizes))
     return batches
+
+
+def choose_frames(scenes: Sequence, *, exact: bool = True) -> list[Frame]:
+    """The arrays of every scene.
+
+    Args:
+      scenes: all of the run, with `size`.
+      exact: see `plan_batches`.
+    """
+    sizes = [scene.size for scene in scenes]
+    if exact:
+        return [Frame(size, shared=False) for size in sizes]
+    buckets = choose_buckets(collections.Counter(sizes))
+    members = collections.Counter(buckets.values())
+    return [
+        Frame(buckets[size], shared=True)
+        if members[buckets[size]] > 1
+        else Frame(size, shared=False)
+        for size in sizes
+    ]
 
 
 def unfinished(batches: Sequence[Batch], finished: Collection[int]) -> list[tuple]:
@@ -97,3 +155,18 @@ def stack(capacity: int, slots: Mapping, convert: Callable = np.asarray) -> chex
         return stacked
 
     return jax.tree.map(join, *slots.values())
+
+
+def fill_up(array: np.ndarray, size: tuple[int, int], *, axis: int = 0) -> np.ndarray:
+    """An array with zeros below and to the right of a picture whose rows are along an axis.
+
+    Example:
+      >>> fill_up(np.ones((1, 2)), (2, 3)).tolist()
+      [[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
+    """
+    missing = [side - own for side, own in zip(size, array.shape[axis:], strict=False)]
+    if not any(missing):
+        return array
+    return np.pad(
+        array, [(0, 0)] * axis + [(0, m) for m in missing] + [(0, 0)] * (array.ndim - axis - 2)
+    )

@@ -118,7 +118,7 @@ class _Around(Network):
 
 def test_networks_that_look_around_in_ways_of_their_own_take_no_extent():
     model = Model(variables={}, module=_Around())
-    with pytest.raises(UserError, match=r"_Around.* takes no extent, since its methods take no"):
+    with pytest.raises(UserError, match=r"_Around.* takes no extent, since not all its"):
         ttd_jax.dynamic_fuse(model, np.zeros((2, 4, 4, 1), np.float32), extent=(3, 3))
     with pytest.raises(UserError, match="object takes no extent"):
         ttd_jax.static_fuse(object(), np.zeros((2, 4, 4, 1), np.float32), extent=(3, 3))

@@ -1,5 +1,7 @@
 """What every fusion network provides, with defaults for what most of them share."""
 
+import functools
+import inspect
 from typing import Any, ClassVar
 
 import chex
@@ -19,8 +21,8 @@ class Network(nn.Module):
 
     Subclasses define `encode`, `merge` and `decode`; the contract of each method is that of
     `ttd_jax.core.fusion.FusionNetwork`. Every method takes one sample, channels last. One whose
-    `encode`, `merge`, `decode`, `solo` and `finish` take a `part`, too, and look around pixels by
-    its `run`, `measure`, `mean` and `extremes` only, says so by `in_parts`: see `ttd_jax.parts`.
+    `encode`, `merge`, `decode`, `solo` and `finish` take a `part`, too, and look at pixels by its
+    `run`, `measure`, `map`, `mean` and `extremes` only, is computed in parts: see `ttd_jax.parts`.
 
     Attributes:
       precision: of convolutions and matrix products. The default is full float32 everywhere: TPUs
@@ -28,13 +30,16 @@ class Network(nn.Module):
         of `PRECISIONS`, or what `jax.lax` takes.
       folded: whether the variables are those that `fold` returns.
       coupled: whether a source's features depend on the other sources.
-      in_parts: whether its methods take a `part`.
     """
 
     precision: Any = jax.lax.Precision.HIGHEST
     folded: bool = False
     coupled: ClassVar[bool] = False
-    in_parts: ClassVar[bool] = False
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether its methods take a `part`."""
+        return _take_parts(type(self))
 
     def prepare(self, sources: chex.Array) -> chex.Array:
         """Images in [0, 1] to the network's domain; by default the same."""
@@ -56,13 +61,18 @@ class Network(nn.Module):
         """A picture in the network's domain; its residual, if any, is picked from `x`."""
         raise NotImplementedError(f"{type(self).__name__} defines no decode")
 
-    def solo(self, x: chex.Array, features: Any) -> chex.Array:
+    def solo(self, x: chex.Array, features: Any, part: Part = WHOLE) -> chex.Array:
         """Components: each source merged alone with weight one and decoded without residual."""
+        parts = {"part": part} if self.in_parts else {}
 
         def one(network, feature, weight):
-            alone = jax.tree.map(lambda leaf: leaf[None], feature)
-            return network.decode(network.merge(alone, weight[None]), None)
+            alone = jax.tree.map(lambda leaf: part.map(_as_only_one, leaf), feature)
+            latent = network.merge(alone, part.map(_as_only_one, weight), **parts)
+            return network.decode(latent, None, **parts)
 
+        if x.shape[0] == 1:  # as pictures come whose steps are put off
+            feature = jax.tree.map(lambda leaf: part.map(_only_one, leaf), features)
+            return part.map(_as_only_one, one(self, feature, part.map(_weights, x)))
         over_sources = nn.vmap(
             one, variable_axes={"params": None, "batch_stats": None}, split_rngs={"params": False}
         )
@@ -84,6 +94,24 @@ class Network(nn.Module):
         x = self.prepare(sources)
         weights = jnp.ones(x.shape[:-1], x.dtype)
         return self.finish(self.decode(self.merge(self.encode(x), weights), x))
+
+
+def _as_only_one(x):
+    return x[None]
+
+
+def _only_one(x):
+    return x[0]
+
+
+def _weights(x):
+    return jnp.ones(x.shape[1:-1], x.dtype)
+
+
+@functools.cache
+def _take_parts(network):
+    methods = (network.encode, network.merge, network.decode, network.solo, network.finish)
+    return all("part" in inspect.signature(method).parameters for method in methods)
 
 
 def _clip(x):

@@ -6,7 +6,7 @@ network", Information Fusion 54, 2020; architecture read from uzeful/IFCNN, Code
 
 import functools
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import chex
 import jax.numpy as jnp
@@ -48,7 +48,6 @@ class IFCNN(Network):
       operator: how weighted features are merged: 'max', 'sum' or 'mean'.
     """
 
-    in_parts: ClassVar[bool] = True
     operator: str = "sum"
 
     def setup(self) -> None:

@@ -70,8 +70,8 @@ class Model:
         """
         if not self.module.in_parts:
             raise UserError(
-                f"network {self._name!r} takes no extent, since its methods take no part: see "
-                "ttd_jax.Network.in_parts"
+                f"network {self._name!r} takes no extent, since not all its methods take a part: "
+                "see ttd_jax.Network"
             )
         return self.replace(part=Part(extent=jnp.asarray(extent, jnp.int32)))
 

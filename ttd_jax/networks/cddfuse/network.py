@@ -126,7 +126,6 @@ class CDDFuse(Network):
     """
 
     residual: str = "first"
-    in_parts: ClassVar[bool] = True
     min_size: ClassVar[int] = 2  # mirroring needs a neighbor
 
     def __post_init__(self) -> None:

@@ -93,7 +93,6 @@ class PIAFusion(Network):
 
     min_size: ClassVar[int] = 2
     coupled: ClassVar[bool] = True
-    in_parts: ClassVar[bool] = True
 
     def setup(self) -> None:
         level = functools.partial(_Level, precision=self.precision)

@@ -5,6 +5,7 @@ import pytest
 
 from tests.commands.conftest import draw
 from tests.random_models import random_model
+from ttd_jax import metrics
 from ttd_jax.evaluation import program
 from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
 from ttd_jax.networks import lookup
@@ -23,7 +24,7 @@ def examples(tmp_path):
     return find_scenes([tmp_path / "v", tmp_path / "i"], ("v", "i"))
 
 
-def job():
+def job(**options):
     row = lookup("ifcnn_sum")
     return Evaluation(
         model=random_model("ifcnn_sum"),
@@ -32,16 +33,21 @@ def job():
         protocol="paper",
         names=("SD", "MSE"),
         batch_size=2,
+        **options,
     )
 
 
-def test_a_shape_is_compiled_once_and_every_scene_has_a_record(examples, tmp_path, monkeypatch):
+def count_traces(monkeypatch, most):
     chex.clear_trace_counter()
-    counted = chex.assert_max_traces(program.score_scene, n=2)  # one for each of the two shapes
+    counted = chex.assert_max_traces(program.score_scene, n=most)
     monkeypatch.setattr(program, "score_scene", counted)
+
+
+def test_a_shape_is_compiled_once_and_every_scene_has_a_record(examples, tmp_path, monkeypatch):
+    count_traces(monkeypatch, 2)  # one for each of the two shapes
     records = Records(tmp_path / "out")
     records.open({})
-    result = evaluate_dataset(job(), "x", check(examples, gray=True), records)
+    result = evaluate_dataset(job(sizes="exact"), "x", check(examples, gray=True), records)
     assert (result["scored"], result["reused"]) == (7, 0)
     found = records.finished()
     assert sorted(image for _, image, *_ in found) == [str(i) for i in range(7)]
@@ -78,3 +84,31 @@ def test_a_changed_picture_is_scored_again_and_the_others_are_not(examples, tmp_
     found, keys = again.finished(), [("x", *key) for key in scenes.keys]
     assert [found[key] for key in keys] == [fresh.finished()[key] for key in keys]
     assert [key in before for key in keys] == [index != 3 for index in range(7)]
+
+
+def test_pictures_of_many_sizes_share_a_program_and_keep_their_scores(tmp_path, monkeypatch):
+    sizes = [(24, 32), (17, 23), (31, 5), (12, 30), (25, 25), (32, 32)]
+    for i, size in enumerate(sizes):
+        draw(tmp_path / "v" / f"{i}.png", size, seed=i)
+        draw(tmp_path / "i" / f"{i}.png", size, seed=10 + i)
+    scenes = check(find_scenes([tmp_path / "v", tmp_path / "i"], ("v", "i")), gray=True)
+    found = {}
+    for how, traces in (("bucket", 1), ("exact", len(sizes))):
+        with monkeypatch.context() as patch:
+            count_traces(patch, traces)
+            records = Records(tmp_path / how)
+            records.open({})
+            evaluate_dataset(job(sizes=how), "x", scenes, records)
+            found[how] = records.finished()
+    assert found["bucket"].keys() == found["exact"].keys()
+    for key, record in found["bucket"].items():
+        for strategy, scores in record["scores"].items():
+            assert scores == pytest.approx(found["exact"][key]["scores"][strategy], rel=1e-5)
+
+
+def test_plug_in_metrics_and_losses_that_know_no_extent_are_given_exact_sizes(monkeypatch):
+    assert not job().exact
+    assert job(sizes="exact").exact
+    metric = metrics.lookup("SD")
+    monkeypatch.setattr(type(metric), "sized", property(lambda metric: metric.name != "SD"))
+    assert job().exact

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from ttd_jax.pictures.batches import plan_batches, stack
+from ttd_jax.pictures.batches import fill_up, plan_batches, stack
 from ttd_jax.pictures.checking import Checked
 
 
@@ -49,3 +49,25 @@ def test_slots_without_a_scene_hold_zeros():
     assert numbers.tolist() == [5, 0, 7, 0]
     assert numbers.dtype == np.uint8
     np.testing.assert_array_equal(stack(1, {0: np.ones(2)}, lambda x: x / 2), [[0.5, 0.5]])
+
+
+def test_scenes_of_many_sizes_lie_in_arrays_of_one():
+    scenes = [checked((60, 90)), checked((64, 80)), checked((2000, 3000)), checked((50, 90))]
+    small, large = plan_batches(scenes, exact=False)
+    assert small.indices == (0, 1, 3)
+    assert small.size == (64, 96)
+    assert small.extents.tolist() == [[60, 90], [64, 80], [50, 90]]
+    assert large.size == (2000, 3000)  # alone in its arrays, which hold nothing else
+    assert large.extents is None
+    first, second = plan_batches(scenes[:2] + scenes[3:], 2, exact=False)
+    assert second.extents.tolist() == [[50, 90], [64, 96]]  # of slots without a scene, all
+    assert first.frame == second.frame
+
+
+def test_arrays_are_filled_up_below_and_to_the_right():
+    grays = fill_up(np.ones((2, 3, 4)), (5, 6), axis=1)
+    assert grays.shape == (2, 5, 6)
+    assert grays.sum() == 24
+    assert grays[:, :3, :4].all()
+    own = np.ones((3, 4, 1))
+    assert fill_up(own, (3, 4)) is own

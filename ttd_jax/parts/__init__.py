@@ -1,4 +1,27 @@
-"""Pictures of any size: strips or windows with a halo, equal to the whole picture."""
+"""Parts of pictures: a network is written once, and computed in whatever parts are best.
+
+Its methods take arrays and a `part`, which knows what pixels of a picture they hold. They look
+around pixels by the steps that they `run`, and at all pixels by the sums that these `measure`:
+
+    def __call__(self, x, part):
+        values, sums = part.measure(self.tokens, x, margin=1)
+        return part.run(self.mixed, x, values, margin=1, constants=[self.mix(sums)])
+
+A step asks the part for what lies around its pixels, `part.pad(x, "edge")`: the border rule, or
+other pixels. That depends on who runs it, of whom there are four:
+
+- whole, `part.Part()`: arrays hold the picture and nothing else. Accelerators work on it at once.
+- larger, `part.Part(extent)`: arrays hold more than the picture, whose end is data: pictures of
+  many sizes share a program and a batch.
+- tiles, `tiles.Tile`: of 64x64 pixels with the margin that a step looks at. What a CPU needs in
+  between stays in its cache. Whole pictures, larger arrays and windows are all computed so there.
+- windows, `deferred.HostPart`: the picture is too large for memory and stays on the host. Steps are
+  put off until sums are needed; what is then computed at once, with a halo, is a `part.Part` whose
+  sums leave the halo out.
+
+The border rules are in `border`. A network whose methods take no part is computed whole, or in
+windows if its spec tells how far it sees: `local`.
+"""
 
 from ttd_jax.parts.fuser import WindowFuser, WindowPlan, default_memory, fuse_in_windows
 from ttd_jax.parts.maps import SceneOptions, check_finite, empty_maps, map_shapes

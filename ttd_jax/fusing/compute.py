@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ttd_jax.core.color import resolve_color
-from ttd_jax.core.dominability import LOSS_MAPS, DominabilitySettings, dominance_shares
+from ttd_jax.core.dominability import LOSS_MAPS, DominabilitySettings, leading
 from ttd_jax.core.quantization import as_float
 from ttd_jax.fusing.programs import compile_kept
 from ttd_jax.networks import Model, fuse_pictures
@@ -26,7 +26,8 @@ from ttd_jax.parts import (
     overhead,
     program_bytes,
 )
-from ttd_jax.pictures.batches import Batch, stack
+from ttd_jax.parts.part import Part
+from ttd_jax.pictures.batches import Batch, fill_up, stack
 from ttd_jax.pictures.images import Picture
 from ttd_jax.report.progress import progress
 
@@ -98,14 +99,14 @@ class BatchFuser:
                 yield slot, self._fuse_in_windows(batch, name, pictures)
             return
         pixels = {slot: [p.pixels for p in pictures] for slot, (_, pictures) in scenes.items()}
-        sources = stack(batch.capacity, pixels, as_float)
-        results = program(*jax.tree.leaves((self._model, sources)))
+        sources = stack(batch.capacity, pixels, lambda array: fill_up(as_float(array), batch.size))
+        results = program(*jax.tree.leaves((self._model, sources, batch.extents)))
         results = {name: np.asarray(array) for name, array in results.items()}
-        windows = {"count": 1, "size": list(batch.size)}
         for slot in scenes:
-            own = {name: array[slot] for name, array in results.items()}
+            size = batch.sizes[slot]
+            own = {name: _cut(name, array[slot], size) for name, array in results.items()}
             check_finite(self._model, self._settings, own, scene=scenes[slot][0])
-            yield slot, own | {"windows": windows}
+            yield slot, own | {"windows": {"count": 1, "size": list(size)}}
 
     def check(self, batch: Batch, pictures: Sequence[Picture]) -> None:
         """Compiles what a batch needs without fusing it.
@@ -127,32 +128,35 @@ class BatchFuser:
 
     def _whole(self, batch):
         """The program of a whole batch, None if it takes too much memory."""
-        shapes = tuple((batch.capacity, *shape) for shape in batch.shapes)
-        if shapes not in self._programs:
-            self._programs[shapes] = self._compile(batch.colored, shapes)
-        return self._programs[shapes]
+        key = batch.frame, batch.colored, batch.capacity
+        if key not in self._programs:
+            self._programs[key] = self._compile(batch)
+        return self._programs[key]
 
-    def _compile(self, colored, shapes):
+    def _compile(self, batch):
+        shapes = tuple((batch.capacity, *shape) for shape in batch.shapes)
+        extents = batch.frame.shared and jax.ShapeDtypeStruct((batch.capacity, 2), jnp.int32)
         pictures = tuple(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
         taken = overhead(_WHOLE) if jax.default_backend() == "cpu" else 0
         # A batch whose features alone are too much need not be compiled to be called too large.
         features = self._feature_bytes(shapes)
         if taken + features > self.memory:
             return None
-        mode = resolve_color(self._color, colored)
+        mode = resolve_color(self._color, batch.colored)
         one = functools.partial(
             fuse_scene,
             settings=self._settings,
             mode=mode,
             save=self._save,
         )
-        batched = _batch_of_one(one) if shapes[0][0] == 1 else jax.vmap(one, in_axes=(None, 0))
+        batched = _batch_of_one(one) if batch.capacity == 1 else jax.vmap(one, in_axes=(None, 0, 0))
         name = f"{self._settings} {mode} {self._save}"
         cache = jax.config.jax_compilation_cache_dir
         code = [type(self._model.module)]
         if self._settings is not None:
             code.append(LOSS_MAPS[self._settings.loss].difference)
-        program = compile_kept(batched, (self._model, pictures), name=name, cache=cache, code=code)
+        arguments = self._model, pictures, extents or None
+        program = compile_kept(batched, arguments, name=name, cache=cache, code=code)
         if jax.default_backend() == "cpu":  # as pictures in integers and floats, these and the next
             taken += 3 * sum(4 * int(np.prod(shape)) for shape in shapes)
         return program if taken + program_bytes(program) <= self.memory else None
@@ -178,9 +182,11 @@ class BatchFuser:
         )
         if mode not in self._fusers:
             self._fusers[mode] = WindowFuser(self._model, options, jax.local_devices())
-        fuser, maps = self._fusers[mode], map_shapes(options, len(pictures), batch.size)
+        size = pictures[0].size
+        fuser, maps = self._fusers[mode], map_shapes(options, len(pictures), size)
         beside = _host_bytes(pictures, maps, pictures[0].pixels.dtype)
-        shapes, bounds = list(batch.shapes), {"memory": self.memory, "beside": beside}
+        shapes = [(*size, 3 if colored else 1) for colored in batch.colored]
+        bounds = {"memory": self.memory, "beside": beside}
         if self._window:
             plan = fuser.plan_window(shapes, (self._window,) * 2, **bounds)
         else:
@@ -191,7 +197,7 @@ class BatchFuser:
         start = time.perf_counter()
         fuser, options, plan = self._plan_windows(batch, pictures)
         self.compile_seconds += time.perf_counter() - start
-        maps = empty_maps(options, len(pictures), batch.size, pictures[0].pixels.dtype)
+        maps = empty_maps(options, len(pictures), pictures[0].size, pictures[0].pixels.dtype)
         arrays = [picture.pixels for picture in pictures]
         with progress(total=plan.steps, description=name, unit="window", leave=False) as bar:
             shares = fuser(arrays, maps, plan, how=self.quantization, advance=bar.update)
@@ -204,8 +210,8 @@ class BatchFuser:
 def _batch_of_one(one):
     """What `jax.vmap` makes of a function for batches of one, without tracing it twice."""
 
-    def batched(model, pictures):
-        result = one(model, tuple(picture[0] for picture in pictures))
+    def batched(model, pictures, extents):
+        result = one(model, *jax.tree.map(lambda leaf: leaf[0], (pictures, extents)))
         return jax.tree.map(lambda leaf: leaf[None], result)
 
     return batched
@@ -219,13 +225,14 @@ def saved_maps(save: Sequence[str]) -> tuple[str, ...]:
 def fuse_scene(
     model: Model,
     pictures: Sequence[chex.Array],
+    extent: chex.Array | None = None,
     *,
     settings: DominabilitySettings | None,
     mode: str,
     save: Sequence[str],
 ) -> dict[str, chex.Array]:
     """One scene: what its record and its files need; see `BatchFuser`."""
-    fusion = fuse_pictures(model, pictures, settings, mode=mode)
+    fusion = fuse_pictures(model, pictures, settings, mode=mode, extent=extent)
     kept = {
         "fused": fusion.image,
         "dominability": fusion.dominability,
@@ -233,13 +240,21 @@ def fuse_scene(
         "losses": fusion.losses,
     }
     even = jnp.full(len(pictures), 1.0 / len(pictures))
-    dynamic = settings is not None  # a static fusion's RD is a constant: nothing to measure
-    return {
-        "dominates": dominance_shares(fusion.dominability) if dynamic else even,
-        "mean_dominability": jnp.mean(fusion.dominability, axis=(1, 2)) if dynamic else even,
-        **({"mean_loss": jnp.mean(fusion.losses, axis=(1, 2))} if dynamic else {}),
-        **{name: kept[name] for name in saved_maps(save)},
-    }
+    shares = {"dominates": even, "mean_dominability": even}
+    if settings is not None:  # a static fusion's RD is a constant: nothing to measure
+        planes = leading(fusion.dominability), fusion.dominability, fusion.losses
+        names = "dominates", "mean_dominability", "mean_loss"
+        means = (Part(extent).mean(plane[..., None])[:, 0, 0, 0] for plane in planes)
+        shares = dict(zip(names, means, strict=True))
+    return shares | {name: kept[name] for name in saved_maps(save)}
+
+
+def _cut(name, array, size):
+    """A scene's own part of what its program gave."""
+    if array.ndim < 3:  # a share
+        return array
+    height, width = size
+    return array[:height, :width] if name == "fused" else array[:, :height, :width]
 
 
 def _host_bytes(pictures, shapes, dtype):

@@ -19,6 +19,7 @@ from ttd_jax.core.dominability import LOSS_MAPS
 from ttd_jax.errors import UserError, printable
 from ttd_jax.files import dumps
 from ttd_jax.networks import PRECISIONS, FusionSpec, Model, NetworkSpec, networks
+from ttd_jax.pictures.batches import SIZES
 from ttd_jax.pictures.images import Reading
 from ttd_jax.pictures.prepared import default_data_dir
 from ttd_jax.pictures.ranges import parse_ranges
@@ -128,6 +129,14 @@ class Flags:
             "4 as gray"
         )
         self.several("bands", text)
+
+    def sizes(self) -> None:
+        """--sizes, of the arrays that pictures are computed in."""
+        text = (
+            "bucket: pictures of many sizes are computed in arrays of few, which share their "
+            "programs, with the same result up to rounding; exact: a program for every size"
+        )
+        self.choice("sizes", text, SIZES, "bucket")
 
     def dominability(self) -> None:
         """--dominability, what RD is made from."""

@@ -62,10 +62,10 @@ def define_flags(values: FlagValues) -> None:
     flag.choice("metadata", text, opt.METADATA, "keep")
     flag.several("save", f"what to write, of: {', '.join(opt.SAVES)}", ["fused"])
     flag.integer("batch_size", "scenes in a batch; 0 chooses", 0, least=0)
+    flag.sizes()
     text = (
-        "fuse in windows of so many rows and columns, with the same result up to rounding: larger "
-        "pictures of all sizes then share their programs, so that a folder of mixed sizes compiles "
-        "once; 0: whole pictures"
+        "fuse in windows of so many rows and columns, with the same result up to rounding; 0: "
+        "whole pictures"
     )
     flag.integer("window", text, 0, least=0)
     text = (
@@ -133,6 +133,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         metadata=values.metadata,
         save=tuple(sorted(save, key=opt.SAVES.index)),
         batch_size=values.batch_size,
+        sizes=values.sizes,
         window=values.window,
         precision=values.precision,
         fold=values.fold,

@@ -36,6 +36,7 @@ def define_flags(values: FlagValues) -> None:
     flag.choice("protocol", "of the metrics", PROTOCOLS, "paper")
     flag.several("metrics", "which, or all, plug-ins' too; see `ttd-jax metrics`", METRICS.own())
     flag.range()
+    flag.sizes()
     flag.boolean("resume", "keep the finished scores of --out")
     flag.json()
 
@@ -61,6 +62,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
             names=names,
             resume=values.resume,
             reading=common.reading(values),
+            sizes=values.sizes,
         )
     if values.protocol == "paper" and any(record.get("colored") for record in records):
         remark(_QUIRK)

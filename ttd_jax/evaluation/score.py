@@ -1,7 +1,6 @@
 """Scores saved pictures of any method against their sources."""
 
 import dataclasses
-import functools
 import pathlib
 import time
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from ttd_jax.evaluation import tables
 from ttd_jax.files import jsonable
 from ttd_jax.folders import alone
 from ttd_jax.pictures.ahead import ahead
+from ttd_jax.pictures.batches import choose_frames, fill_up
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.examples import Example, FolderExamples
 from ttd_jax.pictures.images import Reading
@@ -74,6 +74,7 @@ def score_results(
     names: Sequence[str],
     resume: bool = False,
     reading: Reading = Reading(),  # noqa: B008 - frozen
+    sizes: str = "bucket",
 ) -> list[dict]:
     """Scores what is not finished; writes scores.csv, scores.json, scores.md and summary.json.
 
@@ -84,6 +85,8 @@ def score_results(
       names: the metrics.
       resume: keep the finished scores.
       reading: how the files of the sources become pictures; results have the range of their type.
+      sizes: 'bucket': pictures of many sizes are scored in arrays of few, if all metrics can;
+        'exact'.
 
     Returns:
       One record for each picture: `method`, `image`, whether it is `colored`, and the metrics under
@@ -109,12 +112,17 @@ def score_results(
         "scores": dict.fromkeys(names, float | None),
     }
     store = Records(out, like=like, folder=UNFINISHED, key=_key)
-    evaluate = jax.jit(functools.partial(metrics.evaluate, protocol=protocol, names=names))
+
+    @jax.jit
+    def evaluate(fused, sources, extent):
+        return metrics.evaluate(fused, sources, protocol=protocol, names=names, extent=extent)
 
     # A damaged picture or another size is told before anything is written.
     ranges = of_result_and_sources(reading.ranges, len(pictures[0].roles) - 1)
     reading = dataclasses.replace(reading, ranges=ranges, results=1)
     checked = check(FolderExamples(pictures), reading=reading)
+    exact = sizes == "exact" or not all(metrics.lookup(name).sized for name in names)
+    frames = choose_frames(checked, exact=exact)
 
     def load(index):
         """A picture's record, if it has one, and else the arguments of `evaluate`."""
@@ -131,7 +139,9 @@ def score_results(
         record["colored"] = fused.colored
         grays = [metrics.source_gray(picture.as_bytes()) for picture in sources]
         gray = metrics.fused_gray(fused.as_bytes(), protocol=protocol)
-        return record, (gray, np.stack(grays))
+        frame = frames[index]
+        filled = fill_up(gray, frame.size), fill_up(np.stack(grays), frame.size, axis=1)
+        return record, (*filled, frame.extent(checked[index].size))
 
     records, scored = [], 0
     with alone(out, "score"), store.leaving_no_trace():

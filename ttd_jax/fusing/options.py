@@ -31,6 +31,7 @@ class FuseOptions:
       metadata: 'keep': the fused picture carries what the first source's file does; 'drop'.
       save: which of `SAVES` to write.
       batch_size: scenes in one batch; 0 chooses by size.
+      sizes: 'bucket': pictures of many sizes are computed in arrays of few; 'exact'.
       window: rows and columns that are computed at once; 0 for the whole picture.
       precision: of the layers, one of `ttd_jax.networks.PRECISIONS`.
       fold: whether neighboring linear layers were merged.
@@ -50,6 +51,7 @@ class FuseOptions:
     metadata: str = "keep"
     save: tuple[str, ...] = ("fused",)
     batch_size: int = 0
+    sizes: str = "bucket"
     window: int = 0
     precision: str = "highest"
     fold: bool = True

@@ -12,7 +12,7 @@ from ttd_jax.folders import alone
 from ttd_jax.fusing.compute import BatchFuser, day_probability
 from ttd_jax.fusing.options import FuseOptions, check_network
 from ttd_jax.fusing.outputs import output_files, output_names, output_type
-from ttd_jax.networks import Model
+from ttd_jax.networks import Model, takes_extents
 from ttd_jax.networks.illumination import Classifier
 from ttd_jax.parts import default_memory
 from ttd_jax.pictures.ahead import ahead
@@ -124,11 +124,14 @@ def plan_job(
         max_memory=memory,
         also=lambda pictures: output_type(pictures, options),
     )
+    strategies = [model.strategy(options.strategy)]
+    whole = options.window or options.sizes == "exact"
+    exact = whole or not takes_extents(model, strategies)
     return FuseJob(
         out=out,
         options=options,
         scenes=checked,
-        batches=tuple(plan_batches(checked, options.batch_size)),
+        batches=tuple(plan_batches(checked, options.batch_size, exact=exact)),
         records=records,
         settings=settings,
         resume=resume,

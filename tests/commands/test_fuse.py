@@ -109,13 +109,15 @@ def test_depth_and_alpha_are_those_of_the_first_source(command_line, fuse, tmp_p
     assert fused.alpha is None
 
 
-def test_folders_of_mixed_shapes_and_triples(command_line, fuse, tmp_path):
+@pytest.mark.parametrize(("sizes", "programs"), [("bucket", 1), ("exact", 2)])
+def test_folders_of_mixed_shapes_and_triples(command_line, fuse, tmp_path, sizes, programs):
+    how = f"--sizes={sizes}"
     sizes = {"a": (24, 32), "b": (17, 23), "c": (24, 32), "d": (17, 23)}
     for folder in ("x", "y", "z"):
         for i, (stem, size) in enumerate(sizes.items()):
             draw(tmp_path / folder / f"{stem}.png", size, seed=10 * ord(folder) + i)
     folders = [tmp_path / f for f in ("x", "y", "z")]
-    result = command_line(*fuse(tmp_path / "out", "--json", *folders))
+    result = command_line(*fuse(tmp_path / "out", "--json", how, *folders))
     assert result.returncode == 0, result.stderr
     scenes = json.loads(result.stdout)["scenes"]
     assert [s["scene"] for s in scenes] == list("abcd")
@@ -126,7 +128,11 @@ def test_folders_of_mixed_shapes_and_triples(command_line, fuse, tmp_path):
         b["compile_seconds"] > 0
         for b in json.loads((tmp_path / "out" / "timings.json").read_text())["batches"]
     ]
-    assert compiled == [True, True]  # two shapes, two batches
+    assert compiled == [True] * programs
+    alone = command_line(*fuse(tmp_path / "alone", *(folder / "b.png" for folder in folders)))
+    assert alone.returncode == 0, alone.stderr
+    whole = read_picture(tmp_path / "alone" / "b.png").pixels
+    np.testing.assert_allclose(read_picture(tmp_path / "out" / "b.png").pixels, whole, atol=1)
 
 
 def test_a_batch_gives_what_single_scenes_give(command_line, fuse, tmp_path):

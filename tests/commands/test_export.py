@@ -241,3 +241,27 @@ def test_two_runs_of_the_runner_never_write_one_file(beside, sources, tmp_path, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fused.npz", "sources.npy"]
     with np.load(words[2]) as fused:
         assert set(fused) == {"image", "dominability"}
+
+
+def test_programs_for_a_bucket_fuse_smaller_pictures_with_jax_alone(
+    export, random_weights, sources, tmp_path
+):
+    words = ("--bucket=9x8", "--platforms=cpu", "--params=beside", "--dominability=self")
+    out = export(tmp_path / "x.stablehlo", *words)
+    card = json.loads((tmp_path / "x.json").read_text())
+    assert card["inputs"]["sources"]["shape"] == [1, 2, 9, 8, 3]
+    assert card["inputs"]["extents"]["shape"] == [1, 2]
+    found = runner.load(out)(sources[:, :2])
+    model = ttd_jax.load(random_weights, dominability="self", fold=True)
+    whole = fuse_batch(model, sources[:, :2], model.settings)
+    for name, array in found.items():
+        np.testing.assert_allclose(array, whole[name], atol=1e-6)
+    with pytest.raises(ValueError, match="H is 10, this program has 9"):
+        runner.load(out)(np.zeros((1, 2, 10, 8, 3), np.float32))
+    with pytest.raises(ValueError, match="M is 3, this program takes 2"):
+        runner.load(out)(sources)
+
+
+def test_a_bucket_that_is_no_size_is_refused(export, tmp_path):
+    with pytest.raises(UserError, match=r"--bucket=9: pass height x width, such as 480x640"):
+        export(tmp_path / "x.stablehlo", "--bucket=9")

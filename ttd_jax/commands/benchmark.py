@@ -232,18 +232,9 @@ def _one_size(values, default=None):
 
 
 def _sizes(words):
-    sizes = []
-    for word in dict.fromkeys(words):
-        try:
-            height, width = map(int, word.split("x"))
-        except ValueError:
-            raise UserError(f"--size={word}: pass height x width, such as 480x640") from None
-        if min(height, width) < 1:
-            raise UserError(f"--size={word}: both sides must be positive")
-        sizes.append((height, width))
-    if not sizes:
+    if not words:
         raise UserError("--size is empty: pass height x width, such as 480x640")
-    return sizes
+    return [common.size("size", word) for word in dict.fromkeys(words)]
 
 
 def _check_peer(cases):

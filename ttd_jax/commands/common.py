@@ -229,6 +229,21 @@ def only_flags(values: flags.FlagValues, arguments: Sequence[str], *required: st
     require(values, *required)
 
 
+def size(flag: str, word: str) -> tuple[int, int]:
+    """Height and width of a flag's HxW.
+
+    Raises:
+      UserError: it is no such.
+    """
+    try:
+        height, width = map(int, word.split("x"))
+    except ValueError:
+        raise UserError(f"--{flag}={word}: pass height x width, such as 480x640") from None
+    if min(height, width) < 1:
+        raise UserError(f"--{flag}={word}: both sides must be positive")
+    return height, width
+
+
 def reading(values: flags.FlagValues) -> Reading:
     """How files become pictures, by --range and --bands.
 

@@ -35,6 +35,11 @@ def define_flags(values: FlagValues) -> None:
     flag.several("platforms", f"where it is to run, of: {', '.join(platforms)}", platforms)
     text = "parameters inside the program, or beside it in NAME.npz"
     flag.choice("params", text, exporting.PARAMETERS, "inside")
+    text = (
+        "HxW, as in 512x640: a program of static shapes for arrays of that size, in whose top left "
+        "corner pictures of any size lie; default: sizes are symbols"
+    )
+    flag.string("bucket", text)
     flag.boolean("overwrite", "replace the files at --out")
     flag.json()
 
@@ -44,12 +49,13 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     common.only_flags(values, arguments, "weights", "out")
     platforms = common.several(values, "platforms", exporting.PLATFORMS)
     beside = values.params == "beside"
+    bucket = values.bucket and common.size("bucket", values.bucket)
     out = _vacant(pathlib.Path(values.out), beside, values.overwrite)
     model = common.load_fusion(values)
     manifest = store.read_manifest(values.weights)
     settings = model.strategy(values.strategy)
     program = exporting.export_fusion(
-        model, settings, platforms=platforms, parameters=values.params
+        model, settings, platforms=platforms, parameters=values.params, bucket=bucket
     )
     record = {
         **exporting.describe(model.spec, program),

@@ -19,7 +19,7 @@ from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.core.tasks import TASKS
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.files import dumps, read_json, write_whole
-from ttd_jax.networks import FusionSpec, Model
+from ttd_jax.networks import FusionSpec, Model, takes_extents
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 PARAMETERS = ("inside", "beside")
@@ -28,7 +28,10 @@ FORMAT = 1
 
 
 def fuse_batch(
-    model: Model, sources: chex.Array, settings: DominabilitySettings | None
+    model: Model,
+    sources: chex.Array,
+    settings: DominabilitySettings | None,
+    extents: chex.Array | None = None,
 ) -> dict[str, chex.Array]:
     """What an exported program computes.
 
@@ -36,11 +39,16 @@ def fuse_batch(
       model: the network.
       sources: f32[B, M, H, W, C] in [0, 1].
       settings: how losses become weights; None for the static fusion.
+      extents: i32[B, 2], see `ttd_jax.dynamic_fuse`.
 
     Returns:
       `{'image': f32[B, H, W, C] in [0, 1], 'dominability': f32[B, M, H, W]}`.
     """
-    result = jax.vmap(lambda scene: fusion.fuse(model, scene, settings))(sources)
+
+    def one(scene, extent):
+        return fusion.fuse(model, scene, settings, extent=extent)
+
+    result = jax.vmap(one)(sources, extents)
     return {"image": result.image, "dominability": result.dominability}
 
 
@@ -56,6 +64,7 @@ def export_fusion(
     *,
     platforms: Sequence[str] = PLATFORMS,
     parameters: str = "inside",
+    bucket: tuple[int, int] | None = None,
 ) -> export.Exported:
     """Lowers `fuse_batch` once for every size; nothing is compiled.
 
@@ -68,9 +77,15 @@ def export_fusion(
       platforms: some of `PLATFORMS`.
       parameters: 'inside': constants of the program, called as `program(sources)`; 'beside': its
         first argument, `program(flat_parameters(model), sources)`.
+      bucket: height and width of arrays in whose top left corner pictures of any size lie, for
+        runtimes that want static shapes: the program takes one scene of two sources, if the network
+        takes any number, and last its extent, i32[1, 2]. None for symbols.
 
     Returns:
       The program; `serialize()` gives its bytes.
+
+    Raises:
+      UserError: a bucket for a network or a loss map that takes no extent.
 
     Example:
       >>> program = export_fusion(model, model.settings, platforms=("cpu",))
@@ -78,41 +93,55 @@ def export_fusion(
       (2, 16, 16, 3)
     """
     spec = model.spec
-    shape = export.symbolic_shape(
-        f"batch, {spec.source_count or 'sources'}, height, width, {spec.channels}",
-        constraints=_constraints(spec),
-    )
-    sources = jax.ShapeDtypeStruct(shape, jnp.float32)
+    if bucket is None:
+        shape = export.symbolic_shape(
+            f"batch, {spec.source_count or 'sources'}, height, width, {spec.channels}",
+            constraints=_constraints(spec),
+        )
+        arguments = [jax.ShapeDtypeStruct(shape, jnp.float32)]
+    elif takes_extents(model, [settings]):
+        shape = (1, spec.source_count or 2, *bucket, spec.channels)
+        arguments = [
+            jax.ShapeDtypeStruct(shape, jnp.float32),
+            jax.ShapeDtypeStruct((1, 2), jnp.int32),
+        ]
+    else:
+        raise UserError(f"{spec.name} or its loss map takes no extent: export it without a bucket")
     if parameters == "inside":
-        inside = jax.jit(lambda sources: fuse_batch(model, sources, settings))
-        return _lower(inside, platforms, sources)
 
-    def beside(flat, sources):
+        def inside(sources, extents=None):
+            return fuse_batch(model, sources, settings, extents)
+
+        return _lower(jax.jit(inside), platforms, *arguments)
+
+    def beside(flat, sources, extents=None):
         variables = traverse_util.unflatten_dict(flat, sep="/")
-        return fuse_batch(model.replace(variables=variables), sources, settings)
+        return fuse_batch(model.replace(variables=variables), sources, settings, extents)
 
     flat = {
         path: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
         for path, leaf in flat_parameters(model).items()
     }
-    return _lower(jax.jit(beside), platforms, flat, sources)
+    return _lower(jax.jit(beside), platforms, flat, *arguments)
 
 
 def describe(spec: FusionSpec, program: export.Exported) -> dict:
     """What a program takes and gives, JSON-able: names, shapes, dtypes, ranges and limits."""
     arguments, _ = jax.tree.unflatten(program.in_tree, program.in_avals)
+    sources, *extents = (a for a in arguments if not isinstance(a, dict))
     outputs = jax.tree.unflatten(program.out_tree, program.out_avals)
     ranges = {"image": "[0, 1]", "dominability": "RD, see the settings; 1 / M if static"}
     return {
         "inputs": {
             "sources": {
-                **_shape(arguments[-1]),
+                **_shape(sources),
                 "range": "[0, 1]",
                 "least": [1, spec.source_count or 1, spec.min_size, spec.min_size, spec.channels],
                 "constraints": _constraints(spec),
                 "channels": "RGB" if spec.channels == 3 else "luma or gray",
                 "roles": {task: TASKS[task] for task in spec.tasks},
-            }
+            },
+            **({"extents": {**_shape(*extents), "range": "height, width"}} if extents else {}),
         },
         "outputs": {name: {**_shape(outputs[name]), "range": ranges[name]} for name in ranges},
         "platforms": list(program.platforms),

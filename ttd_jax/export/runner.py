@@ -41,13 +41,27 @@ def load(path: str | os.PathLike) -> Callable[[jax.typing.ArrayLike], dict[str, 
     if card["parameters"] is not None:
         with np.load(path.parent / card["parameters"]["file"]) as arrays:
             call = functools.partial(call, jax.device_put(dict(arrays)))
-    expected = card["inputs"]["sources"]
+    expected, sized = card["inputs"]["sources"], "extents" in card["inputs"]
 
     def run(sources):
-        _check(np.shape(sources), sources.dtype, expected)
-        return call(sources.astype(np.float32))
+        _check(np.shape(sources), sources.dtype, expected, sized)
+        sources = sources.astype(np.float32)
+        return _each(call, sources, expected["shape"]) if sized else call(sources)
 
     return run
+
+
+def _each(call, sources, shape):
+    """Scenes one by one, in the top left corner of the arrays that a program for a bucket takes."""
+    height, width = size = sources.shape[2:4]
+    arrays = np.zeros(shape, np.float32)
+    found = []
+    for scene in sources:
+        arrays[0, :, :height, :width] = scene
+        found.append(call(arrays, np.array([size], np.int32)))
+    image = np.concatenate([one["image"][:, :height, :width] for one in found])
+    rd = np.concatenate([one["dominability"][:, :, :height, :width] for one in found])
+    return {"image": image, "dominability": rd}
 
 
 def _read_card(path):
@@ -59,7 +73,7 @@ def _read_card(path):
     return card
 
 
-def _check(shape, dtype, expected):
+def _check(shape, dtype, expected, sized):
     least, sides = expected["least"], expected["shape"]
     wanted = f"sources {shape}: f32[B, M, H, W, C] of at least {least} is needed"
     if len(shape) == 4:
@@ -67,7 +81,10 @@ def _check(shape, dtype, expected):
     if len(shape) != 5 or any(np.less(shape, least)):
         raise ValueError(wanted)
     for name, side, fixed in zip("BMHWC", shape, sides, strict=True):
-        if isinstance(fixed, int) and side != fixed:
+        if sized and name in "BHW":
+            if name != "B" and side > fixed:
+                raise ValueError(f"sources {shape}: {name} is {side}, this program has {fixed}")
+        elif isinstance(fixed, int) and side != fixed:
             raise ValueError(f"sources {shape}: {name} is {side}, this program takes {fixed}")
     if not np.issubdtype(dtype, np.floating):
         raise ValueError(f"sources are {dtype}: pass float32 in [0, 1], as in picture / 255")

@@ -41,6 +41,7 @@ def evaluate(random_weights, folders):
             f"--config.metrics={names!r}",
             "--config.batch_size=2",
             "--config.gallery=0",
+            "--config.sizes=exact",
             *flags,
         ]
 
@@ -68,6 +69,19 @@ def whole(command_line, evaluate, tmp_path_factory):
     result = command_line(*evaluate(out))
     assert result.returncode == 0, result.stderr
     return out
+
+
+def test_pictures_of_many_sizes_keep_their_scores_in_larger_arrays(
+    command_line, evaluate, whole, tmp_path
+):
+    words = evaluate(tmp_path / "out", "--config.sizes=bucket", "--config.gallery=2")
+    result = command_line(*words)
+    assert result.returncode == 0, result.stderr
+    found, expected = scores(tmp_path / "out"), scores(whole)
+    assert found.keys() == expected.keys()
+    for key, score in found.items():
+        # a level of a truncated pixel may fall either way
+        assert score == pytest.approx(expected[key], rel=2e-3), key
 
 
 def test_scores_are_those_of_fuse_and_score(command_line, whole, folders, random_weights, tmp_path):

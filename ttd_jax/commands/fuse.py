@@ -166,6 +166,7 @@ def _tell_plan(values, job):
     plan = [
         {
             "size": list(batch.size),
+            "shared": batch.frame.shared,
             "scenes": [names[index] for index in batch.missing(job.finished).values()],
             "color": job.options.resolve_color(batch.colored),
         }
@@ -175,5 +176,6 @@ def _tell_plan(values, job):
     for batch in plan:
         height, width = batch["size"]
         scenes = ", ".join(batch["scenes"]) or "nothing to do"
-        lines.append(f"{width}x{height}, color={batch['color']}: {scenes}")
+        upto = "up to " if batch["shared"] else ""
+        lines.append(f"{upto}{width}x{height}, color={batch['color']}: {scenes}")
     common.tell(values, {"out": str(job.out), "sources": roles, "batches": plan}, *lines)

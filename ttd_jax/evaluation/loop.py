@@ -65,7 +65,8 @@ def evaluate_dataset(
     """Scores this process's share of a data set and appends a record for each image.
 
     Batches of scenes are given to the processes in turn; every batch computes the same bits
-    wherever it runs. Decoding, the devices and writing overlap.
+    wherever it runs, but for roundings that depend on the number of devices where sizes are data.
+    Decoding, the devices and writing overlap.
 
     Args:
       job: what to evaluate.

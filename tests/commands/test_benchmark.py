@@ -165,3 +165,19 @@ def test_an_output_folder_that_is_a_file_is_refused(tmp_path):
     (tmp_path / "out").write_text("")
     with pytest.raises(UserError, match="is a file"):
         _run(*_FUSION, f"--out={tmp_path / 'out'}")
+
+
+def test_many_sizes_are_compiled_once_or_each(command_line):
+    words = ["benchmark", "--what=sizes", "--model=ifcnn_sum", "--size=20x24,17x30,24x18", "--json"]
+    result = command_line(*words)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)["sizes"]
+    assert (found["bucket"]["programs"], found["exact"]["programs"]) == (1, 3)
+    assert found["exact"]["padded"] == 0 < found["bucket"]["padded"]
+    assert all(row["first"] > row["next"] > 0 for row in found.values())
+
+
+@pytest.mark.parametrize("flag", ["--peer=torch", "--batch=2", "--out=x", "--strategy=ttd"])
+def test_what_many_sizes_do_not_take_is_refused(refused, flag):
+    words = ("benchmark", "--what=sizes", "--model=ifcnn_sum", flag)
+    assert "--what=sizes does not take it" in refused(*words)

@@ -5,6 +5,7 @@
     ttd-jax benchmark --what=metrics --size=480x640
     ttd-jax benchmark --what=precision --model=ifcnn_sum --weights=weights/ifcnn_sum \\
         --sources=visible_dir,infrared_dir
+    ttd-jax benchmark --what=sizes --model=ifcnn_sum
 
 fusion: static fusion and TTD as `jax.jit` runs them with folded weights; random ones do without
 --weights. Time, throughput, time to compile, operations, share of what a matrix product reaches,
@@ -16,7 +17,11 @@ precision: how far TTD's pictures and RD of real scenes are from float32 with TF
 the middle of each scene where --size says how much of it. This needs no GPU: products of fewer bits
 are imitated.
 
-Everything runs in turn, round after round: ratios are medians over the rounds.
+sizes: scenes of many sizes, those of --size, of --sources or of a dozen crops, fused and scored by
+a program for every size and by programs for few sizes of arrays: how many, how long, how much
+padded.
+
+Everything else runs in turn, round after round: ratios are medians over the rounds.
 """
 
 import dataclasses
@@ -44,12 +49,15 @@ def define_flags(values: FlagValues) -> None:
     flag.choice("what", "what to time", _WHAT, "metrics")
     flag.several("model", f"one or more of: {', '.join(networks())}")
     flag.path("weights", "what `ttd-jax convert` made; default: random")
-    text = "height x width, one or, for fusion, several; default: 256x256, metrics 480x640"
+    text = (
+        "height x width, one or, for fusion and sizes, several; default: 256x256, metrics 480x640, "
+        "sizes a dozen"
+    )
     flag.several("size", text)
     text = f"one or more of: {', '.join(common.STRATEGIES)}"
     flag.several("strategy", text, ["static", "ttd"])
     flag.dominability()
-    flag.paths("sources", "precision: folders of the scenes")
+    flag.paths("sources", "precision and sizes: folders of the scenes")
     flag.precision()
     flag.integer("batch", "scenes fused at once", 1, least=1)
     flag.choice("peer", "what to compare with", ["torch"])
@@ -177,7 +185,48 @@ def _scenes(values, spec):
     return stacks
 
 
-_WHAT = {"metrics": _metrics, "fusion": _fusion, "precision": _precision}
+def _many_sizes(values):
+    """Scenes as many public sets have them, unless sizes are given: hardly two of one size."""
+    import jax
+    import numpy as np
+
+    from ttd_jax.benchmarks.sizes import benchmark_sizes, markdown
+    from ttd_jax.benchmarks.timing import machine
+    from ttd_jax.networks.random_variables import random_variables
+    from ttd_jax.pictures.decode import decode_example
+    from ttd_jax.pictures.images import Reading
+    from ttd_jax.pictures.scenes import find_scenes
+
+    for name in ("strategy", "batch", "peer", "out"):
+        if values[name].present:
+            raise UserError(f"--{name}: --what=sizes does not take it: leave it out")
+    common.require(values, "model")
+    if len(values.model) != 1:
+        raise UserError("--what=sizes takes one --model")
+    spec = lookup(values.model[0])
+    model = spec.bind(random_variables(spec), precision=values.precision)
+    if values.sources:
+        scenes = find_scenes(values.sources)
+        sizes = [decode_example(example, Reading())[0].size for example in scenes]
+    elif values.size:
+        sizes = _sizes(values.size)
+    else:
+        draw = np.random.default_rng(0)
+        sizes = list(zip(*(draw.integers(*span, 12).tolist() for span in _SPANS), strict=True))
+    with tempfile.TemporaryDirectory(prefix="ttd_jax-xla-") as cache:
+        jax.config.update("jax_compilation_cache_dir", cache)
+        found = benchmark_sizes(model, sizes)
+    result = {"what": "sizes", "model": spec.name, "scenes": len(sizes), **machine()}
+    common.tell(values, {**result, "sizes": found}, markdown(found))
+
+
+_SPANS = (250, 370), (480, 565)  # rows and columns of the scenes of --what=sizes
+_WHAT = {
+    "metrics": _metrics,
+    "fusion": _fusion,
+    "precision": _precision,
+    "sizes": _many_sizes,
+}
 
 
 def _cases(values):

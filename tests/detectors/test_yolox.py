@@ -13,7 +13,8 @@ import ttd_jax
 from ttd_jax.detectors import DetectorSettings, DetectorSpec
 from ttd_jax.errors import UserError
 from ttd_jax.networks import lookup
-from ttd_jax.networks.layers import GroupedConv3x3, _grouped_native, _grouped_shifted, pad_border
+from ttd_jax.networks.layers import GroupedConv3x3, _grouped_native, _grouped_shifted
+from ttd_jax.parts.border import pad_border
 from ttd_jax.weights import catalog, store
 from ttd_jax.weights.convert import convert_checkpoint, convert_tensors
 

@@ -18,7 +18,7 @@ from ttd_jax.networks.base import Network
 from ttd_jax.networks.folding import fold_batch_norm
 from ttd_jax.networks.layers import PaddedConv, merge_sources
 from ttd_jax.networks.layout import CONV, DENSE, Layout, batch_norm, biased, plain
-from ttd_jax.networks.spec import FusionSpec, Reach, register_network
+from ttd_jax.networks.spec import FusionSpec, register_network
 from ttd_jax.parts.part import WHOLE, Part
 
 _EPSILON = 1e-5  # of the BatchNorms
@@ -125,7 +125,6 @@ for _operator in ("sum", "max", "mean"):
                 "intensity": DominabilitySettings(loss="intensity", norm="l1", space="network"),
                 "self": DominabilitySettings(loss="self", norm="squared", space="image"),
             },
-            reach=Reach(features=4, picture=1),
             published_as="IFCNN" if _operator == "sum" else None,
             checkpoint=f"IFCNN-{_operator.upper()}.pth",
             paper="Zhang et al., IFCNN, Information Fusion 54 (2020) 99-118",

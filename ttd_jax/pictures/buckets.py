@@ -37,7 +37,8 @@ def choose_buckets(sizes: Mapping[tuple[int, int], int]) -> dict[tuple[int, int]
             break
         joined = [size for one in pair for size in members.pop(one)]
         members.setdefault(_joined(*pair), []).extend(joined)
-    return {size: bucket for bucket, held in members.items() for size in held}
+    found = {size: bucket for bucket, held in members.items() for size in held}
+    return {size: found[size] for size in sizes}
 
 
 def _joined(first, second):

@@ -14,6 +14,7 @@ from ttd_jax.core.quantization import quantize
 from ttd_jax.evaluation.loop import Evaluation
 from ttd_jax.evaluation.plots import spread
 from ttd_jax.networks import fuse_pictures
+from ttd_jax.parts.maps import plane_means
 from ttd_jax.parts.part import Part
 from ttd_jax.pictures.batches import choose_frames, fill_up
 from ttd_jax.pictures.checking import Scenes
@@ -106,7 +107,7 @@ class Gallery:
             results[strategy] = (quantize(fusion.image, how=how),)
             if settings is not None:
                 rd = fusion.dominability
-                results[strategy] += rd, Part(extent).mean(leading(rd)[..., None])[:, 0, 0, 0]
+                results[strategy] += rd, plane_means(leading(rd), Part(extent))
         return results
 
 

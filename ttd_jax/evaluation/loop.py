@@ -48,8 +48,7 @@ class Evaluation:
     def exact(self) -> bool:
         """Whether arrays have the sizes of their pictures."""
         return self.sizes == "exact" or not (
-            takes_extents(self.model, self.strategies.values())
-            and all(metrics.lookup(name).sized for name in self.names)
+            takes_extents(self.model, self.strategies.values()) and not metrics.unsized(self.names)
         )
 
 

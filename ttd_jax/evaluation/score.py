@@ -121,8 +121,8 @@ def score_results(
     ranges = of_result_and_sources(reading.ranges, len(pictures[0].roles) - 1)
     reading = dataclasses.replace(reading, ranges=ranges, results=1)
     checked = check(FolderExamples(pictures), reading=reading)
-    exact = sizes == "exact" or not all(metrics.lookup(name).sized for name in names)
-    frames = choose_frames(checked, exact=exact)
+    exact = sizes == "exact" or metrics.unsized(names)
+    frames = choose_frames(checked, exact=bool(exact))
 
     def load(index):
         """A picture's record, if it has one, and else the arguments of `evaluate`."""

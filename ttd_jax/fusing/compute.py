@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ttd_jax.core.color import resolve_color
-from ttd_jax.core.dominability import LOSS_MAPS, DominabilitySettings, leading
+from ttd_jax.core.dominability import LOSS_MAPS, DominabilitySettings
 from ttd_jax.core.quantization import as_float
 from ttd_jax.fusing.programs import compile_kept
 from ttd_jax.networks import Model, fuse_pictures
@@ -26,6 +26,7 @@ from ttd_jax.parts import (
     overhead,
     program_bytes,
 )
+from ttd_jax.parts.maps import plane_means, share_planes
 from ttd_jax.parts.part import Part
 from ttd_jax.pictures.batches import Batch, fill_up, stack
 from ttd_jax.pictures.images import Picture
@@ -135,7 +136,9 @@ class BatchFuser:
 
     def _compile(self, batch):
         shapes = tuple((batch.capacity, *shape) for shape in batch.shapes)
-        extents = batch.frame.shared and jax.ShapeDtypeStruct((batch.capacity, 2), jnp.int32)
+        extents = None
+        if batch.frame.shared:
+            extents = jax.ShapeDtypeStruct((batch.capacity, 2), jnp.int32)
         pictures = tuple(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
         taken = overhead(_WHOLE) if jax.default_backend() == "cpu" else 0
         # A batch whose features alone are too much need not be compiled to be called too large.
@@ -155,7 +158,7 @@ class BatchFuser:
         code = [type(self._model.module)]
         if self._settings is not None:
             code.append(LOSS_MAPS[self._settings.loss].difference)
-        arguments = self._model, pictures, extents or None
+        arguments = self._model, pictures, extents
         program = compile_kept(batched, arguments, name=name, cache=cache, code=code)
         if jax.default_backend() == "cpu":  # as pictures in integers and floats, these and the next
             taken += 3 * sum(4 * int(np.prod(shape)) for shape in shapes)
@@ -242,10 +245,8 @@ def fuse_scene(
     even = jnp.full(len(pictures), 1.0 / len(pictures))
     shares = {"dominates": even, "mean_dominability": even}
     if settings is not None:  # a static fusion's RD is a constant: nothing to measure
-        planes = leading(fusion.dominability), fusion.dominability, fusion.losses
-        names = "dominates", "mean_dominability", "mean_loss"
-        means = (Part(extent).mean(plane[..., None])[:, 0, 0, 0] for plane in planes)
-        shares = dict(zip(names, means, strict=True))
+        planes = share_planes(fusion).items()
+        shares = {name: plane_means(plane, Part(extent)) for name, plane in planes}
     return shares | {name: kept[name] for name in saved_maps(save)}
 
 

@@ -18,7 +18,15 @@ from ttd_jax.errors import UserError, blaming
 from ttd_jax.metrics.inputs import prepare
 from ttd_jax.metrics.protocol import PROTOCOLS, fused_gray, source_gray
 from ttd_jax.metrics.region import Extent
-from ttd_jax.metrics.registry import EVERY, METRICS, Metric, choose, lookup, register_metric
+from ttd_jax.metrics.registry import (
+    EVERY,
+    METRICS,
+    Metric,
+    choose,
+    lookup,
+    register_metric,
+    unsized,
+)
 
 __all__ = [
     "EVERY",
@@ -31,6 +39,7 @@ __all__ = [
     "lookup",
     "register_metric",
     "source_gray",
+    "unsized",
 ]
 
 
@@ -78,7 +87,7 @@ def evaluate(
     rows = [METRICS[name] for name in choose(names)]
     if sources is None and (lost := [row.name for row in rows if row.needs_sources]):
         raise UserError(f"{', '.join(lost)} cannot do without sources")
-    if extent is not None and (lost := [row.name for row in rows if not row.sized]):
+    if extent is not None and (lost := unsized(row.name for row in rows)):
         raise UserError(f"{', '.join(lost)} cannot do with an extent: cut the picture to its size")
     fused, sources, _ = prepare(fused, sources, protocol, extent)
     figures = {}

@@ -234,6 +234,11 @@ def lookup(name: str) -> Metric:
     return METRICS[{key.lower(): key for key in METRICS}.get(str(name).lower(), name)]
 
 
+def unsized(names: Iterable[str]) -> list[str]:
+    """Those of the metrics that take no extent."""
+    return [name for name in names if not lookup(name).sized]
+
+
 def choose(names: Iterable[str] | None = None) -> tuple[str, ...]:
     """The metrics that are meant, each once.
 

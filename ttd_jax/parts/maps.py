@@ -58,6 +58,20 @@ def empty_maps(options: SceneOptions, count: int, size: tuple[int, int], dtype: 
     }
 
 
+def share_planes(fusion: Fusion) -> dict[str, chex.Array]:
+    """What a dynamic fusion's record tells the means of over the pixels, f32[M, H, W] each."""
+    return {
+        "dominates": leading(fusion.dominability),
+        "mean_dominability": fusion.dominability,
+        "mean_loss": fusion.losses,
+    }
+
+
+def plane_means(planes: chex.Array, part: Part) -> chex.Array:
+    """f32[M], the mean of each of f32[M, H, W] over the picture."""
+    return part.mean(planes[..., None])[:, 0, 0, 0]
+
+
 def parts_and_sums(
     fusion: Fusion, part: Part, options: SceneOptions
 ) -> tuple[dict[str, chex.Array], dict[str, chex.Array]]:
@@ -81,14 +95,9 @@ def parts_and_sums(
     }
     sums = {}
     if options.dynamic:
-        shares = {
-            "dominates": leading(fusion.dominability),
-            "mean_dominability": fusion.dominability,
-            "mean_loss": fusion.losses,
-        }
         sums = {
-            name: jnp.sum(part.own(share[..., None]), axis=(1, 2, 3))
-            for name, share in shares.items()
+            name: jnp.sum(part.own(plane[..., None]), axis=(1, 2, 3))
+            for name, plane in share_planes(fusion).items()
         }
     return {name: maps[name] for name in options.save}, sums
 

@@ -60,17 +60,6 @@ class Tile:
         )
         return jnp.where(inside(x.shape[-3:-1], start, stop), x, otherwise)
 
-    def run(
-        self,
-        step: Callable[..., Any],
-        *pictures: chex.Array,
-        margin: int = 0,
-        constants: Sequence[chex.Array] = (),
-    ) -> chex.Array:
-        """A step within a step."""
-        del margin
-        return joined(step(*pictures, *constants, part=self))
-
 
 def joined(pictures: chex.Array | Sequence[chex.Array]) -> chex.Array:
     """What a step gives, as one array."""

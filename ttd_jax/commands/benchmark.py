@@ -40,6 +40,7 @@ from ttd_jax.pictures.sizes import check_least_size
 from ttd_jax.processes import find_devices
 
 _FILES = ("benchmark.json", "benchmark.md", "roofline.png")
+_NOT_OF_SIZES = ("strategy", "batch", "peer", "out")
 _NOT_OF_METRICS = ("model", "weights", "sources", "dominability", "peer", "out")
 
 
@@ -78,9 +79,7 @@ def _metrics(values):
     from ttd_jax.benchmarks.metrics import benchmark_metrics
     from ttd_jax.benchmarks.timing import machine
 
-    for name in _NOT_OF_METRICS:
-        if values[name].present:
-            raise UserError(f"--{name}: --what=metrics does not take it: leave it out")
+    _refuse(values, _NOT_OF_METRICS)
     height, width = _one_size(values, "480x640")
     result = {
         "what": values.what,
@@ -150,9 +149,7 @@ def _precision(values):
     from ttd_jax.weights import store
 
     common.require(values, "model", "weights", "sources")
-    if len(values.model) != 1:
-        raise UserError("--what=precision takes one --model")
-    spec = lookup(values.model[0])
+    spec = _one_model(values)
     model = store.load(values.weights, name=spec.name, dominability=values.dominability)
     scenes = _scenes(values, spec)
     found = measure_precision(model, scenes)
@@ -197,13 +194,9 @@ def _many_sizes(values):
     from ttd_jax.pictures.images import Reading
     from ttd_jax.pictures.scenes import find_scenes
 
-    for name in ("strategy", "batch", "peer", "out"):
-        if values[name].present:
-            raise UserError(f"--{name}: --what=sizes does not take it: leave it out")
+    _refuse(values, _NOT_OF_SIZES)
     common.require(values, "model")
-    if len(values.model) != 1:
-        raise UserError("--what=sizes takes one --model")
-    spec = lookup(values.model[0])
+    spec = _one_model(values)
     model = spec.bind(random_variables(spec), precision=values.precision)
     if values.sources:
         scenes = find_scenes(values.sources)
@@ -271,6 +264,19 @@ def _load(spec, values):
     chosen = values.dominability
     settings = spec.dominability(spec.default_preset if chosen is None else chosen)
     return random_variables(spec), settings
+
+
+def _refuse(values, names):
+    """Flags that say nothing for what is timed."""
+    for name in names:
+        if values[name].present:
+            raise UserError(f"--{name}: --what={values.what} does not take it: leave it out")
+
+
+def _one_model(values):
+    if len(values.model) != 1:
+        raise UserError(f"--what={values.what} takes one --model")
+    return lookup(values.model[0])
 
 
 def _one_size(values, default=None):

@@ -99,7 +99,7 @@ KINDS = {
 FLAGS = {  # command -> flag -> kind of its wrong values
     "fuse": {
         **{"weights": "weights", "out": "folder", "strategy": "choice", "color": "choice"},
-        **{"format": "choice", "save": "names", "batch_size": "count", "window": "count"},
+        **{"format": "choice", "save": "names", "batch_size": "count"},
         **{"range": "range", "bands": "bands", "pages": "pages"},
         **{"residual": "choice", "classifier": "weights", "max_memory": "memory"},
         **{"dominability": "choice", "precision": "choice", "model": "model"},

@@ -29,7 +29,7 @@ def thermal(path, seed=3):
     return celsius
 
 
-@pytest.mark.parametrize("extra", [[], ["--max_memory=100GB", "--window=16"]])
+@pytest.mark.parametrize("extra", [[], ["--max_memory=340MiB"]])
 def test_degrees_are_fused_with_contrast_and_come_back(command_line, fuse, tmp_path, extra):
     celsius = thermal(tmp_path / "t.tif")
     visible = draw(tmp_path / "v.png", channels=3)

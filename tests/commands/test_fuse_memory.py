@@ -55,5 +55,4 @@ def test_a_memory_that_is_no_size_or_too_little_is_refused(refused, fuse, pair, 
     for words in ((), ("--dry_run",)):
         little = fuse(out, "--max_memory=1MB", *words, *pair)
         refused(*little, named=["32x24", "--max_memory=", "1MiB"])
-        refused(*fuse(out, "--window=5", *words, *pair), named=["windows of 5x5", "or more"])
     assert not out.exists()

@@ -114,10 +114,10 @@ def test_a_loss_map_that_is_no_number_ends_an_evaluation(command_line, pairs, ra
     assert "mine: 0, nowhere: network 'ifcnn_sum' or loss map 'nowhere' gives NaN" in line
 
 
-@pytest.mark.parametrize("flags", [(), ("--window=16",)])
-def test_a_loss_map_that_is_no_number_leaves_no_picture(command_line, pairs, fuse, flags):
+@pytest.mark.parametrize("memory", ["8GiB", "340MiB"])
+def test_a_loss_map_that_is_no_number_leaves_no_picture(command_line, pairs, fuse, memory):
     out = pairs / "out"
-    words = fuse(out, "--dominability=nowhere", *flags, pairs / "v", pairs / "i")
+    words = fuse(out, "--dominability=nowhere", f"--max_memory={memory}", pairs / "v", pairs / "i")
     result = command_line(*words)
     assert result.returncode == 2
     (line,) = result.stderr.splitlines()

@@ -24,12 +24,6 @@ def test_one_picture_is_not_fused():
         ttd_jax.fuse(small.bound(), [PICTURE])
 
 
-@pytest.mark.parametrize("window", [-1, 2.5, "64"])
-def test_a_window_is_a_number_of_pixels(window):
-    with pytest.raises(UserError, match=r"window=.*: must be a whole number of pixels, 0 or more"):
-        ttd_jax.fuse(small.bound(), [PICTURE, PICTURE], window=window)
-
-
 def test_a_loss_map_that_is_registered_again_is_the_new_one():
     pictures = [np.random.default_rng(m).integers(0, 256, (12, 9), np.uint8) for m in range(2)]
     model, found = small.bound(), []

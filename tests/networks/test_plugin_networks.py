@@ -174,13 +174,12 @@ class Nan(small.Local):
         return super().decode(latent, x) * jnp.nan
 
 
-@pytest.mark.parametrize("window", [0, 20])
 @pytest.mark.parametrize("strategy", ["static", "ttd"])
-def test_a_fusion_that_is_no_number_is_refused_by_name(strategy, window):
+def test_a_fusion_that_is_no_number_is_refused_by_name(strategy):
     model = dataclasses.replace(small.LOCAL, build=Nan).bind(small.bound().variables)
     pictures = [np.random.default_rng(m).random((40, 21), np.float32) for m in range(2)]
     with pytest.raises(UserError, match=r"network 'small_local'.* gives NaN or infinity"):
-        ttd_jax.fuse(model, pictures, strategy=strategy, window=window)
+        ttd_jax.fuse(model, pictures, strategy=strategy)
 
 
 def test_a_model_of_a_spec_can_be_fused_with_saved_and_loaded(tmp_path):

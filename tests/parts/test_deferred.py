@@ -9,7 +9,7 @@ from ttd_jax.parts.deferred import HostPart
 from ttd_jax.parts.part import WHOLE
 from ttd_jax.parts.sweeps import Programs, Rehearsal, Sweeper, Work
 
-WINDOW = (13, 11)
+ROWS = 13
 
 
 class Sharpen(nn.Module):
@@ -61,13 +61,13 @@ def _result(x, part):
 
 
 def test_windows_give_what_the_whole_gives():
-    found = run(Sweeper(Programs(), window=WINDOW), {})
+    found = run(Sweeper(Programs(), rows=ROWS), {})
     np.testing.assert_allclose(found, Chain().apply(VARIABLES, X), atol=1e-6)
 
 
 def test_what_is_temporary_is_overwritten():
     """All of a chain is held in one array, which a rehearsal knows beforehand."""
-    rehearsal = Rehearsal(Programs(), window=WINDOW)
+    rehearsal = Rehearsal(Programs(), rows=ROWS)
     run(rehearsal, {})
     assert rehearsal.held == X.nbytes
 
@@ -76,19 +76,19 @@ def test_steps_that_differ_in_their_variables_share_their_programs():
     """One to store the first input, one from module to module, one for the result."""
     programs, works = Programs(), {}
     for _ in range(2):
-        run(Sweeper(programs, window=WINDOW), works)
+        run(Sweeper(programs, rows=ROWS), works)
         assert len(programs) == 3
 
 
 def test_a_sweep_reads_as_far_as_all_its_steps_do():
     works = {}
-    run(Sweeper(Programs(), window=WINDOW), works)
+    run(Sweeper(Programs(), rows=ROWS), works)
     halos = sorted(work.halo for work in works.values() if isinstance(work, Work))
     assert halos == [1, 1, 2]  # the first edges, those of the result, those of two modules
 
 
 def test_means_and_extremes_are_those_of_the_picture():
-    part = HostPart(Sweeper(Programs(), window=WINDOW), X.shape[-3:-1], {})
+    part = HostPart(Sweeper(Programs(), rows=ROWS), X.shape[-3:-1], {})
     x = part.map(jnp.negative, part.hold(X))
     np.testing.assert_allclose(part.mean(x), WHOLE.mean(-X), rtol=1e-6)
     assert part.extremes(x) == (np.min(-X), np.max(-X))

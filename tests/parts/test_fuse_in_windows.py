@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 import ttd_jax
+from tests.parts.in_windows import fuse_in_windows, kept, options_of
 from tests.random_models import random_model
 from ttd_jax.core import color
 from ttd_jax.errors import UserError
 from ttd_jax.networks import Model, lookup
 from ttd_jax.networks.folding import fold
 from ttd_jax.networks.ifcnn import IFCNN
-from ttd_jax.parts import SceneOptions, WindowFuser, empty_maps, fuse_in_windows, parse_size
+from ttd_jax.parts import SceneOptions, WindowFuser, parse_size
 from ttd_jax.parts.memory import overhead
 from ttd_jax.parts.sweeps import Work
 
@@ -36,9 +37,9 @@ def scene(*size, channels=1, count=2, seed=0):
     return np.float32(0.7 * steps + 0.3 * rng.random((count, *size, channels)))
 
 
-def compare(model, sources, *, window, atol, strategy="ttd"):
+def compare(model, sources, *, rows, atol, strategy="ttd"):
     whole = jax.jit(FUSE[strategy])(model, sources)
-    strips = fuse_in_windows(model, sources, model.strategy(strategy), window=window)
+    strips = fuse_in_windows(model, sources, model.strategy(strategy), rows)
     for name in ("image", "dominability", "components", "losses"):
         expected, found = getattr(whole, name), getattr(strips, name)
         assert found.shape == expected.shape
@@ -59,49 +60,40 @@ def compare(model, sources, *, window, atol, strategy="ttd"):
 )
 def test_ifcnn(preset, strategy, size):
     sources = scene(*size, channels=3)
-    compare(model("ifcnn_sum", preset), sources, window=(16, 16), strategy=strategy, atol=1e-6)
+    compare(model("ifcnn_sum", preset), sources, rows=16, strategy=strategy, atol=1e-6)
 
 
 def test_ifcnn_with_three_sources_and_a_maximum():
-    compare(model("ifcnn_max"), scene(21, 17, channels=3, count=3), window=(14, 17), atol=1e-6)
+    compare(model("ifcnn_max"), scene(21, 17, channels=3, count=3), rows=14, atol=1e-6)
 
 
 def test_piafusion_whose_means_are_global():
     # Wide enough for the form that its layers take on large pictures.
-    compare(model("piafusion", "self"), scene(31, 137), window=(30, 137), atol=1e-6)
+    compare(model("piafusion", "self"), scene(31, 137), rows=30, atol=1e-6)
 
 
 def test_cddfuse_whose_attention_is_global():
-    compare(model("cddfuse_ivf", "self"), scene(37, 13), window=(24, 13), atol=1e-5)
-
-
-def kept(fuser, sources, window, dtype=np.float32):
-    plan = fuser.plan_window([source.shape for source in sources], window)
-    options = fuser._options
-    maps = empty_maps(options, len(sources), sources[0].shape[:2], dtype)
-    return maps, fuser(list(sources), maps, plan), plan
+    compare(model("cddfuse_ivf", "self"), scene(37, 13), rows=24, atol=1e-5)
 
 
 def test_the_halo_is_as_wide_as_it_must_be_and_no_wider():
     sources = scene(30, 9, channels=3)
     own = model("ifcnn_sum")
     whole = np.asarray(jax.jit(ttd_jax.dynamic_fuse)(own, sources).image)
-    options = SceneOptions(settings=own.settings, mode="rgb", channels=3, save=("fused",))
-    fuser = WindowFuser(own, options)
-    np.testing.assert_allclose(kept(fuser, sources, (14, 9))[0]["fused"], whole, atol=1e-6)
+    fuser = WindowFuser(own, options_of(sources, own.settings, save=("fused",)))
+    np.testing.assert_allclose(kept(fuser, sources, 14)[0]["fused"], whole, atol=1e-6)
     works = fuser._fuser._works
     (key,) = (key for key, work in works.items() if isinstance(work, Work))
     works[key] = Work(works[key].function, works[key].halo - 1)
-    assert np.abs(kept(fuser, sources, (14, 9))[0]["fused"] - whole).max() > 1e-5
+    assert np.abs(kept(fuser, sources, 14)[0]["fused"] - whole).max() > 1e-5
 
 
 def test_shares_and_means_are_those_of_the_maps():
     sources = scene(21, 17, channels=3)
     sources[1, :10] = sources[0, :10]  # ties
-    options = SceneOptions(
-        settings=model("ifcnn_sum", "self").settings, mode="rgb", channels=3, save=("dominability",)
-    )
-    maps, shares, _ = kept(WindowFuser(model("ifcnn_sum", "self"), options), sources, (14, 15))
+    own = model("ifcnn_sum", "self")
+    options = options_of(sources, own.settings, save=("dominability",))
+    maps, shares = kept(WindowFuser(own, options), sources, 14)
     rd = maps["dominability"][..., 0]
     np.testing.assert_allclose(shares["mean_dominability"], rd.mean((1, 2)), atol=1e-6)
     leads = (rd == rd.max(0)) / (rd == rd.max(0)).sum(0)
@@ -118,8 +110,7 @@ def test_color_is_put_back():
     options = SceneOptions(
         settings=own.strategy(strategy), mode="luma", channels=channels, save=("fused",)
     )
-    maps, _, plan = kept(WindowFuser(own, options), pictures, (22, 12), np.uint8)
-    assert plan.windows > 1
+    maps, _ = kept(WindowFuser(own, options), pictures, 22, np.uint8)
     whole = color.fuse_in_color(
         jax.jit(functools.partial(FUSE[strategy], own)),
         [np.float32(p) / np.float32(255) for p in pictures],
@@ -144,11 +135,11 @@ def test_more_memory_gives_higher_strips_until_the_picture_is_one():
         memory = overhead(1) + extra * 2**20
         plans.append(fuser.plan(shapes, memory=memory))
         assert plans[-1].memory <= memory
-    windows = [plan.window for plan in plans]
-    assert windows[0] < windows[1] < windows[2] == (300, 16)
+    rows = [plan.rows for plan in plans]
+    assert rows[0] < rows[1] < rows[2] == 300
     assert plans[2].windows == 1
     beside = fuser.plan(shapes, memory=overhead(1) + 8 * 2**20, beside=4 * 2**20)
-    assert beside.window == windows[0]
+    assert beside.rows == rows[0]
 
 
 def test_too_little_memory_is_refused_with_what_would_do():
@@ -170,7 +161,7 @@ def test_cddfuse_keeps_one_array_a_source_and_one_more():
         settings=model("cddfuse_ivf").settings, mode="gray", channels=1, save=("fused",)
     )
     fuser = WindowFuser(model("cddfuse_ivf"), options)
-    held = fuser._rehearse([(64, 32, 1)] * 2, (44, 32)).held
+    held = fuser._rehearse([(64, 32, 1)] * 2, 44).held
     features = 64 * 32 * 64 * 4
     assert 3 * features < held < 3.4 * features
     assert fuser.program_count == 0  # a rehearsal compiles nothing
@@ -183,35 +174,7 @@ def test_a_network_of_unknown_reach_is_refused():
     own = model("ifcnn_sum")
     stranger = Model(variables=own.variables, module=Other(folded=True))
     with pytest.raises(UserError, match="Other cannot be cut"):
-        fuse_in_windows(stranger, scene(21, 17, channels=3), own.settings, window=(16, 16))
-
-
-# Windows of one shape -------------------------------------------------------------------------
-
-
-def test_pictures_of_all_sizes_share_the_programs_of_a_window():
-    own = model("ifcnn_sum")
-    options = SceneOptions(settings=own.settings, mode="rgb", channels=3, save=("fused",))
-    fuser = WindowFuser(own, options)
-    for size in [(21, 23), (30, 22), (25, 41)]:
-        sources = scene(*size, channels=3)
-        maps, _, plan = kept(fuser, sources, (20, 20))
-        assert plan.windows > 1
-        whole = jax.jit(ttd_jax.dynamic_fuse)(own, sources).image
-        np.testing.assert_allclose(maps["fused"], whole, atol=1e-6)
-    assert fuser.program_count == 1
-
-
-def test_a_window_that_is_too_small_or_takes_too_much_is_refused():
-    options = SceneOptions(
-        settings=model("ifcnn_sum").settings, mode="rgb", channels=3, save=("fused",)
-    )
-    fuser = WindowFuser(model("ifcnn_sum"), options)
-    shapes = [(40, 50, 3)] * 2
-    with pytest.raises(UserError, match=r"windows of 12x12 pixels are too small.*pass 28 or more"):
-        fuser.plan_window(shapes, (12, 12))
-    with pytest.raises(UserError, match=r"50x40 take at least .* pass smaller windows"):
-        fuser.plan_window(shapes, (28, 28), memory=2**20)
+        fuse_in_windows(stranger, scene(21, 17, channels=3), own.settings, 16)
 
 
 # Devices --------------------------------------------------------------------------------------
@@ -219,12 +182,12 @@ def test_a_window_that_is_too_small_or_takes_too_much_is_refused():
 _SHARED = """
 import jax, numpy as np
 from tests.parts.test_fuse_in_windows import model, scene
-from ttd_jax.parts import fuse_in_windows
+from tests.parts.in_windows import fuse_in_windows
 
 sources = scene(40, 9, channels=3)
-own, window = model("ifcnn_sum"), (16, 16)
-one = fuse_in_windows(own, sources, own.settings, window=window)
-three = fuse_in_windows(own, sources, own.settings, window=window, devices=jax.devices())
+own = model("ifcnn_sum")
+one = fuse_in_windows(own, sources, own.settings, 16)
+three = fuse_in_windows(own, sources, own.settings, 16, jax.devices())
 assert len(jax.devices()) == 3
 for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(three), strict=True):
     np.testing.assert_array_equal(a, b)

@@ -7,48 +7,47 @@ import pytest
 
 import ttd_jax
 from tests import small_networks as small
+from tests.parts.in_windows import fuse_in_windows
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.errors import UserError
-from ttd_jax.parts import fuse_in_windows
-from ttd_jax.parts.windows import cut_axis, fit
+from ttd_jax.parts.windows import cut, fit
 
 
 def scene(*size):
     return np.random.default_rng(0).random((2, *size, 1), np.float32)
 
 
-def fused(model, size, window, settings=small.SETTINGS):
-    return fuse_in_windows(model, scene(*size), settings, window=window)
+def fused(model, size, rows, settings=small.SETTINGS):
+    return fuse_in_windows(model, scene(*size), settings, rows)
 
 
 @pytest.mark.parametrize("size", [(40, 33), (41, 36)])  # multiples of the step, and not
-@pytest.mark.parametrize("window", [(20, 21), (17, 100)])
-def test_a_network_with_steps_is_cut_at_its_steps(size, window):
+@pytest.mark.parametrize("rows", [20, 17])
+def test_a_network_with_steps_is_cut_at_its_steps(size, rows):
     model = small.bound(small.STRIDED)
     whole = jax.jit(ttd_jax.dynamic_fuse)(model, scene(*size))
-    parts = fused(model, size, window)
+    parts = fused(model, size, rows)
     for name in ("image", "dominability", "losses"):
         np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), atol=1e-6)
 
 
 @pytest.mark.parametrize("align", [2, 3, 8])
-@pytest.mark.parametrize("length", [40, 41, 47])
-def test_aligned_spans_begin_at_multiples_and_cover_a_side_once(align, length):
-    halo = 3
-    (window,) = fit((length,), (21,), align)
-    assert 21 - align < window <= 21
-    assert window % align == length % align
-    spans = cut_axis(length, window, halo, align)
-    assert [row for s in spans for row in range(s.first, s.last)] == list(range(length))
-    for span in spans:
-        assert span.start % align == 0
-        assert span.start <= max(span.first - halo, 0)
-        assert min(span.last + halo, length) <= span.start + window <= length
+@pytest.mark.parametrize("height", [40, 41, 47])
+def test_aligned_windows_begin_at_multiples_and_cover_a_picture_once(align, height):
+    halo, rows = 3, fit(height, 21, align)
+    assert 21 - align < rows <= 21
+    assert rows % align == height % align
+    windows = cut(height, 21, halo, align)
+    assert [row for w in windows for row in range(w.first, w.last)] == list(range(height))
+    for window in windows:
+        assert window.start % align == 0
+        assert window.start <= max(window.first - halo, 0)
+        assert min(window.last + halo, height) <= window.start + rows <= height
 
 
 def test_a_window_that_keeps_less_than_a_step_is_refused():
     with pytest.raises(ValueError, match="keeps none"):
-        cut_axis(40, 8, 3, 4)
+        cut(40, 8, 3, 4)
 
 
 class Leveled(small.Local):
@@ -72,20 +71,20 @@ class Leveled(small.Local):
 def test_a_reach_that_is_wrong_is_refused_before_a_picture_is_cut(build, reach):
     model = small.bound(build=build, reach=reach)
     with pytest.raises(UserError, match="small_local sees further than its spec's reach says"):
-        fused(model, (40, 33), (30, 30))
+        fused(model, (40, 33), 30)
 
 
 def test_a_network_without_a_reach_is_named():
     with pytest.raises(UserError, match="small_local cannot be cut in windows"):
-        fused(small.bound(reach=None), (40, 33), (20, 20))
+        fused(small.bound(reach=None), (40, 33), 20)
 
 
 def test_a_reach_is_tried_once():
     model = small.bound()
-    fused(model, (40, 33), (20, 20))
+    fused(model, (40, 33), 20)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ttd_jax.parts.reach._fused", None)  # it would be called
-        fused(model, (40, 33), (20, 20))
+        fused(model, (40, 33), 20)
 
 
 @pytest.mark.parametrize("fields", [(-3, 2), (1.5, 2), ("1", 2), (1, None), (1, 1, 0), (True, 1)])
@@ -107,7 +106,7 @@ def test_windows_refuse_loss_maps_that_are_no_functions_of_a_pixel(name, functio
         ttd_jax.register_loss(f"not_local_{name}", function, **({"reads": reads} if reads else {}))
         settings = DominabilitySettings(loss=f"not_local_{name}")
         with pytest.raises(UserError, match=f"loss map 'not_local_{name}'.*{message}"):
-            fused(small.bound(), (40, 33), (20, 20), settings)
+            fused(small.bound(), (40, 33), 20, settings)
 
 
 def test_windows_take_a_loss_map_of_another_package():
@@ -116,5 +115,5 @@ def test_windows_take_a_loss_map_of_another_package():
         settings = DominabilitySettings(loss="local_mean", temperature=5.0)
         model = small.bound()
         whole = jax.jit(ttd_jax.dynamic_fuse)(model, scene(40, 33), settings)
-        parts = fused(model, (40, 33), (20, 20), settings)
+        parts = fused(model, (40, 33), 20, settings)
         np.testing.assert_allclose(parts.image, whole.image, atol=1e-6)

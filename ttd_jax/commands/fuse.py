@@ -64,11 +64,6 @@ def define_flags(values: FlagValues) -> None:
     flag.integer("batch_size", "scenes in a batch; 0 chooses", 0, least=0)
     flag.sizes()
     text = (
-        "fuse in windows of so many rows and columns, with the same result up to rounding; 0: "
-        "whole pictures"
-    )
-    flag.integer("window", text, 0, least=0)
-    text = (
         "what CDDFuse adds to its output: the first source, the sum of all, none; default: the "
         "model's own"
     )
@@ -134,7 +129,6 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         save=tuple(sorted(save, key=opt.SAVES.index)),
         batch_size=values.batch_size,
         sizes=values.sizes,
-        window=values.window,
         precision=values.precision,
         fold=values.fold,
         residual=values.residual,
@@ -142,7 +136,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     )
     job = plan_job(scenes, model, options, out, resume=values.resume, max_memory=max_memory)
     if values.dry_run:
-        if max_memory is not None or values.window:  # else it takes compiling, and half of all fits
+        if max_memory is not None:  # else it takes compiling, and half of all fits
             check_memory(job, model)
         _tell_plan(values, job)
         return

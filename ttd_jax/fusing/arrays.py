@@ -32,7 +32,6 @@ def fuse(
     color: str = "auto",
     ranges: str = "type",
     max_memory: int | str | None = None,
-    window: int = 0,
 ) -> Fusion:
     """Fuses aligned pictures of one scene, of any size, as `ttd-jax fuse` does with files.
 
@@ -49,8 +48,6 @@ def fuse(
         'data', 'percentile:1,99', '20,40.5', or several of these between commas.
       max_memory: bytes, or a size such as '2GiB', that fusing may take: what does not fit is fused
         in strips, with the same result up to rounding. Half of what is free by default.
-      window: rows and columns of windows to fuse in, so that larger pictures of all sizes share
-        their programs; 0 for the whole picture.
 
     Returns:
       A `Fusion` of numpy arrays: `image` [H, W, C] and `components` [M, H, W, C] as deep as the
@@ -59,8 +56,7 @@ def fuse(
 
     Raises:
       UserError: pictures of another dtype, shape, range or count than the network takes, an unknown
-        name, a window below zero, memory that has no room for any strip, or a result that is no
-        number.
+        name, memory that has no room for any strip, or a result that is no number.
 
     Example:
       >>> visible, infrared = np.zeros((12, 17, 3), np.uint8), np.full((12, 17), 9, np.uint8)
@@ -82,11 +78,9 @@ def fuse(
             warnings.warn(picture.remark, stacklevel=2)
     check_network(model.spec, len(sources), color)
     check_least_size("picture 1", sources[0].size, model.spec.min_size, model.spec.name)
-    if not isinstance(window, (int, np.integer)) or window < 0:
-        raise UserError(f"window={window!r}: must be a whole number of pixels, 0 or more")
     if isinstance(max_memory, str):
         max_memory = parse_size(max_memory)
-    fuser = _fuser(model, model.strategy(strategy), color, window, max_memory)
+    fuser = _fuser(model, model.strategy(strategy), color, max_memory)
     given = [picture.grayed() for picture in sources] if color == "network" else sources
     colored = tuple(picture.colored for picture in given)
     size = sources[0].size
@@ -105,16 +99,14 @@ def fuse(
     )
 
 
-def _fuser(model, settings, color, window, max_memory):
+def _fuser(model, settings, color, max_memory):
     # Arrays tell by their identity whether it is the same model: the fuser keeps them alive.
     leaves, structure = jax.tree.flatten(model)
     loss = settings and LOSS_MAPS[settings.loss]  # that may have been registered anew
-    key = structure, tuple(map(id, leaves)), settings, loss, color, window, max_memory
+    key = structure, tuple(map(id, leaves)), settings, loss, color, max_memory
     if key not in _fusers:
         memory = default_memory() if max_memory is None else max_memory
-        _fusers[key] = BatchFuser(
-            model, settings, color=color, save=SAVES, window=window, memory=memory
-        )
+        _fusers[key] = BatchFuser(model, settings, color=color, save=SAVES, memory=memory)
     _fusers.move_to_end(key)
     while len(_fusers) > _KEPT:
         _fusers.popitem(last=False)

@@ -41,15 +41,13 @@ class BatchFuser:
     """Fuses batches; keeps its compiled programs.
 
     A batch is one vmap over its scenes, compiled once per shape, if it fits in memory. If not, its
-    scenes are fused one after the other, in strips that fit; so they are in windows of a given
-    shape.
+    scenes are fused one after the other, in windows that fit.
 
     Args:
       model: the network.
       settings: how losses become weights; None for the static fusion.
       color: one of `ttd_jax.core.color.COLORS`.
       save: which of `ttd_jax.fusing.options.SAVES` are kept.
-      window: rows and columns that are computed at once; 0 for the whole picture.
       memory: bytes that fusing may take: see `ttd_jax.parts.WindowFuser.plan`.
 
     Attributes:
@@ -64,11 +62,10 @@ class BatchFuser:
         *,
         color: str,
         save: Sequence[str],
-        window: int,
         memory: int,
     ):
         self._model, self._settings = model, settings
-        self._color, self._save, self._window = color, tuple(save), window
+        self._color, self._save = color, tuple(save)
         self.memory = memory
         self._programs = {}
         self._fusers = {}
@@ -93,7 +90,7 @@ class BatchFuser:
           UserError: memory has no room for any strip, or a result is no number.
         """
         start = time.perf_counter()
-        program = None if self._window else self._whole(batch)
+        program = self._whole(batch)
         self.compile_seconds += time.perf_counter() - start
         if program is None:
             for slot, (name, pictures) in scenes.items():
@@ -117,9 +114,9 @@ class BatchFuser:
           pictures: of one of its scenes.
 
         Raises:
-          UserError: memory has no room for any strip, or windows are too small.
+          UserError: memory has no room for any strip.
         """
-        if self._window or self._whole(batch) is None:
+        if self._whole(batch) is None:
             self._plan_windows(batch, pictures)
 
     @property
@@ -189,12 +186,7 @@ class BatchFuser:
         fuser, maps = self._fusers[mode], map_shapes(options, len(pictures), size)
         beside = _host_bytes(pictures, maps, pictures[0].pixels.dtype)
         shapes = [(*size, 3 if colored else 1) for colored in batch.colored]
-        bounds = {"memory": self.memory, "beside": beside}
-        if self._window:
-            plan = fuser.plan_window(shapes, (self._window,) * 2, **bounds)
-        else:
-            plan = fuser.plan(shapes, **bounds)
-        return fuser, options, plan
+        return fuser, options, fuser.plan(shapes, memory=self.memory, beside=beside)
 
     def _fuse_in_windows(self, batch, name, pictures):
         start = time.perf_counter()
@@ -205,9 +197,8 @@ class BatchFuser:
         with progress(total=plan.steps, description=name, unit="window", leave=False) as bar:
             shares = fuser(arrays, maps, plan, how=self.quantization, advance=bar.update)
         planes = {name: maps[name][..., 0] for name in ("dominability", "losses") if name in maps}
-        return (
-            maps | planes | shares | {"windows": {"count": plan.windows, "size": list(plan.window)}}
-        )
+        size = [plan.rows, pictures[0].size[1]]
+        return maps | planes | shares | {"windows": {"count": plan.windows, "size": size}}
 
 
 def _batch_of_one(one):

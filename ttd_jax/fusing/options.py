@@ -32,7 +32,6 @@ class FuseOptions:
       save: which of `SAVES` to write.
       batch_size: scenes in one batch; 0 chooses by size.
       sizes: 'bucket': pictures of many sizes are computed in arrays of few; 'exact'.
-      window: rows and columns that are computed at once; 0 for the whole picture.
       precision: of the layers, one of `ttd_jax.networks.PRECISIONS`.
       fold: whether neighboring linear layers were merged.
       residual: CDDFuse's, where it differs from the model's own.
@@ -52,7 +51,6 @@ class FuseOptions:
     save: tuple[str, ...] = ("fused",)
     batch_size: int = 0
     sizes: str = "bucket"
-    window: int = 0
     precision: str = "highest"
     fold: bool = True
     residual: str | None = None

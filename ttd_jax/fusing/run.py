@@ -125,8 +125,7 @@ def plan_job(
         also=lambda pictures: output_type(pictures, options),
     )
     strategies = [model.strategy(options.strategy)]
-    whole = options.window or options.sizes == "exact"
-    exact = whole or not takes_extents(model, strategies)
+    exact = options.sizes == "exact" or not takes_extents(model, strategies)
     return FuseJob(
         out=out,
         options=options,
@@ -169,7 +168,7 @@ def _paths(record):
 
 
 def check_memory(job: FuseJob, model: Model) -> None:
-    """Refuses what `run_job` would find too large for the memory, or windows that are too small.
+    """Refuses what `run_job` would find too large for the memory.
 
     It compiles what `run_job` then finds compiled.
 
@@ -178,7 +177,7 @@ def check_memory(job: FuseJob, model: Model) -> None:
       model: the network.
 
     Raises:
-      UserError: memory has no room for any strip of a scene, or windows are too small.
+      UserError: memory has no room for any strip of a scene.
     """
     fuser = _fuser(job, model)
     for batch, slots in unfinished(job.batches, job.finished):
@@ -192,7 +191,6 @@ def _fuser(job, model):
         model.strategy(job.options.strategy),
         color=job.options.color,
         save=job.options.save,
-        window=job.options.window,
         memory=job.memory,
     )
 

@@ -16,14 +16,14 @@ other pixels. That depends on who runs it, of whom there are four:
 - tiles, `tiles.Tile`: of 64x64 pixels with the margin that a step looks at. What a CPU needs in
   between stays in its cache. Whole pictures, larger arrays and windows are all computed so there.
 - windows, `deferred.HostPart`: the picture is too large for memory and stays on the host. Steps are
-  put off until sums are needed; what is then computed at once, with a halo, is a `part.Part` whose
-  sums leave the halo out.
+  put off until sums are needed; what is then computed at once, rows with a halo, is a `part.Part`
+  whose sums leave the halo out.
 
 The border rules are in `border`. A network whose methods take no part is computed whole, or in
 windows if its spec tells how far it sees: `local`.
 """
 
-from ttd_jax.parts.fuser import WindowFuser, WindowPlan, default_memory, fuse_in_windows
+from ttd_jax.parts.fuser import WindowFuser, WindowPlan, default_memory
 from ttd_jax.parts.maps import SceneOptions, check_finite, empty_maps, map_shapes
 from ttd_jax.parts.memory import format_size, overhead, parse_size, program_bytes
 
@@ -35,7 +35,6 @@ __all__ = [
     "default_memory",
     "empty_maps",
     "format_size",
-    "fuse_in_windows",
     "map_shapes",
     "overhead",
     "parse_size",

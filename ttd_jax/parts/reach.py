@@ -16,7 +16,7 @@ from ttd_jax.parts.sweeps import Programs, Sweeper
 
 _TOLERANCE = 1e-3  # of what a picture spans: rounding is a hundredth of it, and less
 _STEP = 7  # windows begin at multiples of it, which are hardly ever those of a network's strides
-_WIDEST = 160  # what sees far is tried on strips: whole pictures of its size would take too long
+_WIDTH = 24  # of the pictures that are tried: windows are as wide as they are
 _tried = set()
 
 
@@ -52,11 +52,11 @@ def check_reach(
     kept = max(step, spec.min_size - 2 * fuser.halo)
     window = 2 * fuser.halo + -(-kept // step) * step
     side = window + step + 3 * align
-    size = side, min(side, max(_WIDEST, spec.min_size))
+    size = side, max(_WIDTH, spec.min_size)
     noise = np.random.default_rng(0)
     sources = noise.random((spec.source_count or 2, *size, spec.channels), np.float32)
-    whole = _fused(fuser, small, sources, size)
-    parts = _fused(fuser, small, sources, (window, window))
+    whole = _fused(fuser, small, sources, side)
+    parts = _fused(fuser, small, sources, window)
     for name, expected in whole.items():
         if not np.isfinite(expected).all():
             return  # that is another mistake, and told where it is seen
@@ -72,9 +72,9 @@ def check_reach(
     _tried.add(key)
 
 
-def _fused(fuser, options, sources, window):
+def _fused(fuser, options, sources, rows):
     maps = empty_maps(options, len(sources), sources.shape[1:3], np.float32)
-    sweeper = Sweeper(Programs(), window=window, devices=jax.local_devices()[:1])
+    sweeper = Sweeper(Programs(), rows=rows, devices=jax.local_devices()[:1])
     fuser(sweeper, list(sources), maps)
     return maps
 

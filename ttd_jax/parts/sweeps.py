@@ -20,12 +20,12 @@ class Work:
     """What is done with each window.
 
     Attributes:
-      function: `(constants, windows, owned) -> (parts, sums)`. `windows` are f32[..., h, w, C], cut
+      function: `(constants, windows, owned) -> (parts, sums)`. `windows` are f32[..., h, W, C], cut
         from the same place; `owned`, i32[2, 2], from which row and column on, and up to which,
         excluded, this window keeps its pixels.
-        `parts` is a dict of f32[..., h, w, C]; `sums` is a pytree of sums over owned pixels.
+        `parts` is a dict of f32[..., h, W, C]; `sums` is a pytree of sums over owned pixels.
       halo: how far, in pixels, `parts` and `sums` depend on what is around a pixel.
-      align: windows begin at multiples of so many pixels: see `ttd_jax.parts.windows.cut_axis`.
+      align: windows begin at multiples of so many pixels: see `ttd_jax.parts.windows.cut`.
     """
 
     function: Callable
@@ -74,20 +74,20 @@ class Sweeper:
     several devices each takes the next window, and their results are gathered in order.
 
     Attributes:
-      window: rows and columns that are read at once.
+      rows: that are read at once, a window.
     """
 
     def __init__(
         self,
         programs: Programs,
         *,
-        window: tuple[int, int],
+        rows: int,
         devices: Sequence[jax.Device] | None = None,
         advance: Callable[[], object] = lambda: None,
         check: Callable[[Any], object] = lambda results: None,
         how: str = "round",
     ):
-        self.window = window
+        self.rows = rows
         self._programs = programs
         self._devices = devices or jax.devices()[:1]
         self._advance, self._check = advance, check
@@ -122,8 +122,8 @@ class Sweeper:
         Returns:
           The sums over all pixels, f32.
         """
-        size = _size(sources)
-        shape = fit(size, self.window, work.align)
+        height, width = _size(sources)
+        rows = fit(height, self.rows, work.align)
         constants = [jax.device_put(constants, device) for device in self._devices]
         running, held = collections.deque(), collections.deque()
         total = None
@@ -131,7 +131,7 @@ class Sweeper:
         def gather():
             nonlocal total
             window, (parts, sums) = running.popleft()
-            kept = ..., window.rows.kept, window.columns.kept, slice(None)
+            kept = ..., window.kept, slice(None), slice(None)
             parts = {name: np.asarray(parts[name])[kept] for name in targets or {}}
             sums = jax.tree.map(lambda s: np.asarray(s, np.float64), sums)
             self._check((parts, sums))
@@ -141,18 +141,18 @@ class Sweeper:
 
         def write():
             window, parts = held.popleft()
-            results = ..., window.rows.results, window.columns.results, slice(None)
+            results = ..., window.results, slice(None), slice(None)
             for name, array in parts.items():
                 target = targets[name][results]
                 target[...] = _converted(array, target.dtype, self._how)
 
-        for index, window in enumerate(cut(size, self.window, work.halo, work.align)):
+        for index, window in enumerate(cut(height, rows, work.halo, work.align)):
             if len(running) == len(self._devices):
                 gather()
             while held and held[0][0].last_reader < index:
                 write()
             number = index % len(self._devices)
-            arguments = constants[number], *_read(sources, window, shape)
+            arguments = constants[number], *_read(sources, window, (rows, width))
             program = self._programs.get(work, arguments, self._devices[number])
             running.append((window, program(*jax.device_put(arguments, self._devices[number]))))
         while running:
@@ -168,7 +168,7 @@ class Rehearsal(Sweeper):
     Attributes:
       steps: how many windows are computed.
       windows: the most of any sweep.
-      read: rows and columns of a window, which may be fewer than asked for: see `fit`.
+      read: rows of a window, which may be fewer than asked for: see `fit`.
       held: most bytes of arrays of the whole picture that live at one time.
     """
 
@@ -176,19 +176,19 @@ class Rehearsal(Sweeper):
         self,
         programs: Programs,
         *,
-        window: tuple[int, int],
+        rows: int,
         devices: Sequence[jax.Device] | None = None,
     ):
-        super().__init__(programs, window=window, devices=devices)
+        super().__init__(programs, rows=rows, devices=devices)
         self.steps = self.windows = self.held = 0
-        self.read = window
+        self.read = rows
         self._alive = 0
         self._works = {}
 
     @property
     def least_window(self) -> int:
         """Rows of the smallest sensible window: it keeps as many as it reads around them."""
-        return max(4 * (work.halo + work.align) for work, *_ in self._works.values())
+        return max(4 * (work.halo + work.align) for work, _ in self._works.values())
 
     @property
     def program_count(self) -> int:
@@ -212,9 +212,10 @@ class Rehearsal(Sweeper):
     ) -> Any:
         del targets
         shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), constants)
-        size = _size(sources)
-        cuts = cut(size, self.window, work.halo, work.align)
-        shape = self.read = fit(size, self.window, work.align)
+        height, width = _size(sources)
+        cuts = cut(height, self.rows, work.halo, work.align)
+        self.read = fit(height, self.rows, work.align)
+        shape = self.read, width
         windows = jax.tree.map(
             lambda a: jax.ShapeDtypeStruct((*a.shape[:-3], *shape, a.shape[-1]), np.float32),
             sources,
@@ -222,8 +223,7 @@ class Rehearsal(Sweeper):
         owned = jax.ShapeDtypeStruct((2, 2), np.int32)
         arguments = shapes, windows, owned
         self.steps, self.windows = self.steps + len(cuts), max(self.windows, len(cuts))
-        side_by_side = sum(window.rows.start == 0 for window in cuts)
-        self._works[_key(work, arguments)] = work, arguments, side_by_side
+        self._works[_key(work, arguments)] = work, arguments
         sums = self._programs.sums(work, arguments)
         return jax.tree.map(lambda s: np.broadcast_to(np.float32(0), s.shape), sums)
 
@@ -235,21 +235,20 @@ class Rehearsal(Sweeper):
         """The same of the one program that is given most: a guess that compiles little."""
 
         def given(each):
-            _, (_, windows, _), _ = each
+            _, (_, windows, _) = each
             return sum(leaf.size for leaf in jax.tree.leaves(windows))
 
         return self._bytes(*max(self._works.values(), key=given))
 
-    def _bytes(self, work, arguments, side_by_side):
+    def _bytes(self, work, arguments):
         compiled = self._programs.get(work, arguments, self._devices[0])
         if self._devices[0].platform != "cpu":
             return program_bytes(compiled)
-        # A window is copied before it is given to a device; of the results up to two rows of
-        # windows wait until they can be written, and two more are on their way to integers. All
-        # devices are one machine.
+        # A window is copied before it is given to a device; the results of up to two wait until
+        # they can be written, and two more are on their way to integers. All devices are one
+        # machine.
         sizes = compiled.memory_analysis()
-        waiting = 2 * side_by_side + 2
-        copies = sizes.argument_size_in_bytes + waiting * sizes.output_size_in_bytes
+        copies = sizes.argument_size_in_bytes + 4 * sizes.output_size_in_bytes
         return (program_bytes(compiled) + copies) * len(self._devices)
 
     def _hold(self, array):
@@ -269,18 +268,16 @@ def _size(sources):
 
 def _read(sources, window, shape):
     """What a window reads, as arrays of their own, and which of its pixels it owns."""
-    spans = window.rows, window.columns
-    rows, columns = (slice(s.start, s.start + n) for s, n in zip(spans, shape, strict=True))
+    rows, width = shape
 
     def part(array):
-        part = array[..., rows, columns, :]
+        part = array[..., window.start : window.start + rows, :, :]
         if np.issubdtype(part.dtype, np.integer):
             return as_float(part)
         # A copy: a device may compute from the host's own bytes while the picture is written to.
         return np.array(part, np.float32)
 
-    kept = window.rows.kept, window.columns.kept
-    owned = np.int32([[span.start for span in kept], [span.stop for span in kept]])
+    owned = np.int32([[window.kept.start, 0], [window.kept.stop, width]])
     return jax.tree.map(part, sources), owned
 
 

@@ -71,6 +71,24 @@ def fill_border(
     return x
 
 
+def gather_border(
+    x: chex.Array, mode: str, start: tuple[chex.Numeric, ...], stop: tuple[chex.Numeric, ...]
+) -> chex.Array:
+    """As `fill_border` with any margin, for CPUs.
+
+    A gather of rows compiles there in half the time; on a TPU it would move half as many bytes
+    again as the copies of few rows.
+    """
+    if mode == "constant":
+        return jnp.where(inside(x.shape[-3:-1], start, stop), x, 0)
+    for axis, first, last in zip(_PLANE, start, stop, strict=True):
+        rows = jnp.arange(x.shape[axis])
+        beside = (rows < first) | (rows >= last)
+        sources = jnp.where(beside, first + _source(mode, rows - first, last - first), rows)
+        x = jnp.take(x, jnp.clip(sources, 0, x.shape[axis] - 1), axis, mode="clip")
+    return x
+
+
 def _copy_row(x, source, place, axis):
     how = {"axis": axis, "allow_negative_indices": False}
     row = jax.lax.dynamic_slice_in_dim(x, source, 1, **how)

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import core
 
-from ttd_jax.parts.border import fill_border, inside, pad_border
+from ttd_jax.parts.border import gather_border, inside, pad_border
 
 # Rows and columns of a tile at most: its widest temporaries (256 channels) take four megabytes,
 # and a margin of one pixel adds 6 % to the work.
@@ -43,10 +43,11 @@ class Tile:
 
     def pad(self, x: chex.Array, mode: str = "constant", margin: int = 1) -> chex.Array:
         """The array itself, with what the rule says beside the picture."""
+        del margin
         margins = ((side - own) // 2 for side, own in zip(x.shape[-3:-1], self.shape, strict=True))
         start = tuple(beside - first for beside, first in zip(margins, self.start, strict=True))
         stop = tuple(first + side for first, side in zip(start, self.picture, strict=True))
-        return fill_border(x, mode, start, stop, margin=margin)
+        return gather_border(x, mode, start, stop)
 
     def crop(self, x: chex.Array, margin: int = 1) -> chex.Array:
         """The array without a margin."""

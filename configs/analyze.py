@@ -45,6 +45,7 @@ def get_config(argument: str = "correlation,harvard_medical/mri_ct"):
     config.images = 0  # scenes of every data set; 0 for all
     # Sides longer than this keep their middle: a study fuses every scene dozens of times.
     config.crop = 256
+    config.sizes = "bucket"  # pictures of many sizes share few programs; exact: one a size
     config.protocol = "paper"
     config.metrics = ("EN", "SD", "AG", "EI", "SF", "SCD", "SSIM", "CE")
     config.precision = "highest"

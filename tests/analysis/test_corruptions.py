@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from ttd_jax.analysis.corruptions import CORRUPTIONS, central_region, damage
+from ttd_jax.parts.part import WHOLE
 
 SHAPES = ((20, 24, 3), (21, 25, 1))
 
@@ -30,21 +31,23 @@ def test_damage_stays_inside_its_region_and_range(name, shape):
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_severity_zero_changes_nothing(name):
     image = _picture(SHAPES[1])
-    same = CORRUPTIONS[name](image, 0.0, jax.random.key(0))
+    same = CORRUPTIONS[name](image, 0.0, jax.random.key(0), WHOLE)
     np.testing.assert_allclose(same, image, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
 def test_damage_grows_with_severity(name):
     image, key = _picture((32, 32, 1)), jax.random.key(0)
-    errors = [float(abs(CORRUPTIONS[name](image, s, key) - image).mean()) for s in (0.25, 0.5, 1.0)]
+    errors = [
+        float(abs(CORRUPTIONS[name](image, s, key, WHOLE) - image).mean()) for s in (0.25, 0.5, 1.0)
+    ]
     assert errors == sorted(errors)
     assert len(set(errors)) == 3
 
 
 def test_masks_are_nested_and_end_black():
     image, key = _picture((20, 20, 1)), jax.random.key(3)
-    black = [np.asarray(CORRUPTIONS["mask"](image, s, key) == 0) for s in (0.25, 0.5, 1.0)]
+    black = [np.asarray(CORRUPTIONS["mask"](image, s, key, WHOLE) == 0) for s in (0.25, 0.5, 1.0)]
     assert (black[0] <= black[1]).all()
     assert abs(black[1].mean() - 0.5) < 0.1
     assert black[2].all()

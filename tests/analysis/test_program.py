@@ -1,14 +1,18 @@
 """What a study measures is what fusion and metrics give by themselves."""
 
 import dataclasses
+import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.random_models import random_model
 from ttd_jax import dynamic_fuse, metrics, static_fuse
-from ttd_jax.analysis import program
+from ttd_jax.analysis import probing, program
+from ttd_jax.analysis.corruptions import CORRUPTIONS
 from ttd_jax.analysis.weighing import THEOREM, Weighing, weigh
 from ttd_jax.core.fusion import decompose, measure_losses
 from ttd_jax.core.gradient import gradient_maps
@@ -95,3 +99,71 @@ def test_static_weighing_is_even(model):
     assert (even.weights == 1).all()
     assert (even.dominability == 0.5).all()
     assert len(jax.tree.leaves(even)) == 5
+
+
+SIZES = ((21, 18), (15, 29))
+
+
+def _in_arrays(arrays, size):
+    """Pictures [M, H, W, ...] in the corner of larger arrays that hold anything beyond them."""
+    height, width = size
+    filled = np.full((len(arrays), 32, 32, *arrays.shape[3:]), 0.7, np.float32)
+    filled[:, :height, :width] = arrays
+    return filled
+
+
+@pytest.mark.parametrize("name", ["ifcnn_sum", "piafusion"])
+def test_scenes_of_many_sizes_share_a_program_and_keep_their_measures(name):
+    model = random_model(name)
+    settings = model.settings
+    options = {
+        "weighings": (
+            Weighing(name="static"),
+            Weighing(name="ttd", settings=settings),
+            Weighing(name="gradient", settings=settings, channel="all"),
+            Weighing(name="auto", settings=settings, channel="auto"),
+            Weighing(name="adaptive", settings=settings, adaptive=True),
+        ),
+        "how": "round",
+        "protocol": "paper",
+        "names": NAMES,
+        "theory": True,
+    }
+    measure = functools.partial(program.measure_scene, **options)
+    chex.clear_trace_counter()
+    traced_once = chex.assert_max_traces(program.measure_scene, n=1)
+    bucket = jax.jit(functools.partial(traced_once, **options))
+    for size in SIZES:
+        sources, grays = _scene(size)
+        sources = sources[..., : model.spec.channels]
+        found = bucket(model, _in_arrays(sources, size), _in_arrays(grays, size), jnp.array(size))
+        expected = jax.jit(measure)(model, sources, grays)
+        for name, values in (expected[0] | expected[1]).items():
+            own = (found[0] | found[1])[name]
+            np.testing.assert_allclose(own[:-1], values[:-1], rtol=1e-5, atol=1e-8, err_msg=name)
+            # Where the minimum that t is chosen by is flat, rounding moves t by more than itself.
+            np.testing.assert_allclose(own[-1], values[-1], rtol=1e-2, err_msg=name)
+
+
+@pytest.mark.parametrize("corruption", CORRUPTIONS)
+def test_damaged_scenes_of_many_sizes_share_a_program_and_keep_their_dominability(corruption):
+    model = random_model("ifcnn_sum")
+    settings = ROW.presets["intensity"]
+    weighings = tuple(
+        Weighing(name=f"{s}", settings=settings, coordinate=s, curve="one") for s in (0.5, 1.0)
+    )
+    options = {"weighings": weighings, "corruption": corruption, "damaged": 1}
+
+    def both(*args):
+        _, pictures = probing.damaged_dominability(*args, **options)
+        return probing.probe_scene(*args, **options), pictures
+
+    chex.clear_trace_counter()
+    bucket = jax.jit(chex.assert_max_traces(both, n=1))
+    for size in SIZES:
+        sources, key = _scene(size)[0], jax.random.key(4)
+        (found, _), shown = bucket(model, _in_arrays(sources, size), key, jnp.array(size))
+        (expected, _), pictures = jax.jit(both)(model, sources, key)
+        np.testing.assert_allclose(shown[:, : size[0], : size[1]], pictures, atol=1e-6)
+        for name, values in expected.items():
+            np.testing.assert_allclose(found[name], values, rtol=1e-5, err_msg=name)

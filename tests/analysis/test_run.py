@@ -3,9 +3,11 @@
 import json
 import shutil
 
+import chex
 import cv2
 import pytest
 
+from ttd_jax.analysis import probing, program
 from ttd_jax.analysis.run import analyze, plan
 from ttd_jax.analysis.studies import STUDIES
 from ttd_jax.errors import UserError
@@ -86,6 +88,27 @@ def test_number_of_sources_takes_the_spread_ones(configure, tmp_path):
     (result,) = analyze(config, tmp_path)
     assert [row["coordinate"] for row in result["rows"]] == [2, 2, 3, 3, 4, 4, 5, 5]
     assert len({row["measures"]["SD"]["mean"] for row in result["rows"]}) == 8
+
+
+@pytest.mark.parametrize(("study", "traced"), [("correlation", program), ("probes", probing)])
+def test_scenes_of_many_sizes_give_the_same_results(
+    configure, tmp_path, monkeypatch, study, traced
+):
+    fields = {"corruptions": ("noise",), "severities": (1.0,), "metrics": ("SD", "SSIM")}
+    found = {}
+    for how, traces in (("bucket", 1), ("exact", 2)):
+        name = "measure_scene" if traced is program else "probe_scene"
+        with monkeypatch.context() as patch:
+            chex.clear_trace_counter()
+            patch.setattr(traced, name, chex.assert_max_traces(getattr(traced, name), n=traces))
+            config = configure(f"{study},lytro/pairs", sizes=how, **fields)
+            (result,) = analyze(config, tmp_path / how)
+        found[how] = {
+            (row["weighing"], name): measure["mean"]
+            for row in result["rows"]
+            for name, measure in row["measures"].items()
+        }
+    assert found["bucket"] == pytest.approx(found["exact"], rel=1e-5, abs=1e-8)
 
 
 @pytest.mark.parametrize("study", STUDIES)

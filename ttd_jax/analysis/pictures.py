@@ -1,7 +1,7 @@
 """Pictures of the probes: the damaged source above its RD, from whole to ruined."""
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import cv2
 import jax
@@ -14,6 +14,7 @@ from ttd_jax.analysis.studies import Study
 from ttd_jax.core.quantization import quantize
 from ttd_jax.files import write_whole
 from ttd_jax.networks import Model
+from ttd_jax.pictures.batches import Frame
 from ttd_jax.pictures.checking import Scenes
 from ttd_jax.pictures.images import encode_picture
 from ttd_jax.report.sheet import contact_sheet
@@ -22,18 +23,21 @@ from ttd_jax.report.sheet import contact_sheet
 def draw_probes(
     study: Study,
     datasets: Mapping[str, Scenes],
+    frames: Mapping[str, Sequence[Frame]],
     model: Model,
     config: ConfigDict,
     out: pathlib.Path,
 ) -> None:
     """A contact sheet for each data set's first scene: `<data set>.png` in `out`.
 
-    RD is that of the study's first preset, on one scale over the whole sheet.
+    RD is that of the study's first preset, on one scale over the whole sheet. `frames` are the
+    arrays of all scenes.
     """
     preset = study.passes[0].weighings[0].curve
     for name, scenes in datasets.items():
-        scene = load_scene(scenes, 0, crop=config.crop, channels=model.spec.channels)
-        shown = [_damaged(one, model, scene.pictures, config, preset) for one in study.passes]
+        options = {"crop": config.crop, "channels": model.spec.channels}
+        scene = load_scene(scenes, 0, frames[name][0], **options)
+        shown = [_damaged(one, model, scene, config, preset) for one in study.passes]
         low = min(float(rd.min()) for _, _, rd in shown)
         high = max(float(rd.max()) for _, _, rd in shown)
         role, scale = scene.roles[config.damaged], f"RD by {preset}, {low:.2f} blue to {high:.2f}"
@@ -47,7 +51,7 @@ def draw_probes(
         write_whole(out / f"{name.replace('/', '_')}.png", sheet)
 
 
-def _damaged(one, model, sources, config, preset):
+def _damaged(one, model, scene, config, preset):
     weighings = tuple(w for w in one.weighings if w.curve == preset)
     show = program.compiled(
         probing.damaged_dominability,
@@ -55,8 +59,10 @@ def _damaged(one, model, sources, config, preset):
         corruption=one.corruption,
         damaged=config.damaged,
     )
-    rd, pictures = show(model, sources, jax.random.key(config.seed))
-    return [w.coordinate for w in weighings], np.asarray(pictures), np.asarray(rd)
+    height, width = scene.size
+    maps = show(model, scene.pictures, jax.random.key(config.seed), scene.extent)
+    rd, pictures = (np.asarray(leaf)[:, :height, :width] for leaf in maps)
+    return [w.coordinate for w in weighings], pictures, rd
 
 
 def _colored(rd, low, high):

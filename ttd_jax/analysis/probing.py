@@ -10,12 +10,15 @@ from ttd_jax.analysis.corruptions import central_region, damage
 from ttd_jax.analysis.weighing import Weighing, weigh
 from ttd_jax.core.fusion import decompose
 from ttd_jax.networks import Model
+from ttd_jax.parts.maps import plane_means
+from ttd_jax.parts.part import Part
 
 
 def damaged_dominability(
     model: Model,
     sources: jax.Array,
     key: jax.Array,
+    extent: jax.Array | None = None,
     *,
     weighings: Sequence[Weighing],
     corruption: str,
@@ -27,6 +30,7 @@ def damaged_dominability(
       model: the network.
       sources: f32[M, H, W, C] in [0, 1].
       key: of random corruptions; every severity damages the same pixels first.
+      extent: i32[2], see `ttd_jax.dynamic_fuse`.
       weighings: V of them; the `coordinate` of each is its severity.
       corruption: a key of `CORRUPTIONS`.
       damaged: index of the source.
@@ -34,11 +38,12 @@ def damaged_dominability(
     Returns:
       `(rd, pictures)`: f32[V, H, W], RD of the damaged source, and f32[V, H, W, C], the source.
     """
-    region = central_region(*sources.shape[1:3])
+    model = model if extent is None else model.within(extent)
+    region = central_region(*sources.shape[1:3], model.part)
     severities = sorted({weighing.coordinate for weighing in weighings})
 
     def at(severity):
-        picture = damage(sources[damaged], region, corruption, severity, key)
+        picture = damage(sources[damaged], region, corruption, severity, key, model.part)
         scene = sources.at[damaged].set(picture)
         parts = decompose(model, scene)
         weighed = [weigh(w, model, scene, parts).dominability[damaged] for w in distinct]
@@ -54,7 +59,11 @@ def damaged_dominability(
 
 
 def probe_scene(
-    model: Model, sources: jax.Array, key: jax.Array, **options: Any
+    model: Model,
+    sources: jax.Array,
+    key: jax.Array,
+    extent: jax.Array | None = None,
+    **options: Any,
 ) -> tuple[dict, dict]:
     """Means of `damaged_dominability`, whose arguments these are.
 
@@ -62,7 +71,8 @@ def probe_scene(
       As `program.measure_scene`, the measures `rd_region`, mean RD of the damaged source inside
       the region, and `rd_source`, over the whole picture, f32[V] both; and nothing else.
     """
-    rd, _ = damaged_dominability(model, sources, key, **options)
-    region = central_region(*sources.shape[1:3])
-    inside = jnp.sum(jnp.where(region, rd, 0.0), axis=(1, 2)) / jnp.sum(region)
-    return {"rd_region": inside, "rd_source": jnp.mean(rd, axis=(1, 2))}, {}
+    rd, _ = damaged_dominability(model, sources, key, extent, **options)
+    part = Part(extent)
+    region = central_region(*sources.shape[1:3], part)
+    inside = jnp.mean(rd, axis=(1, 2), where=region)
+    return {"rd_region": inside, "rd_source": plane_means(rd, part)}, {}

@@ -20,6 +20,7 @@ def measure_scene(
     model: Model,
     sources: jax.Array,
     grays: jax.Array,
+    extent: jax.Array | None = None,
     *,
     weighings: Sequence[Weighing],
     how: str,
@@ -36,6 +37,7 @@ def measure_scene(
       model: the network.
       sources: f32[M, H, W, C] in [0, 1].
       grays: f32[M, H, W], the sources' grays in 0..255, for the metrics.
+      extent: i32[2], see `ttd_jax.dynamic_fuse`.
       weighings: V of them.
       how: 'round' or 'truncate', to 8 bits before scoring, as a saved picture would be.
       protocol: of the metrics.
@@ -51,36 +53,39 @@ def measure_scene(
       `holds`; the same of the picture that TTD makes with M * RD: `risk_scaled`, `holds_scaled`.
       And, with `theory`, field of `Moments` -> f32[V] or f32[V, M], to pool over a data set.
     """
+    model = model if extent is None else model.within(extent)
     parts = decompose(model, sources)
     weighed = [weigh(weighing, model, sources, parts) for weighing in weighings]
     components = model.restore(parts.components)
+    where = model.part.counts(sources.shape[1:3])
 
     def measure(one):
         raw = model.decode(model.merge(parts.features, one.weights), parts.x)
         gray = metrics.fused_gray(quantize(model.finish(raw), how=how), protocol=protocol)
-        measures = dict(metrics.evaluate(gray, grays, protocol=protocol, names=names))
+        options = {"protocol": protocol, "names": names, "extent": extent}
+        measures = dict(metrics.evaluate(gray, grays, **options))
         # The theorem's weights sum to one, also where scores are not normalized.
         total = jnp.sum(one.dominability, axis=0, keepdims=True)
         rd = one.dominability / jnp.where(total > 0, total, 1.0)
         measures |= {
-            "covariance": jnp.sum(covariance(rd, one.losses)),
+            "covariance": jnp.sum(covariance(rd, one.losses, where=where)),
             "temperature": one.temperature,
             "channel": one.channel.astype(jnp.float32),
         }
         if not theory:
             return measures, {}
-        terms, moments = _terms(model, parts, sources, components, rd, raw)
+        terms, moments = _terms(model, parts, sources, components, rd, raw, where)
         return measures | terms, moments
 
     return jax.lax.map(measure, jax.tree.map(lambda *leaves: jnp.stack(leaves), *weighed))
 
 
-def _terms(model, parts, sources, components, rd, raw):
+def _terms(model, parts, sources, components, rd, raw, where):
     """Both sides of Theorem 3.1: for the features weighed with RD, and for the picture of TTD."""
     own = model.decode(model.merge(parts.features, rd), parts.x)
-    moments = measure_moments(model.restore(own), components, sources, rd)
+    moments = measure_moments(model.restore(own), components, sources, rd, where=where)
     exact = bound_from_moments(moments)
-    scaled = bound(model.restore(raw), components, sources, rd)
+    scaled = bound(model.restore(raw), components, sources, rd, where=where)
     terms = {
         "bound_constant": exact.constant,
         "bound_covariance": jnp.sum(exact.covariance),

@@ -17,9 +17,11 @@ from ttd_jax.analysis.studies import STUDIES, Pass, Study
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.files import dumps, read_json, write_whole
 from ttd_jax.folders import alone
-from ttd_jax.networks import PRECISIONS, FusionSpec, lookup
+from ttd_jax.networks import PRECISIONS, FusionSpec, lookup, takes_extents
 from ttd_jax.pictures.ahead import ahead
+from ttd_jax.pictures.batches import SIZES, choose_frames
 from ttd_jax.pictures.checking import check
+from ttd_jax.pictures.crops import middle_size
 from ttd_jax.pictures.records import IMAGE, Records, check_covered, check_images, versions_of
 from ttd_jax.report.progress import progress
 from ttd_jax.weights import store
@@ -36,6 +38,7 @@ _FIELDS = {
     "split": fields.text,
     "images": fields.whole(),
     "crop": fields.whole(),
+    "sizes": fields.one_of(SIZES),
     "protocol": fields.one_of(metrics.PROTOCOLS),
     "metrics": fields.names(least=1),
     "precision": fields.one_of(PRECISIONS),
@@ -124,7 +127,7 @@ def _run_study(study, datasets, model, config, out, sha256, resume):
     held = [row["dataset"] for row in rows["rows"]]
     mend = f"name all data sets of {study.name} in the same command"
     check_covered(out, "data sets", held, datasets, mend)
-    every = {}
+    frames, every = _frames(study, datasets, model, config), {}
     for one in study.passes:
         measures = {weighing.name: {str: float} for weighing in one.weighings}
         like = {**IMAGE, "measures": measures, "moments": {name: {} for name in measures}}
@@ -146,19 +149,39 @@ def _run_study(study, datasets, model, config, out, sha256, resume):
             )
             with records.leaving_no_trace():
                 records.open(settings)
-                finished[one.name] = _run_pass(one, datasets, records, load, measure, bar)
+                finished[one.name] = _run_pass(one, datasets, frames, records, load, measure, bar)
     result = summary.summarize(study, finished, model.spec)
     with explain_os_errors(out):
         write_whole(out / "results.json", dumps(result))
         write_whole(out / "results.md", tables.markdown(result))
         plots.draw(result, study, out / "plot.png")
         if study.probing:
-            pictures.draw_probes(study, datasets, model, config, out)
+            pictures.draw_probes(study, datasets, frames, model, config, out)
     return result
 
 
+def _frames(study, datasets, model, config):
+    """Data set -> the arrays that hold its scenes' pictures."""
+    settings = [weighing.settings for one in study.passes for weighing in one.weighings]
+    exact = config.sizes == "exact" or not takes_extents(model, settings, config.metrics)
+    return {
+        name: choose_frames([middle_size(one.size, config.crop) for one in scenes], exact=exact)
+        for name, scenes in datasets.items()
+    }
+
+
 def _settings(study, one, model, config, sha256):
-    kept = ("model", "crop", "protocol", "metrics", "precision", "seed", "damaged", "images")
+    kept = (
+        "model",
+        "crop",
+        "protocol",
+        "metrics",
+        "precision",
+        "seed",
+        "damaged",
+        "images",
+        "sizes",
+    )
     return {
         "weights_sha256": sha256,
         "theory": study.theory,
@@ -183,7 +206,7 @@ def _measurer(study: Study, one: Pass, model, config):
             damaged=config.damaged,
         )
         key = jax.random.key(config.seed)
-        return lambda scene: probe(model, scene.pictures, key)
+        return lambda scene: probe(model, scene.pictures, key, scene.extent)
     measure = program.compiled(
         program.measure_scene,
         weighings=one.weighings,
@@ -192,10 +215,10 @@ def _measurer(study: Study, one: Pass, model, config):
         names=tuple(metrics.lookup(name).name for name in config.metrics),
         theory=study.theory,
     )
-    return lambda scene: measure(model, scene.pictures, scene.grays)
+    return lambda scene: measure(model, scene.pictures, scene.grays, scene.extent)
 
 
-def _run_pass(one, datasets, records, load, measure, bar):
+def _run_pass(one, datasets, frames, records, load, measure, bar):
     """Measures what is not finished; data set -> records of its scenes."""
     known = records.finished()
     keys = {
@@ -207,7 +230,11 @@ def _run_pass(one, datasets, records, load, measure, bar):
     todo = [place for place, key in keys.items() if key not in known]
     bar.update(sum(map(len, datasets.values())) - len(todo))
 
-    for (name, _), scene in ahead(lambda place: load(datasets[place[0]], place[1]), todo):
+    def load_at(place):
+        name, index = place
+        return load(datasets[name], index, frames[name][index])
+
+    for (name, _), scene in ahead(load_at, todo):
         measures, moments = jax.tree.map(np.asarray, measure(scene))
         record = {"dataset": name, "image": scene.name, "sha256": list(scene.sha256)}
         for kind, values in (("measures", measures), ("moments", moments)):

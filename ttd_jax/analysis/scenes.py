@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 from ttd_jax_datasets.reading import find_benchmark
 
 from ttd_jax import metrics
+from ttd_jax.pictures.batches import Frame, fill_up
 from ttd_jax.pictures.checking import Scenes
 from ttd_jax.pictures.crops import central_crop
 from ttd_jax.pictures.examples import Example, Examples
@@ -30,6 +31,8 @@ class SceneInputs:
       roles: of its sources.
       pictures: f32[M, H, W, C], gray in [0, 1], in as many channels as the network takes.
       grays: f32[M, H, W], what the metrics are given, in 0..255.
+      size: (H, W) of the pictures, of which arrays of a shared frame hold more.
+      extent: i32[2], the same; None where arrays hold nothing else.
       sha256: of the sources' files.
     """
 
@@ -37,6 +40,8 @@ class SceneInputs:
     roles: tuple[str, ...]
     pictures: np.ndarray
     grays: np.ndarray
+    size: tuple[int, int]
+    extent: np.ndarray | None
     sha256: tuple[str, ...]
 
 
@@ -46,13 +51,14 @@ def spread(sources: int, count: int) -> list[int]:
 
 
 def load_scene(
-    scenes: Scenes, index: int, *, crop: int, channels: int, sources: int = 0
+    scenes: Scenes, index: int, frame: Frame, *, crop: int, channels: int, sources: int = 0
 ) -> SceneInputs:
     """A scene's inputs.
 
     Args:
       scenes: checked, gray.
       index: of the scene.
+      frame: the arrays that hold the pictures, once they are cropped.
       crop: keep the middle of sides longer than this; 0 keeps everything.
       channels: C.
       sources: how many of them; see `spread`.
@@ -62,12 +68,15 @@ def load_scene(
     pictures = [pictures[m] for m in taken]
     given = [picture.as_float() for picture in scenes.given(pictures)]
     cropped = np.stack(central_crop(given, crop))
+    size, filled = cropped.shape[1:3], fill_up(cropped, frame.size, axis=1)
     grays = [metrics.source_gray(picture.as_bytes()) for picture in pictures]
     return SceneInputs(
         name=example.name,
         roles=tuple(example.roles[m] for m in taken),
-        pictures=np.broadcast_to(cropped, (*cropped.shape[:3], channels)),
-        grays=np.stack(central_crop(grays, crop)),
+        pictures=np.broadcast_to(filled, (*filled.shape[:3], channels)),
+        grays=fill_up(np.stack(central_crop(grays, crop)), frame.size, axis=1),
+        size=size,
+        extent=frame.extent(size),
         sha256=tuple(scenes[index].sha256[m] for m in taken),
     )
 

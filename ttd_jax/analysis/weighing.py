@@ -7,9 +7,10 @@ import jax.numpy as jnp
 from flax import struct
 
 from ttd_jax.core import dominability as dom
-from ttd_jax.core.fusion import Decomposition, FusionNetwork, measure_losses
+from ttd_jax.core.fusion import Decomposition, measure_losses
 from ttd_jax.core.gradient import gradient_maps, select_channel
 from ttd_jax.core.temperature import choose_temperature
+from ttd_jax.networks import Model
 
 # l_m = |D(E_m x_m) - x_m| of Theorem 3.1, in the images' domain.
 THEOREM = dom.DominabilitySettings(loss="self", norm="l1", space="image")
@@ -56,27 +57,27 @@ class Weighed:
     channel: chex.Array
 
 
-def weigh(
-    weighing: Weighing, network: FusionNetwork, sources: chex.Array, parts: Decomposition
-) -> Weighed:
+def weigh(weighing: Weighing, network: Model, sources: chex.Array, parts: Decomposition) -> Weighed:
     """Weighs one scene.
 
     Args:
       weighing: how.
-      network: the fusion network.
+      network: the fusion network; only what its `part` counts is looked at.
       sources: f32[M, H, W, C] in [0, 1].
       parts: the scene taken apart by `network`.
     """
     settings = weighing.settings or dom.LITERAL
     losses = measure_losses(network, sources, parts, settings)
+    where = network.part.counts(losses.shape[1:])
     channel, temperature = jnp.int32(-1), settings.temperature
     if weighing.channel != "none":
-        maps = gradient_maps(network, sources, settings, parts=parts)
+        maps = gradient_maps(network, sources, settings, parts=parts, where=where)
         losses, ranking = select_channel(
             maps,
             weighing.channel,
             losses=measure_losses(network, sources, parts, THEOREM),
             temperature=settings.temperature,
+            where=where,
         )
         if ranking is not None:
             channel = ranking[0]
@@ -87,7 +88,7 @@ def weigh(
         temperature = 0.0
     elif weighing.adaptive:
         judged = measure_losses(network, sources, parts, THEOREM)
-        temperature, _ = choose_temperature(losses, judged=judged)
+        temperature, _ = choose_temperature(losses, judged=judged, where=where)
         # t * l at temperature one is the same RD, and t may be traced.
         at_one = dataclasses.replace(settings, temperature=1.0)
         rd, weights = dom.weigh_losses(temperature * losses, at_one)

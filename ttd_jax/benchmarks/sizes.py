@@ -10,7 +10,6 @@ import numpy as np
 from ttd_jax import metrics
 from ttd_jax.networks import Model, fuse_pictures
 from ttd_jax.pictures.batches import SIZES, choose_frames, fill_up
-from ttd_jax.pictures.checking import Checked
 
 
 def benchmark_sizes(model: Model, sizes: Sequence[tuple[int, int]]) -> dict[str, dict]:
@@ -30,10 +29,9 @@ def benchmark_sizes(model: Model, sizes: Sequence[tuple[int, int]]) -> dict[str,
     scenes = [
         noise.random((spec.source_count or 2, *size, spec.channels), np.float32) for size in sizes
     ]
-    checked = [Checked(size, (spec.channels == 3,) * len(scenes[0]), ()) for size in sizes]
     found = {}
     for how in SIZES:
-        frames = choose_frames(checked, exact=how == "exact")
+        frames = choose_frames(sizes, exact=how == "exact")
         arguments = [
             (model, fill_up(scene, frame.size, axis=1), frame.extent(size))
             for scene, frame, size in zip(scenes, frames, sizes, strict=True)

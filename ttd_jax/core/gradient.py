@@ -39,6 +39,7 @@ def gradient_maps(
     loss: dom.DominabilitySettings | Callable[[Decomposition], chex.Array] | None = None,
     *,
     parts: Decomposition | None = None,
+    where: chex.Array | None = None,
 ) -> chex.Array:
     """|dL / dE_m(x_m)| for every pixel and channel of the features.
 
@@ -63,6 +64,7 @@ def gradient_maps(
         default: each source by its own map. Or a function from a `Decomposition` to maps or
         numbers: all sources by the sum of them all.
       parts: the scene taken apart, to save the encoder; see `decompose`.
+      where: bool[H, W], the pixels whose losses count, of settings; None for all.
 
     Returns:
       f32[M, H, W, K], non-negative.
@@ -86,9 +88,10 @@ def gradient_maps(
 
     def measure(features, passes):
         rebuilt = _rebuild(network, x, features, passes, reads=reads)
-        if isinstance(loss, dom.DominabilitySettings):
-            return measure_losses(network, sources, rebuilt, loss)
-        return loss(rebuilt)
+        if callable(loss):
+            return loss(rebuilt)
+        losses = measure_losses(network, sources, rebuilt, loss)
+        return losses if where is None else jnp.where(where, losses, 0)
 
     if callable(loss) and not _depends(measure, features, passes):
         raise UserError("the loss does not depend on the features: it has no gradient")
@@ -109,6 +112,7 @@ def select_channel(
     *,
     losses: chex.Array | None = None,
     temperature: float | chex.Array = 1.0,
+    where: chex.Array | None = None,
 ) -> tuple[chex.Array, chex.Array | None]:
     """One map per source out of those of all channels: the `losses` of `dynamic_fuse`.
 
@@ -118,6 +122,7 @@ def select_channel(
         'auto' for the first of `rank_channels`, which needs no ground truth.
       losses: f32[M, H, W], what 'auto' judges by; the theorem's are |c_m - x_m|.
       temperature: t that the weights will be made with; for 'auto'.
+      where: bool[H, W], which pixels count for 'auto'; None for all.
 
     Returns:
       `(chosen, ranking)`: f32[M, H, W], and i32[K], channels from best to worst, or None if not
@@ -140,7 +145,7 @@ def select_channel(
     if channel == "auto":
         if losses is None:
             raise UserError("channel 'auto' needs losses to judge the channels by")
-        ranking, _ = rank_channels(maps, losses, temperature=temperature)
+        ranking, _ = rank_channels(maps, losses, temperature=temperature, where=where)
         return jnp.take(maps, ranking[0], axis=-1), ranking
     if isinstance(channel, str) or not 0 <= channel < count:
         raise UserError(
@@ -150,7 +155,11 @@ def select_channel(
 
 
 def rank_channels(
-    maps: chex.Array, losses: chex.Array, *, temperature: float | chex.Array = 1.0
+    maps: chex.Array,
+    losses: chex.Array,
+    *,
+    temperature: float | chex.Array = 1.0,
+    where: chex.Array | None = None,
 ) -> tuple[chex.Array, chex.Array]:
     """Channels by the term of Theorem 3.1 that weights decide, the most negative first.
 
@@ -160,6 +169,7 @@ def rank_channels(
       maps: f32[M, H, W, K], see `gradient_maps`.
       losses: f32[M, H, W], the l_m of the criterion.
       temperature: t of RD, positive.
+      where: bool[H, W], which pixels count; None for all.
 
     Returns:
       `(ranking, scores)`: i32[K], and f32[K] in the channels' own order: sum_m Cov(RD_m, l_m) of
@@ -172,7 +182,8 @@ def rank_channels(
     def score(channel):
         chosen = jax.lax.dynamic_index_in_dim(maps, channel, axis=3, keepdims=False)
         # t times the maps at temperature one: t may be traced.
-        return jnp.sum(covariance(dom.relative_dominability(temperature * chosen), losses))
+        rd = dom.relative_dominability(temperature * chosen)
+        return jnp.sum(covariance(rd, losses, where=where))
 
     scores = jax.lax.map(score, jnp.arange(maps.shape[-1]))
     return jnp.argsort(scores, stable=True), scores

@@ -31,6 +31,7 @@ def choose_temperature(
     bounds: tuple[float, float] | None = None,
     points: int = 33,
     steps: int = 12,
+    where: chex.Array | None = None,
 ) -> tuple[chex.Array, chex.Array]:
     """The t with the least sum_m Cov(RD_m(t), l_m): a log-spaced grid, then golden sections.
 
@@ -47,6 +48,7 @@ def choose_temperature(
       bounds: least and greatest t, positive. By default 0.01 / max(losses) to 1e4 / mean(losses).
       points: of the grid, 3 or more, both ends included.
       steps: golden sections of the two intervals about the best grid point.
+      where: bool[...], which pixels count; None for all.
 
     Returns:
       `(t, value)`, f32[] both: the temperature and its sum of covariances; no point of the grid has
@@ -75,9 +77,9 @@ def choose_temperature(
     def value_at(log_t):
         # RD of t times the losses at temperature one: t may be traced, settings are static.
         rd = relative_dominability(jnp.exp(log_t) * losses)
-        return jnp.sum(covariance(rd, judged))
+        return jnp.sum(covariance(rd, judged, where=where))
 
-    low, high = _log_range(losses, bounds)
+    low, high = _log_range(losses, bounds, where)
     grid = jnp.linspace(low, high, points)
     values = jax.lax.map(value_at, grid)
     best = jnp.argmin(values)
@@ -91,17 +93,19 @@ def choose_temperature(
     # The three once more, by the same compiled code: their order is then exact.
     values = jax.lax.map(value_at, candidates)
     chosen = jnp.where(values[1] < values[0], 1, 0)
-    deviation = jnp.mean(jnp.abs(judged - jnp.mean(judged))) * judged.shape[0]
+    deviations = jnp.abs(judged - jnp.mean(judged, where=where))
+    deviation = jnp.mean(deviations, where=where) * judged.shape[0]
     rounding = jnp.finfo(judged.dtype).eps * deviation
     chosen = jnp.where(values[chosen] < -rounding, chosen, 2)
     return jnp.exp(candidates[chosen]), values[chosen]
 
 
-def _log_range(losses, bounds):
+def _log_range(losses, bounds, where):
     """Logarithms of the least and the greatest t."""
     if bounds is not None:
         return tuple(jnp.log(jnp.array(t, losses.dtype)) for t in bounds)
-    greatest, mean = jnp.max(losses), jnp.mean(losses)
+    greatest = jnp.max(losses, initial=0.0, where=where)
+    mean = jnp.mean(losses, where=where)
     some = greatest > 0  # all losses zero: any range does
 
     def log(numerator, scale):

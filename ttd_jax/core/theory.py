@@ -100,7 +100,9 @@ class Bound:
     holds: chex.Array
 
 
-def covariance(weights: chex.Array, losses: chex.Array) -> chex.Array:
+def covariance(
+    weights: chex.Array, losses: chex.Array, *, where: chex.Array | None = None
+) -> chex.Array:
     """Population covariance, over the pixels, of each source's weights with its losses.
 
     The means are subtracted before anything is multiplied, so that small covariances of large
@@ -109,16 +111,24 @@ def covariance(weights: chex.Array, losses: chex.Array) -> chex.Array:
     Args:
       weights: f32[M, ...].
       losses: f32[M, ...], the same shape.
+      where: bool[...], which pixels count; None for all.
 
     Returns:
       f32[M].
     """
     chex.assert_equal_shape([weights, losses])
-    return jnp.mean(_centerd(weights) * _centerd(losses), axis=_pixel_axes(weights))
+    options = {"axis": tuple(range(1, weights.ndim)), "where": where}
+    weights, losses = (m - jnp.mean(m, keepdims=True, **options) for m in (weights, losses))
+    return jnp.mean(weights * losses, **options)
 
 
 def measure_moments(
-    fused: chex.Array, components: chex.Array, sources: chex.Array, dominability: chex.Array
+    fused: chex.Array,
+    components: chex.Array,
+    sources: chex.Array,
+    dominability: chex.Array,
+    *,
+    where: chex.Array | None = None,
 ) -> Moments:
     """The moments of one image.
 
@@ -127,25 +137,30 @@ def measure_moments(
       components: f32[M, H, W, C].
       sources: f32[M, H, W, C].
       dominability: f32[M, H, W].
+      where: bool[H, W], which pixels count; None for all.
     """
     chex.assert_rank(sources, 4)
     chex.assert_equal_shape([components, sources])
     chex.assert_shape(fused, sources.shape[1:])
     chex.assert_shape(dominability, sources.shape[:3])
     count, height, width, _ = sources.shape
+    pixels, inside = height * width, None
+    if where is not None:
+        pixels, inside = jnp.sum(where), where[..., None]
 
     losses = jnp.mean(jnp.abs(components - sources), axis=-1)
     # [i, m]: E[e_im]. XLA folds the difference into the mean: no [M, M, H, W, C] is stored.
-    distances = jnp.mean(jnp.abs(components[:, None] - sources[None]), axis=(2, 3, 4))
+    differences = jnp.abs(components[:, None] - sources[None])
+    distances = jnp.mean(differences, axis=(2, 3, 4), where=inside)
     weighted_sum = jnp.sum(dominability[..., None] * components, axis=0)
     return Moments(
-        pixels=jnp.array(height * width, sources.dtype),
-        risk=count * jnp.mean(jnp.abs(fused[None] - sources)),
-        departure=count * jnp.mean(jnp.abs(fused - weighted_sum)),
-        weights=jnp.mean(dominability, axis=(1, 2)),
-        losses=jnp.mean(losses, axis=(1, 2)),
+        pixels=jnp.array(pixels, sources.dtype),
+        risk=count * jnp.mean(jnp.abs(fused[None] - sources), where=inside),
+        departure=count * jnp.mean(jnp.abs(fused - weighted_sum), where=inside),
+        weights=jnp.mean(dominability, axis=(1, 2), where=where),
+        losses=jnp.mean(losses, axis=(1, 2), where=where),
         cross=jnp.sum(distances, axis=0) - jnp.diagonal(distances),
-        covariance=covariance(dominability, losses),
+        covariance=covariance(dominability, losses, where=where),
     )
 
 
@@ -196,7 +211,12 @@ def bound_from_moments(moments: Moments) -> Bound:
 
 
 def bound(
-    fused: chex.Array, components: chex.Array, sources: chex.Array, dominability: chex.Array
+    fused: chex.Array,
+    components: chex.Array,
+    sources: chex.Array,
+    dominability: chex.Array,
+    *,
+    where: chex.Array | None = None,
 ) -> Bound:
     """Both sides of Theorem 3.1 for one scene.
 
@@ -213,6 +233,7 @@ def bound(
       sources: f32[M, H, W, C], x.
       dominability: f32[M, H, W], w, non-negative and one in sum over the sources: RD, not M * RD;
         1 / M for a static fusion.
+      where: bool[H, W], which pixels count; None for all.
 
     Returns:
       A `Bound`.
@@ -228,12 +249,5 @@ def bound(
 
     Reference: the paper's Theorem 3.1; the module's docstring for what each part rests on.
     """
-    return bound_from_moments(measure_moments(fused, components, sources, dominability))
-
-
-def _pixel_axes(maps):
-    return tuple(range(1, maps.ndim))
-
-
-def _centerd(maps):
-    return maps - jnp.mean(maps, axis=_pixel_axes(maps), keepdims=True)
+    moments = measure_moments(fused, components, sources, dominability, where=where)
+    return bound_from_moments(moments)

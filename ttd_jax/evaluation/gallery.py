@@ -72,7 +72,7 @@ class Gallery:
 
     def cards(self, scenes: Scenes, count: int) -> list[Card]:
         """Cards of up to `count` scenes, evenly spread."""
-        frames = choose_frames(scenes, exact=self._job.exact)
+        frames = choose_frames([scene.size for scene in scenes], exact=self._job.exact)
         with progress(spread(len(scenes), count), "gallery") as chosen:
             return [self._card(scenes, index, frames[index]) for index in chosen]
 

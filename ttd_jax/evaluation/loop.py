@@ -47,8 +47,8 @@ class Evaluation:
     @property
     def exact(self) -> bool:
         """Whether arrays have the sizes of their pictures."""
-        return self.sizes == "exact" or not (
-            takes_extents(self.model, self.strategies.values()) and not metrics.unsized(self.names)
+        return self.sizes == "exact" or not takes_extents(
+            self.model, self.strategies.values(), self.names
         )
 
 

@@ -122,7 +122,7 @@ def score_results(
     reading = dataclasses.replace(reading, ranges=ranges, results=1)
     checked = check(FolderExamples(pictures), reading=reading)
     exact = sizes == "exact" or metrics.unsized(names)
-    frames = choose_frames(checked, exact=bool(exact))
+    frames = choose_frames([scene.size for scene in checked], exact=bool(exact))
 
     def load(index):
         """A picture's record, if it has one, and else the arguments of `evaluate`."""

@@ -15,6 +15,7 @@ from ttd_jax.core import color, fusion
 from ttd_jax.core.dominability import LITERAL, LOSS_MAPS, STRATEGIES, DominabilitySettings
 from ttd_jax.core.shapes import count, describe
 from ttd_jax.errors import UserError, blaming
+from ttd_jax.metrics import unsized
 from ttd_jax.networks.base import Network
 from ttd_jax.parts.part import WHOLE, Part
 from ttd_jax.registry import unknown
@@ -167,7 +168,9 @@ def _cast(tree, dtype):
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), tree)
 
 
-def takes_extents(model: Model, strategies: Iterable[DominabilitySettings | None]) -> bool:
+def takes_extents(
+    model: Model, strategies: Iterable[DominabilitySettings | None], names: Iterable[str] = ()
+) -> bool:
     """Whether fusions by some strategies are those of the pictures in the corner of larger arrays.
 
     Loss maps of plug-ins may look around a pixel, beyond where the picture ends.
@@ -175,9 +178,11 @@ def takes_extents(model: Model, strategies: Iterable[DominabilitySettings | None
     Args:
       model: the network.
       strategies: RD settings, None for the static fusion.
+      names: of the metrics that the fusions are scored by.
     """
     own = LOSS_MAPS.own()
-    return model.module.in_parts and all(s is None or s.loss in own for s in strategies)
+    fused = model.module.in_parts and all(s is None or s.loss in own for s in strategies)
+    return fused and not unsized(names)
 
 
 def fuse_pictures(

@@ -51,10 +51,15 @@ class Part:
 
     def own(self, x: chex.Array, otherwise: chex.Numeric = 0) -> chex.Array:
         """f32[..., h, w, C] with another value where pixels do not count."""
+        counts = self.counts(x.shape[-3:-1])
+        return x if counts is None else jnp.where(counts[..., None], x, otherwise)
+
+    def counts(self, shape: tuple[int, int]) -> chex.Array | None:
+        """bool[h, w], which pixels of arrays of a shape count in sums; None where all do."""
         if self.owned is None and self.extent is None:
-            return x
+            return None
         start, stop = ((0, 0), self.extent) if self.owned is None else self.owned
-        return jnp.where(inside(x.shape[-3:-1], start, stop), x, otherwise)
+        return inside(shape, start, stop)[..., 0]
 
     def mean(self, x: chex.Array) -> chex.Array:
         """The mean of f32[..., h, w, C] over the picture, f32[..., 1, 1, C]."""

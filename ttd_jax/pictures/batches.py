@@ -90,7 +90,8 @@ def plan_batches(scenes: Sequence, batch_size: int = 0, *, exact: bool = True) -
       Batches; all of one shape follow each other.
     """
     groups = collections.defaultdict(list)
-    for index, frame in enumerate(choose_frames(scenes, exact=exact)):
+    frames = choose_frames([scene.size for scene in scenes], exact=exact)
+    for index, frame in enumerate(frames):
         groups[frame, scenes[index].colored].append(index)
     batches = []
     for (frame, colored), members in groups.items():
@@ -103,14 +104,13 @@ def plan_batches(scenes: Sequence, batch_size: int = 0, *, exact: bool = True) -
     return batches
 
 
-def choose_frames(scenes: Sequence, *, exact: bool = True) -> list[Frame]:
+def choose_frames(sizes: Sequence[tuple[int, int]], *, exact: bool = True) -> list[Frame]:
     """The arrays of every scene.
 
     Args:
-      scenes: all of the run, with `size`.
+      sizes: (H, W) of the pictures of all scenes of the run.
       exact: see `plan_batches`.
     """
-    sizes = [scene.size for scene in scenes]
     if exact:
         return [Frame(size, shared=False) for size in sizes]
     buckets = choose_buckets(collections.Counter(sizes))

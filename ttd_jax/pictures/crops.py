@@ -30,10 +30,15 @@ def random_crop(
 def central_crop(pictures: Sequence[np.ndarray], size: int | tuple[int, int]) -> list[np.ndarray]:
     """The same middle of every picture, `size` or (H, W) at most; all of it if `size` is 0."""
     height, width = pictures[0].shape[:2]
-    sizes = size if isinstance(size, tuple) else (size, size)
-    rows, columns = (min(s or side, side) for s, side in zip(sizes, (height, width), strict=True))
+    rows, columns = middle_size((height, width), size)
     top, left = (height - rows) // 2, (width - columns) // 2
     return [picture[top : top + rows, left : left + columns] for picture in pictures]
+
+
+def middle_size(whole: tuple[int, int], size: int | tuple[int, int]) -> tuple[int, int]:
+    """(H, W) of the `central_crop` of pictures of a size."""
+    sizes = size if isinstance(size, tuple) else (size, size)
+    return tuple(min(most or side, side) for most, side in zip(sizes, whole, strict=True))
 
 
 def random_flip(pictures: Sequence[np.ndarray], generator: np.random.Generator) -> list[np.ndarray]:

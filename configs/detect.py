@@ -49,6 +49,7 @@ def get_config(argument: str = "llvip/detection"):
     config.model = "ifcnn_sum"
     config.weights_dir = "weights"
     config.precision = "highest"
+    config.sizes = "bucket"  # pictures of many sizes are fused by few programs; exact: one a size
     # Converted weights of the detector.
     config.detector = "weights/yolox_nano"
     config.size = ()  # (H, W) of its frames, multiples of 32; empty: what it was trained with

@@ -6,6 +6,7 @@ import json
 import pathlib
 import shutil
 
+import chex
 import cv2
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import ttd_jax_datasets
 
 from tests.commands.conftest import draw
 from tests.detection.small import BOXES, EMPTY, NAME, SIZE, draw_llvip, random_detector, save, xml
-from ttd_jax.detection import evaluation, tables
+from ttd_jax.detection import evaluation, inputs, tables
 from ttd_jax.detection.average_precision import Found
 from ttd_jax.detection.inputs import find_labeled, truth_of
 from ttd_jax.detection.prediction import DetectionSettings
@@ -180,6 +181,35 @@ def test_a_stopped_run_ends_with_the_same_bytes(configure, tmp_path):
     assert sheets == [f"{i:02}_{scene['image']}.png" for i, scene in enumerate(whole["scenes"], 1)]
     sheet = cv2.imread(str(tmp_path / "stopped" / "pictures" / sheets[0]))
     assert sheet.shape[1] == 2 * SIZE[1] + 3 * 8
+
+
+def test_scenes_of_many_sizes_share_a_program_and_their_pictures_keep_their_pixels(
+    configure, root, tmp_path, monkeypatch
+):
+    for folder, channels in (("visible", 3), ("infrared", 1)):
+        draw(root / f"llvip/{folder}/test/b.png", (70, 95), channels=channels, seed=channels)
+    found, shown = {}, {}
+    for how, traces in (("bucket", 1), ("exact", 2)):
+        config = configure(inputs=("static", "ttd"), sizes=how, pictures=1)
+        with monkeypatch.context() as patch:
+            chex.clear_trace_counter()
+            inputs._fuse.clear_cache()
+            # Both strategies of a scene are fused by one program.
+            counted = chex.assert_max_traces(inputs.fuse_pictures, n=2 * traces)
+            patch.setattr(inputs, "fuse_pictures", counted)
+            found[how] = evaluation.evaluate(config, tmp_path / how)["inputs"]
+        _, examples = find_labeled(config)
+        chosen = inputs.find_inputs(("static", "ttd"), examples.roles, config)
+        chosen = chosen.framed({"a": SIZE, "b": (70, 95)}, sizes=how)
+        shown[how] = [chosen.pictures(examples[index]) for index in range(2)]
+    for bucket, exact in zip(shown["bucket"], shown["exact"], strict=True):
+        for name, picture in exact.items():
+            assert picture.shape == bucket[name].shape
+            assert np.abs(picture.astype(int) - bucket[name]).max() <= 1
+    for name in ("static", "ttd"):
+        bucket, exact = (found[how][name]["figures"] for how in ("bucket", "exact"))
+        known = {figure: value for figure, value in exact.items() if value is not None}
+        assert {figure: bucket[figure] for figure in known} == pytest.approx(known, rel=1e-5)
 
 
 @pytest.mark.parametrize("changed", ["picture", "labels", "result"])

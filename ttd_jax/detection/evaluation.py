@@ -21,6 +21,7 @@ from ttd_jax.files import dumps, read_json, write_whole
 from ttd_jax.folders import alone
 from ttd_jax.networks import PRECISIONS
 from ttd_jax.pictures.ahead import ahead
+from ttd_jax.pictures.batches import SIZES
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.records import IMAGE, Records, check_covered, versions_of
 from ttd_jax.report.progress import progress
@@ -39,6 +40,7 @@ FIELDS = {
     "model": fields.text,
     "weights_dir": fields.text,
     "precision": fields.one_of(PRECISIONS),
+    "sizes": fields.one_of(SIZES),
     "detector": fields.text,
     "size": fields.several(fields.whole(least=1), "pixels, such as (416, 416)"),
     "known_as": fields.mapping(fields.text),
@@ -127,6 +129,8 @@ def evaluate(config: ConfigDict, out: pathlib.Path, *, resume: bool = False) -> 
         scenes = check(shown, count=count)
         if not any(scene.objects for scene in scenes):
             raise UserError("the scenes have no objects at all: there is nothing to be found")
+        held = dict(zip(examples.names[:count], (scene.size for scene in scenes), strict=True))
+        inputs = inputs.framed(held, sizes=config.sizes)
         with records.leaving_no_trace():
             records.open(settings)
             kept = _run(dataset, scenes, inputs, search, records)
@@ -194,6 +198,7 @@ def _settings(config, dataset, inputs: Inputs, search):
         "results": list(config.results),
         "fused": fused,
         "precision": config.precision,
+        "sizes": config.sizes,
         "detector": {"model": detector["model"], "weights_sha256": detector["sha256"]},
         "classes": {
             name: search.detector.settings.classes[own]

@@ -15,7 +15,8 @@ from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.core.quantization import quantize
 from ttd_jax.detection.average_precision import Truth
 from ttd_jax.errors import UserError, naming, some
-from ttd_jax.networks import Model, fuse_pictures, lookup
+from ttd_jax.networks import Model, fuse_pictures, lookup, takes_extents
+from ttd_jax.pictures.batches import Frame, choose_frames, fill_up
 from ttd_jax.pictures.decode import decode_example
 from ttd_jax.pictures.examples import Example, Examples
 from ttd_jax.pictures.images import Picture
@@ -35,6 +36,7 @@ class Inputs:
       results: name -> scene -> file.
       model: the fusion network; None where nothing is fused.
       manifest: of its weights; None likewise.
+      frames: scene -> the arrays that it is fused in; of its own size where there are none.
     """
 
     names: tuple[str, ...]
@@ -42,6 +44,20 @@ class Inputs:
     results: Mapping[str, Mapping[str, pathlib.Path]] = dataclasses.field(default_factory=dict)
     model: Model | None = None
     manifest: Mapping | None = None
+    frames: Mapping[str, Frame] = dataclasses.field(default_factory=dict)
+
+    def framed(self, scenes: Mapping[str, tuple[int, int]], *, sizes: str) -> "Inputs":
+        """The same for certain scenes: those of many sizes are fused by few programs.
+
+        Args:
+          scenes: name -> (H, W) of its pictures.
+          sizes: 'bucket', or 'exact' for a program of every size.
+        """
+        if not self.strategies:
+            return self
+        exact = sizes == "exact" or not takes_extents(self.model, self.strategies.values())
+        frames = choose_frames(list(scenes.values()), exact=exact)
+        return dataclasses.replace(self, frames=dict(zip(scenes, frames, strict=True)))
 
     def pictures(
         self, example: Example, decoded: Sequence[Picture] | None = None
@@ -67,13 +83,17 @@ class Inputs:
         }
         sources = pictures[: len(pictures) - len(self.results)]
         if self.strategies:
+            height, width = size = sources[0].size
+            frame = self.frames.get(example.name, Frame(size, shared=False))
             fused = _fuse(
                 self.model,
-                tuple(picture.as_float() for picture in sources),
+                tuple(fill_up(picture.as_float(), frame.size) for picture in sources),
+                frame.extent(size),
                 strategies=tuple(self.strategies.values()),
                 mode=resolve_color("luma", tuple(picture.colored for picture in sources)),
             )
-            shown |= zip(self.strategies, map(np.asarray, fused), strict=True)
+            fused = (np.asarray(one)[:height, :width] for one in fused)
+            shown |= zip(self.strategies, fused, strict=True)
         return {name: shown[name] for name in self.names}
 
 
@@ -211,9 +231,9 @@ def _result(words, scenes):
 
 
 @functools.partial(jax.jit, static_argnames=("strategies", "mode"))
-def _fuse(model, pictures, *, strategies, mode):
+def _fuse(model, pictures, extent, *, strategies, mode):
     """Fusions u8[H, W, 1 or 3] of one scene by every strategy, which share one encoder pass."""
     return [
-        quantize(fuse_pictures(model, pictures, settings, mode=mode).image)
+        quantize(fuse_pictures(model, pictures, settings, mode=mode, extent=extent).image)
         for settings in strategies
     ]

@@ -96,6 +96,7 @@ def _train(config, folder):
     settings = {
         "config": settings_of(chosen),
         "precision": config.precision,
+        "sizes": config.sizes,
         "start": {"sha256": manifest["sha256"], "license": _license(manifest)},
         "classes": names,
         "size": list(detector.settings.size),
@@ -117,10 +118,11 @@ def _train(config, folder):
             augmentation=phase.options.augmentation,
         )
 
+    unseen = {examples.names[number]: scenes[number].size for number in out}
     validation = Validation(
         examples=examples,
         numbers=out,
-        inputs=inputs,
+        inputs=inputs.framed(unseen, sizes=config.sizes),
         search=Search(
             detector=detector,
             classes=examples.classes,

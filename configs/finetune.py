@@ -63,6 +63,7 @@ def get_config(argument: str = "ifcnn_sum,msrs"):
     config.held_back = 8
     config.validate_every = 200
     config.validation_crop = 256  # the middle of each; 0 takes them whole
+    config.sizes = "bucket"  # middles of many sizes share few programs; exact: one a size
     config.metrics = ("EN", "SD", "AG", "SSIM", "Qabf")
     config.best = "loss"  # or a metric of one strategy, such as 'ttd/Qabf'
     # For the manifest of the trained weights: their license (empty: that of the weights to begin

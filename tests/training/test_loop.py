@@ -7,19 +7,21 @@ import shutil
 import signal
 import struct
 
+import chex
 import jax
 import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 from ttd_jax_configs import finetune as configs
 
+from tests.commands.conftest import draw
 from tests.training.small_run import STEPS, draw_pairs, records, small_config
 from ttd_jax import registry
 from ttd_jax.errors import UserError
 from ttd_jax.folders import alone
 from ttd_jax.networks import lookup, networks
 from ttd_jax.training import finetune as finetune_lib
-from ttd_jax.training import stopping
+from ttd_jax.training import stopping, validation
 from ttd_jax.training.checkpointing import Checkpoints
 from ttd_jax.training.logs import Logs
 from ttd_jax.training.pipeline import Pipeline
@@ -121,6 +123,29 @@ def test_the_newest_checkpoints_and_the_best_one_are_kept(whole):
     kept = {int(p.name) for p in (whole / "checkpoints").iterdir() if p.name.isdigit()}
     assert kept == {12, 13, best}
     assert Checkpoints(whole).best == best
+
+
+def test_held_back_scenes_of_many_sizes_share_programs_and_keep_their_figures(
+    random_weights, tmp_path, monkeypatch
+):
+    sizes = [(24, 32), (31, 17), (24, 31), (24, 32), (18, 30), (24, 32)]
+    for i, size in enumerate(sizes):
+        draw(tmp_path / "v" / f"{i}.png", size, channels=3, seed=i)
+        draw(tmp_path / "i" / f"{i}.png", size, seed=100 + i)
+    found = {}
+    for how, traces in (("bucket", 1), ("exact", 2)):
+        changed = small_config(tmp_path, random_weights, sizes=how)  # holds back the second, fifth
+        changed.phases = changed.phases[:1]
+        changed.phases[0].steps = 1
+        with monkeypatch.context() as patch:
+            chex.clear_trace_counter()
+            evaluate = chex.assert_max_traces(validation.metrics.evaluate, n=2 * traces)
+            patch.setattr(validation.metrics, "evaluate", evaluate)
+            finetune_lib.finetune(changed, tmp_path / how)
+        assert (tmp_path / how / "sheets" / "step-00000000.png").is_file()
+        first = next(r for r in records(tmp_path / how) if r["kind"] == "validation")
+        found[how] = [first["loss"], *first["static"].values(), *first["ttd"].values()]
+    assert found["bucket"] == pytest.approx(found["exact"], rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -41,12 +41,12 @@ def classifier():
     return random_model("piafusion_classifier", seed=1)
 
 
-def sample(channels, seed=2):
+def sample(channels, seed=2, size=SIZE):
     keys = jax.random.split(jax.random.key(seed), 3)
     return {
-        "sources": jax.random.uniform(keys[0], (2, *SIZE, channels)),
-        "truth": jax.random.uniform(keys[1], (*SIZE, channels)),
-        "visible_rgb": jax.random.uniform(keys[2], (*SIZE, 3)),
+        "sources": jax.random.uniform(keys[0], (2, *size, channels)),
+        "truth": jax.random.uniform(keys[1], (*size, channels)),
+        "visible_rgb": jax.random.uniform(keys[2], (*size, 3)),
     }
 
 
@@ -90,6 +90,24 @@ def test_gradients_are_finite_and_reach_all_that_is_not_frozen(name):
     for value in (0.0, 0.5, 1.0):
         flat = jax.tree.map(lambda leaf, value=value: jnp.full_like(leaf, value), batch)
         chex.assert_tree_all_finite(gradient(variables, flat))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_samples_of_many_sizes_share_a_program_and_keep_their_losses(name):
+    objective, variables = make(name)
+    chex.clear_trace_counter()
+    bucket, exact = quick_jit(chex.assert_max_traces(objective, n=1)), quick_jit(objective)
+    for size in (SIZE, (29, 16)):
+        alone = sample(lookup(CASES[name][0]).channels, size=size)
+        alone = {key: alone[key] for key in needed_keys(name)}
+        beyond = [(0, 32 - side) for side in size]
+        filled = {
+            key: jnp.pad(x, [*[(0, 0)] * (x.ndim - 3), *beyond, (0, 0)], constant_values=0.7)
+            for key, x in alone.items()
+        }
+        found = bucket(variables, {**filled, "extent": jnp.array(size)})
+        expected = exact(variables, alone)
+        jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5), found, expected)
 
 
 def test_static_and_dynamic_fusion_are_those_of_the_library_before_the_clip():

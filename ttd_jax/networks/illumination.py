@@ -19,6 +19,7 @@ from ttd_jax.core.shapes import count
 from ttd_jax.errors import UserError
 from ttd_jax.networks.layout import LINEAR, Layout, biased
 from ttd_jax.networks.spec import NetworkSpec, register_network
+from ttd_jax.parts.part import WHOLE, Part
 
 
 class IlluminationClassifier(nn.Module):
@@ -34,11 +35,14 @@ class IlluminationClassifier(nn.Module):
     precision: Any = jax.lax.Precision.HIGHEST
 
     @nn.compact
-    def __call__(self, rgb: chex.Array) -> tuple[chex.Array, dict[str, chex.Array]]:
+    def __call__(
+        self, rgb: chex.Array, part: Part = WHOLE
+    ) -> tuple[chex.Array, dict[str, chex.Array]]:
         """P(day) of one picture, and what it was made from.
 
         Args:
           rgb: f32[H, W, 3] in [0, 1], H and W 16 or more.
+          part: of a picture that is the top left part of the array.
 
         Returns:
           `(day, parts)`: f32[] in [0, 1], and a dict of `pooled` f32[128], the features' means,
@@ -54,7 +58,7 @@ class IlluminationClassifier(nn.Module):
             )
         x = rgb
         for index, features in enumerate((16, 32, 64, 128), start=1):
-            x = jnp.pad(x, [(1, 1), (1, 1), (0, 0)], mode="reflect")
+            x = part.pad(x, "reflect")
             convolution = nn.Conv(
                 features,
                 (4, 4),
@@ -64,7 +68,8 @@ class IlluminationClassifier(nn.Module):
                 name=f"conv{index}",
             )
             x = nn.leaky_relu(convolution(x))
-        pooled = jnp.mean(x, axis=(0, 1))
+            part = Part(None if part.extent is None else part.extent // 2)
+        pooled = part.mean(x)[0, 0]
         hidden = nn.Dense(128, precision=self.precision, name="linear1")(pooled)
         pre_relu = nn.Dense(2, precision=self.precision, name="linear2")(hidden)
         return day_probability(pre_relu), {"pooled": pooled, "pre_relu": pre_relu}
@@ -102,12 +107,15 @@ class Classifier:
         return f"Classifier({self.spec and self.spec.name}, {count(self.variables)})"
 
 
-def illumination(classifier: Classifier, rgb: chex.Array) -> chex.Array:
+def illumination(
+    classifier: Classifier, rgb: chex.Array, *, extent: chex.Array | None = None
+) -> chex.Array:
     """The probability that a picture was taken by day.
 
     Args:
       classifier: see `ttd_jax.load`.
       rgb: f32[H, W, 3] in [0, 1], a visible picture of 16 by 16 pixels or more.
+      extent: see `ttd_jax.dynamic_fuse`.
 
     Returns:
       f32[] in [0, 1]; 0.5 where the classifier finds evidence of neither day nor night.
@@ -124,7 +132,7 @@ def illumination(classifier: Classifier, rgb: chex.Array) -> chex.Array:
 
     Reference: Tang et al., PIAFusion, Information Fusion 83-84, 2022.
     """
-    probability, _ = classifier.module.apply(classifier.variables, rgb)
+    probability, _ = classifier.module.apply(classifier.variables, rgb, Part(extent))
     return probability
 
 

@@ -24,11 +24,13 @@ class TrainingData:
     Attributes:
       scenes: a sampler of those that are trained on.
       held_back: a sampler of the others; None if there are none.
+      sizes: (H, W) of the pictures of those.
       sha256: over all of their names and files.
     """
 
     scenes: Sampler
     held_back: Sampler | None
+    sizes: tuple[tuple[int, int], ...]
     sha256: str
 
 
@@ -71,6 +73,7 @@ def find_data(
     return TrainingData(
         scenes=Sampler(examples, kept, options, reading),
         held_back=Sampler(examples, out, options, reading) if out else None,
+        sizes=tuple(scenes[number].size for number in out),
         sha256=scenes.sha256,
     )
 

@@ -8,7 +8,9 @@ from ml_collections import ConfigDict
 
 from ttd_jax import fields, metrics
 from ttd_jax.errors import naming
-from ttd_jax.networks import PRECISIONS, ClassifierSpec, lookup
+from ttd_jax.networks import PRECISIONS, ClassifierSpec, lookup, takes_extents
+from ttd_jax.pictures.batches import SIZES, choose_frames
+from ttd_jax.pictures.crops import middle_size
 from ttd_jax.pictures.decode import READING_FIELDS
 from ttd_jax.pictures.records import versions_of
 from ttd_jax.training.data import find_data
@@ -37,6 +39,7 @@ _FIELDS = {
     "color": fields.one_of(COLORS),
     "precision": fields.one_of(PRECISIONS),
     "validation_crop": fields.whole(),
+    "sizes": fields.one_of(SIZES),
     "metrics": fields.names(),
     "license": fields.text,
     "note": fields.text,
@@ -91,9 +94,14 @@ def _finetune(config, folder):
         "versions": versions_of(model, strategies=[model.settings], functions=functions),
     }
     folder.keep(settings)
+    # Objectives of plug-ins look at whole arrays.
+    own = all(phase.name in OBJECTIVES.own() for phase in phases)
+    fits = own and takes_extents(model, [model.settings], config.metrics)
+    sizes = [middle_size(size, config.validation_crop) for size in data.sizes]
     validation = data.held_back and Validation(
         scenes=data.held_back,
         crop=config.validation_crop,
+        frames=choose_frames(sizes, exact=config.sizes == "exact" or not fits),
         model=model,
         names=tuple(config.metrics),
         share=folder.share,

@@ -9,6 +9,7 @@ An objective is a pure function of one sample:
                                network's channels
                 'truth'        f32[H, W, C] in [0, 1], for 'ifcnn'
                 'visible_rgb'  f32[H, W, 3] in [0, 1], for 'piafusion' with a classifier
+                'extent'       i32[2], where the picture is the top left part of the arrays only
 
 `jax.vmap(objective, (None, 0))` takes a batch. Losses look at the network's output in the images'
 domain before `finish`: min-max stretching (CDDFuse) would make every pixel depend on the two
@@ -77,7 +78,8 @@ class Objective:
 
     Attributes:
       name: its name in configs.
-      measure: function `(model, sample, options) -> terms` of one sample.
+      measure: function `(model, sample, options) -> terms` of one sample. Those of this package
+        look at what `model.part` counts alone; others are never given a part.
       weights: function of the options: term -> weight; the loss is their weighted sum.
       needs: function of the options: keys of a sample beside 'sources'.
       frozen: patterns of parameters that it cannot train, for `OptimizerOptions.frozen`.
@@ -130,6 +132,8 @@ def make_objective(
 
     def objective(variables, sample):
         model = Model(variables=variables, module=module, settings=settings)
+        if "extent" in sample:
+            model = model.within(sample["extent"])
         terms = chosen.measure(model, sample, options)
         return losses.weigh(terms, weights), terms
 
@@ -175,35 +179,33 @@ def _cddfuse_phase1(model, sample, options):
     x = model.prepare(sources)
     features = model.encode(x)
     rebuilt = jax.vmap(lambda feature, own: model.decode(feature, own[None]))(features, x)
-    return cddfuse.phase_one_terms(
-        sources, model.restore(rebuilt), features, ssim_form=options.ssim_form
-    )
+    told = {"ssim_form": options.ssim_form, "extent": model.part.extent}
+    return cddfuse.phase_one_terms(sources, model.restore(rebuilt), features, **told)
 
 
 def _cddfuse_phase2(model, sample, options):
     sources = _two(sample["sources"])
     fused, parts = fuse_for_training(model, sources, options)
-    return cddfuse.phase_two_terms(fused, sources, parts.features)
+    return cddfuse.phase_two_terms(fused, sources, parts.features, model.part.extent)
 
 
 def _piafusion(model, sample, options):
     sources = _two(sample["sources"])
     fused, _ = fuse_for_training(model, sources, options)
-    if options.illumination == "even":
-        day = 0.5
-    else:
-        day = jax.lax.stop_gradient(illumination(options.classifier, sample["visible_rgb"]))
-    return piafusion.terms(fused, sources, day)
+    day, extent = 0.5, model.part.extent
+    if options.illumination != "even":
+        day = illumination(options.classifier, sample["visible_rgb"], extent=extent)
+    return piafusion.terms(fused, sources, jax.lax.stop_gradient(day), extent)
 
 
 def _ifcnn(model, sample, options):
     fused, _ = fuse_for_training(model, sample["sources"], options)
-    return ifcnn.terms(fused, sample["truth"], options.perceive)
+    return ifcnn.terms(fused, sample["truth"], options.perceive, model.part.extent)
 
 
 def _unsupervised(model, sample, options):
     fused, _ = fuse_for_training(model, sample["sources"], options)
-    return unsupervised.terms(fused, sample["sources"])
+    return unsupervised.terms(fused, sample["sources"], model.part.extent)
 
 
 OBJECTIVES: Registry[Objective] = Registry("objective")

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from ttd_jax import metrics
 from ttd_jax.core import fusion as fusion_lib
 from ttd_jax.core.quantization import quantize
 from ttd_jax.networks import Model
+from ttd_jax.pictures.batches import Frame, fill_up
 from ttd_jax.processes import add_up
 from ttd_jax.report.sheet import contact_sheet
 from ttd_jax.training.objectives import FUSIONS
@@ -29,6 +30,7 @@ class Validation:
     Attributes:
       scenes: a sampler of the held-back scenes.
       crop: side of their middles; 0 takes them whole.
+      frames: the arrays that hold these.
       model: the network with any variables.
       names: of the metrics.
       share: `(process, processes)`: this process looks at every so many-th scene only.
@@ -36,6 +38,7 @@ class Validation:
 
     scenes: Sampler
     crop: int
+    frames: Sequence[Frame]
     model: Model
     names: tuple[str, ...]
     share: tuple[int, int] = (0, 1)
@@ -55,13 +58,15 @@ class Validation:
         total, rows = np.zeros(1 + len(FUSIONS) * len(self.names)), []
         process, processes = self.share
         for number in range(process, len(self.scenes), processes):
-            sample = self.scenes.middle(number, self.crop)
+            middle = self.scenes.middle(number, self.crop)
+            sources, sample = middle["sources"], _in_frame(middle, self.frames[number])
             loss, _ = _loss_program(objective)(variables, sample)
             grays = np.stack([np.rint(255 * luma(source)[..., 0]) for source in sample["sources"]])
-            scores, images = _score_program(self)(variables, sample["sources"], grays)
+            told = variables, sample["sources"], grays, sample.get("extent")
+            scores, images = _score_program(self)(*told)
             total += np.concatenate([[loss], np.ravel(scores)])
             if len(rows) < _SHOWN:
-                rows.append(_sheet_row(self.scenes.roles, sample["sources"], images))
+                rows.append(_sheet_row(self.scenes.roles, sources, images))
         loss, *scores = map(float, add_up(total) / len(self.scenes))
         means = iter(scores)
         figures = {s: {name: next(means) for name in self.names} for s in FUSIONS}
@@ -75,16 +80,17 @@ def _loss_program(objective):
 
 @functools.lru_cache(1)
 def _score_program(validation):
-    """Function `(variables, sources, grays) -> (scores f32[2, metrics], images)`."""
+    """Function `(variables, sources, grays, extent) -> (scores f32[2, metrics], images)`."""
 
-    def score(variables, sources, grays):
+    def score(variables, sources, grays, extent):
         model = validation.model.replace(variables=variables)
         images, rows = {}, []
         for name in FUSIONS:
-            image = fusion_lib.fuse(model, sources, model.strategy(name)).image
+            image = fusion_lib.fuse(model, sources, model.strategy(name), extent=extent).image
             images[name] = quantize(image, how=model.spec.quantize)
             gray = metrics.fused_gray(images[name], protocol=_PROTOCOL)
-            scores = metrics.evaluate(gray, grays, protocol=_PROTOCOL, names=validation.names)
+            options = {"protocol": _PROTOCOL, "names": validation.names, "extent": extent}
+            scores = metrics.evaluate(gray, grays, **options)
             rows.append(jnp.stack([scores[metric] for metric in validation.names]))
         return jnp.stack(rows), images
 
@@ -97,7 +103,16 @@ def figure_names(names: Iterable[str]) -> dict[str, str]:
     return {LOSS: "down"} | {f"{s}/{name}": way for s in FUSIONS for name, way in better.items()}
 
 
+def _in_frame(sample, frame):
+    """A sample whose pictures f32[..., H, W, C] lie in arrays of a frame."""
+    size = sample["sources"].shape[1:3]
+    filled = {name: fill_up(x, frame.size, axis=x.ndim - 3) for name, x in sample.items()}
+    return filled | ({"extent": frame.extent(size)} if frame.shared else {})
+
+
 def _sheet_row(roles, sources, images):
-    pictures = [*map(quantize, sources), images["static"], images["ttd"]]
+    height, width = sources.shape[1:3]
+    fused = (images[name][:height, :width] for name in FUSIONS)
+    pictures = [*map(quantize, sources), *fused]
     captions = [*roles, "static fusion", "TTD fusion"]
     return list(zip(captions, map(np.asarray, pictures), strict=True))

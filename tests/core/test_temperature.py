@@ -133,6 +133,14 @@ def test_vmap_chooses_for_each_image():
         np.testing.assert_allclose(values[index], expected[1], rtol=1e-4)
 
 
+def test_pixels_that_do_not_count_choose_nothing():
+    losses = draw()
+    larger = jnp.pad(losses, ((0, 0), *[(0, 3)] * (losses.ndim - 1)), constant_values=99.0)
+    expected, found = choose(losses), choose(larger, where=larger[0] < 99)
+    np.testing.assert_allclose(found[0], expected[0], rtol=2e-2)
+    np.testing.assert_allclose(found[1], expected[1], rtol=1e-4)
+
+
 def test_one_source_has_nothing_to_choose():
     t, value = choose(draw(count=1))
     assert np.isfinite(t)

@@ -280,6 +280,23 @@ def test_weights_change_nothing_of_the_constant():
     assert not np.allclose(first.covariance, second.covariance)
 
 
+def test_pixels_that_do_not_count_change_nothing():
+    scene = to_float32(*whole_scene(3, "random", size=(5, 4)))
+    where = jnp.pad(jnp.ones((5, 4), bool), ((0, 2), (0, 3)))
+    room = [((0, 2), (0, 3), (0, 0))] * 3 + [((0, 2), (0, 3))]
+    larger = [
+        jnp.pad(x, [*[(0, 0)] * (x.ndim - len(more)), *more], constant_values=9.0)
+        for x, more in zip(scene, room, strict=True)
+    ]
+    found = quick_jit(functools.partial(theory.measure_moments, where=where))(*larger)
+    for own, expected in zip(
+        jax.tree.leaves((found, theory.bound(*larger, where=where))),
+        jax.tree.leaves((measure_moments(*scene), bound(*scene))),
+        strict=True,
+    ):
+        np.testing.assert_allclose(own, expected, rtol=1e-5, atol=1e-7)
+
+
 def test_shapes_that_do_not_fit_are_refused():
     fused, components, sources, weights = to_float32(*whole_scene(2, "random"))
     for arguments in (

@@ -161,7 +161,8 @@ def test_cddfuse_keeps_one_array_a_source_and_one_more():
         settings=model("cddfuse_ivf").settings, mode="gray", channels=1, save=("fused",)
     )
     fuser = WindowFuser(model("cddfuse_ivf"), options)
-    held = fuser._rehearse([(64, 32, 1)] * 2, 44).held
+    held, again = (fuser._rehearse([(64, 32, 1)] * 2, 44).held for _ in range(2))
+    assert held == again  # nothing outlives what reads it
     features = 64 * 32 * 64 * 4
     assert 3 * features < held < 3.4 * features
     assert fuser.program_count == 0  # a rehearsal compiles nothing

@@ -204,10 +204,10 @@ class HostPart:
         inputs = tuple(tuple(map(nodes.index, node.inputs)) for node in nodes)
         steps = tuple(node.step or node.struct.dtype for node in nodes)
         stored = None if targets is not None else tuple(map(nodes.index, kept))
-        key = steps, inputs, stored
+        key = steps, inputs, stored, tuple(jax.tree.leaves(last.sums))
         if key not in self._works:
-            function = functools.partial(_compute, *key)
-            self._works[key] = Work(function, _reach(nodes))
+            function = functools.partial(_compute, steps, inputs, stored)
+            self._works[key] = Work(function, _reach(nodes), sums=last.sums)
         leaves = [node for node in nodes if node.step is None]
         arrays = [leaf.array for leaf in leaves]
         if targets is None:
@@ -242,17 +242,14 @@ def _compute(steps, inputs, stored, constants, windows, owned):
     return (pictures if stored is None else {str(at): found[at][0] for at in stored}), sums
 
 
-def _in_order(last):
+def _in_order(last, before=()):
     """What pictures are made of, each once, and after what it is made of itself."""
-    nodes = []
-
-    def visit(node):
-        if node not in nodes:
-            for each in node.inputs:
-                visit(each)
-            nodes.append(node)
-
-    visit(last)
+    # No function within this one: it would refer to itself, and keep arrays that nobody needs.
+    nodes = list(before)
+    if last not in nodes:
+        for each in last.inputs:
+            nodes = _in_order(each, nodes)
+        nodes.append(last)
     return nodes
 
 

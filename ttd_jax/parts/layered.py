@@ -48,7 +48,7 @@ class LayeredFuser:
         x = part.map(functools.partial(_view, self._bare, options), *held)
         alone = [x]
         if not self._model.coupled:
-            alone = [part.map(functools.partial(_source, index), x) for index in range(count)]
+            alone = [part.map(_source, x, index) for index in range(count)]
         features = [call("encode", one) for one in alone]
         components = static = losses = rd = None
         if wants_components:
@@ -97,8 +97,9 @@ def _view(model, options, *pictures):
     return model.prepare(sources)
 
 
-def _source(index, x):
-    return x[index : index + 1]
+def _source(x, index):
+    # Data, so that all sources share a program.
+    return jax.lax.dynamic_slice_in_dim(x, index, 1)
 
 
 def _together(*pictures):

@@ -26,11 +26,13 @@ class Work:
         `parts` is a dict of f32[..., h, W, C]; `sums` is a pytree of sums over owned pixels.
       halo: how far, in pixels, `parts` and `sums` depend on what is around a pixel.
       align: windows begin at multiples of so many pixels: see `ttd_jax.parts.windows.cut`.
+      sums: shapes of `sums`, for who reads them in a rehearsal.
     """
 
     function: Callable
     halo: int
     align: int = 1
+    sums: Any = ()
 
 
 class Programs:
@@ -38,7 +40,6 @@ class Programs:
 
     def __init__(self):
         self._compiled = {}
-        self._sums = {}
 
     def __len__(self) -> int:
         return len(self._compiled)
@@ -53,13 +54,6 @@ class Programs:
             )
             self._compiled[key] = jax.jit(work.function).lower(*shapes).compile()
         return self._compiled[key]
-
-    def sums(self, work: Work, arguments: tuple) -> Any:
-        """The shapes of the sums that a work gives of such arguments."""
-        key = _key(work, arguments)
-        if key not in self._sums:
-            self._sums[key] = jax.eval_shape(work.function, *arguments)[1]
-        return self._sums[key]
 
 
 def _key(work, arguments):
@@ -224,8 +218,7 @@ class Rehearsal(Sweeper):
         arguments = shapes, windows, owned
         self.steps, self.windows = self.steps + len(cuts), max(self.windows, len(cuts))
         self._works[_key(work, arguments)] = work, arguments
-        sums = self._programs.sums(work, arguments)
-        return jax.tree.map(lambda s: np.broadcast_to(np.float32(0), s.shape), sums)
+        return jax.tree.map(lambda s: np.broadcast_to(np.float32(0), s.shape), work.sums)
 
     def window_bytes(self) -> int:
         """Compiles every program; the most that a window takes, copies on the way included."""

@@ -118,6 +118,7 @@ def test_a_peer_that_does_something_else_is_not_timed():
 
 class _Tensor:
     def __init__(self, array):
+        self.cpu = lambda: self
         self.numpy = lambda: array
 
 

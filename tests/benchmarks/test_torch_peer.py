@@ -9,15 +9,14 @@ import pytest
 
 import ttd_jax
 from ttd_jax.benchmarks.cases import Case, make_scenes
-from ttd_jax.benchmarks.programs import PEER_SETTINGS
+from ttd_jax.benchmarks.programs import torch_case
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.networks import lookup
 from ttd_jax.networks.folding import fold
 from ttd_jax.networks.random_variables import random_variables
 
 torch = pytest.importorskip("torch")
-from ttd_jax.benchmarks.twins import fusion as peer
-from ttd_jax.benchmarks.twins.random_state import as_state, random_state
+from ttd_jax.benchmarks.twins.random_state import random_state
 
 pytestmark = pytest.mark.usefixtures("one_torch_thread")
 
@@ -33,21 +32,16 @@ def _fuse(strategy, model, sources):
     return fusion.image, fusion.dominability
 
 
-def _both(case, count):
+def _both(case, count, *, compiled=False):
     """Images and RD of `count` scenes, of ours and of torch, in our order of axes."""
     row = case.spec
     variables = random_variables(row)
     settings = DominabilitySettings(**case.settings)
     model = fold(row.bind(variables)).replace(settings=settings)
-    scenes = make_scenes(dataclasses.replace(case, batch=count))
-    network = peer.TWINS[case.model](as_state(row, variables))
-    sources = torch.from_numpy(np.ascontiguousarray(np.moveaxis(scenes, -1, 2)))
-    if case.strategy == "static":
-        theirs = peer.static_fuse(network, sources).movedim(1, -1).numpy(), None
-    else:
-        options = {field: case.settings[field] for field in PEER_SETTINGS}
-        fused, rd = peer.dynamic_fuse(network, sources, **options)
-        theirs = fused.movedim(1, -1).numpy(), rd.numpy()
+    case = dataclasses.replace(case, batch=count)
+    scenes = make_scenes(case)
+    fused, rd = torch_case(case, variables, threads=1, compiled=compiled)()
+    theirs = fused.movedim(1, -1).numpy(), rd if rd is None else rd.numpy()
     ours = [_fuse(case.strategy, model, scene) for scene in scenes]
     return [np.stack(arrays) for arrays in zip(*ours, strict=True)], theirs
 
@@ -80,6 +74,17 @@ def test_torch_fuses_as_jax_does(case):
     if their_rd is not None:
         np.testing.assert_allclose(rd, their_rd, atol=atol, rtol=0)
         assert np.ptp(rd) > 100 * atol
+
+
+@pytest.mark.parametrize("strategy", ["static", "ttd"])
+def test_compiled_torch_fuses_as_jax_does(monkeypatch, strategy):
+    # All but the kernels, whose compilation takes long; and cases may be more than torch expects.
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
+    with torch._dynamo.config.patch(recompile_limit=1):
+        for size in [(9, 10), (8, 11)]:
+            case = _case("ifcnn_max", size=size, strategy=strategy)
+            (image, _), (their_image, _) = _both(case, count=1, compiled=True)
+            np.testing.assert_allclose(image, their_image, atol=1e-5, rtol=0)
 
 
 def test_random_weights_are_those_of_their_seed():

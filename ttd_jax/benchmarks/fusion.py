@@ -127,7 +127,7 @@ def compare(case: Case, ours: Callable[[], tuple], theirs: Callable[[], tuple]) 
     Raises:
       UserError: it is larger than `TOLERANCE`, or NaN.
     """
-    other = np.moveaxis(theirs()[0].numpy(), 1, -1)
+    other = np.moveaxis(theirs()[0].cpu().numpy(), 1, -1)
     mine = np.reshape(ours()[0], other.shape)  # without B where it is one
     difference = float(np.max(np.abs(mine - other)))
     if not difference <= TOLERANCE:  # NaN included

@@ -90,16 +90,26 @@ def check_peer(cases: Iterable[Case]) -> None:
             )
 
 
-def torch_case(case: Case, variables: Mapping[str, Any], *, threads: int) -> Callable[[], tuple]:
-    """The same case in PyTorch on the CPU: eager, in inference mode, pictures channels first.
+def torch_case(
+    case: Case,
+    variables: Mapping[str, Any],
+    *,
+    threads: int,
+    compiled: bool = False,
+    device: str = "cpu",
+) -> Callable[[], tuple]:
+    """The same case in PyTorch: eager or through `torch.compile`, without gradients.
 
     Args:
       case: what to fuse, and how.
       variables: of the network, as JAX has them.
       threads: that torch may use.
+      compiled: whether Inductor compiles the whole as one graph of static shapes, in the first call.
+      device: torch's name of it, 'cpu' or 'cuda'.
 
     Returns:
-      A function without arguments that gives the images, a tensor [B, C, H, W], and RD or None.
+      A function without arguments that gives the images, a tensor [B, C, H, W], and RD or None,
+      once they are there.
 
     Raises:
       UserError: torch is not installed.
@@ -108,9 +118,24 @@ def torch_case(case: Case, variables: Mapping[str, Any], *, threads: int) -> Cal
     import torch
 
     torch.set_num_threads(threads)
-    network = peer.TWINS[case.model](states.as_state(case.spec, variables))
-    scenes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(make_scenes(case), -1, 2)))
-    if case.strategy == "static":
-        return lambda: (peer.static_fuse(network, scenes), None)
-    options = {name: case.settings[name] for name in PEER_SETTINGS}
-    return lambda: peer.dynamic_fuse(network, scenes, **options)
+    with torch.device(device):
+        network = peer.TWINS[case.model](states.as_state(case.spec, variables))
+        scenes = torch.tensor(np.ascontiguousarray(np.moveaxis(make_scenes(case), -1, 2)))
+
+    def fuse():
+        if case.strategy == "static":
+            return peer.static_fuse(network, scenes), None
+        options = {name: case.settings[name] for name in PEER_SETTINGS}
+        return peer.dynamic_fuse(network, scenes, **options)
+
+    if compiled:
+        torch._dynamo.config.recompile_limit = 256  # every case is one of the same function
+        fuse = torch.compile(fuse, fullgraph=True, dynamic=False)
+
+    def run():
+        result = fuse()
+        if device != "cpu":
+            torch.accelerator.synchronize()
+        return result
+
+    return run

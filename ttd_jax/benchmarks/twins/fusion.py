@@ -126,14 +126,14 @@ TWINS = {
 LOSSES = ("self", "intensity", "fused")
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def static_fuse(network: Twin, sources: torch.Tensor) -> torch.Tensor:
     """The fused pictures [B, C, H, W] in [0, 1]."""
     x = network.prepare(sources)
     return network.finish(network.decode(network.merge(network.encode(x)), x))
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def dynamic_fuse(
     network: Twin,
     sources: torch.Tensor,

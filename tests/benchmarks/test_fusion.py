@@ -29,9 +29,15 @@ def _record(strategy, *, flops=FLOPS, peer=True):
         "intensity": flops and 10.0,
         "memory": {"arguments": 10, "outputs": 20, "temporaries": None},
         "peak": {"baseline": 100, "peak": 50, "device_peak": None},
+        "peers": {},
     }
     if peer:
-        record["torch"] = {"difference": 1e-7, "peak": {"baseline": 90, "peak": 100}}
+        found = {
+            "first_seconds": 9.0,
+            "difference": 1e-7,
+            "peak": {"baseline": 90, "peak": 100},
+        }
+        record["peers"] = {"torch": found, "torch-compile": found}
     return record
 
 
@@ -40,6 +46,7 @@ def _result(*records, load=0.5):
     for factor, record in enumerate(records, start=2):
         wall[f"{record['name']} jax"] = [factor * t for t in MATMUL]
         wall[f"{record['name']} torch"] = [4 * factor * t for t in MATMUL]
+        wall[f"{record['name']} torch-compile"] = [2 * factor * t for t in MATMUL]
     cpu = {name: [2.0 if "torch" in name else 1.0] for name in wall}
     found = fusion.assemble(records, Rounds(wall, cpu))
     head = {
@@ -58,12 +65,16 @@ def test_ratios_and_shares_are_of_the_same_round():
     static, dynamic = result["cases"]
     assert static["share_of_matmul_peak"] == pytest.approx(1 / 2)
     assert dynamic["share_of_matmul_peak"] == pytest.approx(2 / 3)
-    assert static["torch"]["share_of_matmul_peak"] == pytest.approx(1 / 8)
-    assert static["torch"]["time_ratio"] == pytest.approx(1 / 4)
-    assert static["torch"]["memory_ratio"] == 0.5
-    assert static["torch"]["cpu_ratio"] == 0.5
+    eager, compiled = static["peers"]["torch"], static["peers"]["torch-compile"]
+    assert eager["share_of_matmul_peak"] == pytest.approx(1 / 8)
+    assert eager["time_ratio"] == pytest.approx(1 / 4)
+    assert eager["memory_ratio"] == 0.5
+    assert eager["cpu_ratio"] == 0.5
+    assert compiled["time_ratio"] == pytest.approx(1 / 2)
+    assert compiled["compile_seconds"] == pytest.approx(9 - 2 * 2 * 0.2)
     (ratio,) = result["dynamic_over_static"]
     assert ratio["time_ratio"] == pytest.approx(3 / 2)
+    assert ratio["peer_time_ratios"] == pytest.approx({"torch": 3 / 2, "torch-compile": 3 / 2})
     assert ratio["flops_ratio"] == 2
 
 
@@ -78,9 +89,10 @@ def test_throughput_counts_every_scene_of_a_batch():
 def test_tables_and_plot_do_without_what_a_platform_does_not_tell(flops, peer):
     result = _result(_record("static", flops=flops, peer=peer), _record("ttd", peer=peer))
     tables = [line for line in markdown(result).splitlines() if line.startswith("|")]
-    assert sum(bool(re.fullmatch(r"[|\-: ]+", line)) for line in tables) == 3  # a rule a table
+    rules = sum(bool(re.fullmatch(r"[|\-: ]+", line)) for line in tables)
+    assert rules == (4 if peer else 3)  # one a table
     assert len({line.count("|") for line in tables[:4]}) == 1
-    assert ("torch" in tables[0]) == peer
+    assert any("torch-compile" in line for line in tables) == peer
     assert roofline(result).startswith(b"\x89PNG")
 
 

@@ -121,7 +121,7 @@ FLAGS = {  # command -> flag -> kind of its wrong values
     "detect train": {"workdir": "folder", "config.root": "folders"},
     "benchmark": {
         **{"model": "model", "size": "size", "strategy": "names", "batch": "positive"},
-        **{"repeats": "positive", "peer": "choice", "what": "choice", "precision": "choice"},
+        **{"repeats": "positive", "peer": "names", "what": "choice", "precision": "choice"},
         **{"weights": "weights", "dominability": "choice", "out": "folder"},
     },
     "benchmark --what=precision": {"sources": "folders", "size": "size", "weights": "weights"},

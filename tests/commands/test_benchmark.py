@@ -44,12 +44,14 @@ def test_fusion_is_timed_beside_torch_which_gives_the_same_picture(torch, comman
     # Two sources encoded; two pictures, static and dynamic, decoded.
     products = 2 * (49 * 3 * 64 + 9 * 64 * 64) + 2 * (9 * 64 * 64 + 64 * 3)
     assert case["flops"] > 0.9 * 2 * products * 24 * 31  # the borders of a picture need fewer
-    for side in (case, case["torch"]):
+    peer = case["peers"]["torch"]
+    for side in (case, peer):
         assert 0 < side["seconds"]["least"] <= side["seconds"]["median"] <= side["seconds"]["most"]
         assert side["scenes_per_second"] == 1 / side["seconds"]["median"]
         assert side["peak"]["peak"] > 0
-    assert case["torch"]["difference"] < 1e-5
-    assert case["torch"]["time_ratio"] > 0
+    assert peer["difference"] < 1e-5
+    assert peer["time_ratio"] > 0
+    assert peer["first_seconds"] >= peer["compile_seconds"] >= 0
     assert content["dynamic_over_static"] == []
     assert set(content["versions"]) == {"ttd-jax", "jax", "torch"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
@@ -106,6 +108,15 @@ def test_a_network_without_twin_has_no_peer(refused, plugged):
     )
 
 
+def test_a_machine_that_cannot_compile_has_no_compiled_peer(torch, monkeypatch):
+    def fail(*args):
+        raise torch._inductor.exc.InvalidCxxCompiler
+
+    monkeypatch.setattr("torch._inductor.cpp_builder.get_cpp_compiler", fail)
+    with pytest.raises(UserError, match=r"--peer=torch-compile: .*No working C\+\+.*--peer=torch"):
+        _run(*_FUSION, "--peer=torch,torch-compile")
+
+
 def test_a_missing_package_is_named_with_its_extra(monkeypatch):
     for words, module in ((("--size=8x8",), "scipy"), ((*_FUSION, "--peer=torch"), "torch")):
         monkeypatch.setitem(sys.modules, module, None)
@@ -139,6 +150,7 @@ _FUSION = ("--what=fusion", "--model=piafusion")
         ([*_FUSION, "--strategy=static,dynamic"], ["dynamic", "ttd"]),
         ([*_FUSION, "--dominability=best"], ["best", "self, fused, intensity"]),
         ([*_FUSION, "--weights=nowhere"], ["nowhere", "convert"]),
+        ([*_FUSION, "--peer=torch,jit"], ["jit", "torch, torch-compile"]),
         (
             ["--what=fusion", "--model=piafusion,ifcnn_sum", "--weights=w"],
             ["--weights=w", "one model"],

@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
@@ -25,7 +26,7 @@ def benchmark_fusion(
     variables: Mapping[str, dict],
     *,
     repeats: int,
-    peer: bool,
+    peers: Sequence[str],
     cache: str,
 ) -> dict:
     """Compiles every case, measures its memory in a process of its own, then times all in turn.
@@ -34,7 +35,7 @@ def benchmark_fusion(
       cases: what to time, all of one precision.
       variables: of every model, not folded.
       repeats: rounds.
-      peer: whether to compare with PyTorch, see `ttd_jax.benchmarks.programs.check_peer`.
+      peers: what to compare with, see `ttd_jax.benchmarks.programs.check_peers`.
       cache: an empty folder for JAX's compilation cache, which is to be in use already: it hands
         the programs to the processes that measure memory.
 
@@ -46,8 +47,8 @@ def benchmark_fusion(
       UserError: the peer does something else, or memory runs out.
     """
     threads = usable_cpus()
-    steps = len(cases) * (3 if peer else 2)
-    runs = (1 + repeats) * (2 + len(cases) * (2 if peer else 1))
+    steps = len(cases) * (2 + len(peers))
+    runs = (1 + repeats) * (2 + len(cases) * (1 + len(peers)))
     functions = roofs.roof_functions(cases[0].precision)
     found = []
     with (
@@ -66,17 +67,23 @@ def benchmark_fusion(
             record = {
                 **_describe(case, program),
                 "peak": measure_apart({**task, "side": "jax"}, cache=cache),
+                "peers": {},
             }
             bar.update()
             functions[f"{case.name} jax"] = program.run
-            if peer:
-                theirs = programs.torch_case(case, variables[case.model], threads=threads)
-                record["torch"] = {
+            for peer in peers:
+                theirs = programs.torch_case(
+                    case, variables[case.model], threads=threads, compiled=peer == "torch-compile"
+                )
+                start = time.perf_counter()
+                theirs()
+                record["peers"][peer] = {
+                    "first_seconds": time.perf_counter() - start,
                     "difference": compare(case, program.run, theirs),
-                    "peak": measure_apart({**task, "side": "torch"}, cache=cache),
+                    "peak": measure_apart({**task, "side": peer}, cache=cache),
                 }
                 bar.update()
-                functions[f"{case.name} torch"] = theirs
+                functions[f"{case.name} {peer}"] = theirs
             found.append(record)
         rounds = time_rounds(functions, repeats=repeats, advance=bar.update)
     return assemble(found, rounds)
@@ -159,14 +166,17 @@ def _with_times(record, rounds):
     """A record of `_describe` with what its rounds say."""
     name = f"{record['name']} jax"
     result = {**record, **_rates(record, name, rounds)}
-    if "torch" in record:
-        theirs = f"{record['name']} torch"
-        result["torch"] = {
-            **record["torch"],
-            **_rates(record, theirs, rounds),
+    result["peers"] = {}
+    for peer, found in record["peers"].items():
+        theirs = f"{record['name']} {peer}"
+        rates = _rates(record, theirs, rounds)
+        result["peers"][peer] = {
+            **found,
+            **rates,
+            "compile_seconds": max(0.0, found["first_seconds"] - rates["seconds"]["median"]),
             "time_ratio": median_ratio(rounds.wall[name], rounds.wall[theirs]),
             "cpu_ratio": _over(median(rounds.cpu[name]), median(rounds.cpu[theirs])),
-            "memory_ratio": _over(record["peak"]["peak"], record["torch"]["peak"]["peak"]),
+            "memory_ratio": _over(record["peak"]["peak"], found["peak"]["peak"]),
         }
     return result
 
@@ -208,10 +218,12 @@ def _dynamic_over_static(found, rounds):
             ),
             "flops_ratio": _over(dynamic["flops"], static["flops"]),
         }
-        if "torch" in dynamic:
-            ratio["torch_time_ratio"] = median_ratio(
-                rounds[f"{dynamic['name']} torch"], rounds[f"{static['name']} torch"]
+        ratio["peer_time_ratios"] = {
+            peer: median_ratio(
+                rounds[f"{dynamic['name']} {peer}"], rounds[f"{static['name']} {peer}"]
             )
+            for peer in dynamic["peers"]
+        }
         ratios.append(ratio)
     return ratios
 

@@ -5,6 +5,8 @@ import types
 
 from ttd_jax.errors import explain_missing
 
+PEERS = ("torch", "torch-compile")  # of the fusion networks: eager, and through `torch.compile`
+
 
 def import_peer(name: str) -> types.ModuleType:
     """Imports a module of `ttd_jax.benchmarks` by its dotted name, such as 'twins.fusion'.

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -72,11 +72,16 @@ def compile_case(case: Case, variables: Mapping[str, Any]) -> Program:
     )
 
 
-def check_peer(cases: Iterable[Case]) -> None:
+def check_peers(cases: Sequence[Case], peers: Sequence[str]) -> None:
     """Makes sure that torch can do the same.
 
+    Args:
+      cases: what to time.
+      peers: of `ttd_jax.benchmarks.peers.PEERS`, at least one.
+
     Raises:
-      UserError: it is not installed, or does not have a case's network or loss map.
+      UserError: it is not installed, does not have a case's network or loss map, or is to compile
+        and cannot.
     """
     peer = import_peer("twins.fusion")
     for case in cases:
@@ -85,9 +90,24 @@ def check_peer(cases: Iterable[Case]) -> None:
             kind, name, known = "loss map", case.settings["loss"], peer.LOSSES
         if name not in known:
             raise UserError(
-                f"--peer=torch: the {kind} {name!r} has no twin in PyTorch: leave --peer out, or "
-                f"choose from {', '.join(known)}"
+                f"--peer={','.join(peers)}: the {kind} {name!r} has no twin in PyTorch: leave "
+                f"--peer out, or choose from {', '.join(known)}"
             )
+    if "torch-compile" in peers:
+        _check_compiler()
+
+
+def _check_compiler():
+    import torch
+
+    try:  # which also does what is done once, so that no case's seconds have it
+        torch.compile(lambda x: x + 1)(torch.zeros(2))
+    except RuntimeError as error:
+        reason = next(iter(str(error).splitlines()), "it does not say why")
+        raise UserError(
+            f"--peer=torch-compile: torch cannot compile here ({reason}): install a C++ compiler, "
+            "such as g++, or choose --peer=torch"
+        ) from error
 
 
 def torch_case(
@@ -104,7 +124,7 @@ def torch_case(
       case: what to fuse, and how.
       variables: of the network, as JAX has them.
       threads: that torch may use.
-      compiled: whether Inductor compiles the whole as one graph of static shapes, in the first call.
+      compiled: whether its first call makes Inductor compile the whole, one graph of static shapes.
       device: torch's name of it, 'cpu' or 'cuda'.
 
     Returns:

@@ -7,7 +7,8 @@ GFLOP is the work of the fusion itself, every convolution by direct sums, howeve
 faster algorithms may exceed the peak. "of peak" compares with a matrix product of {side}x{side},
 {flops} GFLOP/s; {bytes} MiB are read and written in place at {stream} GB/s. Planned memory is
 XLA's, for temporaries; the peak is what running takes in a fresh process above imports, weights,
-scenes and program. Ratios and shares are medians over the rounds.
+scenes and program. Ratios and shares are medians over the rounds. What is compared with compiles
+in its first run: the time that this took above a later one's.
 """
 _BUSY = """\
 The machine was busy (load {load:.1f} on {cpus} CPUs): threads that wait for each other, as
@@ -35,6 +36,7 @@ def markdown(result: dict) -> str:
         "",
         *_table([_costs(case) for case in result["cases"]]),
         "",
+        *_beside(result["cases"]),
         notes.rstrip(),
     ]
     if (result["load"] or 0) > 1.5 * result["cpus"]:
@@ -45,27 +47,17 @@ def markdown(result: dict) -> str:
 
 
 def _times(case):
-    columns = {
+    return {
         "case": case["name"],
         "seconds": _median(case),
         "least to most": _range(case),
         "scenes/s": f"{case['scenes_per_second']:.3g}",
         "MP/s": f"{case['megapixels_per_second']:.3g}",
     }
-    if "torch" in case:
-        torch = case["torch"]
-        columns |= {
-            "torch, s": _median(torch),
-            "torch, least to most": _range(torch),
-            "time / torch": f"{torch['time_ratio']:.3f}",
-            "CPU / torch": _or_none(torch["cpu_ratio"], "{:.3f}"),
-            "pictures differ by": f"{torch['difference']:.0e}",
-        }
-    return columns
 
 
 def _costs(case):
-    columns = {
+    return {
         "case": case["name"],
         "trace, s": f"{case['compile_seconds']['lower']:.2f}",
         "XLA, s": f"{case['compile_seconds']['compile']:.2f}",
@@ -75,14 +67,27 @@ def _costs(case):
         "planned, MB": _mega(case["memory"]["temporaries"]),
         "peak, MB": _mega(case["peak"]["device_peak"] or case["peak"]["peak"]),
     }
-    if "torch" in case:
-        torch = case["torch"]
-        columns |= {
-            "torch, of peak": _or_none(torch["share_of_matmul_peak"], "{:.0%}"),
-            "torch, peak, MB": _mega(torch["peak"]["peak"]),
-            "peak / torch": _or_none(torch["memory_ratio"], "{:.2f}"),
+
+
+def _beside(cases):
+    """The lines of the table of what is compared with, and an empty one; none without."""
+    rows = [
+        {
+            "ours over theirs": f"{case['name']}, {name}",
+            "time": f"{peer['time_ratio']:.3f}",
+            "CPU": _or_none(peer["cpu_ratio"], "{:.3f}"),
+            "peak": _or_none(peer["memory_ratio"], "{:.2f}"),
+            "theirs, s": _median(peer),
+            "least to most": _range(peer),
+            "compile, s": f"{peer['compile_seconds']:.2f}",
+            "of peak": _or_none(peer["share_of_matmul_peak"], "{:.0%}"),
+            "peak, MB": _mega(peer["peak"]["peak"]),
+            "pictures differ by": f"{peer['difference']:.0e}",
         }
-    return columns
+        for case in cases
+        for name, peer in case["peers"].items()
+    ]
+    return [*_table(rows), ""] if rows else []
 
 
 def _overheads(ratio):
@@ -91,8 +96,7 @@ def _overheads(ratio):
         "time": f"{ratio['time_ratio']:.2f}",
         "operations": _or_none(ratio["flops_ratio"], "{:.2f}"),
     }
-    if "torch_time_ratio" in ratio:
-        columns["torch, time"] = f"{ratio['torch_time_ratio']:.2f}"
+    columns |= {f"{name}, time": f"{r:.2f}" for name, r in ratio["peer_time_ratios"].items()}
     return columns
 
 

@@ -9,13 +9,14 @@ from ttd_jax.report.palette import BLUE, GREEN, ORANGE, PURPLE, SKY_BLUE, VERMIL
 # One a model and size. Markers: one a strategy.
 _COLORS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY_BLUE)
 _MARKERS = {"static": "s", "ttd": "o"}
+_FILLS = {"torch": "none", "torch-compile": "left"}
 
 
 def roofline(result: dict) -> bytes:
     """A PNG: operations a second over operations a byte, below what the device was measured to do.
 
-    Each case is one point (hollow: torch, drawn at the operations a byte of our program); cases
-    without a count are left out.
+    Each case is one point, with one for each peer (hollow or half filled, drawn at the operations
+    a byte of our program); cases without a count are left out.
     """
     with plot.styled():
         figure = Figure(figsize=(7.2, 4.6), layout="constrained")
@@ -26,7 +27,7 @@ def roofline(result: dict) -> bytes:
 def _draw(axes, result):
     cases = [case for case in result["cases"] if case["flops"] and case["intensity"]]
     places = list(dict.fromkeys((case["model"], *case["size"]) for case in cases))
-    sides = [side for case in cases for side in (case, case.get("torch")) if side]
+    sides = [side for case in cases for side in (case, *case["peers"].values())]
     rates = [side["flops_per_second"] / 1e9 for side in sides]
     _draw_roof(axes, result["roofs"], [case["intensity"] for case in cases], rates)
     for case in cases:
@@ -40,15 +41,16 @@ def _draw(axes, result):
         }
         rate = case["flops_per_second"] / 1e9
         axes.plot(intensity, rate, label=case["name"], **style)
-        if "torch" in case:
-            theirs = case["torch"]["flops_per_second"] / 1e9
+        for name, peer in case["peers"].items():
+            theirs = peer["flops_per_second"] / 1e9
             axes.plot([intensity] * 2, [rate, theirs], color=style["color"], linewidth=0.6)
-            axes.plot(intensity, theirs, **style, markerfacecolor="white")
+            axes.plot(intensity, theirs, **style, fillstyle=_FILLS[name])
     axes.set_xlabel("operations a byte")
     axes.set_ylabel("GFLOP/s")
     axes.set_title(f"Fusion on {result['device']}, {result['cpus']} CPUs")
-    peer = any("torch" in case for case in cases)
-    title = "hollow: torch, drawn at the operations a byte of our program" if peer else None
+    title = None
+    if any(case["peers"] for case in cases):
+        title = "hollow: torch, half: torch-compile, at the operations a byte of our program"
     plot.legend_below(axes.figure, columns=2, title=title)
 
 

@@ -1,7 +1,7 @@
 """Time this package: its fusion networks, or its metrics; measure what lower precision changes.
 
     ttd-jax benchmark --what=fusion --model=cddfuse_ivf,ifcnn_sum --size=256x256,480x640 --out=out
-    ttd-jax benchmark --what=fusion --model=piafusion --size=480x640 --peer=torch
+    ttd-jax benchmark --what=fusion --model=piafusion --size=480x640 --peer=torch,torch-compile
     ttd-jax benchmark --what=metrics --size=480x640
     ttd-jax benchmark --what=precision --model=ifcnn_sum --weights=weights/ifcnn_sum \\
         --sources=visible_dir,infrared_dir
@@ -9,9 +9,10 @@
 
 fusion: static fusion and TTD as `jax.jit` runs them with folded weights; random ones do without
 --weights. Time, throughput, time to compile, operations, share of what a matrix product reaches,
-XLA's plan of the memory and the peak measured in a process of its own. --peer=torch adds the same
-networks in PyTorch (eager, on all CPUs, same weights), compares the pictures and gives the ratios.
-Writes benchmark.json, benchmark.md and roofline.png to --out.
+XLA's plan of the memory and the peak measured in a process of its own. --peer adds the same
+networks in PyTorch (on all CPUs, same weights), compares the pictures and gives the ratios: torch
+is eager, torch-compile what torch.compile makes of it, for which a C++ compiler is needed. Writes
+benchmark.json, benchmark.md and roofline.png to --out.
 
 precision: how far TTD's pictures and RD of real scenes are from float32 with TF32 or bfloat16, on
 the middle of each scene where --size says how much of it. This needs no GPU: products of fewer bits
@@ -25,12 +26,14 @@ Everything else runs in turn, round after round: ratios are medians over the rou
 """
 
 import dataclasses
+import os
 import pathlib
 import tempfile
 from importlib import metadata
 
 from absl.flags import FlagValues
 
+from ttd_jax.benchmarks.peers import PEERS
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError, explain_missing, explain_os_errors
 from ttd_jax.files import dumps, write_whole
@@ -61,7 +64,7 @@ def define_flags(values: FlagValues) -> None:
     flag.paths("sources", "precision and sizes: folders of the scenes")
     flag.precision()
     flag.integer("batch", "scenes fused at once", 1, least=1)
-    flag.choice("peer", "what to compare with", ["torch"])
+    flag.several("peer", f"what to compare with, one or more of: {', '.join(PEERS)}")
     flag.integer("repeats", "rounds", 5, least=1)
     flag.path("out", "folder for the results of fusion")
     flag.boolean("overwrite", "replace the files in --out")
@@ -117,16 +120,18 @@ def _measure_fusion(values, out):
     common.require(values, "model")
     draw = _vacant(values, out) if out else None
     cases, variables = _cases(values)
-    if values.peer:
-        _check_peer(cases)
+    peers = common.several(values, "peer", PEERS) if values["peer"].present else ()
     with tempfile.TemporaryDirectory(prefix="ttd_jax-xla-") as cache:
         # Empty, so that the times of compilation are not those of reading a cache.
         jax.config.update("jax_compilation_cache_dir", cache)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = cache
+        if peers:
+            _check_peers(cases, peers)
         found = fusion.benchmark_fusion(
-            cases, variables, repeats=values.repeats, peer=bool(values.peer), cache=cache
+            cases, variables, repeats=values.repeats, peers=peers, cache=cache
         )
-    packages = ("ttd-jax", "jax", *([values.peer] if values.peer else []))
+    packages = ("ttd-jax", "jax", *(["torch"] if peers else []))
     result = {
         "what": "fusion",
         **machine(),
@@ -292,14 +297,16 @@ def _sizes(words):
     return [common.size("size", word) for word in dict.fromkeys(words)]
 
 
-def _check_peer(cases):
+def _check_peers(cases, peers):
     import jax
 
     from ttd_jax.benchmarks import programs
 
-    programs.check_peer(cases)
     if jax.default_backend() != "cpu":
-        raise UserError("--peer=torch runs on the CPU: compare there, with JAX_PLATFORMS=cpu")
+        raise UserError(
+            f"--peer={','.join(peers)} runs on the CPU: compare there, with JAX_PLATFORMS=cpu"
+        )
+    programs.check_peers(cases, peers)
 
 
 def _vacant(values, out):

@@ -2,4 +2,7 @@
 
 from importlib import metadata
 
-__version__ = metadata.version("ttd-jax")
+try:
+    __version__ = metadata.version("ttd-jax")
+except metadata.PackageNotFoundError:  # a checkout that nobody installed
+    __version__ = "unknown"

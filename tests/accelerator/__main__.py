@@ -27,7 +27,6 @@ def main() -> int:
     parser.add_argument("--tiny", action="store_true", help="small pictures; on any platform")
     values = parser.parse_args()
     _prepare(values.platform)
-    faulthandler.dump_traceback_later(values.limit + 120, exit=True)  # should anything hang
     import jax
 
     from tests.accelerator.run import Options, check_accelerator
@@ -37,6 +36,7 @@ def main() -> int:
     if find_devices()[0].platform == "cpu" and not (values.tiny or values.platform == "cpu"):
         print("no accelerator found: JAX sees CPUs only; --platform=cpu checks these")
         return 0
+    faulthandler.dump_traceback_later(values.limit + 90, exit=True)  # should anything hang
     names = tuple(values.model.split(",")) if values.model else tuple(networks())
     for name in names:
         NETWORKS[name]  # or a line that tells which there are

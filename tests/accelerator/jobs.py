@@ -24,7 +24,7 @@ MODEL = "ifcnn_sum"
 SIZES = ((40, 56), (33, 50), (48, 41), (46, 64))
 RATE = 1e-2
 # A gray that is rounded to its other neighbor changes a score of a small picture by up to so much.
-SCORES, SUMS, STEP = 1e-2, 1e-5, 1e-3
+SCORES, SUMS, STEP = 1e-2, 1e-4, 1e-3
 
 
 def job_checks(devices: Sequence[jax.Device], names: Sequence[str]) -> list[Check]:

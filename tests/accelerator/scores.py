@@ -65,6 +65,7 @@ def _compare(ours, wanted):
 
 def relative(figure: float, wanted: float) -> float:
     """The difference of two figures, of the one that is wanted."""
+    figure, wanted = float(figure), float(wanted)
     if figure == wanted:
         return 0.0
-    return abs(float(figure) - float(wanted)) / max(abs(float(wanted)), np.finfo(np.float32).tiny)
+    return abs(figure - wanted) / max(abs(wanted), float(np.finfo(np.float32).tiny))

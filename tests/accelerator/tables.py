@@ -9,7 +9,7 @@ _HELD = {
         "Fusions (static, TTD, TTD with the losses `self` and `fused`) in float32 against the "
         "CPU's: the largest difference of what is allowed; of losses in shares of the largest."
     ),
-    "metrics": "All metrics of one scene against the CPU's: the relative difference nearest its tolerance.",
+    "metrics": "All metrics of one scene against the CPU's: relative, nearest to their tolerance.",
     "jobs": "`evaluate` and `finetune` on all devices, against one CPU device: relative.",
 }
 _PRECISION = "Lower precision, against the CPU's float32 (the largest over the strategies):"

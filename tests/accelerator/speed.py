@@ -41,10 +41,10 @@ class Timing:
 
 
 def make_cases(names: Sequence[str], *, tiny: bool) -> list[Case]:
-    """TTD of one scene of every network, then of as many as are fused at once, then static."""
+    """TTD of one scene by every network, then static; then of as many as are fused at once."""
     cases = []
-    for strategy in ("ttd", "static"):
-        for together in (False, True):
+    for together in (False, True):
+        for strategy in ("ttd", "static"):
             for name in names:
                 size, spec = TINY if tiny else SIZES[name], lookup(name)
                 batch = 1
@@ -107,7 +107,7 @@ def _time(case, variables, timing, plans):
 
 
 def _torch_sides(case, variables, timing, ours, found, fewer_bits):
-    """What torch is timed with: name -> function that returns when its result is there."""
+    """Torch's sides: name -> function; what else is learned of them is put into `found`."""
     import torch
 
     kind = _torch_device(torch)

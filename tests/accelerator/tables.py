@@ -33,7 +33,9 @@ def markdown(record: Mapping) -> str:
         "",
         f"{versions}; {machine['runtime']}.",
         "",
-        "What does not hold:" if record["broken"] else "All that is held to a tolerance holds.",
+        "What does not hold, or was not found out:"
+        if record["broken"]
+        else "All that is held to a tolerance holds.",
         *(f"- {line}" for line in record["broken"]),
     ]
     checks = record["checks"]

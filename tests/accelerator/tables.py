@@ -17,7 +17,7 @@ _SPEED = (
     "Milliseconds for a call, median of interleaved rounds (range), float32 on both sides, TF32 "
     "off, weights random; a ratio below 1: JAX is faster."
 )
-_FAST = "The fastest that both are allowed by default: `--precision=default` and TF32."
+_FAST = "Milliseconds with TF32 allowed on both sides (`--precision=default`; bfloat16 on TPUs):"
 _COSTS = (
     "Seconds to compile; megabytes that XLA plans (arguments, results, temporaries) and the peak "
     "on the device in a process of its own, weights and scenes included."

@@ -14,7 +14,6 @@ from ttd_jax.benchmarks.cases import Case, make_scenes
 from ttd_jax.core.color import resolve_color
 from ttd_jax.evaluation.program import device_program
 from ttd_jax.pictures.batches import choose_frames, fill_up, stack
-from ttd_jax.pictures.checking import Checked
 from ttd_jax.training.objectives import ObjectiveOptions, make_objective
 from ttd_jax.training.optimizer import OptimizerOptions, make_optimizer
 from ttd_jax.training.state import TrainState
@@ -69,8 +68,7 @@ def _scores(devices, copies, names):
         names=names,
     )
     sizes = SIZES * copies
-    checked = [Checked(size, (True, True), ()) for size in sizes]
-    frames = choose_frames(checked, exact=False)
+    frames = choose_frames(sizes, exact=False)
     given = {}
     for slot, (size, frame) in enumerate(zip(sizes, frames, strict=True)):
         pictures = [np.uint8(np.rint(255 * picture)) for picture in _scene(size, slot)]

@@ -27,19 +27,32 @@ def main() -> int:
     parser.add_argument("--tiny", action="store_true", help="small pictures; on any platform")
     values = parser.parse_args()
     _prepare(values.platform)
+    from ttd_jax.errors import UserError
+
+    try:
+        return _check(values)
+    except UserError as error:  # no such device, no such network
+        print(f"tests.accelerator: {error}", file=sys.stderr)
+        return 2
+
+
+def _check(values):
     import jax
 
     from tests.accelerator.run import Options, check_accelerator
-    from ttd_jax.networks import NETWORKS, networks
+    from ttd_jax.errors import UserError
+    from ttd_jax.networks import lookup, networks
     from ttd_jax.processes import find_devices
 
     if find_devices()[0].platform == "cpu" and not (values.tiny or values.platform == "cpu"):
+        if values.platform:
+            raise UserError(f"--platform={values.platform}: JAX finds no such device")
         print("no accelerator found: JAX sees CPUs only; --platform=cpu checks these")
         return 0
     faulthandler.dump_traceback_later(values.limit + 90, exit=True)  # should anything hang
     names = tuple(values.model.split(",")) if values.model else tuple(networks())
     for name in names:
-        NETWORKS[name]  # or a line that tells which there are
+        lookup(name)  # or a line that tells which there are
     values.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="ttd_jax-xla-") as cache:
         jax.config.update("jax_compilation_cache_dir", cache)

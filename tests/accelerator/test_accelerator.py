@@ -71,9 +71,13 @@ def test_a_bare_machine_is_checked(tmp_path):
 def test_without_an_accelerator_it_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["accelerator", f"--out={tmp_path / 'out'}"])
     monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
     assert command.main() == 0
     assert capsys.readouterr().out.startswith("no accelerator found")
     assert not (tmp_path / "out").exists()
+    sys.argv.append("--platform=cuda")
+    assert command.main() == 2
+    assert "--platform=cuda: JAX finds no such device" in capsys.readouterr().err
 
 
 def test_a_check_that_fails_is_told_and_the_others_go_on(tmp_path):

@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=8, help="that compile side by side")
     parser.add_argument("--platform", help="of JAX, such as cuda or cpu; default: any but cpu")
     parser.add_argument("--model", help="networks, separated by commas; default: all")
+    parser.add_argument("--only", choices=("parity", "speed"), help="half of it; default: both")
     parser.add_argument("--tiny", action="store_true", help="small pictures; on any platform")
     values = parser.parse_args()
     _prepare(values.platform)
@@ -65,6 +66,7 @@ def _check(values):
             repeats=values.repeats,
             threads=values.threads,
             cache=cache,
+            only=values.only,
             tiny=values.tiny,
         )
         record = check_accelerator(options, values.out)

@@ -33,6 +33,7 @@ class Options:
       repeats: rounds of the timings.
       threads: that compile side by side what is compared.
       cache: an empty folder for JAX's compilation cache, which is to be in use already.
+      only: 'parity', with precision and the jobs, or 'speed', with memory; None for both.
       tiny: small pictures in the timings, and few of them; few metrics in `evaluate`.
     """
 
@@ -42,6 +43,7 @@ class Options:
     repeats: int
     threads: int
     cache: str
+    only: str | None = None
     tiny: bool = False
 
 
@@ -59,16 +61,21 @@ def check_accelerator(options: Options, out: pathlib.Path) -> dict:
     plans = {}
     pool = ThreadPoolExecutor(options.threads)
     try:
-        fusions, precision = fusion_checks(options.models, pool, devices[0], fewer_bits=timed)
-        checks = [
-            *fusions,
-            *metric_checks(pool, devices[0]),
-            *precision,
-            *job_checks(devices, ("EN", "SSIM") if options.tiny else tuple(METRICS)),
-            *speed_checks(first, variables, timing, plans),
-            *memory_checks(first, variables, plans, options.cache),
-            *speed_checks(others, variables, timing, plans),
-        ]
+        checks = []
+        if options.only != "speed":
+            fusions, precision = fusion_checks(options.models, pool, devices[0], fewer_bits=timed)
+            checks += [
+                *fusions,
+                *metric_checks(pool, devices[0]),
+                *precision,
+                *job_checks(devices, ("EN", "SSIM") if options.tiny else tuple(METRICS)),
+            ]
+        if options.only != "parity":
+            checks += [
+                *speed_checks(first, variables, timing, plans),
+                *memory_checks(first, variables, plans, options.cache),
+                *speed_checks(others, variables, timing, plans),
+            ]
         return run_checks(checks, _describe(devices), out=out, end=end)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

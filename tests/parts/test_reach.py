@@ -4,12 +4,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
 import ttd_jax
 from tests import small_networks as small
 from tests.parts.in_windows import fuse_in_windows
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.errors import UserError
+from ttd_jax.networks import takes_extents
+from ttd_jax.parts.part import WHOLE
 from ttd_jax.parts.windows import cut, fit
 
 
@@ -72,6 +75,49 @@ def test_a_reach_that_is_wrong_is_refused_before_a_picture_is_cut(build, reach):
     model = small.bound(build=build, reach=reach)
     with pytest.raises(UserError, match="small_local sees further than its spec's reach says"):
         fused(model, (40, 33), 30)
+
+
+class Parted(small.Local):
+    """The same network, whose methods take a part."""
+
+    def encode(self, x, part=WHOLE):
+        return part.run(self.features, x, margin=1)
+
+    def merge(self, features, weights, part=WHOLE):
+        return part.map(super().merge, features, weights)
+
+    def decode(self, latent, x, part=WHOLE):
+        return part.run(self.picture, latent, margin=1)
+
+    def features(self, x, part):
+        return nn.relu(self.encoder(part.pad(x)))
+
+    def picture(self, x, part):
+        return nn.sigmoid(4 * self.decoder(part.pad(x)))
+
+    def setup(self):
+        layer = {"padding": "VALID", "precision": self.precision}
+        self.encoder, self.decoder = nn.Conv(4, (3, 3), **layer), nn.Conv(1, (3, 3), **layer)
+
+
+class Unheeding(Parted):
+    """Its border is where the array ends, not the picture."""
+
+    def features(self, x, part):
+        return nn.relu(self.encoder(WHOLE.pad(x)))
+
+
+@pytest.mark.parametrize("use", ["windows", "larger arrays"])
+def test_a_part_that_is_not_heeded_is_refused(use):
+    def run(build):
+        model = small.bound(build=build, reach=None)
+        if use == "windows":
+            return fused(model, (40, 33), 30)
+        return takes_extents(model, [small.SETTINGS, None])
+
+    assert run(Parted)
+    with pytest.raises(UserError, match="small_local looks beyond a picture in larger arrays"):
+        run(Unheeding)
 
 
 def test_a_network_without_a_reach_is_named():

@@ -176,13 +176,20 @@ def takes_extents(
     Loss maps of plug-ins may look around a pixel, beyond where the picture ends.
 
     Args:
-      model: the network.
+      model: the network, with its spec.
       strategies: RD settings, None for the static fusion.
       names: of the metrics that the fusions are scored by.
+
+    Raises:
+      UserError: methods of a plug-in take a part, and do not heed it.
     """
-    own = LOSS_MAPS.own()
-    fused = model.module.in_parts and all(s is None or s.loss in own for s in strategies)
-    return fused and not unsized(names)
+    own, strategies = LOSS_MAPS.own(), list(strategies)
+    known = all(settings is None or settings.loss in own for settings in strategies)
+    if not (model.module.in_parts and known) or unsized(names):
+        return False
+    for settings in strategies:
+        model.spec.try_part(model, settings)
+    return True
 
 
 def fuse_pictures(

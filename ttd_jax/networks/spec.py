@@ -34,7 +34,7 @@ from ttd_jax.networks.model import Model
 from ttd_jax.parts.layered import LayeredFuser
 from ttd_jax.parts.local import LocalFuser
 from ttd_jax.parts.maps import SceneOptions
-from ttd_jax.parts.reach import check_pixelwise, check_reach
+from ttd_jax.parts.reach import check_part, check_pixelwise, check_reach
 from ttd_jax.registry import Registry, check_name, unknown
 
 
@@ -276,11 +276,17 @@ class FusionSpec(NetworkSpec):
         if options.settings is not None and options.settings.loss not in LOSS_MAPS.own():
             check_pixelwise(options.settings.loss, (self.source_count or 2, self.channels))
         if model.module.in_parts:
+            self.try_part(model, options.settings)
             return LayeredFuser(model, options)
         reach = dataclasses.asdict(self.reach)
         if self.name not in NETWORKS.own():
             check_reach(model, options, **reach)
         return LocalFuser(model, options, **reach)
+
+    def try_part(self, model: Model, settings: DominabilitySettings | None) -> None:
+        """Tries a plug-in whose methods take a part: see `ttd_jax.parts.reach.check_part`."""
+        if self.name not in NETWORKS.own():
+            check_part(model, settings)
 
 
 NETWORKS: Registry[NetworkSpec] = Registry("model", reserved=STRATEGIES)

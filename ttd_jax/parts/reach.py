@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from ttd_jax.core.dominability import LOSS_MAPS, loss_maps
+from ttd_jax.core import fusion
+from ttd_jax.core.dominability import LOSS_MAPS, DominabilitySettings, loss_maps
 from ttd_jax.core.fusion import BoundNetwork
 from ttd_jax.errors import UserError
 from ttd_jax.parts.local import LocalFuser
@@ -57,19 +58,60 @@ def check_reach(
     sources = noise.random((spec.source_count or 2, *size, spec.channels), np.float32)
     whole = _fused(fuser, small, sources, side)
     parts = _fused(fuser, small, sources, window)
+    name, off = _farthest(whole, parts)
+    if not off <= _TOLERANCE:
+        raise UserError(
+            f"{spec.name} sees further than its spec's reach says (features={features}, "
+            f"picture={picture}, align={align}): in windows its {name} is off by {off:.1%}: "
+            "raise the reach, make align the product of the strides, or leave the reach out "
+            "where a pixel depends on the whole picture"
+        )
+    _tried.add(key)
+
+
+def check_part(model: BoundNetwork, settings: DominabilitySettings | None) -> None:
+    """Compares a fusion in larger arrays with the one alone, once for every network and settings.
+
+    Args:
+      model: a network whose methods take a part.
+      settings: how it fuses; None for the static fusion.
+
+    Raises:
+      UserError: they differ by more than rounding.
+    """
+    key = model.module, model.spec, settings, settings and LOSS_MAPS[settings.loss]
+    if key in _tried:
+        return
+    exact = model.replace(module=model.module.clone(precision=lax.Precision.HIGHEST))
+    count, height, width, channels = model.spec.input_shape
+    sides = height + _STEP, width + 2 * _STEP
+    arrays = np.random.default_rng(0).random((count, *sides, channels), np.float32)
+
+    def maps(arrays, **extent):
+        found = fusion.fuse(exact, arrays, settings, **extent)
+        own = {name: getattr(found, name)[:, :height, :width] for name in ("components", "losses")}
+        return {"image": found.image[:height, :width], **own}
+
+    whole, parts = maps(arrays[:, :height, :width]), maps(arrays, extent=(height, width))
+    name, off = _farthest(whole, parts)
+    if not off <= _TOLERANCE:
+        raise UserError(
+            f"{model.spec.name} looks beyond a picture in larger arrays: there its {name} is off "
+            f"by {off:.1%}: look around pixels, and at all of them, by what the part offers only, "
+            "see ttd_jax.parts, or let its methods take none"
+        )
+    _tried.add(key)
+
+
+def _farthest(whole, parts):
+    """Which of the maps differs most, and by how much of what it spans; NaN if one has NaN."""
+    offs = {}
     for name, expected in whole.items():
         if not np.isfinite(expected).all():
-            return  # that is another mistake, and told where it is seen
+            return name, 0.0  # that is another mistake, and told where it is seen
         spread = max(float(np.ptp(expected)), 1e-6)
-        off = float(np.max(np.abs(parts[name] - expected))) / spread
-        if not off <= _TOLERANCE:
-            raise UserError(
-                f"{spec.name} sees further than its spec's reach says (features={features}, "
-                f"picture={picture}, align={align}): in windows its {name} is off by {off:.1%}: "
-                "raise the reach, make align the product of the strides, or leave the reach out "
-                "where a pixel depends on the whole picture"
-            )
-    _tried.add(key)
+        offs[name] = float(np.max(np.abs(parts[name] - expected))) / spread
+    return max(offs.items(), key=lambda item: np.nan_to_num(item[1], nan=np.inf))
 
 
 def _fused(fuser, options, sources, rows):

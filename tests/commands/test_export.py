@@ -262,6 +262,18 @@ def test_programs_for_a_bucket_fuse_smaller_pictures_with_jax_alone(
         runner.load(out)(sources)
 
 
+def test_arrays_that_a_device_may_still_read_are_not_written_to(sources):
+    given = []
+
+    def later(arrays, extents):
+        given.append(arrays)
+        return {"image": arrays[:, 0], "dominability": arrays[..., 0]}
+
+    runner._each(later, sources, (1, 3, 9, 8, 3))
+    for arrays, scene in zip(given, sources, strict=True):
+        np.testing.assert_array_equal(arrays[0, :, :6, :5], scene)
+
+
 def test_a_bucket_that_is_no_size_is_refused(export, tmp_path):
     with pytest.raises(UserError, match=r"--bucket=9: pass height x width, such as 480x640"):
         export(tmp_path / "x.stablehlo", "--bucket=9")

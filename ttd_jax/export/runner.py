@@ -54,9 +54,9 @@ def load(path: str | os.PathLike) -> Callable[[jax.typing.ArrayLike], dict[str, 
 def _each(call, sources, shape):
     """Scenes one by one, in the top left corner of the arrays that a program for a bucket takes."""
     height, width = size = sources.shape[2:4]
-    arrays = np.zeros(shape, np.float32)
     found = []
     for scene in sources:
+        arrays = np.zeros(shape, np.float32)  # of its own: a device may still read the last one
         arrays[0, :, :height, :width] = scene
         found.append(call(arrays, np.array([size], np.int32)))
     image = np.concatenate([one["image"][:, :height, :width] for one in found])

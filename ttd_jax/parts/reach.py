@@ -36,12 +36,9 @@ def check_reach(
     Raises:
       UserError: they differ by more than rounding.
     """
-    loss = options.settings and LOSS_MAPS[options.settings.loss]
-    key = model.module, model.spec, options.settings, loss
-    if key in _tried:
+    if _key(model, options.settings) in _tried:
         return
-    exact = model.replace(module=model.module.clone(precision=lax.Precision.HIGHEST))
-    spec = model.spec
+    exact, spec = _exact(model), model.spec
     small = SceneOptions(
         settings=options.settings,
         mode="rgb" if spec.channels == 3 else "gray",
@@ -56,17 +53,15 @@ def check_reach(
     size = side, max(_WIDTH, spec.min_size)
     noise = np.random.default_rng(0)
     sources = noise.random((spec.source_count or 2, *size, spec.channels), np.float32)
-    whole = _fused(fuser, small, sources, side)
-    parts = _fused(fuser, small, sources, window)
-    name, off = _farthest(whole, parts)
-    if not off <= _TOLERANCE:
+    off = _farthest(*(_fused(fuser, small, sources, rows) for rows in (side, window)))
+    if off:
         raise UserError(
             f"{spec.name} sees further than its spec's reach says (features={features}, "
-            f"picture={picture}, align={align}): in windows its {name} is off by {off:.1%}: "
+            f"picture={picture}, align={align}): in windows its {off}: "
             "raise the reach, make align the product of the strides, or leave the reach out "
             "where a pixel depends on the whole picture"
         )
-    _tried.add(key)
+    _tried.add(_key(model, options.settings))
 
 
 def check_part(model: BoundNetwork, settings: DominabilitySettings | None) -> None:
@@ -79,10 +74,9 @@ def check_part(model: BoundNetwork, settings: DominabilitySettings | None) -> No
     Raises:
       UserError: they differ by more than rounding.
     """
-    key = model.module, model.spec, settings, settings and LOSS_MAPS[settings.loss]
-    if key in _tried:
+    if _key(model, settings) in _tried:
         return
-    exact = model.replace(module=model.module.clone(precision=lax.Precision.HIGHEST))
+    exact = _exact(model)
     count, height, width, channels = model.spec.input_shape
     sides = height + _STEP, width + 2 * _STEP
     arrays = np.random.default_rng(0).random((count, *sides, channels), np.float32)
@@ -93,25 +87,36 @@ def check_part(model: BoundNetwork, settings: DominabilitySettings | None) -> No
         return {"image": found.image[:height, :width], **own}
 
     whole, parts = maps(arrays[:, :height, :width]), maps(arrays, extent=(height, width))
-    name, off = _farthest(whole, parts)
-    if not off <= _TOLERANCE:
+    off = _farthest(whole, parts)
+    if off:
         raise UserError(
-            f"{model.spec.name} looks beyond a picture in larger arrays: there its {name} is off "
-            f"by {off:.1%}: look around pixels, and at all of them, by what the part offers only, "
+            f"{model.spec.name} looks beyond a picture in larger arrays: there its {off}: "
+            "look around pixels, and at all of them, by what the part offers only, "
             "see ttd_jax.parts, or let its methods take none"
         )
-    _tried.add(key)
+    _tried.add(_key(model, settings))
+
+
+def _key(model, settings):
+    """What has to be tried once."""
+    return model.module, model.spec, settings, settings and LOSS_MAPS[settings.loss]
+
+
+def _exact(model):
+    """The same without rounding of its products to fewer bits."""
+    return model.replace(module=model.module.clone(precision=lax.Precision.HIGHEST))
 
 
 def _farthest(whole, parts):
-    """Which of the maps differs most, and by how much of what it spans; NaN if one has NaN."""
+    """Which of the maps differs most, and by how much of what it spans; None for rounding alone."""
     offs = {}
     for name, expected in whole.items():
         if not np.isfinite(expected).all():
-            return name, 0.0  # that is another mistake, and told where it is seen
+            return None  # that is another mistake, and told where it is seen
         spread = max(float(np.ptp(expected)), 1e-6)
         offs[name] = float(np.max(np.abs(parts[name] - expected))) / spread
-    return max(offs.items(), key=lambda item: np.nan_to_num(item[1], nan=np.inf))
+    name, off = max(offs.items(), key=lambda item: np.nan_to_num(item[1], nan=np.inf))
+    return None if off <= _TOLERANCE else f"{name} is off by {off:.1%}"
 
 
 def _fused(fuser, options, sources, rows):

@@ -62,8 +62,9 @@ def compile_case(case: Case, variables: Mapping[str, Any]) -> Program:
     middle = time.perf_counter()
     compiled = lowered.compile()
     seconds = {"lower": middle - start, "compile": time.perf_counter() - middle}
-    # XLA counts the body of a loop once, and CPUs work tile by tile: so as accelerators would.
-    cost = traced.lower(lowering_platforms=("tpu",)).cost_analysis() or {}
+    # XLA counts the body of a loop once, and CPUs work tile by tile: so as GPUs would. TPUs take
+    # products for sums.
+    cost = traced.lower(lowering_platforms=("cuda",)).cost_analysis() or {}
     return Program(
         run=lambda: compiled(model, scenes),
         compiled=compiled,

@@ -12,6 +12,7 @@ import numpy as np
 from flax import linen as nn
 
 from ttd_jax.networks.fast_convolution import convolve
+from ttd_jax.networks.tpu_convolution import convolve_columns, join_layers
 from ttd_jax.parts.part import WHOLE, Part
 from ttd_jax.parts.tiles import Tile
 
@@ -56,12 +57,48 @@ def convolve_part(conv: nn.Conv, padded: chex.Array, part: Part) -> chex.Array:
     Args:
       conv: the convolution.
       padded: what `part.pad` gives.
-      part: a tile takes the forms that are fast on CPUs.
+      part: a tile takes the forms that are fast on CPUs; whole pictures that for TPUs there.
     """
+    if conv.is_initializing():
+        return conv(padded)
+    bare, variables = conv.clone(parent=None), conv.variables
     if isinstance(part, Tile) and padded.dtype == jnp.float32:
-        fast = conv.clone(parent=None, conv_general_dilated=convolve)
-        return fast.apply(conv.variables, padded)
-    return conv(padded)
+        return bare.clone(conv_general_dilated=convolve).apply(variables, padded)
+
+    def by_columns(variables, padded):
+        params = variables["params"]
+        out = convolve_columns(padded, params["kernel"], conv.precision)
+        return out + params["bias"] if conv.use_bias else out
+
+    return jax.lax.platform_dependent(variables, padded, tpu=by_columns, default=bare.apply)
+
+
+def convolve_pointwise(
+    pointwise: nn.Dense, grouped: "GroupedConv3x3", padded: chex.Array
+) -> chex.Array:
+    """A bound 1x1 convolution, then a grouped one, both without bias; on TPUs as one.
+
+    Args:
+      pointwise: the first.
+      grouped: the second.
+      padded: f32[..., H + 2, W + 2, C].
+
+    Returns:
+      f32[..., H, W, D].
+    """
+    if grouped.is_initializing():
+        return grouped(pointwise(padded))
+
+    def joined(padded, first, second):
+        return convolve_columns(padded, join_layers(first, second), grouped.precision)
+
+    def in_turn(padded, *kernels):
+        first, second = ({"params": {"kernel": kernel}} for kernel in kernels)
+        between = pointwise.clone(parent=None).apply(first, padded)
+        return grouped.clone(parent=None).apply(second, between)
+
+    kernels = (layer.variables["params"]["kernel"] for layer in (pointwise, grouped))
+    return jax.lax.platform_dependent(padded, *kernels, tpu=joined, default=in_turn)
 
 
 def merge_sources(name: str, features: chex.Array, weights: chex.Array) -> chex.Array:

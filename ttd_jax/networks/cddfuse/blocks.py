@@ -18,7 +18,7 @@ import numpy as np
 from flax import linen as nn
 from flax.typing import PrecisionLike
 
-from ttd_jax.networks.layers import GroupedConv3x3, convolve_part, gelu
+from ttd_jax.networks.layers import GroupedConv3x3, convolve_part, convolve_pointwise, gelu
 from ttd_jax.parts.part import WHOLE, Part
 
 CHANNELS = 64
@@ -55,7 +55,7 @@ class DepthwiseQKV(nn.Module):
 
     def __call__(self, x: chex.Array, part: Part = WHOLE) -> chex.Array:
         """f32[..., H, W, 64] to f32[..., H, W, 192]."""
-        return self.depthwise(self.pointwise(part.pad(x)))
+        return convolve_pointwise(self.pointwise, self.depthwise, part.pad(x))
 
 
 class DenseQKV(nn.Module):
@@ -167,7 +167,8 @@ class GatedFeedForward(nn.Module):
 
     def __call__(self, x: chex.Array, part: Part = WHOLE) -> chex.Array:
         """f32[..., H, W, 64] to the same."""
-        gate, content = jnp.split(self.spatial(self.expand(part.pad(x))), 2, axis=-1)
+        spatial = convolve_pointwise(self.expand, self.spatial, part.pad(x))
+        gate, content = jnp.split(spatial, 2, axis=-1)
         return self.project(gelu(gate) * content)
 
 

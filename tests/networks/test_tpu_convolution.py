@@ -55,6 +55,42 @@ def test_columns_as_the_batch_give_the_convolution(leading, side, size):
     np.testing.assert_allclose(found, _convolution(pictures, kernel), atol=1e-5)
 
 
+def test_pictures_that_vmap_adds_are_no_columns():
+    rng = np.random.default_rng(0)
+    pictures = rng.standard_normal((4, 2, 8, 9, 5), np.float32)
+    kernels = rng.standard_normal((4, 3, 3, 5, 6), np.float32)
+
+    def convolve(pictures, kernel):
+        return convolve_columns(pictures, kernel, HIGHEST)
+
+    added = jax.vmap(jax.jit(convolve), in_axes=(0, None))
+    np.testing.assert_allclose(
+        added(pictures, kernels[0]), convolve(pictures, kernels[0]), atol=1e-5
+    )
+    program = str(jax.make_jaxpr(added)(pictures, kernels[0]))
+    assert "f32[4,2,6,7,6] = conv_general_dilated" in program
+    each = jax.vmap(convolve)(pictures, kernels)
+    for index in range(4):
+        expected = _convolution(pictures[index], kernels[index])
+        np.testing.assert_allclose(each[index], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("batched", [False, True])
+def test_derivatives_are_those_of_the_convolution(batched):
+    rng = np.random.default_rng(0)
+    pictures = rng.standard_normal((2, 7, 8, 3), np.float32)
+    kernel = rng.standard_normal((3, 3, 3, 4), np.float32) / 5
+
+    def gradients(convolve):
+        if batched:
+            convolve = jax.vmap(convolve, in_axes=(0, None))
+        return jax.grad(lambda *args: jnp.sin(convolve(*args)).sum(), (0, 1))(pictures, kernel)
+
+    found = gradients(lambda pictures, kernel: convolve_columns(pictures, kernel, HIGHEST))
+    for one, expected in zip(found, gradients(_convolution), strict=True):
+        np.testing.assert_allclose(one, expected, atol=1e-5)
+
+
 @pytest.mark.parametrize(("group", "features"), [(1, 6), (2, 6), (3, 4), (2, 12)])
 def test_joined_layers_are_both(group, features):
     rng = np.random.default_rng(0)

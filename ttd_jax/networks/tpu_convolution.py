@@ -5,6 +5,7 @@ channels beside them. Its convolution, whose batch is to lie in lanes, then cuts
 a batch of windows and copies them to and fro: for a layer of CDDFuse 1.25 GB in place of 0.37.
 """
 
+import functools
 from typing import Any
 
 import chex
@@ -12,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
 def convolve_columns(pictures: chex.Array, kernel: chex.Array, precision: Any) -> chex.Array:
     """A 'VALID' convolution of stride one whose batch are the columns of the pictures.
 
@@ -26,6 +28,35 @@ def convolve_columns(pictures: chex.Array, kernel: chex.Array, precision: Any) -
     Returns:
       f32[..., H - h + 1, W - w + 1, D].
     """
+    return _more_axes(functools.partial(_convolve, precision), pictures, kernel)
+
+
+@convolve_columns.defjvp
+def _derivative(precision, primals, tangents):
+    # What has a rule for `jax.vmap` has no derivative in reverse: that of the form without.
+    _, tangent = jax.jvp(functools.partial(_convolve, precision), primals, tangents)
+    return convolve_columns(*primals, precision), tangent
+
+
+def _more_axes(convolve, pictures, kernel):
+    """A convolution that takes pictures that `jax.vmap` adds as it does others.
+
+    The rule of `jax.lax.conv_general_dilated` would put them among the columns, by copies.
+    """
+    convolve_any = jax.custom_batching.custom_vmap(convolve)
+
+    @convolve_any.def_vmap
+    def batch(size, batched, pictures, kernel):
+        del size
+        if batched == [True, False]:
+            return _more_axes(convolve, pictures, kernel), True
+        axes = [0 if own else None for own in batched]
+        return jax.vmap(convolve, axes)(pictures, kernel), True
+
+    return convolve_any(pictures, kernel)
+
+
+def _convolve(precision, pictures, kernel):
     high, wide, channels, features = kernel.shape
     width = pictures.shape[-2] - wide + 1
     shifted = [pictures[..., i : i + width, :] for i in range(wide)]

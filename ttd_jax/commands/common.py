@@ -5,10 +5,7 @@ import inspect
 import io
 import os
 import pathlib
-import re
-import sys
 import tempfile
-import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
@@ -31,7 +28,6 @@ from ttd_jax.weights import store
 flags.disclaim_key_flags()  # `--help` lists a shared flag among those of the command
 
 MADE_BY = "`ttd-jax weights fetch` or `ttd-jax convert`"
-_PATIENCE = 300  # seconds that the processes have to meet
 _SHIPPED = "shipped/ifcnn_sum, which comes with the package"
 STRATEGIES = ("ttd", "static")
 
@@ -174,12 +170,21 @@ class Flags:
         )
 
     def processes(self) -> None:
-        """The flags of a command that several hosts run together; see `meet`."""
+        """The flags of a command that several hosts run together; see `meeting`."""
         text = "HOST:PORT of the first host; default: JAX_COORDINATOR_ADDRESS"
         self.string("coordinator", text)
         self.integer("processes", "number of processes; default: JAX_NUM_PROCESSES", None, least=1)
         self.integer("process", "which of them this is; default: JAX_PROCESS_ID", None, least=0)
-        self.boolean("distributed", "let JAX find the hosts: TPU pods, Slurm")
+        text = (
+            "auto: meet the other processes where JAX sees a cluster with more than one (TPU pod, "
+            "GKE, Slurm, Open MPI); on: end where it sees none; off: run alone"
+        )
+        self.choice("distributed", text, ("auto", "on", "off"), "auto")
+
+    def profile(self) -> None:
+        """--profile; see `profiling`."""
+        text = "folder for a trace of the run, to be opened with TensorBoard or XProf"
+        self.path("profile", text)
 
     def json(self) -> None:
         """--json; see `tell`."""
@@ -405,66 +410,3 @@ def _own_cache():
     """The folder in the user's cache; None for a user who has no home."""
     root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return None if root.startswith("~") else os.path.join(root, "ttd_jax", "xla")
-
-
-def meet(values: flags.FlagValues) -> tuple[int, int]:
-    """Meets the other processes, if there are any; this one's index and how many they are.
-
-    Raises:
-      UserError: they cannot be found, or the flags do not say how.
-    """
-    import jax
-
-    if values.distributed:
-        try:
-            with _giving_up("--distributed"):
-                jax.distributed.initialize(initialization_timeout=2 * _PATIENCE)
-        except (RuntimeError, ValueError) as error:
-            raise UserError(
-                f"--distributed: JAX finds no other hosts ({error}): pass --coordinator, "
-                "--processes and --process"
-            ) from error
-        return jax.process_index(), jax.process_count()
-    coordinator = _told(values, "coordinator", "JAX_COORDINATOR_ADDRESS", "")
-    processes = _told(values, "processes", "JAX_NUM_PROCESSES", 1)
-    process = _told(values, "process", "JAX_PROCESS_ID", 0)
-    if process >= processes:
-        raise UserError(f"--process={process}: must be below --processes={processes}")
-    if processes > 1:
-        if not coordinator:
-            raise UserError("--coordinator is missing: several processes need the HOST:PORT of one")
-        port = re.fullmatch(r".+:(\d{1,5})", coordinator, re.ASCII)
-        if not port or not 0 < int(port[1]) < 2**16:
-            raise UserError(f"--coordinator={coordinator}: write HOST:PORT, as in 10.0.0.1:1234")
-        with _giving_up(f"--coordinator={coordinator}"):
-            jax.distributed.initialize(
-                coordinator, processes, process, initialization_timeout=2 * _PATIENCE
-            )
-    return process, processes
-
-
-@contextlib.contextmanager
-def _giving_up(flag):
-    """Ends the process, in one line, where the others do not come: JAX would abort it."""
-
-    def leave():
-        mend = "check that it can be reached, and that every process was started"
-        show(f"ttd-jax: {flag}: the processes have not met in {_PATIENCE} s: {mend}", sys.stderr)
-        os._exit(2)
-
-    timer = threading.Timer(_PATIENCE, leave)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _told(values, name, variable, default):
-    """A flag's value, or what the environment says in its place."""
-    if values[name].value is None and (word := os.environ.get(variable)):
-        try:
-            values[name].parse(word)
-        except flags.Error as error:
-            raise UserError(f"{variable}: {error}") from error
-    return default if values[name].value is None else values[name].value

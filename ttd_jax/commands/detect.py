@@ -31,6 +31,7 @@ import pathlib
 from absl.flags import FlagValues
 
 from ttd_jax.commands import common, training
+from ttd_jax.commands.profiling import profiling
 
 
 def define_flags(values: FlagValues) -> None:
@@ -41,6 +42,7 @@ def define_flags(values: FlagValues) -> None:
     flag.path("workdir", "train: folder of the run")
     flag.boolean("resume", "keep what --out or --workdir holds, and go on")
     flag.processes()
+    flag.profile()
     flag.json()
 
 
@@ -55,7 +57,7 @@ def _eval(values):
     from ttd_jax.detection import evaluation
 
     out = pathlib.Path(values.out)
-    with common.interruptible("finished scenes are"):
+    with common.interruptible("finished scenes are"), profiling(values):
         result = evaluation.evaluate(values.config, out, resume=values.resume)
     common.tell(values, result, (out / "results.md").read_text(encoding="utf-8"))
 

@@ -7,8 +7,9 @@
 Scores every image as it is finished, and ends with results.md, .csv, .json and .tex and the page
 report.html (tables, plots, a gallery of --config.gallery scenes) in --out. A stopped run goes on
 with --resume. On several hosts start the same command on each, with --out on a disk that all of
-them share, and --coordinator=HOST:PORT --processes=N --process=I, or JAX's own environment
-variables for these, or --distributed where JAX finds the hosts itself (TPU pods, Slurm).
+them share: on TPU pods, GKE, Slurm and Open MPI they find each other, elsewhere by
+--coordinator=HOST:PORT --processes=N --process=I, or JAX's own environment variables for these.
+Where one process fails all end.
 """
 
 import pathlib
@@ -16,6 +17,8 @@ import pathlib
 from absl.flags import FlagValues
 
 from ttd_jax.commands import common
+from ttd_jax.commands.meeting import meeting
+from ttd_jax.commands.profiling import profiling
 
 
 def define_flags(values: FlagValues) -> None:
@@ -25,20 +28,21 @@ def define_flags(values: FlagValues) -> None:
     flag.path("out", "folder for the results")
     flag.boolean("resume", "keep the finished images of --out")
     flag.processes()
+    flag.profile()
     flag.json()
 
 
 def run(values: FlagValues, arguments: list[str]) -> None:
     """Evaluates; the first process merges and prints."""
     common.only_flags(values, arguments, "out")
-    process, processes = common.meet(values)
-    common.prepare_to_compute()
-    from ttd_jax.evaluation import evaluate  # after the processes have met
-
     out = pathlib.Path(values.out)
-    with common.interruptible("finished images are"):
-        comparisons = evaluate.evaluate(
-            values.config, out, resume=values.resume, process=process, processes=processes
-        )
+    with meeting(values) as (process, processes):
+        common.prepare_to_compute()
+        from ttd_jax.evaluation import evaluate  # after the processes have met
+
+        with common.interruptible("finished images are"), profiling(values, process, processes):
+            comparisons = evaluate.evaluate(
+                values.config, out, resume=values.resume, process=process, processes=processes
+            )
     if comparisons is not None:  # the first process tells the results
         common.tell(values, comparisons, (out / "results.md").read_text(encoding="utf-8"))

@@ -24,6 +24,7 @@ def define_flags(values: FlagValues) -> None:
     flag.path("workdir", "folder of the run")
     flag.boolean("resume", "go on with the run in --workdir")
     flag.processes()
+    flag.profile()
     flag.json()
 
 

@@ -8,6 +8,8 @@ from typing import Any
 from absl.flags import FlagValues
 
 from ttd_jax.commands import common
+from ttd_jax.commands.meeting import meeting
+from ttd_jax.commands.profiling import profiling
 from ttd_jax.errors import UserError, explain_missing
 
 
@@ -15,7 +17,7 @@ def run(values: FlagValues, start: Callable[..., Any]) -> None:
     """Trains; the first process tells the outcome.
 
     Args:
-      values: flags `config`, `workdir`, `resume`, `json` and those of `common.Flags.processes`.
+      values: flags `config`, `workdir`, `resume`, `profile`, `json` and `common.Flags.processes`.
       start: `(config, workdir, *, resume, process, processes) -> Outcome`; it imports what it needs
         when it is called, after the processes have met.
 
@@ -24,19 +26,20 @@ def run(values: FlagValues, start: Callable[..., Any]) -> None:
         raised it.
     """
     common.require(values, "workdir")
-    process, processes = common.meet(values)
-    common.prepare_to_compute()
-    with explain_missing("training", "training"):
-        import grain  # noqa: F401
-        import optax  # noqa: F401
-        import tensorboardX  # noqa: F401
-    from ttd_jax.training import stopping
-
     workdir = pathlib.Path(values.workdir)
-    with common.interruptible("the newest checkpoint is"):
-        outcome = start(
-            values.config, workdir, resume=values.resume, process=process, processes=processes
-        )
+    with meeting(values) as (process, processes):
+        common.prepare_to_compute()
+        with explain_missing("training", "training"):
+            import grain  # noqa: F401
+            import optax  # noqa: F401
+            import tensorboardX  # noqa: F401
+        from ttd_jax.training import stopping
+
+        kept = common.interruptible("the newest checkpoint is")
+        with kept, profiling(values, process, processes):
+            outcome = start(
+                values.config, workdir, resume=values.resume, process=process, processes=processes
+            )
     if outcome.reason == stopping.INTERRUPTED:
         raise UserError(f"interrupted after step {outcome.step}: saved: run again with --resume")
     if process == 0:

@@ -1,11 +1,13 @@
 """Evaluates one model on data sets, on all local devices, process by process."""
 
+import concurrent.futures
 import dataclasses
 import itertools
 from collections.abc import Mapping
 
 import jax
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ttd_jax import metrics
 from ttd_jax.core.color import resolve_color
@@ -18,6 +20,7 @@ from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.batches import fill_up, plan_batches, stack, unfinished
 from ttd_jax.pictures.checking import Scenes
 from ttd_jax.pictures.records import Records
+from ttd_jax.processes import usable_cpus
 from ttd_jax.report.progress import progress
 
 
@@ -65,7 +68,8 @@ def evaluate_dataset(
 
     Batches of scenes are given to the processes in turn; every batch computes the same bits
     wherever it runs, but for roundings that depend on the number of devices where sizes are data.
-    Decoding, the devices and writing overlap.
+    Decoding, copying to the devices, their work and writing overlap; no scene of another process's
+    share is decoded.
 
     Args:
       job: what to evaluate.
@@ -96,18 +100,29 @@ def evaluate_dataset(
         names=job.names,
     )
 
+    mesh = Mesh(devices, ("devices",))
+    model = jax.device_put(job.model, NamedSharding(mesh, PartitionSpec()))
+    each = NamedSharding(mesh, PartitionSpec("devices"))
+
     def load(group):
-        given = {}
-        for device, (batch, slots) in enumerate(group):
-            inputs = {slot: _inputs(scenes, i, batch.size) for slot, i in slots.items()}
-            given[device] = *stack(batch.capacity, inputs), batch.extents
-        return stack(len(devices), given)
+        given = [
+            {slot: decoders.submit(_inputs, scenes, i, batch.size) for slot, i in slots.items()}
+            for batch, slots in group
+        ]
+        arrays = {}
+        for device, (batch, _) in enumerate(group):
+            inputs = {slot: decoded.result() for slot, decoded in given[device].items()}
+            arrays[device] = *stack(batch.capacity, inputs), batch.extents
+        return jax.device_put(stack(len(devices), arrays), each)
 
     running = None
     groups = ahead(load, _same_shape(todo, len(devices)))
-    with progress(description=dataset, total=scored) as bar:
+    with (
+        concurrent.futures.ThreadPoolExecutor(usable_cpus()) as decoders,
+        progress(description=dataset, total=scored) as bar,
+    ):
         for group, arrays in itertools.chain(groups, [(None, None)]):
-            dispatched = group and (group, program(job.model, *arrays))  # returns at once
+            dispatched = group and (group, program(model, *arrays))  # returns at once
             if running is not None:
                 for record in _records(job, dataset, scenes, *running):
                     records.append(record)

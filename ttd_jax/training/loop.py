@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 from flax import traverse_util
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.files import write_whole
@@ -20,7 +21,7 @@ from ttd_jax.training.folder import RunFolder
 from ttd_jax.training.logs import Logs
 from ttd_jax.training.phases import Phase
 from ttd_jax.training.pipeline import Pipeline, shard
-from ttd_jax.training.step import make_step
+from ttd_jax.training.step import AXIS, make_step
 from ttd_jax.training.validation import Validation
 
 SHEETS = "sheets"
@@ -167,7 +168,8 @@ class Training:
         """The next batch as the step takes it, and the position behind it."""
         devices, accumulate = jax.local_device_count(), self.config.accumulate
         sharded = shard(next(pipeline), devices=devices, accumulate=accumulate)
-        return sharded, pipeline.position
+        each = NamedSharding(Mesh(jax.local_devices(), (AXIS,)), PartitionSpec(AXIS))
+        return jax.device_put(sharded, each), pipeline.position  # copied meanwhile
 
     def _validate(self, phase, now, logs):
         """Validates; the figure that the best checkpoint is chosen by, None before the last phase.

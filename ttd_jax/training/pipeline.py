@@ -5,7 +5,8 @@ from typing import Protocol
 import grain
 import numpy as np
 
-_THREADS = 4
+from ttd_jax.processes import usable_cpus
+
 _BATCHES_AHEAD = 2
 
 
@@ -49,9 +50,11 @@ class Pipeline:
           processes: how many there are.
         """
         own = batch_size // processes
+        ahead = own * _BATCHES_AHEAD
         stream = grain.MapDataset.range(len(sampler)).seed(seed).shuffle().repeat()
         stream = stream.random_map(lambda number, generator: sampler(int(number), generator))
-        options = grain.ReadOptions(num_threads=_THREADS, prefetch_buffer_size=own * _BATCHES_AHEAD)
+        threads = min(usable_cpus(), ahead)
+        options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=ahead)
         stream = stream[process::processes].to_iter_dataset(options).batch(own)
         self._iterator = iter(stream)
         self._processes = processes

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from ttd_jax import fields
 from ttd_jax.errors import UserError, check_choice
+from ttd_jax.processes import wait_for_all
 from ttd_jax.training import stopping
 from ttd_jax.training.loop import NotFiniteError, Training
 
@@ -81,6 +82,7 @@ def train(
                     now, reason = training.run(now, stop)
         except NotFiniteError as error:
             export(error.last)
+            wait_for_all()  # or those that write nothing would end the one that does
             raise UserError(
                 f"{error}: the weights before it are in {weights}: lower learning_rate or set "
                 "clip_norm, and begin with them in another --workdir"

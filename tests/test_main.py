@@ -186,8 +186,8 @@ def test_a_coordinator_without_a_port_is_one_line(refused, tmp_path, place):
 @pytest.mark.parametrize("process", [0, 1])
 def test_processes_that_do_not_meet_are_one_line(tmp_path, process):
     code = (
-        "import sys; from ttd_jax.commands import common; from ttd_jax.main import main; "
-        "common._PATIENCE = 1; main(sys.argv)"
+        "import sys; from ttd_jax.commands import meeting; from ttd_jax.main import main; "
+        "meeting._PATIENCE = 1; main(sys.argv)"
     )
     place = f"--coordinator=localhost:{free_port()}"
     words = (f"--out={tmp_path / 'out'}", "--processes=2", f"--process={process}", place)

@@ -27,30 +27,50 @@ def free_port():
         return s.getsockname()[1]
 
 
-def start_two(words, *, by_flags=True):
-    """The same command as two processes with two devices each, told by flags or environment."""
-    where = {
-        "JAX_COORDINATOR_ADDRESS": f"localhost:{free_port()}",
-        "JAX_NUM_PROCESSES": "2",
-        "JAX_NUM_CPU_DEVICES": "2",
-    }
-    started = []
+def start_two(words, *, told="flags", first=("", "")):
+    """The same command as two processes with two devices each.
+
+    Args:
+      words: of the command.
+      told: what tells them of each other: 'flags', 'environment' or 'slurm'.
+      first: Python that each runs before the command.
+    """
+    port, started = free_port(), []
     for process in range(2):
-        own, flags = {**where, "JAX_PROCESS_ID": str(process)}, []
-        if by_flags:
-            names = "--coordinator={} --processes={} --process={}"
-            keys = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
-            flags = names.format(*(own.pop(key) for key in keys)).split()
+        own, flags = {}, []
+        if told == "flags":
+            flags = [f"--coordinator=localhost:{port}", "--processes=2", f"--process={process}"]
+        elif told == "environment":
+            own["JAX_COORDINATOR_ADDRESS"] = f"localhost:{port}"
+            own |= {"JAX_NUM_PROCESSES": "2", "JAX_PROCESS_ID": str(process)}
+        else:
+            own = {**slurm(process, 2), "JAX_COORDINATOR_PORT": str(port)}
         started.append(
             subprocess.Popen(
-                [sys.executable, "-m", "ttd_jax", *words, *flags],
-                env={**os.environ, **own},
+                [sys.executable, "-c", f"{first[process]}\n{_COMMAND}", *words, *flags],
+                env={**os.environ, **own, "JAX_NUM_CPU_DEVICES": "2"},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
             )
         )
     return started
+
+
+_COMMAND = "from ttd_jax.main import entry; entry()"
+
+
+def slurm(process, processes):
+    """What `srun` tells a process."""
+    count = str(processes)
+    return {
+        "SLURM_JOB_ID": "4711",
+        "SLURM_STEP_NODELIST": "localhost",
+        "SLURM_NTASKS": count,
+        "SLURM_STEP_NUM_TASKS": count,
+        "SLURM_PROCID": str(process),
+        "SLURM_LOCALID": str(process),
+    }
 
 
 @pytest.fixture

@@ -114,9 +114,15 @@ FLAGS = {  # command -> flag -> kind of its wrong values
         **{"strategy": "choice", "precision": "choice", "dominability": "choice"},
     },
     "demo": {"out": "folder", "weights": "weights"},
-    "evaluate": {"out": "folder", "processes": "positive", "process": "count"},
+    "evaluate": {
+        **{"out": "folder", "processes": "positive", "process": "count"},
+        **{"distributed": "choice", "profile": "folder"},
+    },
     "analyze": {"out": "folder"},
-    "finetune": {"workdir": "folder", "processes": "positive", "process": "count"},
+    "finetune": {
+        **{"workdir": "folder", "processes": "positive", "process": "count"},
+        **{"distributed": "choice", "profile": "folder"},
+    },
     "detect eval": {"out": "folder", "config.detector": "weights"},
     "detect train": {"workdir": "folder", "config.root": "folders"},
     "benchmark": {

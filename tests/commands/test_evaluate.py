@@ -141,7 +141,7 @@ def test_two_processes_of_two_devices_give_the_same_bits_through_any_kill(
             p.communicate()
         assert before.items() <= scores_so_far(out).items()
     words = evaluate(out, "--resume")
-    processes = start_two(words, by_flags=False)
+    processes = start_two(words, told="environment")
     for p in processes:
         _, stderr = p.communicate(timeout=240)
         assert p.returncode == 0, stderr
@@ -203,7 +203,6 @@ def test_mistakes_are_told_in_one_line(refused, evaluate, whole, folders, tmp_pa
     refused(*evaluate(out, f"--config.sources=('{folders / 'v'}','none')"), named=["none"])
     refused("evaluate", f"--out={out}", f"--config={CONFIG}:ifcnn_sun,x", named=["ifcnn_sum"])
     refused(*evaluate(out, "--processes=2"), named=["--coordinator"])
-    refused(*evaluate(out, "--distributed"), named=["--distributed", "--coordinator"])
     assert not out.exists()
 
 

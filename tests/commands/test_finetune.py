@@ -111,7 +111,7 @@ def test_two_processes_of_two_devices_train_as_one_does_through_a_polite_stop(
     stopped = steps_so_far(workdir)
     assert 3 <= stopped < STEPS[0]
     words = finetune(workdir, "--resume", phases=1)
-    processes = start_two(words, by_flags=False)
+    processes = start_two(words, told="environment")
     for p in processes:
         _, stderr = p.communicate(timeout=240)
         assert p.returncode == 0, stderr

@@ -123,6 +123,27 @@ def test_two_processes_of_two_devices_train_as_one_does_through_a_polite_stop(
     load(workdir / "ifcnn_sum")
 
 
+def test_a_picture_that_one_process_cannot_read_ends_all_in_a_line(finetune, tmp_path):
+    first = """
+from ttd_jax.errors import UserError
+from ttd_jax.training.pipeline import Pipeline
+draw = Pipeline.__next__
+def fail(pipeline):
+    if pipeline.position:
+        raise UserError("x.png: damaged")
+    return draw(pipeline)
+Pipeline.__next__ = fail
+"""
+    words = finetune(tmp_path / "run", f"--profile={tmp_path / 'profile'}", phases=1)
+    told = []
+    for p in start_two(words, first=("", first)):
+        _, stderr = p.communicate(timeout=120)
+        told.append((p.returncode, stderr.splitlines()[1:]))
+    lines = ["ttd-jax: process 1: x.png: damaged", "ttd-jax: x.png: damaged"]
+    assert told == [(2, [line]) for line in lines]
+    assert list((tmp_path / "profile" / "process-1").rglob("*.xplane.pb"))
+
+
 def test_a_run_is_neither_overwritten_nor_changed(refused, finetune, whole):
     refused(*finetune(whole[0]), named=[whole[0], "--resume"])
     refused(*finetune(whole[0], "--resume", "--config.crop=15"), named=["config.crop"])

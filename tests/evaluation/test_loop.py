@@ -1,14 +1,20 @@
 """The loop of an evaluation: programs, batches, records."""
 
+import collections
+import itertools
+import json
+import time
+
 import chex
 import pytest
 
 from tests.commands.conftest import draw
 from tests.random_models import random_model
 from ttd_jax import metrics
-from ttd_jax.evaluation import program
+from ttd_jax.evaluation import loop, program
 from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
 from ttd_jax.networks import lookup
+from ttd_jax.pictures import checking
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.records import Records
 from ttd_jax.pictures.scenes import find_scenes
@@ -65,6 +71,50 @@ def test_processes_share_the_batches_and_none_is_left_out(examples, tmp_path):
     assert len(records.finished()) == 7
     lines = [p.read_text().count("\n") for p in (tmp_path / "out" / "records").glob("*.jsonl")]
     assert sorted(lines) == [3, 4]
+
+
+def test_a_process_decodes_no_picture_of_another_one_s_share(examples, tmp_path, monkeypatch):
+    decoded, decode = collections.defaultdict(list), checking.decode_example
+    monkeypatch.setattr(checking, "_KEPT", 0)
+    monkeypatch.setattr(
+        checking,
+        "decode_example",
+        lambda example, how: decoded[process].append(example.name) or decode(example, how),
+    )
+    tables = []
+    for process in range(4):
+        check(
+            examples, gray=True, share=(process, 4), add=lambda table: tables.append(table) or table
+        )
+    assert decoded == {0: ["0", "4"], 1: ["1", "5"], 2: ["2", "6"], 3: ["3"]}
+    scenes = check(examples, share=(3, 4), add=lambda _: sum(tables))
+    decoded.clear()
+    for process in range(4):
+        records = Records(tmp_path / "out", process=process)
+        records.open({}, first=process == 0)
+        evaluate_dataset(job(), "x", scenes, records, process=process, processes=4)
+        mine = tmp_path / "out" / "records" / f"process-{process:05}.jsonl"
+        scored = [json.loads(line)["image"] for line in mine.read_text().splitlines()]
+        assert sorted(decoded[process]) == sorted(scored)
+    assert sorted(itertools.chain(*decoded.values())) == [str(i) for i in range(7)]
+
+
+def test_scenes_of_a_batch_are_decoded_by_all_cores(examples, tmp_path, monkeypatch):
+    scenes, inputs, running, most = check(examples), loop._inputs, set(), []
+
+    def slowly(scenes, index, size):
+        running.add(index)
+        most.append(len(running))
+        time.sleep(0.2)
+        running.remove(index)
+        return inputs(scenes, index, size)
+
+    monkeypatch.setattr(loop, "_inputs", slowly)
+    monkeypatch.setattr(loop, "usable_cpus", lambda: 3)
+    records = Records(tmp_path / "out")
+    records.open({})
+    evaluate_dataset(job(), "x", scenes, records)
+    assert max(most) == 3
 
 
 def test_a_changed_picture_is_scored_again_and_the_others_are_not(examples, tmp_path):

@@ -78,6 +78,22 @@ def test_processes_share_the_same_batches(pipeline, processes):
         assert (np.stack(parts, axis=2).reshape(values.shape) == values).all()
 
 
+def test_a_process_draws_no_sample_of_another_one_s(pipeline):
+    class Counted(Numbers):
+        drawn = []
+
+        def __call__(self, number, generator):
+            self.drawn.append(number)
+            return super().__call__(number, generator)
+
+    share = Pipeline(Counted(), batch_size=4, seed=3, process=2, processes=4)
+    take(share, 3)
+    share.close()
+    assert 3 <= len(Counted.drawn) <= 6  # some ahead
+    expected = take(pipeline(), len(Counted.drawn))["scene"][:, 2]
+    assert sorted(Counted.drawn) == sorted(expected)
+
+
 def test_a_batch_is_sharded_over_devices_and_steps_without_loss():
     batch = {"x": np.arange(24).reshape(12, 2)}
     sharded = shard(batch, devices=2, accumulate=3)["x"]

@@ -147,7 +147,7 @@ def command_lines(text):
     for line in itertools.chain(
         *(block.replace("\\\n", " ").splitlines() for block in blocks), code_spans(text)
     ):
-        line = line.strip().replace("python -m ttd_jax ", "ttd-jax ")
+        line = line.strip().replace("python -m ttd_jax ", "ttd-jax ").removeprefix("srun ")
         if line.startswith("ttd-jax "):
             yield shlex.split(line, comments=True)[1:]
 

@@ -149,5 +149,5 @@ def _overview():
 
 
 def _complain(message):
-    print(f"ttd-jax: {printable(' '.join(message.split()))}", file=sys.stderr)
+    print(f"ttd-jax: {printable(' '.join(message.split()))}\n", end="", file=sys.stderr)
     return 2

@@ -2,17 +2,24 @@
 
 import json
 import os
+import re
 import shutil
 import signal
+import subprocess
+import sys
+import textwrap
 import time
 
 import pytest
 from jax._src.clusters import cloud_tpu_cluster
 
-from tests.commands.conftest import draw, slurm, start_two
+from tests.commands.conftest import draw, free_port, slurm, start_two
+from tests.conftest import REPOSITORY
 from ttd_jax.commands import meeting
 
 SCENES = 6
+PAGE = REPOSITORY / "docs" / "clusters.md"
+LINE = "ttd-jax: process {} of 2, from 0, with 2 of 4 devices"
 ENDED = 60  # seconds, of which the imports take most
 
 
@@ -64,10 +71,9 @@ def test_tasks_of_slurm_find_each_other_and_score_as_one_does(evaluate, alone, t
     profile = tmp_path / "profile"
     words = evaluate[0](tmp_path / "out", "--json", f"--profile={profile}")
     (first, second), _ = outcomes(start_two(words, told="slurm"))
-    line = "ttd-jax: process {} of 2, from 0, with 2 of 4 devices"
-    assert (first[0], first[2]) == (0, [line.format(0)])
+    assert (first[0], first[2]) == (0, [LINE.format(0)])
     assert json.loads(first[1]) == alone
-    assert second == (0, "", [line.format(1)])
+    assert second == (0, "", [LINE.format(1)])
     traced = sorted(path.relative_to(profile).parts[:2] for path in profile.rglob("*.xplane.pb"))
     assert traced == [("process-0", "plugins"), ("process-1", "plugins")]
 
@@ -77,6 +83,25 @@ def test_alone_where_that_is_asked_for(command_line, evaluate, alone, tmp_path):
     result = command_line(*words, env=slurm(1, 2))
     assert (result.returncode, result.stderr) == (0, "")
     assert json.loads(result.stdout) == alone
+
+
+def test_the_recipe_for_a_laptop_runs(evaluate, tmp_path):
+    (recipe,) = (
+        block
+        for block in re.findall(r"(?:^    .*\n)+", PAGE.read_text(), re.MULTILINE)
+        if "JAX_PLATFORMS=cpu" in block
+    )
+    recipe = textwrap.dedent(recipe).replace(":1234", f":{free_port()}")
+    for role, name in (("v", "visible"), ("i", "infrared")):
+        (tmp_path / name).symlink_to(evaluate[1] / role)
+    (tmp_path / "ttd-jax").write_text(f'#!/bin/sh\nexec {sys.executable} -P -m ttd_jax "$@"\n')
+    (tmp_path / "ttd-jax").chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    words = {"cwd": tmp_path, "capture_output": True, "text": True, "timeout": 240, "check": False}
+    result = subprocess.run(["bash", "-c", recipe], env={**os.environ, **path}, **words)
+    assert sorted(result.stderr.splitlines()) == [LINE.format(process) for process in range(2)]
+    assert result.stdout.startswith("# ")
+    assert (tmp_path / "results" / "report.html").is_file()
 
 
 # How a process fails: by a picture that the check finds, one that is damaged after it, or a signal.

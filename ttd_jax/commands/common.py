@@ -356,7 +356,8 @@ def tell(values: flags.FlagValues, record: Any, *lines: str) -> None:
 
 def show(text: str, file: TextIO | None = None) -> None:
     """Prints lines for people, on stdout by default; see `printable`."""
-    print(printable(text, kept="\n"), file=file)
+    # In one piece: processes of several hosts may share a terminal.
+    print(printable(text, kept="\n") + "\n", end="", file=file)
 
 
 def prepare_to_compute() -> None:

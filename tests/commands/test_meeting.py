@@ -113,7 +113,7 @@ import os, signal, time
 from ttd_jax.commands import meeting
 from ttd_jax.evaluation import evaluate
 from ttd_jax.pictures import checking
-meeting._GRACE, meeting._PARTING = 0.5, 10
+meeting._GRACE, meeting._PARTING, meeting._LOST = 0.5, 10, 10
 checking._KEPT = 0
 picture, score = {!r}, evaluate.evaluate_dataset
 def fail(*args, **options):
@@ -149,7 +149,7 @@ def test_the_others_of_a_process_that_is_lost_end(evaluate, tmp_path):
     (left, lost), seconds = outcomes(start_two(evaluate[0](tmp_path / "out"), first=first))
     assert seconds < ENDED
     assert (left[0], lost[0]) == (2, -signal.SIGKILL)
-    assert left[2][1:] == ["ttd-jax: another process was lost: see its message"]
+    assert left[2][1:] == ["ttd-jax: process 1 was lost: see its host"]
 
 
 # What shows a cluster ---------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 from absl import flags
@@ -18,7 +19,9 @@ from ttd_jax.report.progress import remark
 _PATIENCE = 300  # seconds that the processes have to meet
 _PARTING = 20  # that they have to part
 _GRACE = 3  # for one to tell its own failure before another's ends it
-_FAILED = "ttd_jax/failed"  # where a process tells the others, in JAX's coordination service
+_LOST = 50  # without a sign of life; JAX aborts all after 100
+# Where processes tell each other, in JAX's coordination service.
+_FAILED, _SIGNS = "ttd_jax/failed", "ttd_jax/signs/"
 
 
 @contextlib.contextmanager
@@ -146,18 +149,33 @@ def _giving_up(flag):
 
 @contextlib.contextmanager
 def _failing_together():
-    """Tells the other processes of a failure, and ends this one where another has failed."""
+    """Tells the other processes of a failure, and ends this one where another fails or is lost."""
     import jax
     from jax._src.distributed import global_state  # as orbax does: there is no public name
 
-    client, over = global_state.client, threading.Event()
+    client, own, over = global_state.client, global_state.process_id, threading.Event()
+    signs = dict.fromkeys(range(global_state.num_processes), ("", time.monotonic()))
+
+    def find_lost():
+        """The first process, where the service is, looks for signs of life."""
+        now = time.monotonic()
+        for key, sign in client.key_value_dir_get(_SIGNS):
+            process = int(key.removeprefix(_SIGNS))
+            if signs[process][0] != sign:
+                signs[process] = sign, now
+        for process, (_, since) in signs.items():
+            if now - since > _LOST:
+                client.key_value_set(_FAILED, f"process {process} was lost: see its host")
 
     def watch():
         line = None
         while line is None:
             if over.wait(1):
                 return
-            with contextlib.suppress(Exception):  # there is none
+            with contextlib.suppress(Exception):  # nothing has failed, or JAX ends this one itself
+                client.key_value_set(f"{_SIGNS}{own}", str(time.time()), allow_overwrite=True)
+                if own == 0:
+                    find_lost()
                 line = client.key_value_try_get(_FAILED)
         if over.wait(_GRACE):
             return
@@ -173,10 +191,10 @@ def _failing_together():
     except BaseException as error:
         line = str(error) if isinstance(error, UserError) else one_line(error)
         if "UNKNOWN: Gloo" in line:  # what CPUs say
-            line = "another process was lost: see its message"
+            line = "another process was lost: see its host"
             error = UserError(line)
         with contextlib.suppress(Exception):  # another one was first
-            client.key_value_set(_FAILED, f"process {global_state.process_id}: {line}")
+            client.key_value_set(_FAILED, f"process {own}: {line}")
         _part()
         raise error
     finally:

@@ -20,7 +20,7 @@ from ttd_jax.commands import meeting
 SCENES = 6
 PAGE = REPOSITORY / "docs" / "clusters.md"
 LINE = "ttd-jax: process {} of 2, from 0, with 2 of 4 devices"
-ENDED = 60  # seconds, of which the imports take most
+ENDED = 120  # seconds, of which imports and waits for a processor take most
 
 
 @pytest.fixture(scope="module")

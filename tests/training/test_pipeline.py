@@ -1,5 +1,7 @@
 """The stream of batches: deterministic, resumable, the same for any number of processes."""
 
+import collections
+
 import numpy as np
 import pytest
 
@@ -89,9 +91,9 @@ def test_a_process_draws_no_sample_of_another_one_s(pipeline):
     share = Pipeline(Counted(), batch_size=4, seed=3, process=2, processes=4)
     take(share, 3)
     share.close()
-    assert 3 <= len(drawn) <= 6  # some ahead
-    expected = take(pipeline(), len(drawn))["scene"][:, 2]
-    assert sorted(drawn) == sorted(expected)
+    own = take(pipeline(), 8)["scene"][:, 2].tolist()
+    assert 3 <= len(drawn) <= 8  # some ahead
+    assert collections.Counter(drawn) <= collections.Counter(own)
 
 
 def test_a_batch_is_sharded_over_devices_and_steps_without_loss():

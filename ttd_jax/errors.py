@@ -139,6 +139,37 @@ def _hint(error):
     return ": JAX traces it: write it with jax.numpy, without float() or if" if needs_values else ""
 
 
+def is_exhausted(error: BaseException) -> bool:
+    """Whether a machine or a device has no memory left, in the words of Python or of XLA.
+
+    Example:
+      >>> is_exhausted(RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate"))
+      True
+    """
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+    )
+
+
+@contextlib.contextmanager
+def explain_exhausted(what: str, mend: str) -> Iterator[None]:
+    """Turns a lack of memory into a `UserError`.
+
+    Args:
+      what: takes too much.
+      mend: what would take less.
+
+    Raises:
+      UserError: for what `is_exhausted`.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_exhausted(error):
+            raise
+        raise UserError(f"{what}: out of memory: {mend}") from error
+
+
 @contextlib.contextmanager
 def explain_missing(what: str, extra: str) -> Iterator[None]:
     """Turns the failure to import a package of an extra into a `UserError` that tells the extra.

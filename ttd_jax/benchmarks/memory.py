@@ -1,15 +1,12 @@
 """Peak memory of a case, measured in a fresh process for each: a peak never falls again."""
 
 import ctypes
-import json
-import os
 import pathlib
 import resource
-import subprocess
 import sys
 from collections.abc import Callable
 
-from ttd_jax.errors import UserError
+from ttd_jax.benchmarks.apart import run_apart
 from ttd_jax.parts.memory import read_proc
 
 _LEAST = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
@@ -56,20 +53,9 @@ def measure_apart(task: dict, *, cache: str) -> dict:
     Raises:
       UserError: the process was killed.
     """
-    finished = subprocess.run(
-        # -P: nothing of the folder where one stands is imported.
-        [sys.executable, "-P", "-m", "ttd_jax.benchmarks.worker"],
-        input=json.dumps(task),
-        capture_output=True,
-        text=True,
-        env={**os.environ, "JAX_COMPILATION_CACHE_DIR": cache, _LEAST: "0"},
+    return run_apart(
+        "worker",
+        task,
+        environment={"JAX_COMPILATION_CACHE_DIR": cache, _LEAST: "0"},
+        what="the process that measures memory",
     )
-    if finished.returncode < 0:
-        raise UserError(
-            f"the process that measures memory was killed (signal {-finished.returncode}): if "
-            "memory ran out, choose a smaller --size or --batch"
-        )
-    if finished.returncode:
-        last = (finished.stderr.strip().splitlines() or ["it does not say why"])[-1]
-        raise UserError(f"the process that measures memory failed: {last}")
-    return json.loads(finished.stdout.splitlines()[-1])

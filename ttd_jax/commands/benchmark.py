@@ -6,6 +6,7 @@
     ttd-jax benchmark --what=precision --model=ifcnn_sum --weights=weights/ifcnn_sum \\
         --sources=visible_dir,infrared_dir
     ttd-jax benchmark --what=sizes --model=ifcnn_sum
+    ttd-jax benchmark --what=plan --topology=v5e:4x4 --model=ifcnn_sum --size=480x640
 
 fusion: static fusion and TTD as `jax.jit` runs them with folded weights; random ones do without
 --weights. Time, throughput, time to compile, operations, share of what a matrix product reaches,
@@ -22,6 +23,10 @@ sizes: scenes of many sizes, those of --size, of --sources or of a dozen crops, 
 a program for every size and by programs for few sizes of arrays: how many, how long, how much
 padded.
 
+plan: what fuse, evaluate (all metrics) and a step of finetune need of a TPU pod, compiled for it on
+this machine: seconds to compile, memory, bytes accessed, operations, the roofline's time, scenes
+that a chip holds, scenes an hour of all chips. Minutes a program; it needs libtpu, and no TPU.
+
 Everything else runs in turn, round after round: ratios are medians over the rounds.
 """
 
@@ -34,6 +39,7 @@ from importlib import metadata
 from absl.flags import FlagValues
 
 from ttd_jax.benchmarks.peers import PEERS
+from ttd_jax.benchmarks.plan import PROGRAMS
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError, explain_missing, explain_os_errors
 from ttd_jax.files import dumps, write_whole
@@ -44,6 +50,7 @@ from ttd_jax.processes import find_devices
 
 _FILES = ("benchmark.json", "benchmark.md", "roofline.png")
 _NOT_OF_SIZES = ("strategy", "batch", "peer", "out")
+_NOT_OF_PLAN = ("weights", "sources", "peer", "repeats", "out")
 _NOT_OF_METRICS = ("model", "weights", "sources", "dominability", "peer", "out")
 
 
@@ -51,6 +58,8 @@ def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
     flag.choice("what", "what to time", _WHAT, "metrics")
+    flag.string("topology", "plan: a TPU and how its chips are arranged, such as v5e:4x4, v4:2x2x1")
+    flag.several("program", f"plan: what to compile, of: {', '.join(PROGRAMS)}", PROGRAMS)
     flag.several("model", f"one or more of: {', '.join(networks())}")
     flag.path("weights", "what `ttd-jax convert` made; default: random")
     text = (
@@ -63,7 +72,7 @@ def define_flags(values: FlagValues) -> None:
     flag.dominability()
     flag.paths("sources", "precision and sizes: folders of the scenes")
     flag.precision()
-    flag.integer("batch", "scenes fused at once", 1, least=1)
+    flag.integer("batch", "scenes at once; default: 1, plan 8 a chip", None, least=1)
     flag.several("peer", f"what to compare with, one or more of: {', '.join(PEERS)}")
     flag.integer("repeats", "rounds", 5, least=1)
     flag.path("out", "folder for the results of fusion")
@@ -74,7 +83,8 @@ def define_flags(values: FlagValues) -> None:
 def run(values: FlagValues, arguments: list[str]) -> None:
     """Measures and prints."""
     common.only_flags(values, arguments)
-    find_devices()
+    if values.what != "plan":  # which needs none
+        find_devices()
     _WHAT[values.what](values)
 
 
@@ -218,17 +228,36 @@ def _many_sizes(values):
     common.tell(values, {**result, "sizes": found}, markdown(found))
 
 
+def _plan(values):
+    from ttd_jax.benchmarks import plan
+
+    _refuse(values, _NOT_OF_PLAN)
+    common.require(values, "topology", "model")
+    # Many scenes at once need less memory traffic each, and as many as `fuse` and `evaluate` take.
+    cases, _ = _cases(values, default_batch=8, load=lambda *given: (None, _settings(*given)))
+    chosen = plan.choose_programs(cases, common.several(values, "program", plan.PROGRAMS))
+    packages = ("ttd-jax", "jax", "libtpu")
+    result = {
+        "what": "plan",
+        "precision": values.precision,
+        **plan.plan_programs(chosen, values.topology),
+        "versions": {name: metadata.version(name) for name in packages},
+    }
+    common.tell(values, result, plan.markdown(result))
+
+
 _SPANS = (250, 370), (480, 565)  # rows and columns of the scenes of --what=sizes
 _WHAT = {
     "metrics": _metrics,
     "fusion": _fusion,
     "precision": _precision,
     "sizes": _many_sizes,
+    "plan": _plan,
 }
 
 
-def _cases(values):
-    """What to time, and the variables of every model."""
+def _cases(values, *, default_batch=1, load=None):
+    """What to time, and the variables of every model; `load` gives those and the settings."""
     from ttd_jax.benchmarks.cases import Case
 
     specs = [lookup(name) for name in dict.fromkeys(values.model)]
@@ -241,13 +270,13 @@ def _cases(values):
     for spec in specs:
         for size in sizes:
             check_least_size(f"--size={size[0]}x{size[1]}", size, spec.min_size, spec.name)
-    models = {spec.name: _load(spec, values) for spec in specs}
+    models = {spec.name: (load or _load)(spec, values) for spec in specs}
     cases = [
         Case(
             model=name,
             size=size,
             strategy=strategy,
-            batch=values.batch,
+            batch=values.batch or default_batch,
             precision=values.precision,
             settings=dataclasses.asdict(settings),
         )
@@ -266,9 +295,12 @@ def _load(spec, values):
     if values.weights:
         model = store.load(values.weights, name=spec.name, dominability=values.dominability)
         return model.variables, model.settings
+    return random_variables(spec), _settings(spec, values)
+
+
+def _settings(spec, values):
     chosen = values.dominability
-    settings = spec.dominability(spec.default_preset if chosen is None else chosen)
-    return random_variables(spec), settings
+    return spec.dominability(spec.default_preset if chosen is None else chosen)
 
 
 def _refuse(values, names):

@@ -164,7 +164,7 @@ def _tell_plan(values, job):
             "scenes": [names[index] for index in batch.missing(job.finished).values()],
             "color": job.options.resolve_color(batch.colored),
         }
-        for batch in job.batches
+        for batch in job.batches()
     ]
     lines = [f"sources: {', '.join(roles)}; {counted(len(job.finished), 'scene')} finished already"]
     for batch in plan:

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import pathlib
 
+import jax
 from ml_collections import ConfigDict
 
 from ttd_jax import fields, metrics
@@ -15,13 +16,14 @@ from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
 from ttd_jax.files import dumps, read_json, write_whole
 from ttd_jax.folders import together
 from ttd_jax.networks import PRECISIONS, FusionSpec
+from ttd_jax.parts import batch_memory
 from ttd_jax.pictures.batches import SIZES
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.decode import READING_FIELDS, reading_of
 from ttd_jax.pictures.prepared import prepared_examples
 from ttd_jax.pictures.records import IMAGE, Records, check_covered, check_images, versions_of
 from ttd_jax.pictures.scenes import find_scenes
-from ttd_jax.processes import wait_for_all
+from ttd_jax.processes import greatest, wait_for_all
 from ttd_jax.report.progress import remark
 from ttd_jax.weights import store
 
@@ -98,11 +100,12 @@ def _evaluate(config, jobs, found, reading, out, resume, share):
         )
         for name, examples in found.items()
     }
+    options = {"process": process, "processes": processes, "memory": _memory()}
     for job, settings, records in runs:
         with records.leaving_no_trace() if processes == 1 else contextlib.nullcontext():
             records.open(settings, first=process == 0)
             for name, scenes in datasets.items():
-                evaluate_dataset(job, name, scenes, records, process=process, processes=processes)
+                evaluate_dataset(job, name, scenes, records, **options)
     if processes > 1:
         wait_for_all()
     if process:
@@ -134,6 +137,12 @@ def _evaluate(config, jobs, found, reading, out, resume, share):
             shown.append(dataclasses.replace(next(remaining), cards=cards))
     _write(out, {"report.html": report.render(shown, protocol)})
     return comparisons
+
+
+def _memory():
+    """Bytes that a batch may take on a device of any process; None for CPUs."""
+    memory = batch_memory(jax.local_devices()[0])
+    return memory and -greatest(-(memory >> 20)) << 20
 
 
 def _check_tables(out, config, found, recorded):

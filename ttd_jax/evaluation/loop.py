@@ -12,10 +12,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ttd_jax import metrics
 from ttd_jax.core.color import resolve_color
 from ttd_jax.core.dominability import DominabilitySettings
+from ttd_jax.errors import explain_exhausted
 from ttd_jax.evaluation.program import device_program
 from ttd_jax.files import jsonable
 from ttd_jax.networks import Model, takes_extents
-from ttd_jax.parts import check_finite
+from ttd_jax.parts import check_finite, choose_count, plan_program
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.batches import fill_up, plan_batches, stack, unfinished
 from ttd_jax.pictures.checking import Scenes
@@ -63,6 +64,7 @@ def evaluate_dataset(
     *,
     process: int = 0,
     processes: int = 1,
+    memory: int | None = None,
 ) -> dict[str, int]:
     """Scores this process's share of a data set and appends a record for each image.
 
@@ -78,19 +80,18 @@ def evaluate_dataset(
       records: where to append; finished images are skipped.
       process: this process's index.
       processes: how many there are.
+      memory: bytes that a batch may take on a device, the same in every process: it has as many
+        scenes as fit. None for about a megapixel.
 
     Returns:
       `{'scored', 'reused'}`: how many scenes.
 
     Raises:
-      UserError: a fused picture is no number somewhere.
+      UserError: a fused picture is no number somewhere, or memory runs out.
     """
     devices = jax.local_devices()
     known = records.finished()
     finished = {i for i, key in enumerate(scenes.keys) if (dataset, *key) in known}
-    batches = plan_batches(scenes, job.batch_size, exact=job.exact)[process::processes]
-    todo = unfinished(batches, finished)
-    scored = sum(len(slots) for _, slots in todo)
     program = device_program(
         devices,
         strategies=dict(job.strategies),
@@ -103,6 +104,20 @@ def evaluate_dataset(
     mesh = Mesh(devices, ("devices",))
     model = jax.device_put(job.model, NamedSharding(mesh, PartitionSpec()))
     each = NamedSharding(mesh, PartitionSpec("devices"))
+
+    def fit(batch):
+        def planned(count):
+            shapes = _shapes(batch, (len(devices), count))
+            return plan_program(lambda: program.lower(job.model, *shapes).compile())[1]
+
+        weights = sum(leaf.nbytes for leaf in jax.tree.leaves(job.model))
+        return choose_count(batch.capacity, planned, memory=memory, fixed=weights)
+
+    fits = memory is not None and len(finished) < len(scenes)
+    every = plan_batches(scenes, job.batch_size, exact=job.exact, fit=fit if fits else None)
+    batches = every[process::processes]
+    todo = unfinished(batches, finished)
+    scored = sum(len(slots) for _, slots in todo)
 
     def load(group):
         given = [
@@ -117,7 +132,9 @@ def evaluate_dataset(
 
     running = None
     groups = ahead(load, _same_shape(todo, len(devices)))
+    less = "pass a smaller --config.batch_size, such as 1, or smaller pictures"
     with (
+        explain_exhausted(dataset, less),
         concurrent.futures.ThreadPoolExecutor(usable_cpus()) as decoders,
         progress(description=dataset, total=scored) as bar,
     ):
@@ -129,6 +146,16 @@ def evaluate_dataset(
                 bar.update(sum(len(slots) for _, slots in running[0]))
             running = dispatched
     return {"scored": scored, "reused": sum(len(b.indices) for b in batches) - scored}
+
+
+def _shapes(batch, lead):
+    """Of what a program is given of batches with these leading axes."""
+    sources = len(batch.shapes)
+    pictures = tuple(jax.ShapeDtypeStruct((*lead, *shape), np.float32) for shape in batch.shapes)
+    grays = jax.ShapeDtypeStruct((*lead, sources, *batch.size), np.float32)
+    shared = batch.frame.shared
+    extents = jax.ShapeDtypeStruct((*lead, 2), np.int32) if shared else None
+    return pictures, grays, extents
 
 
 def _same_shape(todo, size):

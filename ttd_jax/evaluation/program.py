@@ -54,22 +54,18 @@ def score_scene(
     return jnp.stack(rows), jnp.stack(sums)
 
 
-def device_program(
-    devices: Sequence[jax.Device],
-    *,
-    resolve_mode: Callable[[tuple[bool, ...]], str],
-    **options: Any,
+def batch_program(
+    *, resolve_mode: Callable[[tuple[bool, ...]], str], **options: Any
 ) -> Callable[..., tuple[jax.Array, jax.Array]]:
-    """The program of all local devices, compiled once per shape.
+    """What one device computes.
 
     Args:
-      devices: the local devices to use.
       resolve_mode: which sources have color -> the `mode` of `score_scene`.
       **options: its other static options.
 
     Returns:
-      Function `(model, pictures, grays, extents) -> (scores, sums)` of arrays with the leading axes
-      [device, batch]; see `score_scene`.
+      Function `(model, pictures, grays, extents) -> (scores, sums)` of arrays with the leading axis
+      [batch]; see `score_scene`.
     """
 
     def one_device(model, pictures, grays, extents):
@@ -77,4 +73,19 @@ def device_program(
         one = functools.partial(score_scene, mode=mode, **options)
         return jax.vmap(one, in_axes=(None, 0, 0, 0))(model, pictures, grays, extents)
 
-    return jax.pmap(one_device, in_axes=(None, 0, 0, 0), devices=devices)
+    return one_device
+
+
+def device_program(
+    devices: Sequence[jax.Device], **options: Any
+) -> Callable[..., tuple[jax.Array, jax.Array]]:
+    """The program of all local devices, compiled once per shape.
+
+    Args:
+      devices: the local devices to use.
+      **options: of `batch_program`.
+
+    Returns:
+      What that gives, of arrays with the leading axes [device, batch].
+    """
+    return jax.pmap(batch_program(**options), in_axes=(None, 0, 0, 0), devices=devices)

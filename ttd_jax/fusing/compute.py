@@ -1,5 +1,6 @@
 """Fuses batches: all scenes of a batch in one program where memory allows, else in windows."""
 
+import dataclasses
 import functools
 import math
 import time
@@ -21,10 +22,11 @@ from ttd_jax.parts import (
     SceneOptions,
     WindowFuser,
     check_finite,
+    choose_count,
     empty_maps,
     map_shapes,
     overhead,
-    program_bytes,
+    plan_program,
 )
 from ttd_jax.parts.maps import plane_means, share_planes
 from ttd_jax.parts.part import Part
@@ -106,6 +108,15 @@ class BatchFuser:
             check_finite(self._model, self._settings, own, scene=scenes[slot][0])
             yield slot, own | {"windows": {"count": 1, "size": list(size)}}
 
+    def fit(self, batch: Batch) -> int:
+        """How many scenes of a batch fit in memory at once, by their program's plan; or one."""
+
+        def planned(count):
+            return self._planned(dataclasses.replace(batch, capacity=count))[1]
+
+        weights = sum(leaf.nbytes for leaf in jax.tree.leaves(self._model))
+        return choose_count(batch.capacity, planned, memory=self.memory, fixed=weights)
+
     def check(self, batch: Batch, pictures: Sequence[Picture]) -> None:
         """Compiles what a batch needs without fusing it.
 
@@ -126,6 +137,10 @@ class BatchFuser:
 
     def _whole(self, batch):
         """The program of a whole batch, None if it takes too much memory."""
+        return self._planned(batch)[0]
+
+    def _planned(self, batch):
+        """That program, and the bytes that it takes, or that it would at least."""
         key = batch.frame, batch.colored, batch.capacity
         if key not in self._programs:
             self._programs[key] = self._compile(batch)
@@ -141,7 +156,7 @@ class BatchFuser:
         # A batch whose features alone are too much need not be compiled to be called too large.
         features = self._feature_bytes(shapes)
         if taken + features > self.memory:
-            return None
+            return None, taken + features
         mode = resolve_color(self._color, batch.colored)
         one = functools.partial(
             fuse_scene,
@@ -156,10 +171,13 @@ class BatchFuser:
         if self._settings is not None:
             code.append(LOSS_MAPS[self._settings.loss].difference)
         arguments = self._model, pictures, extents
-        program = compile_kept(batched, arguments, name=name, cache=cache, code=code)
+        program, planned = plan_program(
+            lambda: compile_kept(batched, arguments, name=name, cache=cache, code=code)
+        )
         if jax.default_backend() == "cpu":  # as pictures in integers and floats, these and the next
             taken += 3 * sum(4 * int(np.prod(shape)) for shape in shapes)
-        return program if taken + program_bytes(program) <= self.memory else None
+        taken += planned
+        return (program if taken <= self.memory else None), taken
 
     def _feature_bytes(self, shapes):
         # They have as many for every pixel, and a small picture's program is told soonest.

@@ -5,16 +5,18 @@ import math
 import os
 import pathlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from ttd_jax.errors import UserError, some
+import jax
+
+from ttd_jax.errors import UserError, explain_exhausted, some
 from ttd_jax.folders import alone
 from ttd_jax.fusing.compute import BatchFuser, day_probability
 from ttd_jax.fusing.options import FuseOptions, check_network
 from ttd_jax.fusing.outputs import output_files, output_names, output_type
 from ttd_jax.networks import Model, takes_extents
 from ttd_jax.networks.illumination import Classifier
-from ttd_jax.parts import default_memory
+from ttd_jax.parts import batch_memory, default_memory, format_size
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.batches import Batch, plan_batches, unfinished
 from ttd_jax.pictures.checking import Checked, Scenes, check
@@ -41,7 +43,7 @@ class FuseJob:
       out: the output folder.
       options: the user's choices.
       scenes: all of them, finished ones included.
-      batches: the same scenes.
+      exact: whether arrays have the sizes of their pictures.
       records: of `out`.
       settings: what all that is in `out` was made with.
       resume: whether to go on with what is there.
@@ -53,13 +55,17 @@ class FuseJob:
     out: pathlib.Path
     options: FuseOptions
     scenes: Scenes
-    batches: tuple[Batch, ...]
+    exact: bool
     records: Records
     settings: Mapping
     resume: bool
     found: Mapping[tuple, dict]
     finished: Mapping[int, dict]
     memory: int
+
+    def batches(self, fit: Callable[[Batch], int] | None = None) -> list[Batch]:
+        """All scenes in batches; `fit` as `plan_batches` takes it."""
+        return plan_batches(self.scenes, self.options.batch_size, exact=self.exact, fit=fit)
 
 
 def plan_job(
@@ -130,7 +136,7 @@ def plan_job(
         out=out,
         options=options,
         scenes=checked,
-        batches=tuple(plan_batches(checked, options.batch_size, exact=exact)),
+        exact=exact,
         records=records,
         settings=settings,
         resume=resume,
@@ -180,9 +186,15 @@ def check_memory(job: FuseJob, model: Model) -> None:
       UserError: memory has no room for any strip of a scene.
     """
     fuser = _fuser(job, model)
-    for batch, slots in unfinished(job.batches, job.finished):
+    for batch, slots in _unfinished(job, fuser):
         _, pictures = job.scenes.load(next(iter(slots.values())))
         fuser.check(batch, _given(job, pictures))
+
+
+def _unfinished(job, fuser):
+    """What there is to do, in batches of as many scenes as fit on a device with its own memory."""
+    fits = batch_memory(jax.devices()[0]) is not None and len(job.finished) < len(job.scenes)
+    return unfinished(job.batches(fuser.fit if fits else None), job.finished)
 
 
 def _fuser(job, model):
@@ -207,7 +219,8 @@ def run_job(job: FuseJob, model: Model, classifier: Classifier | None = None) ->
       `{'fused': count, 'reused': count, 'scenes': records}`.
 
     Raises:
-      UserError: the output cannot be written, or memory has no room for any strip of a scene.
+      UserError: the output cannot be written, memory has no room for any strip of a scene, or it
+        runs out.
       KeyboardInterrupt: what is finished stays, for a run with `resume`.
     """
     start = time.perf_counter()
@@ -217,7 +230,9 @@ def run_job(job: FuseJob, model: Model, classifier: Classifier | None = None) ->
             finished = _finished(job.out, job.scenes, job.records, found, job.resume)
             job = dataclasses.replace(job, found=found, finished=finished)
         job.records.open(job.settings)
-        fused, batch_times = _fuse_batches(job, _fuser(job, model), classifier)
+        less = f"--batch_size=1 or --max_memory={format_size(job.memory // 2)}"
+        with explain_exhausted("fusing", f"pass {less}, or smaller pictures"):
+            fused, batch_times = _fuse_batches(job, _fuser(job, model), classifier)
         counts = {"fused": len(fused), "reused": len(job.finished)}
         own = {record["scene"]: record for record in (fused | job.finished).values()}
         # Scenes of earlier runs stay: their pictures are there.
@@ -232,7 +247,6 @@ def run_job(job: FuseJob, model: Model, classifier: Classifier | None = None) ->
 
 def _fuse_batches(job, fuser, classifier):
     """Index -> record of the scenes that are fused now, and the times of their batches."""
-    todo = unfinished(job.batches, job.finished)
 
     def load(item):
         return {slot: job.scenes.load(index) for slot, index in item[1].items()}
@@ -243,9 +257,9 @@ def _fuse_batches(job, fuser, classifier):
         )
 
     records, times = {}, []
-    total = sum(len(slots) for _, slots in todo)
+    total = len(job.scenes) - len(job.finished)
     with progress(description="fusing", total=total) as bar:
-        for (batch, slots), loaded in ahead(load, todo, 1, fits=fits):
+        for (batch, slots), loaded in ahead(load, _unfinished(job, fuser), 1, fits=fits):
             begun, compiled = time.perf_counter(), fuser.compile_seconds
             named = {
                 slot: (example.name, _given(job, own)) for slot, (example, own) in loaded.items()

@@ -25,18 +25,31 @@ windows if its spec tells how far it sees: `local`.
 
 from ttd_jax.parts.fuser import WindowFuser, WindowPlan, default_memory
 from ttd_jax.parts.maps import SceneOptions, check_finite, empty_maps, map_shapes
-from ttd_jax.parts.memory import format_size, overhead, parse_size, program_bytes
+from ttd_jax.parts.memory import (
+    batch_memory,
+    choose_count,
+    format_size,
+    overhead,
+    parse_size,
+    plan_program,
+    program_bytes,
+    scenes_that_fit,
+)
 
 __all__ = [
     "SceneOptions",
     "WindowFuser",
     "WindowPlan",
+    "batch_memory",
     "check_finite",
+    "choose_count",
     "default_memory",
     "empty_maps",
     "format_size",
     "map_shapes",
     "overhead",
     "parse_size",
+    "plan_program",
     "program_bytes",
+    "scenes_that_fit",
 ]

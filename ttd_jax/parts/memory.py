@@ -5,10 +5,12 @@ import math
 import os
 import pathlib
 import re
+from collections.abc import Callable
+from typing import Any
 
 import jax
 
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, is_exhausted
 
 _UNITS = {"": 1, "b": 1} | {
     f"{prefix}{suffix}": base**power
@@ -73,6 +75,76 @@ def program_bytes(compiled: jax.stages.Compiled) -> int:
         + sizes.temp_size_in_bytes
         - sizes.alias_size_in_bytes
     )
+
+
+def scenes_that_fit(memory: int, taken: float, *, count: int = 1, fixed: int = 0) -> int:
+    """How many scenes memory has room for, each taking as much as every other.
+
+    Args:
+      memory: bytes.
+      taken: by a program of `count` scenes.
+      count: of scenes.
+      fixed: of `taken`, what any number of scenes takes: the weights.
+
+    Example:
+      >>> scenes_that_fit(100, 50, count=2, fixed=10)
+      4
+    """
+    return max(0, int((memory - fixed) * count // max(taken - fixed, 1)))
+
+
+def choose_count(most: int, planned: Callable[[int], float], *, memory: int, fixed: int = 0) -> int:
+    """The most scenes whose program fits in memory, by its plan: nothing is run.
+
+    Args:
+      most: scenes.
+      planned: a number of scenes -> bytes of their program, `math.inf` where the compiler refuses
+        it. It compiles, so that few numbers are tried: usually one, seldom more than two.
+      memory: bytes.
+      fixed: see `scenes_that_fit`.
+
+    Returns:
+      At least one, whose program may be too large, too, and is not asked for.
+    """
+    count = most
+    while count > 1:
+        taken = planned(count)
+        if taken <= memory:
+            return count
+        fewer = (
+            count // 2
+            if taken == math.inf
+            else scenes_that_fit(memory, taken, count=count, fixed=fixed)
+        )
+        count = min(max(fewer, 1), count - 1)
+    return 1
+
+
+def plan_program(compiling: Callable[[], jax.stages.Compiled]) -> tuple[Any, float]:
+    """A program and what one run of it takes: see `program_bytes`.
+
+    Returns:
+      None and `math.inf` where the compiler says that no memory of the device is enough.
+    """
+    try:
+        compiled = compiling()
+    except RuntimeError as error:
+        if not is_exhausted(error):
+            raise
+        return None, math.inf
+    return compiled, program_bytes(compiled)
+
+
+def batch_memory(device: jax.Device) -> int | None:
+    """Bytes that a batch may take of a device with memory of its own: half of it.
+
+    The other half is for the arrays of the next batch and whatever else is there. It is the same in
+    every run, so that a scene is in the same batch in all of them. None for CPUs.
+    """
+    if device.platform == "cpu":
+        return None
+    limit = (device.memory_stats() or {}).get("bytes_limit")
+    return limit and limit // 2
 
 
 def overhead(programs: int) -> int:

@@ -77,14 +77,21 @@ class Batch:
         return {slot: i for slot, i in enumerate(self.indices) if i not in finished}
 
 
-def plan_batches(scenes: Sequence, batch_size: int = 0, *, exact: bool = True) -> list[Batch]:
+def plan_batches(
+    scenes: Sequence,
+    batch_size: int = 0,
+    *,
+    exact: bool = True,
+    fit: Callable[[Batch], int] | None = None,
+) -> list[Batch]:
     """Groups scenes by the shapes of their arrays, then cuts each group into batches.
 
     Args:
       scenes: all of the run, finished ones included, with `size` and `colored`.
-      batch_size: scenes in a batch; 0 chooses about a megapixel.
+      batch_size: scenes in a batch; 0 chooses: what fits, or about a megapixel; eight at most.
       exact: arrays have the sizes of their pictures; otherwise, where those are several, those of
         few buckets.
+      fit: a batch -> how many of its scenes the memory of a device has room for at once.
 
     Returns:
       Batches; all of one shape follow each other.
@@ -95,12 +102,18 @@ def plan_batches(scenes: Sequence, batch_size: int = 0, *, exact: bool = True) -
         groups[frame, scenes[index].colored].append(index)
     batches = []
     for (frame, colored), members in groups.items():
-        fitting = max(1, min(_LIMIT, _PIXELS // (frame.size[0] * frame.size[1])))
-        capacity = min(batch_size or fitting, len(members))
-        for start in range(0, len(members), capacity):
-            indices = tuple(members[start : start + capacity])
-            sizes = tuple(scenes[index].size for index in indices)
-            batches.append(Batch(indices, capacity, frame, colored, sizes))
+
+        def cut(capacity, frame=frame, colored=colored, members=members):
+            capacity = min(capacity, len(members))
+            for start in range(0, len(members), capacity):
+                indices = tuple(members[start : start + capacity])
+                sizes = tuple(scenes[index].size for index in indices)
+                yield Batch(indices, capacity, frame, colored, sizes)
+
+        capacity = batch_size or max(1, min(_LIMIT, _PIXELS // (frame.size[0] * frame.size[1])))
+        if fit is not None and not batch_size:
+            capacity = fit(next(cut(_LIMIT)))
+        batches += cut(capacity)
     return batches
 
 

@@ -34,6 +34,26 @@ def make_step(
       whole batch of all processes: `loss`, the objective's terms as `terms/NAME`, `grad_norm` (of
       what is trained, before clipping) and `learning_rate`; `finite` is bool[].
     """
+    # Every device computes the same state and metrics: one copy of them stands for all.
+    mapped = jax.pmap(
+        make_update(objective, optimizer),
+        axis_name=AXIS,
+        in_axes=(None, 0),
+        out_axes=(None, None),
+        devices=devices,
+    )
+    local = [d for d in devices or jax.devices() if d.process_index == jax.process_index()]
+    everywhere = NamedSharding(Mesh(local, (AXIS,)), PartitionSpec())
+
+    def step(state, batch):
+        # Where `mapped` leaves its own results: a state from elsewhere would be compiled for anew.
+        return mapped(jax.device_put(state, everywhere), batch)
+
+    return step
+
+
+def make_update(objective: Callable, optimizer: Optimizer) -> Callable:
+    """What one device computes of a step, within a map over the axis `AXIS`; see `make_step`."""
 
     def one_device(state: TrainState, batch):
         loss, terms, gradients = jax.lax.pmean(_accumulate(micro_batch, state, batch), AXIS)
@@ -73,18 +93,7 @@ def make_step(
         (loss, terms), gradients = jax.value_and_grad(mean_loss, has_aux=True)(state.params)
         return loss, terms, gradients
 
-    # Every device computes the same state and metrics: one copy of them stands for all.
-    mapped = jax.pmap(
-        one_device, axis_name=AXIS, in_axes=(None, 0), out_axes=(None, None), devices=devices
-    )
-    local = [d for d in devices or jax.devices() if d.process_index == jax.process_index()]
-    everywhere = NamedSharding(Mesh(local, (AXIS,)), PartitionSpec())
-
-    def step(state, batch):
-        # Where `mapped` leaves its own results: a state from elsewhere would be compiled for anew.
-        return mapped(jax.device_put(state, everywhere), batch)
-
-    return step
+    return one_device
 
 
 def _accumulate(micro_batch, state, batch):

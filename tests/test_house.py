@@ -50,6 +50,9 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # (who, whom) -> why a job may stand on another.
 JOBS_ON_JOBS = {
     ("detection", "training"): "a detector is trained by the same loop, phases and checkpoints",
+    ("benchmarks", "evaluation"): "what a pod needs is told of the job's own program",
+    ("benchmarks", "fusing"): "as well",
+    ("benchmarks", "training"): "as well",
 }
 # Pure arrays in, pure arrays out: they know neither flags nor files nor another framework.
 PURE = ("core", "detectors", "metrics", "networks", "parts")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from absl import flags, logging
 
-from ttd_jax.errors import UserError, printable
+from ttd_jax.errors import UserError, is_exhausted, printable
 from ttd_jax.registry import unknown
 
 # name -> one line; a command is the module of that name in `ttd_jax.commands`.
@@ -82,7 +82,7 @@ def main(argv: Sequence[str]) -> int:
             raise
         return _complain(_unwritable(error))
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):  # XLA's word
+        if not is_exhausted(error):
             raise
         return _complain("out of memory: choose smaller pictures, or fewer at once")
 

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from tests.accelerator import __main__ as command
+from tests.accelerator import batches
 from tests.accelerator.checks import Check, compared, run_checks
 from tests.conftest import REPOSITORY
 
@@ -66,6 +67,14 @@ def test_a_bare_machine_is_checked(tmp_path):
     text = (tmp_path / "accelerator.md").read_text()
     assert result.stdout.endswith(f"{text}\n")
     assert "| ifcnn_sum, bucket |" in text
+
+
+def test_batches_are_of_as_many_scenes_as_fit(capsys):
+    words = ["--memory=600000000", "--size=24x32", "--metrics=EN,SSIM"]
+    assert batches.main(words) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(one["job"], one["scenes"]) for one in found] == [("fuse", 8), ("evaluate", 8)]
+    assert batches.main([]) == 2  # a CPU has none of its own
 
 
 def test_without_an_accelerator_it_says_so(tmp_path, monkeypatch, capsys):

@@ -3,11 +3,15 @@
 import json
 
 import cv2
+import jax
 import numpy as np
+import pytest
 
 from tests.commands.conftest import draw
+from ttd_jax.fusing import compute, run
 from ttd_jax.pictures.images import read_picture
 
+SCENES = 5
 SAVE = "--save=fused,dominability,components,losses"
 
 
@@ -56,3 +60,42 @@ def test_a_memory_that_is_no_size_or_too_little_is_refused(refused, fuse, pair, 
         little = fuse(out, "--max_memory=1MB", *words, *pair)
         refused(*little, named=["32x24", "--max_memory=", "1MiB"])
     assert not out.exists()
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for i in range(SCENES):
+        draw(tmp_path / "v" / f"{i}.png", (16, 24), channels=3, seed=i)
+        draw(tmp_path / "i" / f"{i}.png", (16, 24), seed=10 + i)
+    return tmp_path / "v", tmp_path / "i"
+
+
+def test_files_do_not_depend_on_how_many_scenes_fit(
+    command_line, fuse, folders, tmp_path, monkeypatch
+):
+    def batches(name, *words):
+        result = command_line(*fuse(tmp_path / name, "--resume", *words, *folders))
+        assert result.returncode == 0, result.stderr
+        made = json.loads((tmp_path / name / "timings.json").read_text())["batches"]
+        return [batch["scenes"] for batch in made]
+
+    assert batches("cpu") == [SCENES]
+    monkeypatch.setattr(run, "batch_memory", lambda device: 1)
+    monkeypatch.setattr(compute.BatchFuser, "fit", lambda fuser, batch: 2)
+    assert batches("own") == [2, 2, 1]
+    for path in (tmp_path / "cpu").glob("*.png"):
+        assert path.read_bytes() == (tmp_path / "own" / path.name).read_bytes()
+    (tmp_path / "own" / "3.png").unlink()
+    assert batches("own") == [1]
+    monkeypatch.delattr(compute.BatchFuser, "fit")  # all is finished: nothing is to be chosen
+    assert batches("own") == []
+
+
+def test_memory_that_runs_out_is_told_with_the_mend(refused, fuse, folders, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes")
+
+    monkeypatch.setattr(compute.BatchFuser, "__call__", fail)
+    words = fuse(tmp_path / "out", "--max_memory=2GiB", *folders)
+    refused(*words, named=["out of memory", "--batch_size=1", "--max_memory=1024MiB"])
+    assert not list((tmp_path / "out").rglob("*.png"))

@@ -6,11 +6,13 @@ import json
 import time
 
 import chex
+import jax
 import pytest
 
 from tests.commands.conftest import draw
 from tests.random_models import random_model
 from ttd_jax import metrics
+from ttd_jax.errors import UserError
 from ttd_jax.evaluation import loop, program
 from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
 from ttd_jax.networks import lookup
@@ -38,8 +40,7 @@ def job(**options):
         color="network",
         protocol="paper",
         names=("SD", "MSE"),
-        batch_size=2,
-        **options,
+        **{"batch_size": 2, **options},
     )
 
 
@@ -60,6 +61,66 @@ def test_a_shape_is_compiled_once_and_every_scene_has_a_record(examples, tmp_pat
     for record in found.values():
         assert list(record["scores"]) == ["static", "ttd"]
         assert all(list(scores) == ["SD", "MSE"] for scores in record["scores"].values())
+
+
+def test_a_device_takes_as_many_scenes_as_its_memory_holds(examples, tmp_path, monkeypatch):
+    plans, shapes = [], set()
+    plan_program, device_program = loop.plan_program, loop.device_program
+
+    def spy_plans(compiling):
+        found = plan_program(compiling)
+        plans.append(found[1])
+        return found
+
+    def spy_shapes(*arguments, **options):
+        program = device_program(*arguments, **options)
+
+        def run(model, pictures, grays, extents):
+            shapes.add(grays.shape[1:3])
+            return program(model, pictures, grays, extents)
+
+        run.lower = program.lower
+        return run
+
+    monkeypatch.setattr(loop, "plan_program", spy_plans)
+    monkeypatch.setattr(loop, "device_program", spy_shapes)
+
+    def evaluate(name, memory, batch_size=0):
+        shapes.clear()
+        records = Records(tmp_path / name)
+        records.open({})
+        what = job(batch_size=batch_size)  # one bucket of seven scenes
+        evaluate_dataset(what, "x", check(examples, gray=True), records, memory=memory)
+        return records.finished()
+
+    with monkeypatch.context() as patch:
+        count_traces(patch, 1)  # the program of the plan is the one that is run
+        much = evaluate("much", 2**40)
+    assert shapes == {(7, 2)}
+    memory = plans[0] - (plans[0] - loop.held_bytes(job().model)) // 3
+    found = evaluate("some", memory)
+    ((scenes, _),) = shapes
+    assert 1 < scenes < 7
+    assert plans[-1] <= memory
+    for key, record in much.items():
+        for strategy, scores in record["scores"].items():
+            assert scores == pytest.approx(found[key]["scores"][strategy], rel=1e-5)
+    del plans[:]
+    assert evaluate("some", memory).keys() == found.keys()  # resumed: nothing is compiled
+    assert evaluate("two", memory, batch_size=2).keys() == found.keys()
+    assert shapes == {(2, 2)}
+    assert not plans
+
+
+def test_memory_that_runs_out_is_told_with_the_mend(examples, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes")
+
+    monkeypatch.setattr(loop, "device_program", lambda *arguments, **options: fail)
+    records = Records(tmp_path / "out")
+    records.open({})
+    with pytest.raises(UserError, match=r"x: out of memory: .*--config\.batch_size"):
+        evaluate_dataset(job(), "x", check(examples, gray=True), records)
 
 
 def test_processes_share_the_batches_and_none_is_left_out(examples, tmp_path):

@@ -35,6 +35,28 @@ def test_capacity_is_one_program_a_shape_and_falls_with_the_size():
     assert {b.capacity for b in plan_batches([checked((64, 64))], 5)} == {1}
 
 
+def test_as_many_scenes_are_together_as_fit_unless_their_number_is_given():
+    asked = []
+
+    def fit(batch):
+        asked.append((batch.size, batch.capacity, batch.indices))
+        return 3
+
+    scenes = [checked((600, 800))] * 10 + [checked((64, 64))] * 2
+    batches = plan_batches(scenes, fit=fit)
+    assert asked == [((600, 800), 8, tuple(range(8))), ((64, 64), 2, (10, 11))]
+    assert [(b.capacity, len(b.indices)) for b in batches] == [
+        (3, 3),
+        (3, 3),
+        (3, 3),
+        (3, 1),
+        (2, 2),
+    ]
+    assert {b.capacity for b in plan_batches(scenes, 5, fit=None)} == {5, 2}
+    assert plan_batches(scenes, 5, fit=fit) == plan_batches(scenes, 5)
+    assert len(asked) == 2
+
+
 def test_a_scene_keeps_its_slot_whatever_is_finished():
     (first, second) = plan_batches([checked((64, 64))] * 7, 4)
     assert first.missing({0, 2}) == {1: 1, 3: 3}

@@ -81,7 +81,7 @@ def plan_programs(chosen: Sequence[tuple[str, Case]], topology: str) -> dict:
                     "case": dataclasses.asdict(case),
                 },
                 environment=_ENVIRONMENT,
-                what=f"the process that compiles {_name(program, case)}",
+                what=f"the process that compiles {program_name(program, case)}",
             )
             chips = told.pop("chips", None)
             if chips is None:
@@ -90,12 +90,13 @@ def plan_programs(chosen: Sequence[tuple[str, Case]], topology: str) -> dict:
                 numbers = {"chips": chips, "batch": case.batch, "precision": case.precision}
                 told |= estimate(told, chip, **numbers)
             facts = {"model": case.model, "size": list(case.size), "batch": case.batch}
-            found.append({"name": _name(program, case), "program": program, **facts, **told})
+            found.append({"name": program_name(program, case), "program": program, **facts, **told})
     facts = {name: getattr(chip, name) for name in ("memory", "bandwidth", "products")}
     return {"topology": topology, "chip": facts, "chips": chips, "programs": found}
 
 
-def _name(program, case):
+def program_name(program: str, case: Case) -> str:
+    """Short, for people: a case's name with its program in place of its strategy."""
     return case.name if program == "fuse" else case.name.replace(" ttd ", f" {program} ")
 
 

@@ -60,7 +60,8 @@ def define_flags(values: FlagValues) -> None:
     flag.choice("what", "what to time", _WHAT, "metrics")
     flag.string("topology", "plan: a TPU and how its chips are arranged, such as v5e:4x4, v4:2x2x1")
     flag.several("program", f"plan: what to compile, of: {', '.join(PROGRAMS)}", PROGRAMS)
-    flag.several("model", f"one or more of: {', '.join(networks())}")
+    text = f"one or more of: {', '.join(networks())}; plan: by default the first"
+    flag.several("model", text)
     flag.path("weights", "what `ttd-jax convert` made; default: random")
     text = (
         "height x width, one or, for fusion and sizes, several; default: 256x256, metrics 480x640, "
@@ -232,7 +233,8 @@ def _plan(values):
     from ttd_jax.benchmarks import plan
 
     _refuse(values, _NOT_OF_PLAN)
-    common.require(values, "topology", "model")
+    common.require(values, "topology")
+    values.model = values.model or list(networks())[:1]
     # Many scenes at once need less memory traffic each, and as many as `fuse` and `evaluate` take.
     cases, _ = _cases(values, default_batch=8, load=lambda *given: (None, _settings(*given)))
     chosen = plan.choose_programs(cases, common.several(values, "program", plan.PROGRAMS))

@@ -16,7 +16,7 @@ from ttd_jax.errors import explain_exhausted
 from ttd_jax.evaluation.program import device_program
 from ttd_jax.files import jsonable
 from ttd_jax.networks import Model, takes_extents
-from ttd_jax.parts import check_finite, choose_count, plan_program
+from ttd_jax.parts import check_finite, choose_count, held_bytes, plan_program
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.batches import fill_up, plan_batches, stack, unfinished
 from ttd_jax.pictures.checking import Scenes
@@ -110,7 +110,7 @@ def evaluate_dataset(
             shapes = _shapes(batch, (len(devices), count))
             return plan_program(lambda: program.lower(job.model, *shapes).compile())[1]
 
-        weights = sum(leaf.nbytes for leaf in jax.tree.leaves(job.model))
+        weights = held_bytes(job.model)
         return choose_count(batch.capacity, planned, memory=memory, fixed=weights)
 
     fits = memory is not None and len(finished) < len(scenes)

@@ -24,6 +24,7 @@ from ttd_jax.parts import (
     check_finite,
     choose_count,
     empty_maps,
+    held_bytes,
     map_shapes,
     overhead,
     plan_program,
@@ -114,7 +115,7 @@ class BatchFuser:
         def planned(count):
             return self._planned(dataclasses.replace(batch, capacity=count))[1]
 
-        weights = sum(leaf.nbytes for leaf in jax.tree.leaves(self._model))
+        weights = held_bytes(self._model)
         return choose_count(batch.capacity, planned, memory=self.memory, fixed=weights)
 
     def check(self, batch: Batch, pictures: Sequence[Picture]) -> None:

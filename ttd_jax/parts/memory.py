@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import chex
 import jax
 
 from ttd_jax.errors import UserError, is_exhausted
@@ -118,6 +119,11 @@ def choose_count(most: int, planned: Callable[[int], float], *, memory: int, fix
         )
         count = min(max(fewer, 1), count - 1)
     return 1
+
+
+def held_bytes(tree: chex.ArrayTree) -> int:
+    """What arrays take, such as the weights of a model."""
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
 
 
 def plan_program(compiling: Callable[[], jax.stages.Compiled]) -> tuple[Any, float]:

@@ -10,7 +10,7 @@ import jax
 from ml_collections import ConfigDict
 
 from ttd_jax import fields
-from ttd_jax.errors import UserError, check_choice
+from ttd_jax.errors import UserError, check_choice, explain_exhausted
 from ttd_jax.processes import wait_for_all
 from ttd_jax.training import stopping
 from ttd_jax.training.loop import NotFiniteError, Training
@@ -65,7 +65,8 @@ def train(
         that writes; `origin` is what the manifest tells of the training.
 
     Raises:
-      UserError: it diverged: the last good weights are saved; or see `Training.run`.
+      UserError: it diverged: the last good weights are saved; memory runs out; or see
+        `Training.run`.
     """
     weights, steps = training.folder.path / name, training.phases[-1].end
 
@@ -78,7 +79,8 @@ def train(
         now, reason = training.restore(variables), stopping.NOT
         try:
             if now.step < steps:
-                with stopping.Stop() as stop:
+                less = "lower batch_size, or raise accumulate, in the configuration"
+                with stopping.Stop() as stop, explain_exhausted("training", less):
                     now, reason = training.run(now, stop)
         except NotFiniteError as error:
             export(error.last)

@@ -25,7 +25,7 @@ def get_config(argument: str = "ifcnn_sum,harvard_medical/mri_ct"):
     # 'network' is what the published figures were measured on; see `ttd-jax fuse --help`.
     config.color = "network"
     config.precision = "highest"
-    config.batch_size = 0  # scenes a device takes at once; 0 chooses by size
+    config.batch_size = 0  # scenes a device takes at once; 0 chooses by its memory or their size
     config.sizes = "bucket"  # pictures of many sizes share few programs; exact: one a size
     config.gallery = 12  # scenes in the gallery of report.html; 0 for none
     # Prepared data sets: their folder (empty: TFDS's default) and split.

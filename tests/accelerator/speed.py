@@ -41,7 +41,7 @@ class Timing:
 
 
 def make_cases(names: Sequence[str], *, tiny: bool) -> list[Case]:
-    """TTD of one scene by every network, then static; then of as many as are fused at once."""
+    """TTD of one scene by every network, then static; then of about a megapixel."""
     cases = []
     for together in (False, True):
         for strategy in ("ttd", "static"):
@@ -65,7 +65,7 @@ def make_cases(names: Sequence[str], *, tiny: bool) -> list[Case]:
 
 
 def chosen_batch(name: str, size: tuple[int, int]) -> int:
-    """How many scenes of one size `fuse` and `evaluate` take at once."""
+    """How many scenes of one size are about a megapixel."""
     scenes = [Checked(size, (False,) * (lookup(name).source_count or 2), ())] * 8
     return plan_batches(scenes)[0].capacity
 

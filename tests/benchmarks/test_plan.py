@@ -93,18 +93,19 @@ def test_the_jobs_programs_are_compiled(program, quick_compilation, monkeypatch)
 
 
 def test_what_does_not_fit_is_told_and_ends_nothing(monkeypatch):
-    told = iter([{"chips": 4, "compile_seconds": 9.0, **FOUND}, {"chips": 4, "refused": "of HBM"}])
+    fits, refused = {"compile_seconds": 9.0, **FOUND}, {"refused": "of HBM"}
+    told = iter([{"chips": 4, **one} for one in (fits, refused, refused)])
     monkeypatch.setattr(plan, "run_apart", lambda *given, **options: next(told))
     monkeypatch.setitem(sys.modules, "libtpu", types.ModuleType("libtpu"))
     found = plan.plan_programs([("fuse", case("static")), ("evaluate", case())], "v5e:2x2")
     assert [one["name"] for one in found["programs"]] == [
         "ifcnn_sum static 16x16 x2",
-        "ifcnn_sum evaluate 16x16 x2",
+        "ifcnn_sum evaluate 16x16",  # of one scene in place of two
     ]
     assert found["chips"] == 4
     lines = plan.markdown({**found, "precision": "highest"}).splitlines()
-    assert any(line.startswith("| ifcnn_sum evaluate 16x16 x2 ") for line in lines)
-    assert lines[-1] == "ifcnn_sum evaluate 16x16 x2: of HBM"
+    assert any(line.startswith("| ifcnn_sum evaluate 16x16 ") for line in lines)
+    assert lines[-1] == "ifcnn_sum evaluate 16x16: of HBM"
     monkeypatch.setattr(plan, "run_apart", lambda *given, **options: {"refused": "no such"})
     with pytest.raises(UserError, match="--topology=v5e:3x3: libtpu refuses it: no such"):
         plan.plan_programs([("fuse", case())], "v5e:3x3")

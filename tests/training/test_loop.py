@@ -24,6 +24,7 @@ from ttd_jax.training import finetune as finetune_lib
 from ttd_jax.training import stopping, validation
 from ttd_jax.training.checkpointing import Checkpoints
 from ttd_jax.training.logs import Logs
+from ttd_jax.training.loop import Training
 from ttd_jax.training.pipeline import Pipeline
 from ttd_jax.weights.store import load, read_manifest
 
@@ -246,6 +247,15 @@ def test_a_damaged_log_is_told(whole, config, tmp_path, content):
     (workdir / "log.jsonl").write_bytes(content)
     with pytest.raises(UserError, match=r"log\.jsonl: line 1 is damaged: remove that line"):
         finetune_lib.finetune(config(), workdir, resume=True)
+
+
+def test_memory_that_runs_out_is_told_with_the_mend(config, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes")
+
+    monkeypatch.setattr(Training, "run", fail)
+    with pytest.raises(UserError, match="training: out of memory: lower batch_size"):
+        finetune_lib.finetune(config(), tmp_path / "run")
 
 
 def test_training_begins_from_random_weights_and_the_best_checkpoint_can_be_final(config, tmp_path):

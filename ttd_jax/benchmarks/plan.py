@@ -43,8 +43,8 @@ def choose_programs(cases: Sequence[Case], programs: Sequence[str]) -> list[tupl
     """
     crop = finetune.get_config().crop
     chosen = {}
-    for case in cases:
-        for program in programs:
+    for program in programs:
+        for case in cases:
             size = (crop, crop) if program == "finetune" else case.size
             strategy = case.strategy if program == "fuse" else "ttd"
             own = dataclasses.replace(case, size=size, strategy=strategy)
@@ -57,7 +57,8 @@ def plan_programs(chosen: Sequence[tuple[str, Case]], topology: str) -> dict:
 
     Args:
       chosen: see `choose_programs`.
-      topology: such as 'v5e:4x4'.
+      topology: such as 'v5e:4x4'. Programs that do not fit in a chip are compiled for half as many
+        scenes, and so on.
 
     Returns:
       `topology`; `chip`, the facts of one; `chips`, their number; and `programs`: what
@@ -72,20 +73,11 @@ def plan_programs(chosen: Sequence[tuple[str, Case]], topology: str) -> dict:
     chips, found = None, []
     with progress(chosen, description="plan", unit="program") as bar:
         for program, case in bar:
-            told = run_apart(
-                "compiler",
-                {
-                    "topology": topology,
-                    "options": dict(chip.options),
-                    "program": program,
-                    "case": dataclasses.asdict(case),
-                },
-                environment=_ENVIRONMENT,
-                what=f"the process that compiles {program_name(program, case)}",
-            )
-            chips = told.pop("chips", None)
-            if chips is None:
-                raise UserError(f"--topology={topology}: libtpu refuses it: {told['refused']}")
+            told = _compile(program, case, topology, chip)
+            while "refused" in told and case.batch > 1:  # fewer scenes may fit
+                case = dataclasses.replace(case, batch=case.batch // 2)
+                told = _compile(program, case, topology, chip)
+            chips = told.pop("chips")
             if "refused" not in told:
                 numbers = {"chips": chips, "batch": case.batch, "precision": case.precision}
                 told |= estimate(told, chip, **numbers)
@@ -93,6 +85,20 @@ def plan_programs(chosen: Sequence[tuple[str, Case]], topology: str) -> dict:
             found.append({"name": program_name(program, case), "program": program, **facts, **told})
     facts = {name: getattr(chip, name) for name in ("memory", "bandwidth", "products")}
     return {"topology": topology, "chip": facts, "chips": chips, "programs": found}
+
+
+def _compile(program, case, topology, chip):
+    task = {
+        "topology": topology,
+        "options": dict(chip.options),
+        "program": program,
+        "case": dataclasses.asdict(case),
+    }
+    what = f"the process that compiles {program_name(program, case)}"
+    told = run_apart("compiler", task, environment=_ENVIRONMENT, what=what)
+    if "chips" not in told:
+        raise UserError(f"--topology={topology}: libtpu refuses it: {told['refused']}")
+    return told
 
 
 def program_name(program: str, case: Case) -> str:

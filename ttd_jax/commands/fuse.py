@@ -61,7 +61,8 @@ def define_flags(values: FlagValues) -> None:
     )
     flag.choice("metadata", text, opt.METADATA, "keep")
     flag.several("save", f"what to write, of: {', '.join(opt.SAVES)}", ["fused"])
-    flag.integer("batch_size", "scenes in a batch; 0 chooses", 0, least=0)
+    text = "scenes at once; 0 chooses: on a GPU or TPU up to eight, as many as --max_memory holds"
+    flag.integer("batch_size", text, 0, least=0)
     flag.sizes()
     text = (
         "what CDDFuse adds to its output: the first source, the sum of all, none; default: the "

@@ -35,7 +35,7 @@ class Evaluation:
       color: how color is treated, one of `ttd_jax.core.color.COLORS`.
       protocol: of the metrics.
       names: of the metrics.
-      batch_size: scenes a device takes at once; 0 chooses by size.
+      batch_size: scenes a device takes at once; 0 chooses by size, or by its own memory.
       sizes: 'bucket': pictures of several sizes share programs, where the network and all metrics
         and loss maps can; 'exact': they do not.
     """
@@ -113,12 +113,6 @@ def evaluate_dataset(
         weights = held_bytes(job.model)
         return choose_count(batch.capacity, planned, memory=memory, fixed=weights)
 
-    fits = memory is not None and len(finished) < len(scenes)
-    every = plan_batches(scenes, job.batch_size, exact=job.exact, fit=fit if fits else None)
-    batches = every[process::processes]
-    todo = unfinished(batches, finished)
-    scored = sum(len(slots) for _, slots in todo)
-
     def load(group):
         given = [
             {slot: decoders.submit(_inputs, scenes, i, batch.size) for slot, i in slots.items()}
@@ -130,14 +124,19 @@ def evaluate_dataset(
             arrays[device] = *stack(batch.capacity, inputs), batch.extents
         return jax.device_put(stack(len(devices), arrays), each)
 
-    running = None
-    groups = ahead(load, _same_shape(todo, len(devices)))
-    less = "pass a smaller --config.batch_size, such as 1, or smaller pictures"
+    fits = memory is not None and len(finished) < len(scenes)
+    running, less = None, "pass a smaller --config.batch_size, such as 1, or smaller pictures"
     with (
         explain_exhausted(dataset, less),
         concurrent.futures.ThreadPoolExecutor(usable_cpus()) as decoders,
-        progress(description=dataset, total=scored) as bar,
+        progress(description=dataset) as bar,
     ):
+        every = plan_batches(scenes, job.batch_size, exact=job.exact, fit=fit if fits else None)
+        batches = every[process::processes]
+        todo = unfinished(batches, finished)
+        scored = sum(len(slots) for _, slots in todo)
+        bar.total = scored
+        groups = ahead(load, _same_shape(todo, len(devices)))
         for group, arrays in itertools.chain(groups, [(None, None)]):
             dispatched = group and (group, program(model, *arrays))  # returns at once
             if running is not None:

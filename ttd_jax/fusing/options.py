@@ -30,7 +30,7 @@ class FuseOptions:
       pages: which pictures of files with several; see `ttd_jax.pictures.scenes.find_scenes`.
       metadata: 'keep': the fused picture carries what the first source's file does; 'drop'.
       save: which of `SAVES` to write.
-      batch_size: scenes in one batch; 0 chooses by size.
+      batch_size: scenes in one batch; 0 chooses by size, or by a device's own memory.
       sizes: 'bucket': pictures of many sizes are computed in arrays of few; 'exact'.
       precision: of the layers, one of `ttd_jax.networks.PRECISIONS`.
       fold: whether neighboring linear layers were merged.

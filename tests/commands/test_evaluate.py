@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.commands.conftest import draw, start_two
+from ttd_jax.evaluation import evaluate as evaluation
 from ttd_jax.report.published import BENCHMARKS, agrees
 
 CONFIG = pathlib.Path(__file__).resolve().parents[2] / "configs" / "evaluate.py"
@@ -81,6 +82,18 @@ def test_pictures_of_many_sizes_keep_their_scores_in_larger_arrays(
     assert found.keys() == expected.keys()
     for key, score in found.items():
         # a level of a truncated pixel may fall either way
+        assert score == pytest.approx(expected[key], rel=2e-3), key
+
+
+def test_scores_are_those_of_as_many_scenes_as_a_device_holds(
+    command_line, evaluate, whole, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(evaluation, "batch_memory", lambda device: 2**33)
+    result = command_line(*evaluate(tmp_path / "out", "--config.batch_size=0"))
+    assert result.returncode == 0, result.stderr
+    found, expected = scores(tmp_path / "out"), scores(whole)
+    assert found.keys() == expected.keys()
+    for key, score in found.items():
         assert score == pytest.approx(expected[key], rel=2e-3), key
 
 

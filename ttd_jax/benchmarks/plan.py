@@ -149,7 +149,5 @@ def _row(one, memory):
         f"{1e3 * one['seconds']:.1f}",
         bound,
         f"{one['scenes_held']}",
-        f"{one['scenes_per_hour']:.3g}"
-        if one["scenes_per_hour"] < 1000
-        else f"{one['scenes_per_hour']:,.0f}",
+        f"{one['scenes_per_hour']:,.0f}",
     ]

@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from ttd_jax.benchmarks import fusion, memory, roofs
+from ttd_jax.benchmarks import apart, fusion, memory, roofs
 from ttd_jax.benchmarks.report import markdown
 from ttd_jax.benchmarks.roofline import roofline
 from ttd_jax.benchmarks.timing import Rounds
@@ -110,7 +110,7 @@ def test_peak_is_above_the_baseline_and_forgets_what_went_before():
 
 def test_a_killed_measurement_is_told(monkeypatch):
     killed = subprocess.CompletedProcess([], -9, "", "")
-    monkeypatch.setattr(memory.subprocess, "run", lambda *_, **__: killed)
+    monkeypatch.setattr(apart.subprocess, "run", lambda *_, **__: killed)
     with pytest.raises(UserError, match=r"killed \(signal 9\).* smaller --size"):
         memory.measure_apart({}, cache="")
 

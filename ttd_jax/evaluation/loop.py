@@ -107,8 +107,8 @@ def evaluate_dataset(
 
     def fit(batch):
         def planned(count):
-            shapes = _shapes(batch, (len(devices), count))
-            return plan_program(lambda: program.lower(job.model, *shapes).compile())[1]
+            shapes = _shapes(batch, (len(devices), count), each)
+            return plan_program(lambda: program.lower(model, *shapes).compile())[1]
 
         weights = held_bytes(job.model)
         return choose_count(batch.capacity, planned, memory=memory, fixed=weights)
@@ -147,14 +147,15 @@ def evaluate_dataset(
     return {"scored": scored, "reused": sum(len(b.indices) for b in batches) - scored}
 
 
-def _shapes(batch, lead):
+def _shapes(batch, lead, sharding):
     """Of what a program is given of batches with these leading axes."""
-    sources = len(batch.shapes)
-    pictures = tuple(jax.ShapeDtypeStruct((*lead, *shape), np.float32) for shape in batch.shapes)
-    grays = jax.ShapeDtypeStruct((*lead, sources, *batch.size), np.float32)
-    shared = batch.frame.shared
-    extents = jax.ShapeDtypeStruct((*lead, 2), np.int32) if shared else None
-    return pictures, grays, extents
+
+    def shaped(*shape, dtype=np.float32):
+        return jax.ShapeDtypeStruct((*lead, *shape), dtype, sharding=sharding)
+
+    pictures = tuple(shaped(*shape) for shape in batch.shapes)
+    extents = shaped(2, dtype=np.int32) if batch.frame.shared else None
+    return pictures, shaped(len(pictures), *batch.size), extents
 
 
 def _same_shape(todo, size):

@@ -11,6 +11,7 @@ from ttd_jax_datasets.labels import LabeledExamples, add_labels
 from ttd_jax.errors import UserError
 from ttd_jax.pictures.examples import FolderExamples
 from ttd_jax.pictures.prepared import prepared_examples
+from ttd_jax.places import place
 
 
 def upstream_examples(
@@ -52,5 +53,5 @@ def find_benchmark(name: str, config: Any, *, split: str | None = None) -> Seque
         return prepared_examples(name, split, config.data_dir or None)
     find_config(name)  # an unknown name is told before a missing folder
     benchmark = name.partition("/")[0]
-    folder = pathlib.Path(config.root) / config.folders.get(benchmark, benchmark)
+    folder = place(config.root) / config.folders.get(benchmark, benchmark)
     return upstream_examples(name, split, folder)

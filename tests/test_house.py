@@ -39,6 +39,7 @@ FLOORS = (  # from the top; a room is a folder or a module of the package
         "fields",
         "files",
         "folders",
+        "places",
         "processes",
         "registry",
         "ttd_jax_configs",

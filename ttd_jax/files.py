@@ -1,4 +1,4 @@
-"""JSON and text on disk, in UTF-8, written whole and read back after a kill."""
+"""JSON and text in files, in UTF-8, written whole and read back after a kill."""
 
 import contextlib
 import json
@@ -7,11 +7,13 @@ import os
 import pathlib
 import secrets
 import sys
+import time
 import types
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ttd_jax.errors import UserError
+from ttd_jax.places import on_disk
 
 PARTS = ".ttd-jax-*.part"  # what killed processes may leave
 
@@ -57,10 +59,10 @@ def part_in(folder: pathlib.Path) -> pathlib.Path:
 def write_whole(
     path: pathlib.Path, content: str | bytes, folder: pathlib.Path | None = None
 ) -> None:
-    """Writes a file whole or not at all.
+    """Writes a file whole or not at all, as an object store does by itself.
 
     Args:
-      path: of the file.
+      path: of the file; a place.
       content: of the file; see `encode` for text.
       folder: where a killed process may leave a part, in the same file system; that of `path` by
         default.
@@ -68,23 +70,35 @@ def write_whole(
     Raises:
       OSError: it cannot be written; what was there stays.
     """
+    data = encode(content) if isinstance(content, str) else content
+    if not on_disk(path):
+        path.write_bytes(data)
+        return
     part = part_in(folder or path.parent)
     try:
-        part.write_bytes(encode(content) if isinstance(content, str) else content)
+        part.write_bytes(data)
         os.replace(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
 
 
-def append_line(path: pathlib.Path, record: Any) -> None:
-    """Adds a record to a file of JSON lines.
+def append_lines(path: pathlib.Path, records: Iterable) -> None:
+    """Adds records to a file of JSON lines.
+
+    To objects nothing can be added: in a store they are one more object, whose name begins with
+    that of the file, in the order of time.
 
     Raises:
       OSError: it cannot be written.
     """
+    data = encode(dump_lines(records))
+    if not on_disk(path):
+        path = path.with_stem(f"{path.stem}-{time.time_ns():020}-{secrets.token_hex(4)}")
+        path.write_bytes(data)
+        return
     with path.open("ab") as lines:
-        lines.write(encode(dump_lines([record])))
+        lines.write(data)
 
 
 def read_json(
@@ -101,11 +115,13 @@ def read_json(
       UserError: it cannot be read, or is damaged.
     """
     try:
-        content = json.loads(path.read_bytes())
+        data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:  # which may be in order: it is closed to us
         raise UserError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        content = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: unreadable: {mend}") from error
     if not fits(content, like):

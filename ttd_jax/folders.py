@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterator
 
 from ttd_jax.errors import UserError, explain_os_errors
-from ttd_jax.files import PARTS, encode
+from ttd_jax.files import PARTS
+from ttd_jax.places import on_disk
 from ttd_jax.processes import greatest
 
 try:
@@ -35,8 +36,9 @@ def alone(
     """Makes a folder, if need be, and keeps other runs out of it.
 
     The lock is the operating system's: a killed run does not leave it behind. Where a file system
-    has none, runs are not kept apart; no two ever write the same temporary file. What killed runs
-    have left is removed. A folder that was made here is removed again if nothing came of it.
+    has none, and in an object store, runs are not kept apart; no two ever write the same temporary
+    file. What killed runs have left is removed. A folder that was made here is removed again if
+    nothing came of it.
 
     Args:
       folder: where to write.
@@ -53,20 +55,22 @@ def alone(
         raise UserError(f"{folder}: is a file: choose a folder as {flag}")
     if (folder / MANIFEST).is_file() and (folder / ARRAYS).is_dir():
         raise UserError(f"{folder}: holds weights: choose another {flag}")
-    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    local = on_disk(folder)
+    missing = [one for one in (folder, *folder.parents) if local and not one.exists()]
     with contextlib.ExitStack() as undo:
         undo.callback(_remove_empty, missing)
         with explain_os_errors(folder, mend):
-            file, locked = _open_locked(folder / MARK, wait)
-            if file is None:
-                raise UserError(
-                    f"{folder}: another run is writing there: wait until it has ended, or choose "
-                    f"another {flag}"
-                )
-            undo.callback(os.close, file)
+            if local:
+                file, locked = _open_locked(folder / MARK, wait)
+                if file is None:
+                    raise UserError(
+                        f"{folder}: another run is writing there: wait until it has ended, or "
+                        f"choose another {flag}"
+                    )
+                undo.callback(os.close, file)
             before = _names(folder)
             # A run that was killed at its start has left nothing that could be mixed up.
-            known = os.read(file, 100).decode("utf-8", "replace").strip() if before else ""
+            known = _read(folder / MARK) if before else ""
             if not all(character.islower() or character == " " for character in known):
                 raise UserError(f"{folder / MARK}: damaged: remove it and run again")
             if kind and known not in ("", kind):
@@ -74,12 +78,10 @@ def alone(
                     f"{folder}: holds results of `ttd-jax {known}`: choose another {flag}"
                 )
             undo.callback(_tidy, folder, before, stays=bool(known), kind=kind)
-            if locked:
+            if local and locked:
                 _remove_parts(folder)
             if kind:
-                os.ftruncate(file, 0)
-                os.lseek(file, 0, os.SEEK_SET)
-                os.write(file, encode(f"{kind}\n"))
+                (folder / MARK).write_bytes(f"{kind}\n".encode())
         yield
 
 
@@ -114,7 +116,14 @@ def together(
 
 
 def _names(folder):
-    return set(os.listdir(folder)) - {MARK}
+    return {path.name for path in folder.iterdir()} - {MARK}
+
+
+def _read(mark):
+    try:
+        return mark.read_bytes()[:100].decode("utf-8", "replace").strip()
+    except FileNotFoundError:  # in a store, where it is no lock
+        return ""
 
 
 def _remove_parts(folder):
@@ -129,11 +138,11 @@ def _tidy(folder, before, *, stays, kind):
     """Removes the mark unless it marks results, and the sub-folders of a run without any."""
     if stays:
         return
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, UserError):
         for name in (_names(folder) - before) if kind else ():
             _remove_empty(place for place, *_ in os.walk(folder / name, topdown=False))
         if not kind or _names(folder) == before:
-            (folder / MARK).unlink()
+            (folder / MARK).unlink(missing_ok=True)
 
 
 def _remove_empty(folders):

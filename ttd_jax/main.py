@@ -61,6 +61,9 @@ def main(argv: Sequence[str]) -> int:
     # Plots are of one style and on no screen: Matplotlib's settings do not matter, nor its remarks.
     python_logging.getLogger("matplotlib").setLevel(python_logging.CRITICAL)
     os.environ["MPLBACKEND"] = "agg"
+    # What clients of stores tell of a request that failed is raised as well.
+    for name in ("gcsfs", "google.auth"):
+        python_logging.getLogger(name).setLevel(python_logging.CRITICAL)
     flags.FLAGS(["ttd-jax"])  # libraries ask whether they are parsed; commands have their own
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

@@ -8,10 +8,12 @@ import shutil
 import pytest
 import ttd_jax_datasets
 
+from tests import object_stores
 from ttd_jax.errors import UserError
 from ttd_jax.pictures import prepared as prepared_module
 from ttd_jax.pictures.prepared import default_data_dir, prepared_examples
 from ttd_jax.pictures.scenes import find_scenes
+from ttd_jax.places import place
 
 ROLES = ("visible", "infrared")
 PICTURES = pathlib.Path(ttd_jax_datasets.__file__).parent / "tno" / "dummy_data"
@@ -62,6 +64,23 @@ def test_a_folder_and_a_prepared_benchmark_give_equal_examples(from_folder, data
 def test_sources_travel_to_other_processes(from_folder, data_dir):
     for source in (from_folder, prepared_examples("tno", "test", data_dir=data_dir)):
         assert pickle.loads(pickle.dumps(source))[1].files == from_folder[1].files
+
+
+def test_a_prepared_benchmark_in_a_store_is_read_from_a_copy(from_folder, data_dir):
+    there = object_stores.copy(data_dir, place("memory://box/prepared"))
+    found = prepared_examples("tno", "test", data_dir=there)
+    assert [example.files for example in found] == [example.files for example in from_folder]
+    assert str(found.path).startswith("memory://box/prepared/tno/fusion/")
+    assert pickle.loads(pickle.dumps(found))[1].files == from_folder[1].files
+    with pytest.raises(UserError, match="memory://box/prepared: mefb is not prepared here"):
+        prepared_examples("mefb", "test", data_dir=there)
+    with pytest.raises(UserError, match="tno has no split 'train'"):
+        prepared_examples("tno", "train", data_dir=there)
+    shard = next(file for file in there.files() if "-of-" in file.name)
+    shard.write_bytes(b"damaged")
+    with pytest.raises(UserError, match=r"memory://box/prepared/tno.*prepare the benchmark again"):
+        prepared_examples("tno", "test", data_dir=there)[0]
+    there.rmtree()
 
 
 def test_the_data_folder_is_tfdss(monkeypatch, tmp_path, data_dir):

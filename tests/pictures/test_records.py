@@ -8,6 +8,7 @@ import pytest
 
 from ttd_jax.errors import UserError
 from ttd_jax.pictures.records import UNFINISHED, Records, check_covered, check_settings
+from ttd_jax.places import place
 
 
 def record(image, *sha256, **fields):
@@ -174,3 +175,27 @@ def test_tables_of_the_whole_are_not_replaced_by_tables_of_a_part(tmp_path):
     check_covered(tmp_path, "methods", ["a", "b"], {"a", "b", "c"}, "name them")
     with pytest.raises(UserError, match=r"results of other methods \(b\): name them, or choose"):
         check_covered(tmp_path, "methods", ["a", "b", "b"], {"a"}, "name them")
+
+
+def test_in_a_store_records_are_objects_and_a_kill_between_the_last_ones_harms_nothing():
+    out = place("memory://box/out")
+    records = started(out, {"x": 1}, folder=UNFINISHED)
+    one = records.append(record("a"), [("a.png", b"1")])
+    two = records.append(record("b"), [("b.png", b"2")])
+    records.extend([record("c"), record("d")])
+    assert len(list((out / UNFINISHED).glob("process-00000-*.jsonl"))) == 3
+    again = started(out, {"x": 1}, folder=UNFINISHED)
+    assert [image for _, image in again.finished()] == ["a", "b", "c", "d"]
+    assert list(again.intact([one, two])) == [True, True]
+    (out / "b.png").unlink()
+    assert [image for _, image in again.finished()] == ["a", "c", "d"]
+    lines = {file: file.read_bytes() for file in (out / UNFINISHED).glob("process-*")}
+    again.close({"x": 1}, again.finished().values(), {})
+    assert sorted(file.name for file in out.files()) == ["a.png", "summary.json", "timings.json"]
+    for file, data in lines.items():  # of which a killed process has removed no more than settings
+        file.write_bytes(data)
+    assert len(Records(out, folder=UNFINISHED).find({"x": 1})) == 3
+    (out / "summary.json").unlink()
+    with pytest.raises(UserError, match=r"settings\.json: is missing"):
+        Records(out, folder=UNFINISHED).find({"x": 1})
+    out.rmtree()

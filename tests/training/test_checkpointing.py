@@ -1,5 +1,7 @@
 """Checkpoints: everything comes back, the newest and the best stay, damage is told."""
 
+import contextlib
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -77,3 +79,12 @@ def test_an_empty_folder_is_no_checkpoint(checkpoints, tmp_path):
     again = Checkpoints(tmp_path)
     assert again.newest == 3
     again.close()
+
+
+def test_of_processes_with_folders_of_their_own_the_first_saves(monkeypatch, tmp_path):
+    saved = Checkpoint(3, state(3), 12)
+    for process in (0, 1):
+        monkeypatch.setattr("jax.process_index", lambda process=process: process)
+        with contextlib.closing(Checkpoints(tmp_path / str(process), shared=False)) as own:
+            own.save(saved)
+            assert own.newest == (None if process else 3)

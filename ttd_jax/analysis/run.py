@@ -23,6 +23,7 @@ from ttd_jax.pictures.batches import SIZES, choose_frames
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.crops import middle_size
 from ttd_jax.pictures.records import IMAGE, Records, check_covered, check_images, versions_of
+from ttd_jax.places import place
 from ttd_jax.report.progress import progress
 from ttd_jax.weights import store
 
@@ -68,7 +69,7 @@ def analyze(config: ConfigDict, out: pathlib.Path, *, resume: bool = False) -> l
       UserError: unknown names, missing weights or data, other settings in `out`, no space.
     """
     spec, studies = plan(config)
-    weights = pathlib.Path(config.weights_dir) / spec.name
+    weights = place(config.weights_dir) / spec.name
     model = store.load(weights, name=spec.name, fold=True, precision=config.precision)
     sha256 = store.read_manifest(weights)["sha256"]
     every = {name: found for _, datasets in studies for name, found in datasets.items()}

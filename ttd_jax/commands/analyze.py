@@ -12,19 +12,18 @@ distribute them. Writes results.json, results.md and plot.png to a folder for ea
 a stopped run goes on with --resume.
 """
 
-import pathlib
-
 from absl.flags import FlagValues
 
 from ttd_jax.commands import common
 from ttd_jax.errors import counted, explain_missing
+from ttd_jax.places import place
 
 
 def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
     flag.config("analyze.py", "what to study: FILE:STUDY,DATASET")
-    flag.path("out", "folder for the results")
+    flag.place("out", "folder for the results")
     flag.boolean("resume", "keep the finished scenes of --out")
     flag.boolean("dry_run", "show what would run, and stop")
     flag.json()
@@ -36,7 +35,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     common.prepare_to_compute()
     with explain_missing("analyze", "analysis"):
         from ttd_jax.analysis import run as analysis
-    out = pathlib.Path(values.out)
+    out = place(values.out)
     if values.dry_run:
         _, studies = analysis.plan(values.config)
         for study, datasets in studies:

@@ -20,6 +20,7 @@ from ttd_jax.pictures.batches import SIZES
 from ttd_jax.pictures.images import Reading
 from ttd_jax.pictures.prepared import default_data_dir
 from ttd_jax.pictures.ranges import parse_ranges
+from ttd_jax.places import is_url, on_disk
 from ttd_jax.processes import find_devices
 from ttd_jax.registry import nearest
 from ttd_jax.report.progress import remark
@@ -34,14 +35,20 @@ STRATEGIES = ("ttd", "static")
 
 class _PathParser(flags.ArgumentParser):
     """Files and folders. An empty one, as of a variable that is not set, would be the folder
-    where one stands.
+    where one stands. URLs are refused where only a disk will do.
     """
+
+    def __init__(self, url=False):
+        super().__init__()
+        self._url = url
 
     def parse(self, argument):
         if not argument:
             raise ValueError("it is empty: pass a path")
         if "\0" in argument:
             raise ValueError("a path cannot hold a zero byte")
+        if is_url(argument) and not self._url:
+            raise ValueError("it is a URL: pass a place on a disk")
         return os.path.expanduser(argument)
 
     def flag_type(self):
@@ -49,10 +56,10 @@ class _PathParser(flags.ArgumentParser):
 
 
 class _PathsParser(flags.ListParser):
-    """Several of them between commas."""
+    """Several of them between commas, URLs too."""
 
     def parse(self, argument):
-        return [_PathParser().parse(path) for path in super().parse(argument) or [""]]
+        return [_PathParser(url=True).parse(path) for path in super().parse(argument) or [""]]
 
     def flag_type(self):
         return "comma separated list of paths"
@@ -95,11 +102,16 @@ class Flags:
         flags.DEFINE_list(name, default and list(default), meaning, flag_values=self._values)
 
     def path(self, name: str, meaning: str, default: str | None = None) -> None:
-        """A flag with a file or folder; '~' is expanded."""
+        """A flag with a file or folder on a disk; '~' is expanded."""
         flags.DEFINE(_PathParser(), name, default, meaning, self._values)
 
+    def place(self, name: str, meaning: str) -> None:
+        """A flag with a file or folder on a disk or in an object store, see `places.place`."""
+        meaning += ", or gs://..., s3://..."
+        flags.DEFINE(_PathParser(url=True), name, None, meaning, self._values)
+
     def paths(self, name: str, meaning: str) -> None:
-        """A flag with files or folders between commas; see `path`."""
+        """A flag with places between commas; see `place`."""
         flags.DEFINE(_PathsParser(), name, None, meaning, self._values)
 
     def config(self, file: str, meaning: str) -> None:
@@ -153,7 +165,7 @@ class Flags:
     def fusion(self) -> None:
         """The flags of a command that fuses with weights on disk; see `load_fusion`."""
         self.model(meaning="refuse weights of another network than this")
-        self.path(
+        self.place(
             "weights",
             "what `ttd-jax convert` or `ttd-jax weights fetch` made, or shipped/ifcnn_sum",
         )
@@ -272,16 +284,23 @@ def several(values: flags.FlagValues, name: str, known: Sequence[str]) -> tuple[
 
 def vacant(places: Iterable[pathlib.Path], overwrite: bool) -> None:
     """Raises `UserError` for the first file that exists and is not to be replaced."""
-    for place in places:
-        if place.is_dir():
-            raise UserError(f"{place}: is a folder: choose another --out")
-        if place.exists() and not overwrite:
-            raise UserError(f"{place}: already exists: choose another --out, or pass --overwrite")
+    for path in places:
+        if path.is_dir():
+            raise UserError(f"{path}: is a folder: choose another --out")
+        if path.exists() and not overwrite:
+            raise UserError(f"{path}: already exists: choose another --out, or pass --overwrite")
 
 
 def data_dir(values: flags.FlagValues) -> pathlib.Path:
-    """The folder of --data_dir, or TFDS's own."""
-    return pathlib.Path(values.data_dir) if values.data_dir else default_data_dir()
+    """The folder of --data_dir, or TFDS's own.
+
+    Raises:
+      UserError: TFDS's own is a URL, where nothing can be prepared.
+    """
+    path = pathlib.Path(values.data_dir) if values.data_dir else default_data_dir()
+    if not on_disk(path):
+        raise UserError(f"{path}: is a URL: pass --data_dir, and copy what it holds afterwards")
+    return path
 
 
 def load_fusion(values: flags.FlagValues, **options: Any) -> Model:

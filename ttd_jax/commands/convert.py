@@ -13,6 +13,7 @@ from absl.flags import FlagValues
 from ttd_jax.commands import common
 from ttd_jax.folders import alone
 from ttd_jax.networks import NetworkSpec, lookup
+from ttd_jax.places import place
 from ttd_jax.weights import store
 from ttd_jax.weights.convert import convert_checkpoint
 
@@ -22,7 +23,7 @@ def define_flags(values: FlagValues) -> None:
     flag = common.Flags(values)
     flag.model(NetworkSpec)
     flag.path("checkpoint", "the .pth file")
-    flag.path("out", "the directory to make")
+    flag.place("out", "the directory to make")
     flag.boolean("overwrite", "replace weights at --out")
     flag.json()
 
@@ -32,7 +33,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     common.only_flags(values, arguments, "model", "checkpoint", "out")
     spec = lookup(values.model, NetworkSpec)
     model, source, remarks = convert_checkpoint(spec, pathlib.Path(values.checkpoint))
-    with alone(pathlib.Path(values.out).absolute().parent, wait=True):
+    with alone(place(values.out).absolute().parent, wait=True):
         manifest = store.save(values.out, model, source=source, overwrite=values.overwrite)
     common.tell(
         values,

@@ -26,20 +26,19 @@ line that names it: truncated, of a picture of another size, a box outside of it
 unknown class. Pictures without objects are trained on as background.
 """
 
-import pathlib
-
 from absl.flags import FlagValues
 
 from ttd_jax.commands import common, training
 from ttd_jax.commands.profiling import profiling
+from ttd_jax.places import place
 
 
 def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
     flag.config("detect.py", "where to look for objects: FILE:DATASET")
-    flag.path("out", "eval: folder for the results")
-    flag.path("workdir", "train: folder of the run")
+    flag.place("out", "eval: folder for the results")
+    flag.place("workdir", "train: folder of the run")
     flag.boolean("resume", "keep what --out or --workdir holds, and go on")
     flag.processes()
     flag.profile()
@@ -56,7 +55,7 @@ def _eval(values):
     common.prepare_to_compute()
     from ttd_jax.detection import evaluation
 
-    out = pathlib.Path(values.out)
+    out = place(values.out)
     with common.interruptible("finished scenes are"), profiling(values):
         result = evaluation.evaluate(values.config, out, resume=values.resume)
     common.tell(values, result, (out / "results.md").read_text(encoding="utf-8"))

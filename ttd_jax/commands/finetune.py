@@ -9,7 +9,8 @@ log.jsonl and events/ for TensorBoard (loss, gradient norm, metrics of held-back
 with these scenes fused, and checkpoints/. SIGTERM saves and exits with 0, Ctrl-C saves and stops;
 --resume goes on from the newest checkpoint, also after a kill, to the same bits as if the run had
 never stopped. Needs `pip install 'ttd-jax[training]'`. On several hosts start the same command on
-each, with --workdir on a disk that all of them share; see `ttd-jax evaluate --help`.
+each, with --workdir on a disk that all of them share, or in a bucket (gs://, s3://); see
+`ttd-jax evaluate --help`.
 """
 
 from absl.flags import FlagValues
@@ -21,7 +22,7 @@ def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
     flag.config("finetune.py", "how to train: FILE:MODEL,DATASET")
-    flag.path("workdir", "folder of the run")
+    flag.place("workdir", "folder of the run")
     flag.boolean("resume", "go on with the run in --workdir")
     flag.processes()
     flag.profile()

@@ -12,8 +12,6 @@ scenes, those of other commands too: so a loop over pairs has one summary.
 """
 
 import dataclasses
-import os
-import pathlib
 import sys
 
 from absl.flags import FlagValues
@@ -29,6 +27,7 @@ from ttd_jax.networks.cddfuse import RESIDUALS
 from ttd_jax.parts import parse_size
 from ttd_jax.pictures.images import FORMATS, SUFFIXES
 from ttd_jax.pictures.scenes import find_scenes, folders_of_equal_names
+from ttd_jax.places import place, resolved
 from ttd_jax.report.progress import remark
 from ttd_jax.weights import store
 
@@ -37,7 +36,7 @@ def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
     flag.fusion()
-    flag.path("out", "folder for the results")
+    flag.place("out", "folder for the results")
     text = (
         "auto: color where a source has any; luma: fuse luma, put chroma back; rgb: fuse RGB; "
         "gray; network: gray in, the network's own channels out, as the published protocol does"
@@ -69,7 +68,7 @@ def define_flags(values: FlagValues) -> None:
         "model's own"
     )
     flag.choice("residual", text, RESIDUALS)
-    flag.path(
+    flag.place(
         "classifier",
         "converted weights of piafusion_classifier: adds the probability that the first source was "
         "taken by day to summary.json",
@@ -93,12 +92,12 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     save = common.several(values, "save", opt.SAVES)
     with naming("--max_memory"):
         max_memory = None if values.max_memory is None else parse_size(values.max_memory)
-    out = pathlib.Path(values.out)
+    out = place(values.out)
     if out.suffix.lower() in SUFFIXES and not out.is_dir():
         raise UserError(f"--out={out}: is a picture's name: pass the folder that it is to be in")
     reading = common.reading(values)
     scenes = find_scenes(arguments, pages=values.pages)
-    if any(os.path.realpath(path) == os.path.realpath(out) for path in arguments):
+    if any(resolved(place(path)) == resolved(out) for path in arguments):
         raise UserError(
             f"--out={out}: is a folder of sources, which it would be no more with the results: "
             "choose another --out"
@@ -146,11 +145,11 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     if values.json:
         print(dumps({"out": str(out), **result}), end="")
         return
-    place = out
+    made = out
     if len(result["scenes"]) == 1:
-        place = out / next(iter(result["scenes"][0]["files"]))
+        made = out / next(iter(result["scenes"][0]["files"]))
     fused = counted(result["fused"], "scene")
-    common.show(f"{place}: {fused} fused, {result['reused']} reused", sys.stderr)
+    common.show(f"{made}: {fused} fused, {result['reused']} reused", sys.stderr)
     for scene in result["scenes"] if values.pages != "sources" else ():
         if len({source["sha256"] for source in scene["sources"]}) < len(scene["sources"]):
             remark(f"{scene['scene']}: sources are the same picture")

@@ -9,8 +9,6 @@ scores.json and scores.md (mean, standard deviation and bootstrap 95 % interval;
 `paper` is the one of the TTD paper's tables, `vifb` that of the VIFB and MEFB benchmarks.
 """
 
-import pathlib
-
 from absl.flags import FlagValues
 
 from ttd_jax.commands import common
@@ -19,6 +17,7 @@ from ttd_jax.evaluation import tables
 from ttd_jax.evaluation.score import match_results, score_results
 from ttd_jax.metrics import METRICS, PROTOCOLS, choose
 from ttd_jax.pictures.scenes import find_scenes, source_labels
+from ttd_jax.places import place
 from ttd_jax.report.progress import remark
 
 _QUIRK = (
@@ -32,7 +31,7 @@ def define_flags(values: FlagValues) -> None:
     flag = common.Flags(values)
     flag.paths("fused", "folders of fused pictures, or NAME=FOLDER to name them in the tables")
     flag.paths("sources", "folders of sources, by role")
-    flag.path("out", "folder for the tables")
+    flag.place("out", "folder for the tables")
     flag.choice("protocol", "of the metrics", PROTOCOLS, "paper")
     flag.several("metrics", "which, or all, plug-ins' too; see `ttd-jax metrics`", METRICS.own())
     flag.range()
@@ -48,10 +47,10 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         raise UserError(f"--metrics is empty: choose from {', '.join(METRICS)}")
     names = choose(values.metrics)
     labels, folders = _named(values.fused)
-    for folder in (*folders, *map(pathlib.Path, values.sources)):
+    for folder in (*folders, *map(place, values.sources)):
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder: check the path")
-    out, scenes = pathlib.Path(values.out), find_scenes(values.sources, least=1)
+    out, scenes = place(values.out), find_scenes(values.sources, least=1)
     pictures = match_results(folders, labels, scenes)
     common.prepare_to_compute()
     with common.interruptible("finished scores are"):
@@ -74,10 +73,8 @@ def run(values: FlagValues, arguments: list[str]) -> None:
 
 def _named(words):
     """The names of the results, and their folders."""
-    split = [
-        ("", "", word) if pathlib.Path(word).is_dir() else word.rpartition("=") for word in words
-    ]
-    folders = [pathlib.Path(folder).expanduser() for _, _, folder in split]
+    split = [("", "", word) if place(word).is_dir() else word.rpartition("=") for word in words]
+    folders = [place(folder).expanduser() for _, _, folder in split]
     labels = [
         name or label for (name, _, _), label in zip(split, source_labels(folders), strict=True)
     ]

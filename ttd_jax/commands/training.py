@@ -1,6 +1,5 @@
 """What the commands that train do around a training: meeting, interrupts, the outcome told."""
 
-import pathlib
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ from ttd_jax.commands import common
 from ttd_jax.commands.meeting import meeting
 from ttd_jax.commands.profiling import profiling
 from ttd_jax.errors import UserError, explain_missing
+from ttd_jax.places import place
 
 
 def run(values: FlagValues, start: Callable[..., Any]) -> None:
@@ -26,7 +26,7 @@ def run(values: FlagValues, start: Callable[..., Any]) -> None:
         raised it.
     """
     common.require(values, "workdir")
-    workdir = pathlib.Path(values.workdir)
+    workdir = place(values.workdir)
     with meeting(values) as (process, processes):
         common.prepare_to_compute()
         with explain_missing("training", "training"):

@@ -21,6 +21,7 @@ from ttd_jax.pictures.decode import decode_example
 from ttd_jax.pictures.examples import Example, Examples
 from ttd_jax.pictures.images import Picture
 from ttd_jax.pictures.scenes import folder_images
+from ttd_jax.places import place
 from ttd_jax.weights import store
 
 _LABEL_SETS = {"msrs/detection": ("visible", "infrared", "fusion")}
@@ -191,7 +192,7 @@ def find_inputs(
     if not fusions:
         return Inputs(names=tuple(names))
     spec = lookup(config.model)
-    path = pathlib.Path(config.weights_dir) / spec.name
+    path = place(config.weights_dir) / spec.name
     model = store.load(path, name=spec.name, fold=fold, precision=config.precision)
     strategies = {}
     for name in fusions:
@@ -217,7 +218,7 @@ def _result(words, scenes):
     name, _, folder = words.partition("=")
     if not name or not folder:
         raise UserError(f"config.results: {words!r} is not NAME=FOLDER: write 'mine=results/mine'")
-    path = pathlib.Path(folder).expanduser()
+    path = place(folder).expanduser()
     if not path.is_dir():
         raise UserError(f"{path}: no such folder: check config.results")
     files = folder_images(path)

@@ -23,6 +23,7 @@ from ttd_jax.pictures.decode import READING_FIELDS, reading_of
 from ttd_jax.pictures.prepared import prepared_examples
 from ttd_jax.pictures.records import IMAGE, Records, check_covered, check_images, versions_of
 from ttd_jax.pictures.scenes import find_scenes
+from ttd_jax.places import place
 from ttd_jax.processes import greatest, wait_for_all
 from ttd_jax.report.progress import remark
 from ttd_jax.weights import store
@@ -59,7 +60,7 @@ def evaluate(
 
     Args:
       config: see `configs/evaluate.py`.
-      out: folder for records, tables and the page, shared by all processes.
+      out: folder for records, tables and the page, shared by all processes; a place.
       resume: keep finished images.
       process: this process's index.
       processes: how many there are.
@@ -159,7 +160,7 @@ def _check_tables(out, config, found, recorded):
 
 def _job(config, name):
     model = store.load(
-        pathlib.Path(config.weights_dir) / name,
+        place(config.weights_dir) / name,
         name=name,
         kind=FusionSpec,
         fold=True,
@@ -191,7 +192,7 @@ def _examples(config, name):
 
 
 def _settings(config, job):
-    weights = pathlib.Path(config.weights_dir) / job.model.spec.name
+    weights = place(config.weights_dir) / job.model.spec.name
     return {
         "model": job.model.spec.name,
         "weights_sha256": store.read_manifest(weights)["sha256"],

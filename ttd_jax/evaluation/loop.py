@@ -140,8 +140,7 @@ def evaluate_dataset(
         for group, arrays in itertools.chain(groups, [(None, None)]):
             dispatched = group and (group, program(model, *arrays))  # returns at once
             if running is not None:
-                for record in _records(job, dataset, scenes, *running):
-                    records.append(record)
+                records.extend(_records(job, dataset, scenes, *running))
                 bar.update(sum(len(slots) for _, slots in running[0]))
             running = dispatched
     return {"scored": scored, "reused": sum(len(b.indices) for b in batches) - scored}

@@ -22,6 +22,7 @@ from ttd_jax.pictures.batches import Batch, plan_batches, unfinished
 from ttd_jax.pictures.checking import Checked, Scenes, check
 from ttd_jax.pictures.examples import FolderExamples
 from ttd_jax.pictures.records import UNFINISHED, Records, versions_of
+from ttd_jax.places import resolved
 from ttd_jax.report.progress import progress
 
 # Pictures are decoded ahead only if that takes this share of the memory at most.
@@ -98,7 +99,7 @@ def plan_job(
     code = versions_of(model, strategies=[model.strategy(options.strategy)])
     settings = {**options.as_record(), "versions": code}
     found = records.find(settings)
-    sources = {os.path.realpath(path): path for scene in scenes for path in scene.sources}
+    sources = {resolved(path): path for scene in scenes for path in scene.sources}
     owners = {name: record["scene"] for record in found.values() for name in record["files"]}
     for scene in scenes:
         for name in output_names(scene.name, roles, options):
@@ -107,7 +108,7 @@ def plan_job(
                     f"{scene.titles[0]}: the name of its result {name.name[:20]}... would be "
                     f"longer than {_LONGEST} bytes: rename the sources"
                 )
-            source = sources.get(os.path.realpath(out / name))
+            source = sources.get(resolved(out / name))
             if source is not None:
                 raise UserError(
                     f"{source}: would be overwritten by the result: choose another --out"
@@ -159,7 +160,7 @@ def _finished(out, scenes, records, found, resume):
         other = by_name.get(key[0])
         if key in found:
             known[index] = found[key]
-        elif other and _paths(other) != [*map(os.path.realpath, scenes.examples[index].sources)]:
+        elif other and _paths(other) != [*map(resolved, scenes.examples[index].sources)]:
             raise UserError(
                 f"{out}: holds the result {key[0]} of other sources "
                 f"({_paths(other)[0]}): choose another --out"
@@ -170,7 +171,7 @@ def _finished(out, scenes, records, found, resume):
 
 def _paths(record):
     """The files that a result is of, however they were called; old records know no `path`."""
-    return [os.path.realpath(source.get("path", source["file"])) for source in record["sources"]]
+    return [resolved(source.get("path", source["file"])) for source in record["sources"]]
 
 
 def check_memory(job: FuseJob, model: Model) -> None:
@@ -313,7 +314,7 @@ def _record(job, index, example, pictures, result):
             {
                 "name": role,
                 "file": title,
-                "path": os.path.realpath(source),
+                "path": resolved(source),
                 "sha256": sha256,
                 "colored": colored,
                 "range": picture.scale and [picture.scale.low, picture.scale.high],

@@ -1,6 +1,7 @@
 """Looks at every scene of a run once, before anything is computed."""
 
 import collections
+import concurrent.futures
 import dataclasses
 import hashlib
 import os
@@ -13,6 +14,7 @@ from ttd_jax.pictures.decode import decode_example
 from ttd_jax.pictures.examples import Example, FolderExamples
 from ttd_jax.pictures.images import Picture, Reading
 from ttd_jax.pictures.sizes import check_least_size
+from ttd_jax.places import on_disk
 from ttd_jax.processes import add_up
 from ttd_jax.report.progress import progress, remark
 
@@ -174,13 +176,14 @@ def _threads(examples, max_memory):
     usual = min(32, (os.cpu_count() or 1) + 4)  # as a pool of threads chooses
     if max_memory is None or not isinstance(examples, FolderExamples):
         return usual
-    largest = max(sum(map(_bytes, example.sources)) for example in examples)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        largest = max(pool.map(lambda example: sum(map(_bytes, example.sources)), examples))
     return min(max(1, max_memory // max(1, _DECODED * largest)), usual)
 
 
 def _bytes(path):
     try:
-        return path.stat().st_size
+        return path.stat().st_size if on_disk(path) else path.size()
     except OSError:  # said when it is read
         return 0
 

@@ -15,6 +15,7 @@ from ttd_jax.pictures import codecs, tiff
 from ttd_jax.pictures.carried import Carried, add_to_png
 from ttd_jax.pictures.ranges import Range, Scale, to_unit
 from ttd_jax.pictures.raster import Raster
+from ttd_jax.places import on_disk
 
 PLAIN_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 SUFFIXES = (*PLAIN_SUFFIXES, ".heic", ".heif", *codecs.RAW_SUFFIXES)
@@ -121,9 +122,11 @@ def read_bytes(path: pathlib.Path) -> bytes:
       UserError: missing, unreadable, or no ordinary file: a folder, a pipe, a device.
     """
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise UserError(f"{path}: is no file (a folder, a pipe or a device): name a file")
-        return pathlib.Path(path).read_bytes()
+        if on_disk(path):
+            if not stat.S_ISREG(os.stat(path).st_mode):
+                raise UserError(f"{path}: is no file (a folder, a pipe or a device): name a file")
+            path = pathlib.Path(path)
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file: check the path") from error
     except OSError as error:

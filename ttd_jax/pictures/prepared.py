@@ -5,12 +5,16 @@ import functools
 import importlib
 import os
 import pathlib
+import shutil
+import tempfile
 import types
+import weakref
 from collections.abc import Sequence
 
 from ttd_jax.errors import UserError
 from ttd_jax.files import fits
 from ttd_jax.pictures.examples import Example, Examples
+from ttd_jax.places import on_disk, place
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +35,7 @@ class PreparedExamples(Examples):
     roles: tuple[str, ...]
     classes: tuple[str, ...]
     _records: Sequence = dataclasses.field(repr=False)
+    _copy: "_Copy | None" = dataclasses.field(repr=False)
 
     def __getitem__(self, index: int) -> Example:
         number = range(len(self))[index]  # an IndexError here, negative numbers from the end
@@ -65,14 +70,14 @@ def prepared_examples(
       name: NAME or NAME/CONFIG as TFDS prepared it, or MODULE:BUILDER or MODULE:BUILDER/CONFIG
         with the builder's class and the module that has it.
       split: such as 'test'.
-      data_dir: where data sets are prepared; `default_data_dir()` if None.
+      data_dir: where data sets are prepared, a place; `default_data_dir()` if None.
 
     Raises:
       UserError: tensorflow-datasets is missing, no such builder, not prepared, no such split, or
         prepared in a format that needs TensorFlow.
     """
     tfds = import_tfds()
-    root = pathlib.Path(data_dir or default_data_dir())
+    root = here = place(data_dir or default_data_dir())
     own = ":" not in name  # others are not prepared by this package's command
     prepare = (
         f"`ttd-jax datasets prepare {name} --manual_dir=... --data_dir={root}` does it for a "
@@ -81,18 +86,30 @@ def prepared_examples(
     prepare = prepare if own else f"prepare it with TFDS below {root}"
     read_only_builder = importlib.import_module("tensorflow_datasets.core.read_only_builder")
     named = name if own else _tfds_name(name)
+    copy = None
+    if not on_disk(root):  # array_record reads a disk alone: the split that is asked for is copied
+        copy = _Copy()
+        here, folder = copy.folder, root / named.partition("/")[0]
+        told = [file for file in folder.files() if "-of-" not in file.name]
+        folder.fetch(here / folder.name, told)
     try:
-        builder = read_only_builder.builder_from_files(named, data_dir=root)
+        builder = read_only_builder.builder_from_files(named, data_dir=here)
         metadata = dict(builder.info.metadata or {})
     except tfds.core.DatasetNotFoundError as error:
         known = "; `ttd-jax datasets list` shows the known" if own else ""
         raise UserError(f"{root}: {name} is not prepared here: {prepare}{known}") from error
     except Exception as error:  # TFDS raises a dozen kinds for damaged files
         raise _damaged(root, name, type(error).__name__, prepare) from error
+    path = pathlib.Path(os.fspath(builder.data_path))
+    if copy is not None:
+        path = root / path.relative_to(here)
     if not fits(metadata, {"roles": [str], "names": {str: [str]}}):
-        raise UserError(f"{builder.data_path}: not a benchmark of image fusion: {prepare}")
+        raise UserError(f"{path}: not a benchmark of image fusion: {prepare}")
     if split not in builder.info.splits:
         raise UserError(f"{name} has no split {split!r}: it has {', '.join(builder.info.splits)}")
+    if copy is not None:
+        files = [path / file for file in builder.info.splits[split].filenames]
+        path.fetch(pathlib.Path(os.fspath(builder.data_path)), files)
     roles = tuple(metadata["roles"])
     try:
         records = builder.as_data_source(
@@ -100,19 +117,31 @@ def prepared_examples(
         )
     except NotImplementedError as error:
         raise UserError(
-            f"{builder.data_path}: not prepared as array_record: {prepare}, with --overwrite"
+            f"{path}: not prepared as array_record: {prepare}, with --overwrite"
         ) from error
     names = tuple(metadata["names"].get(split, ()))
     if len(names) != len(records):
         raise _damaged(root, name, f"{len(names)} names of {len(records)} examples", prepare)
     return PreparedExamples(
-        pathlib.Path(os.fspath(builder.data_path)),
+        path,
         split,
         names,
         roles,
         tuple(metadata.get("classes", ())),
         records,
+        copy,
     )
+
+
+class _Copy:
+    """A folder that lasts as long as the examples; in other processes they have its name alone."""
+
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ttd_jax-"))
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+    def __reduce__(self):
+        return str, (str(self.folder),)
 
 
 def _damaged(root, name, how, prepare):
@@ -138,7 +167,7 @@ def default_data_dir() -> pathlib.Path:
     For a user who has no home it still begins with '~', and nothing is there.
     """
     chosen = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    return pathlib.Path(os.path.expanduser(chosen))
+    return place(os.path.expanduser(chosen))
 
 
 @functools.cache

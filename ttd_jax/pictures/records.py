@@ -2,8 +2,9 @@
 
 A record is a JSON-able dict that tells what it is of and of which files, by their hashes: one
 whose files have changed since is of no use to anybody, and nobody asks for it. Records are lines
-of JSON, a file for each process, next to the settings that all of them were made with. A run
-that ends in `summary.json` keeps them in `.unfinished/` until then.
+of JSON, a file for each process, next to the settings that all of them were made with; in an object
+store a process has an object for everything it has added at a time. A run that ends in
+`summary.json` keeps them in `.unfinished/` until then.
 
 Whoever writes records holds the output folder: see `ttd_jax.folders.alone`.
 """
@@ -13,14 +14,13 @@ import contextlib
 import hashlib
 import json
 import pathlib
-import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from ttd_jax.core.dominability import LOSS_MAPS, DominabilitySettings
 from ttd_jax.errors import UserError, explain_os_errors, some
 from ttd_jax.files import (
-    append_line,
+    append_lines,
     dump_lines,
     dumps,
     part_in,
@@ -28,6 +28,7 @@ from ttd_jax.files import (
     read_json_lines,
     write_whole,
 )
+from ttd_jax.places import on_disk, remove_folder
 from ttd_jax.registry import versions
 
 SUMMARY = "summary.json"
@@ -85,7 +86,7 @@ class Records:
             there is damaged.
         """
         summary, lines = self._summary({}), self._all_lines({})
-        if not any(map(self._has_files, [*summary, *lines])):
+        if not self._with_files([*summary, *lines]):
             return {}  # settings without a result bind nobody
         every = [record["settings"] for record in summary]
         if lines:
@@ -93,7 +94,7 @@ class Records:
             known = read_json(file, {}, mend=mend)
             if known is not None:
                 every.append(known)
-            elif self._all_lines({}):  # no other run has just ended
+            elif not summary and self._all_lines({}):  # no other run has just ended, nor was killed
                 raise UserError(f"{file}: is missing: {mend}")
         for known in every:
             check_settings(self._out, known, settings)
@@ -113,8 +114,7 @@ class Records:
         every = [*self._summary(self._like), *self._all_lines(self._like)]
         return {
             self._key(record): {k: v for k, v in record.items() if k != "settings"}
-            for record in every
-            if self._has_files(record)
+            for record in self._with_files(every)
         }
 
     def intact(self, records: Collection[Mapping]) -> Iterator[bool]:
@@ -141,14 +141,15 @@ class Records:
         Raises:
           UserError: it cannot be written.
         """
-        own = read_json_lines(self._lines, self._like)
-        kept = [record for record in own if self._has_files(record)]
+        local = on_disk(self._lines)
+        kept = self._with_files(read_json_lines(self._lines, self._like) if local else [])
         with explain_os_errors(self._out, "choose another --out or free some space"):
             self._folder.mkdir(parents=True, exist_ok=True)
             if first:
                 self._write(self._folder / _SETTINGS, dumps(settings))
-            # Anew: what a killed process has left of a line must not precede the next one.
-            self._write(self._lines, dump_lines(kept))
+            if local:
+                # Anew: what a killed process has left of a line must not precede the next one.
+                self._write(self._lines, dump_lines(kept))
 
     def append(self, record: Mapping, files: Iterable[tuple] | None = None) -> dict:
         """Adds one record, after its files.
@@ -173,13 +174,22 @@ class Records:
                     self._write(target, data)
                     del data  # a large picture leaves before the next one comes
                 record = dict(record) if files is None else {**record, "files": written}
-                append_line(self._lines, record)
+                append_lines(self._lines, [record])
         except BaseException:
             for name in written:
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError, UserError):
                     (self._out / name).unlink(missing_ok=True)
             raise
         return record
+
+    def extend(self, records: Iterable[Mapping]) -> None:
+        """Adds records that have no files, at once.
+
+        Raises:
+          UserError: they cannot be written.
+        """
+        with explain_os_errors(self._out, _FULL):
+            append_lines(self._lines, records)
 
     def close(
         self,
@@ -195,9 +205,10 @@ class Records:
                 self._write(self._out / name, data)
             self._write(self._out / TIMINGS, dumps(timings))
             self._write(self._out / SUMMARY, dumps(summary))
-            gone = part_in(self._root)  # at once: nobody sees half of it
-            self._folder.rename(gone)
-            shutil.rmtree(gone)
+            gone = self._folder
+            if on_disk(gone):  # at once: nobody sees half of it
+                gone = gone.rename(part_in(self._root))
+            remove_folder(gone)
         return summary
 
     @contextlib.contextmanager
@@ -208,21 +219,33 @@ class Records:
         except BaseException:
             with contextlib.suppress(UserError):
                 if not self._all_lines({}):
-                    shutil.rmtree(self._folder, ignore_errors=True)
+                    remove_folder(self._folder)
             raise
 
     def _all_lines(self, like):
         """The records of every process."""
         paths = sorted(self._folder.glob(_LINES.format("*")))
-        return [record for path in paths for record in read_json_lines(path, like)]
+        with concurrent.futures.ThreadPoolExecutor() as pool:  # in a store they are many
+            every = pool.map(lambda path: read_json_lines(path, like), paths)
+            return [record for records in every for record in records]
 
     def _summary(self, like):
         return read_json(self._out / SUMMARY, [{**like, "settings": {}}]) or []
 
-    def _has_files(self, record):
-        files = record.get("files", {})
-        known = isinstance(files, dict)  # or it is damaged, and told later
-        return not known or all((self._out / name).is_file() for name in files)
+    def _with_files(self, records):
+        """Those records whose files are there; damaged ones are told of later."""
+        files = [record.get("files", {}) for record in records]
+        wanted = {name for names in files if isinstance(names, dict) for name in names}
+        if on_disk(self._out):
+            there = {name for name in wanted if (self._out / name).is_file()}
+        else:  # all are listed in the time that asking for one takes
+            found = self._out.files() if wanted else ()
+            there = {str(file.relative_to(self._out)) for file in found}
+        return [
+            record
+            for record, names in zip(records, files, strict=True)
+            if not isinstance(names, dict) or there.issuperset(names)
+        ]
 
     def _write(self, target, data):
         write_whole(target, data, self._root)

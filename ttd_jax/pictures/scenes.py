@@ -1,13 +1,13 @@
 """Scenes named on the command line: files of one, or folders matched by file name."""
 
 import dataclasses
-import os
 import pathlib
 from collections.abc import Sequence
 
 from ttd_jax.errors import UserError, some
 from ttd_jax.pictures.examples import Example, FolderExamples
 from ttd_jax.pictures.images import PLAIN_SUFFIXES, SUFFIXES, count_pages
+from ttd_jax.places import place, resolved
 
 
 def find_scenes(
@@ -20,7 +20,7 @@ def find_scenes(
     """The scenes that the arguments name: files of one scene, or folders matched by stem.
 
     Args:
-      paths: files, or folders, in the order of their roles.
+      paths: files, or folders, in the order of their roles; on a disk or in an object store.
       roles: of the sources; `source_labels` by default.
       least: how many sources there must be.
       pages: of files with several pictures (TIFF, animations): 'first' or the number of one, from
@@ -38,7 +38,7 @@ def find_scenes(
     check_pages(pages)
     if not all(paths):  # as of a variable that is not set: it would be the folder where one stands
         raise UserError("the path of a source is empty: pass a file or a folder")
-    found = [pathlib.Path(p) for p in paths]
+    found = [place(path) for path in paths]
     if pages == "sources":
         return _stacks(found, least)
     if len(found) < least:
@@ -72,7 +72,7 @@ def folders_of_equal_names(paths: Sequence[str]) -> list[str]:
     A shell makes `v/1.png v/2.png i/1.png i/2.png` of `v/*.png i/*.png`: two scenes are meant.
     """
     stems = {}
-    for path in map(pathlib.Path, paths):
+    for path in map(place, paths):
         stems.setdefault(str(path.parent), set()).add(path.stem)
     alike = len(stems) > 1 and len(set(map(frozenset, stems.values()))) == 1
     return list(stems) if alike and len(paths) > len(stems) else []
@@ -144,8 +144,8 @@ def source_labels(paths: Sequence[str]) -> tuple[str, ...]:
       ('visible', 'infrared')
     """
     parts = []
-    for path in map(pathlib.Path, paths):
-        own = pathlib.Path(os.path.realpath(path))  # which knows loops of links
+    for path in map(place, paths):
+        own = place(resolved(path))  # which knows loops of links
         parts.append([own.name if path.is_dir() else own.stem, *(p.name for p in own.parents)])
     for level in zip(*parts, strict=False):
         if all(level) and len(set(level)) == len(level):

@@ -39,13 +39,22 @@ class Checkpoints:
     the same in all of them, and read by every one.
     """
 
-    def __init__(self, workdir: pathlib.Path, *, newest: int = 2, better: str = "down"):
+    def __init__(
+        self,
+        workdir: pathlib.Path,
+        *,
+        newest: int = 2,
+        better: str = "down",
+        shared: bool = True,
+    ):
         """Opens the checkpoints of a run.
 
         Args:
           workdir: of the run.
           newest: how many of the newest to keep; the best one is kept as well.
           better: 'up' or 'down': which way the figure of a checkpoint is better.
+          shared: whether all processes have the same folder; else only the first one saves, and
+            each reads what was in its own when it began.
 
         Raises:
           UserError: one of them is damaged, or they cannot be written.
@@ -62,17 +71,22 @@ class Checkpoints:
             n=1,
             keep_checkpoints_without_metrics=False,
         )
+        self._saves = shared or jax.process_index() == 0
         options = ocp.CheckpointManagerOptions(
             preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(newest), best]),
             best_fn=figure,  # without it no figure is written
             best_mode="min" if better == "down" else "max",
             enable_async_checkpointing=False,  # a step that was reported as saved is saved
             cleanup_tmp_directories=True,
+            create=shared,  # orbax makes no folder for one process of several
+            multiprocessing_options=_processes(ocp, shared),
         )
         for step in sorted((workdir / FOLDER).glob("[0-9]*/")):
             if step.name.isdigit():  # others are what orbax itself has not finished
                 _check_whole(step)
         with explain_os_errors(workdir):
+            if not shared:
+                (workdir / FOLDER).mkdir(parents=True, exist_ok=True)
             self._manager = ocp.CheckpointManager(
                 (workdir / FOLDER).absolute(), options=options, item_names=("state", "progress")
             )
@@ -97,7 +111,7 @@ class Checkpoints:
         Raises:
           UserError: it cannot be written.
         """
-        if checkpoint.step in self._manager.all_steps():
+        if not self._saves or checkpoint.step in self._manager.all_steps():
             return
         arguments = self._ocp.args
         content = arguments.Composite(
@@ -135,6 +149,18 @@ class Checkpoints:
     def close(self) -> None:
         """Ends its threads."""
         self._manager.close()
+
+
+def _processes(ocp, shared):
+    """Which processes orbax lets wait for each other."""
+    if shared:
+        return ocp.options.MultiprocessingOptions()
+    process = jax.process_index()
+    return ocp.options.MultiprocessingOptions(
+        primary_host=process,
+        active_processes={process},
+        barrier_sync_key_prefix=f"process-{process}",
+    )
 
 
 def _check_whole(folder):

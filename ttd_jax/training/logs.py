@@ -8,7 +8,7 @@ import numpy as np
 from flax import traverse_util
 
 from ttd_jax.errors import explain_os_errors
-from ttd_jax.files import append_line, dump_lines, read_json_lines, write_whole
+from ttd_jax.files import append_lines, dump_lines, read_json_lines, write_whole
 
 LINES = "log.jsonl"
 EVENTS = "events"
@@ -49,7 +49,7 @@ class Logs:
             return
         record = {"kind": kind, "step": step, **figures}
         with explain_os_errors(self._path):
-            append_line(self._path, record)
+            append_lines(self._path, [record])
         values = [
             {"tag": f"{kind}/{name}", "simple_value": value}
             for name, value in traverse_util.flatten_dict(figures, sep="/").items()

@@ -14,6 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.files import write_whole
 from ttd_jax.pictures.images import encode_picture
+from ttd_jax.places import on_disk
 from ttd_jax.report.progress import progress
 from ttd_jax.training import stopping
 from ttd_jax.training.checkpointing import Checkpoint, Checkpoints
@@ -68,7 +69,12 @@ class Training:
     @functools.cached_property
     def checkpoints(self) -> Checkpoints:
         """Those of the run, opened when they are first asked for."""
-        return Checkpoints(self.folder.path, newest=self.config.keep, better=self.better)
+        return Checkpoints(
+            self.folder.path,
+            newest=self.config.keep,
+            better=self.better,
+            shared=on_disk(self.folder.place),
+        )
 
     def restore(self, variables: Mapping) -> Checkpoint:
         """Where the run stands: its newest checkpoint, or the beginning with these variables."""
@@ -134,7 +140,7 @@ class Training:
                 batch, position = self._next(pipeline)  # while the devices work
             figures = {name: value.item() for name, value in jax.device_get(metrics).items()}
             if not figures.pop("finite"):
-                self.checkpoints.save(now)
+                self._save(now)
                 raise NotFiniteError(_not_finite(step, figures), now)
             now = Checkpoint(step, state, reached)
             bar.set_postfix(loss=f"{figures['loss']:.4g}", refresh=False)
@@ -147,11 +153,15 @@ class Training:
                 figure = self._validate(phase, now, logs)
             reason = stop.agreed()
             if validated or reason or _due(self.config.checkpoint_every, step, phase):
-                self.checkpoints.save(now, figure)
+                self._save(now, figure)
                 clock = _Clock(step)
             if reason:
                 return now, reason
         return now, stopping.NOT
+
+    def _save(self, now, figure=None):
+        self.checkpoints.save(now, figure)
+        self.folder.publish()
 
     def _pipeline(self, phase):
         """This process's samples for a phase."""

@@ -68,7 +68,7 @@ def train(
       UserError: it diverged: the last good weights are saved; memory runs out; or see
         `Training.run`.
     """
-    weights, steps = training.folder.path / name, training.phases[-1].end
+    weights, steps = training.folder.place / name, training.phases[-1].end
 
     def export(checkpoint):
         if training.folder.writes:
@@ -91,7 +91,7 @@ def train(
             ) from error
         if now.step < steps:
             return Outcome(now.step, steps, reason, None)
-        if training.config.final == "best":
+        if training.config.final == "best" and training.checkpoints.best is not None:
             now = training.restore_step(training.checkpoints.best, variables)
         export(now)  # of a finished run once more: they may be damaged, or their note another
         return Outcome(steps, steps, stopping.NOT, weights)

@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import shutil
+import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,7 @@ from ttd_jax.networks import (
     lookup,
     networks,
 )
+from ttd_jax.places import Remote, local, on_disk, place
 from ttd_jax.processes import find_devices
 from ttd_jax.registry import left_out
 
@@ -63,7 +65,7 @@ def save(
     """Writes a model as an orbax directory with its manifest; whole or not at all.
 
     Args:
-      path: the directory to make.
+      path: the directory to make, a place.
       model: what to save; of a registered network, as `FusionSpec.bind` makes it.
       source: where it came from; JSON-able, goes into the manifest.
       overwrite: replace what is at `path`; only ever another model directory.
@@ -82,7 +84,7 @@ def save(
     if model.spec is None:
         raise UserError("only a registered network can be saved: make the model by `spec.bind`")
     find_devices()  # or orbax would call the files damaged
-    path = pathlib.Path(path).absolute()
+    path = place(path).absolute()
     _check_vacant(path, overwrite)
     leaves = jax.tree.leaves(model.variables)
     manifest = {
@@ -95,20 +97,35 @@ def save(
         "tool": f"ttd-jax {ttd_jax.version.__version__}",
     }
     with explain_os_errors(path), contextlib.ExitStack() as undo:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        staging = part_in(path.parent)
-        staging.mkdir()
-        undo.callback(shutil.rmtree, staging, ignore_errors=True)
+        if on_disk(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            staging = part_in(path.parent)
+            staging.mkdir()
+            undo.callback(shutil.rmtree, staging, ignore_errors=True)
+        else:  # tensorstore has names and settings of its own for stores
+            copy = tempfile.TemporaryDirectory(prefix="ttd_jax-")
+            staging = pathlib.Path(undo.enter_context(copy))
         with _own_checkpointer(ocp) as checkpointer:
             try:
                 checkpointer.save(staging / "new" / ARRAYS, model.variables)
             except ValueError as error:  # tensorstore's name for a full disk
                 raise _as_os_error(error) from error
         write_whole(staging / "new" / MANIFEST, dumps(manifest))
+        if not on_disk(path):
+            _send(staging / "new", path)
+            return manifest
         if path.exists():
             os.rename(path, staging / "old")
         os.rename(staging / "new", path)
     return manifest
+
+
+def _send(folder: pathlib.Path, path: Remote) -> None:
+    """Weights are there from their manifest on: it goes first and comes last."""
+    (path / MANIFEST).unlink(missing_ok=True)
+    (path / ARRAYS).rmtree()
+    path.store(folder, [file for file in (folder / ARRAYS).rglob("*") if file.is_file()])
+    path.store(folder, [folder / MANIFEST])
 
 
 def _as_os_error(error):
@@ -145,7 +162,7 @@ def _check_vacant(path, overwrite):
         raise UserError(
             f"{path}: is not a model directory, so it is not replaced: choose another --out"
         )
-    strange = sorted({*os.listdir(path)} - {MANIFEST, ARRAYS})
+    strange = sorted({one.name for one in path.iterdir()} - {MANIFEST, ARRAYS})
     if strange:
         raise UserError(
             f"{path}: holds more than weights ({some(strange)}), so it is not replaced: move that "
@@ -155,7 +172,7 @@ def _check_vacant(path, overwrite):
 
 def locate(path: str | os.PathLike) -> pathlib.Path:
     """A model directory; `shipped/MODEL` is inside of this package unless there is one here."""
-    path = pathlib.Path(path)
+    path = place(path)
     if path.parts[:1] == (SHIPPED.name,) and not path.exists():
         return SHIPPED.joinpath(*path.parts[1:])
     return path
@@ -281,14 +298,14 @@ def _settings(spec, path, manifest, dominability):
         return spec.read_settings(manifest["settings"])
     except (TypeError, ValueError) as error:
         raise UserError(
-            f"{pathlib.Path(path) / MANIFEST}: unusable settings: {error}: convert the weights "
-            "again"
+            f"{place(path) / MANIFEST}: unusable settings: {error}: convert the weights again"
         ) from error
 
 
 def _variables(path, manifest, spec, settings):
     """The variables at `path`, checked against their manifest."""
-    variables = _restore(locate(path).absolute() / ARRAYS, spec, spec.shapes(settings))
+    with local(locate(path).absolute(), lambda file: ARRAYS in file.parts) as folder:
+        variables = _restore(folder / ARRAYS, spec, spec.shapes(settings))
     if tree_sha256(variables) != manifest["sha256"]:
         raise UserError(f"{path}: the weights do not match their manifest: {_AGAIN}")
     for leaf_path, leaf in traverse_util.flatten_dict(variables, sep="/").items():
@@ -303,10 +320,10 @@ def _check_readable(folder):
     def refuse(error):
         raise UserError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
-    for place, folders, files in os.walk(folder, onerror=refuse):
+    for root, folders, files in os.walk(folder, onerror=refuse):
         for name in (*folders, *files):
-            if not os.access(os.path.join(place, name), os.R_OK):
-                raise UserError(f"{os.path.join(place, name)}: cannot be read: Permission denied")
+            if not os.access(os.path.join(root, name), os.R_OK):
+                raise UserError(f"{os.path.join(root, name)}: cannot be read: Permission denied")
 
 
 def _restore(path, spec, expected):

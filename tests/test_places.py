@@ -47,6 +47,13 @@ def test_paths_stay_paths_and_urls_become_places(tmp_path):
     assert pickle.loads(pickle.dumps(remote)) == remote
 
 
+@pytest.mark.parametrize("url", ["MEMORY://box/a", "memory:/box/a", "Memory:///box//a/"])
+def test_a_url_in_capitals_or_with_one_slash_is_the_same_place(url):
+    assert is_url(url)
+    assert place(url) == place(pathlib.PurePosixPath(url)) == place("memory://box/a")
+    assert str(place(url)) == "memory://box/a"
+
+
 def test_a_path_imports_no_client_of_a_store():
     code = (
         "import sys; from ttd_jax.places import place; place('out'); print('fsspec' in sys.modules)"
@@ -80,6 +87,34 @@ def test_a_store_reads_and_lists_what_was_written(bucket):
 def test_bytes_come_back_as_they_are(bucket, data):
     (bucket / "bytes").write_bytes(data)
     assert (bucket / "bytes").read_bytes() == data
+
+
+def test_a_folder_whose_name_looks_like_a_pattern_is_removed_alone(bucket):
+    names = ["run1", "run2", "run[12]", "run*", "ru?1", "[[]"]
+    for name in names:
+        (bucket / "patterns" / name / "x").write_bytes(b"")
+    for name in names[2:]:
+        (bucket / "patterns" / name).rmtree()
+    left = bucket / "patterns"
+    assert left.files() == [left / "run1" / "x", left / "run2" / "x"]
+    left.rmtree()
+
+
+def test_an_object_and_a_folder_of_one_name_are_listed_once(bucket):
+    both = bucket / "both" / "x.png"
+    both.write_bytes(b"")
+    (both / "y").write_bytes(b"")
+    assert list((bucket / "both").iterdir()) == [both]
+    (bucket / "both").rmtree()
+
+
+@pytest.mark.parametrize("name", ["", "sub/", "/x.png", "sub//x.png", "../x.png", "sub/../x"])
+def test_objects_whose_names_no_path_has_are_none_of_a_folder(monkeypatch, memory, name):
+    (memory / "y.png").write_bytes(b"")
+    keys = ["/box/runs/y.png", f"/box/runs/{name}"]
+    store = places._store("memory")
+    monkeypatch.setattr(store, "find", lambda _: keys)
+    assert memory.files() == [memory / "y.png"]
 
 
 def test_a_folder_travels_to_a_store_and_back(bucket, tmp_path):
@@ -129,6 +164,7 @@ def test_a_folder_in_a_store_has_a_kind_as_on_a_disk(memory):
         ("foo://box/out", "Protocol not known: foo"),
         ("gs://", "write gs://BUCKET/FOLDER"),
         ("file:///tmp/out", "or a path"),
+        ("local://out", "or a path"),
         ("s3://box::memory://out", "is no place in a bucket"),
     ],
 )

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fnmatch
 import functools
+import glob
 import os
 import pathlib
 import re
@@ -20,12 +21,12 @@ from typing import Any
 
 from ttd_jax.errors import UserError, one_line
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]+://")
+_URL = re.compile("[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
 _EXTRAS = {"gs": "gcs", "gcs": "gcs", "s3": "s3", "s3a": "s3"}  # scheme -> extra of this package
 
 
 def is_url(text: str | os.PathLike) -> bool:
-    """Whether a text is a URL rather than a path.
+    """Whether a text is a URL rather than a path: of two slashes pathlib leaves one.
 
     Example:
       >>> is_url("gs://bucket/out"), is_url("C:/out")
@@ -47,11 +48,12 @@ def place(text: str | os.PathLike) -> "pathlib.Path | Remote":
       >>> place("weights/ifcnn_sum").name
       'ifcnn_sum'
     """
-    if not is_url(text):
+    url = _URL.match(os.fspath(text))
+    if url is None:
         return pathlib.Path(text)
-    found = Remote(text)
+    found = Remote(url[0].lower(), url.string[url.end() :].lstrip("/"))
     scheme, *rest = found.parts
-    if not rest or scheme == "file:" or "::" in str(text):  # fsspec's sign for a chain of stores
+    if not rest or scheme in ("file:", "local:") or "::" in str(text):  # fsspec's sign for a chain of stores
         raise UserError(f"{text}: is no place in a bucket: write gs://BUCKET/FOLDER, or a path")
     _store(scheme)
     return found
@@ -103,8 +105,8 @@ class Remote(pathlib.PurePosixPath):
             keys = self._ask("ls", detail=False)
         except FileNotFoundError:
             keys = []
-        names = (key.rstrip("/").rpartition("/")[2] for key in keys if self._below(key))
-        return map(self.joinpath, names)
+        # An object and a folder may have one name.
+        return iter(dict.fromkeys(self._named(key.rstrip("/") for key in keys)))
 
     def glob(self, pattern: str) -> Iterator["Remote"]:
         """What is directly in the folder and has such a name."""
@@ -112,8 +114,7 @@ class Remote(pathlib.PurePosixPath):
 
     def files(self) -> list["Remote"]:
         """Every object below, in the order of their names."""
-        keys = (key for key in self._ask("find") if not key.endswith("/"))  # some mark folders
-        return sorted(self / self._below(key) for key in keys if self._below(key))
+        return sorted(self._named(self._ask("find")))
 
     def size(self) -> int:
         """Bytes of an object."""
@@ -139,8 +140,8 @@ class Remote(pathlib.PurePosixPath):
             self._ask("rm_file")
 
     def rmtree(self) -> None:
-        """Removes every object below, whose names must not look like patterns."""
-        files = [*map(str, self.files())]
+        """Removes every object below."""
+        files = [glob.escape(str(file)) for file in self.files()]  # they are taken for patterns
         with contextlib.suppress(FileNotFoundError):
             if files:
                 self._ask("rm", of=files)
@@ -173,9 +174,15 @@ class Remote(pathlib.PurePosixPath):
     def _key(self):
         return "/".join(self.parts[1:])
 
-    def _below(self, key):
-        """What follows this place in the name of an object."""
-        return key.rstrip("/").partition(f"{self._key}/")[2]
+    def _named(self, keys):
+        """The places of objects below this one whose names a path can have.
+
+        Others end with a slash, as marks of folders do, or have parts that lead elsewhere.
+        """
+        for key in keys:
+            below = key.partition(f"{self._key}/")[2]
+            if not {"", ".", ".."}.intersection(below.split("/")):
+                yield self / below
 
     def _ask(self, method, *arguments, of=None, writes=False, **options) -> Any:
         """Calls a method of the store; tells in a line what the dozen kinds of its errors say."""

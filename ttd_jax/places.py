@@ -53,7 +53,8 @@ def place(text: str | os.PathLike) -> "pathlib.Path | Remote":
         return pathlib.Path(text)
     found = Remote(url[0].lower(), url.string[url.end() :].lstrip("/"))
     scheme, *rest = found.parts
-    if not rest or scheme in ("file:", "local:") or "::" in str(text):  # fsspec's sign for a chain of stores
+    chained = "::" in str(text)  # fsspec's sign for a chain of stores
+    if not rest or chained or scheme in ("file:", "local:"):
         raise UserError(f"{text}: is no place in a bucket: write gs://BUCKET/FOLDER, or a path")
     _store(scheme)
     return found

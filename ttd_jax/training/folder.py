@@ -7,7 +7,7 @@ import pathlib
 import tarfile
 from collections.abc import Iterator
 
-from ttd_jax.errors import UserError, explain_os_errors
+from ttd_jax.errors import UserError, explain_os_errors, one_line
 from ttd_jax.files import dumps, read_json, write_whole
 from ttd_jax.folders import together
 from ttd_jax.pictures.records import check_settings
@@ -125,10 +125,12 @@ def _is_needed(file):
 def _unpack(checkpoints):
     for file in checkpoints.glob("*.tar"):
         try:
-            with tarfile.open(file) as tar:
+            with tarfile.open(file, "r:") as tar:
+                tar.getmember(file.stem)  # of what is no tar any more nothing would be told
                 tar.extractall(checkpoints, filter="data")
-        except tarfile.TarError as error:
+        except (tarfile.TarError, KeyError) as error:
             raise UserError(
-                f"{file}: damaged checkpoint ({error}): remove it and run again with --resume"
+                f"{file}: damaged checkpoint ({one_line(error)}): remove it and run again with "
+                "--resume"
             ) from error
         file.unlink()

@@ -51,7 +51,13 @@ def test_a_roofline_is_the_longer_of_memory_and_products(precision, products):
 
 @pytest.mark.parametrize(
     ("topology", "named"),
-    [("v5e", "v5e:4x4"), ("v5e:", "v5e:4x4"), ("v5e:4x", "v5e:4x4"), ("v3:2x2", "v4, v5e, v5p")],
+    [
+        *(
+            (wrong, "v5e:4x4")
+            for wrong in ("v5e", "v5e:", "v5e:4x", "v5e:0x4", "v5e:-4x4", "v5e:٤")
+        ),
+        ("v3:2x2", "v4, v5e, v5p"),
+    ],
 )
 def test_a_topology_is_a_known_chip_and_its_arrangement(topology, named):
     with pytest.raises(UserError, match=named):
@@ -115,6 +121,7 @@ def test_without_libtpu_its_extra_is_named(refused, monkeypatch):
     monkeypatch.setitem(sys.modules, "libtpu", None)
     words = ("benchmark", "--what=plan", "--topology=v5e:4x4")
     assert "libtpu: pip install 'ttd-jax[tpu-plan]'" in refused(*words)
+    refused(*words, "--model=", named=["--model is empty"])
     refused(*words, "--repeats=2", named=["--repeats", "--what=plan does not take it"])
 
 

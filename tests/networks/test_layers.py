@@ -3,8 +3,10 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
+from flax import linen as nn
 
-from ttd_jax.networks.layers import GroupedConv3x3
+from ttd_jax.networks.layers import GroupedConv3x3, PaddedConv, convolve_pointwise
 
 CONV = GroupedConv3x3(8, group=2, precision="highest")
 X = np.random.default_rng(0).random((2, 7, 6, 8), np.float32)
@@ -24,3 +26,22 @@ def test_a_grouped_convolution_is_that_of_every_group():
             precision="highest",
         )
         np.testing.assert_allclose(CONV.apply(VARIABLES, X)[..., own], expected, atol=1e-6)
+
+
+class _Pointwise(nn.Module):
+    def setup(self):
+        self.first, self.second = nn.Dense(8, use_bias=False), GroupedConv3x3(8)
+
+    def __call__(self, padded):
+        return convolve_pointwise(self.first, self.second, padded)
+
+
+# The program holds the forms of all devices until it is lowered for one.
+@pytest.mark.parametrize("layer", [PaddedConv(4, 3), CONV, _Pointwise()])
+@pytest.mark.parametrize("kind", ["bfloat16", "uint8"])
+def test_types_are_promoted_as_flax_does(layer, kind):
+    variables = layer.init(jax.random.key(0), X)
+    pictures = jnp.asarray(8 * X, kind)
+    expected = layer.apply(variables, pictures.astype(jnp.float32))
+    found = jax.jit(layer.apply)(variables, pictures)
+    np.testing.assert_allclose(found, expected, atol=1e-5)

@@ -1,6 +1,7 @@
 """What TPU chips have and can do, and what follows from it for a program: arithmetic only."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 
 from ttd_jax.errors import UserError
@@ -45,8 +46,8 @@ def chip_of(topology: str) -> Chip:
     Raises:
       UserError: its form is another, or the chip is unknown.
     """
-    name, colon, sides = topology.partition(":")
-    if not colon or not all(side.isdecimal() for side in sides.split("x")):
+    name, _, sides = topology.partition(":")
+    if not re.fullmatch("[1-9][0-9]*(x[1-9][0-9]*)*", sides):
         raise UserError(f"--topology={topology}: pass a chip and its arrangement, such as v5e:4x4")
     if name not in CHIPS:
         raise unknown(name, CHIPS, kind="TPU chip")

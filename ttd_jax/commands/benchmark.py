@@ -234,7 +234,8 @@ def _plan(values):
 
     _refuse(values, _NOT_OF_PLAN)
     common.require(values, "topology")
-    values.model = values.model or list(networks())[:1]
+    if values.model is None:
+        values.model = list(networks())[:1]
     # Many scenes at once need less memory traffic each, and as many as `fuse` and `evaluate` take.
     cases, _ = _cases(values, default_batch=8, load=lambda *given: (None, _settings(*given)))
     chosen = plan.choose_programs(cases, common.several(values, "program", plan.PROGRAMS))

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from flax.linen.dtypes import promote_dtype
 
 from ttd_jax.networks.fast_convolution import convolve
 from ttd_jax.networks.tpu_convolution import convolve_columns, join_layers
@@ -67,7 +68,8 @@ def convolve_part(conv: nn.Conv, padded: chex.Array, part: Part) -> chex.Array:
 
     def by_columns(variables, padded):
         params = variables["params"]
-        out = convolve_columns(padded, params["kernel"], conv.precision)
+        both = promote_dtype(padded, params["kernel"], dtype=conv.dtype)
+        out = convolve_columns(*both, conv.precision)
         return out + params["bias"] if conv.use_bias else out
 
     return jax.lax.platform_dependent(variables, padded, tpu=by_columns, default=bare.apply)
@@ -90,7 +92,8 @@ def convolve_pointwise(
         return grouped(pointwise(padded))
 
     def joined(padded, first, second):
-        return convolve_columns(padded, join_layers(first, second), grouped.precision)
+        both = promote_dtype(padded, join_layers(first, second), dtype=pointwise.dtype)
+        return convolve_columns(*both, grouped.precision)
 
     def in_turn(padded, *kernels):
         first, second = ({"params": {"kernel": kernel}} for kernel in kernels)
@@ -155,6 +158,7 @@ class GroupedConv3x3(nn.Module):
         """f32[..., H + 2, W + 2, C] to f32[..., H, W, features]; sides / stride, rounded up."""
         shape = (3, 3, self.group, self.features)
         kernel = self.param("kernel", nn.initializers.lecun_normal(), shape, jnp.float32)
+        padded, kernel = promote_dtype(padded, kernel, dtype=None)
         shifted = functools.partial(_grouped_shifted, stride=self.stride)
         native = functools.partial(_grouped_native, stride=self.stride, precision=self.precision)
         return jax.lax.platform_dependent(padded, kernel, cpu=shifted, tpu=shifted, default=native)

@@ -52,10 +52,7 @@ def test_a_roofline_is_the_longer_of_memory_and_products(precision, products):
 @pytest.mark.parametrize(
     ("topology", "named"),
     [
-        *(
-            (wrong, "v5e:4x4")
-            for wrong in ("v5e", "v5e:", "v5e:4x", "v5e:0x4", "v5e:-4x4", "v5e:٤")
-        ),
+        *((wrong, "v5e:4x4") for wrong in ("v5e", "v5e:", "v5e:4x", "v5e:0x4", "v5e:٤")),
         ("v3:2x2", "v4, v5e, v5p"),
     ],
 )

@@ -25,6 +25,7 @@ from ttd_jax.evaluation.program import batch_program
 from ttd_jax.fusing.compute import fuse_scene
 from ttd_jax.networks import folding
 from ttd_jax.networks.random_variables import random_variables
+from ttd_jax.parts import held_bytes
 from ttd_jax.training.phases import make_phases
 from ttd_jax.training.run import as_plain
 from ttd_jax.training.step import AXIS, make_update
@@ -46,7 +47,6 @@ def compile_task(task: dict) -> dict:
     devices = there.devices
     case = Case(**{**task["case"], "size": tuple(task["case"]["size"])})
     function, same, scenes = _PROGRAMS[task["program"]](case, devices)
-    weights = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(same))
     start = time.perf_counter()
     lowered = jax.jit(function).trace(same, scenes).lower()
     try:
@@ -64,7 +64,7 @@ def compile_task(task: dict) -> dict:
             "arguments": plan.argument_size_in_bytes,
             "outputs": plan.output_size_in_bytes - plan.alias_size_in_bytes,
             "temporaries": plan.temp_size_in_bytes,
-            "weights": weights,
+            "weights": held_bytes(same),
         },
         "bytes_accessed": cost["bytes accessed"],
         "operations": cost["flops"],

@@ -38,8 +38,8 @@ from importlib import metadata
 
 from absl.flags import FlagValues
 
+from ttd_jax.benchmarks import plan
 from ttd_jax.benchmarks.peers import PEERS
-from ttd_jax.benchmarks.plan import PROGRAMS
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError, explain_missing, explain_os_errors
 from ttd_jax.files import dumps, write_whole
@@ -59,7 +59,7 @@ def define_flags(values: FlagValues) -> None:
     flag = common.Flags(values)
     flag.choice("what", "what to time", _WHAT, "metrics")
     flag.string("topology", "plan: a TPU and how its chips are arranged, such as v5e:4x4, v4:2x2x1")
-    flag.several("program", f"plan: what to compile, of: {', '.join(PROGRAMS)}", PROGRAMS)
+    flag.several("program", f"plan: what to compile, of: {', '.join(plan.PROGRAMS)}", plan.PROGRAMS)
     text = f"one or more of: {', '.join(networks())}; plan: by default the first"
     flag.several("model", text)
     flag.path("weights", "what `ttd-jax convert` made; default: random")
@@ -230,8 +230,6 @@ def _many_sizes(values):
 
 
 def _plan(values):
-    from ttd_jax.benchmarks import plan
-
     _refuse(values, _NOT_OF_PLAN)
     common.require(values, "topology")
     if values.model is None:

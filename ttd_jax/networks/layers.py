@@ -92,16 +92,16 @@ def convolve_pointwise(
         return grouped(pointwise(padded))
 
     def joined(padded, first, second):
-        both = promote_dtype(padded, join_layers(first, second), dtype=pointwise.dtype)
+        kernel = join_layers(first["params"]["kernel"], second["params"]["kernel"])
+        both = promote_dtype(padded, kernel, dtype=pointwise.dtype)
         return convolve_columns(*both, grouped.precision)
 
-    def in_turn(padded, *kernels):
-        first, second = ({"params": {"kernel": kernel}} for kernel in kernels)
+    def in_turn(padded, first, second):
         between = pointwise.clone(parent=None).apply(first, padded)
         return grouped.clone(parent=None).apply(second, between)
 
-    kernels = (layer.variables["params"]["kernel"] for layer in (pointwise, grouped))
-    return jax.lax.platform_dependent(padded, *kernels, tpu=joined, default=in_turn)
+    variables = pointwise.variables, grouped.variables
+    return jax.lax.platform_dependent(padded, *variables, tpu=joined, default=in_turn)
 
 
 def merge_sources(name: str, features: chex.Array, weights: chex.Array) -> chex.Array:

@@ -122,8 +122,8 @@ def choose_count(most: int, planned: Callable[[int], float], *, memory: int, fix
 
 
 def held_bytes(tree: chex.ArrayTree) -> int:
-    """What arrays take, such as the weights of a model."""
-    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+    """What arrays, or arrays of such shapes, take, such as the weights of a model."""
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
 def plan_program(compiling: Callable[[], jax.stages.Compiled]) -> tuple[Any, float]:

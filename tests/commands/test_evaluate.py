@@ -97,6 +97,19 @@ def test_scores_are_those_of_as_many_scenes_as_a_device_holds(
         assert score == pytest.approx(expected[key], rel=2e-3), key
 
 
+@pytest.mark.parametrize(
+    ("own", "others", "expected"),
+    [(3 << 20, 2 << 20, 2 << 20), (3 << 20, None, None), (None, 2 << 20, None), (None, None, None)],
+)
+def test_processes_agree_on_memory_even_where_some_know_none(own, others, expected, monkeypatch):
+    def greatest(number):  # of this process and another one, which waits for it
+        return max(number, -((others or 0) >> 20))
+
+    monkeypatch.setattr(evaluation, "batch_memory", lambda device: own)
+    monkeypatch.setattr(evaluation, "greatest", greatest)
+    assert evaluation._memory() == expected
+
+
 def test_scores_are_those_of_fuse_and_score(command_line, whole, folders, random_weights, tmp_path):
     for strategy in ("static", "ttd"):
         words = ["--model=ifcnn_sum", f"--weights={random_weights}", "--color=network"]

@@ -141,9 +141,9 @@ def _evaluate(config, jobs, found, reading, out, resume, share):
 
 
 def _memory():
-    """Bytes that a batch may take on a device of any process; None for CPUs."""
-    memory = batch_memory(jax.local_devices()[0])
-    return memory and -greatest(-(memory >> 20)) << 20
+    """Bytes that a batch may take on a device of any process; None if one has none of its own."""
+    memory = batch_memory(jax.local_devices()[0]) or 0
+    return (-greatest(-(memory >> 20)) << 20) or None  # asked by every process: the others wait
 
 
 def _check_tables(out, config, found, recorded):

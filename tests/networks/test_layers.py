@@ -45,3 +45,27 @@ def test_types_are_promoted_as_flax_does(layer, kind):
     expected = layer.apply(variables, pictures.astype(jnp.float32))
     found = jax.jit(layer.apply)(variables, pictures)
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def _convolutions(jaxpr):
+    """Convolutions of a program that are no part of a choice of forms."""
+    if jaxpr is None:
+        return
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "conv_general_dilated":
+            yield equation
+        elif equation.primitive.name != "cond":
+            for inner in equation.params.values():
+                yield from _convolutions(getattr(inner, "jaxpr", None))
+
+
+# XLA for CPUs would not know the convolutions of a derivative for what they are otherwise.
+def test_derivatives_are_not_chosen_by_platform():
+    layer = PaddedConv(4, 3)
+    variables = layer.init(jax.random.key(0), X)
+
+    def loss(variables, pictures):
+        return jnp.sin(layer.apply(variables, pictures)).sum()
+
+    program = jax.make_jaxpr(jax.grad(loss, argnums=(0, 1)))(variables, X).jaxpr
+    assert len([*_convolutions(program)]) >= 2  # by the kernel and by the pictures

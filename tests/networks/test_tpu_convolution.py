@@ -4,12 +4,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
 import ttd_jax
 from tests.random_models import random_model
 from ttd_jax.networks import lookup
 from ttd_jax.networks.folding import fold
+from ttd_jax.networks.layers import convolve_part
 from ttd_jax.networks.tpu_convolution import convolve_columns, join_layers
+from ttd_jax.parts.part import WHOLE
 from ttd_jax.weights.convert import convert_checkpoint
 
 HIGHEST = jax.lax.Precision.HIGHEST
@@ -76,17 +79,23 @@ def test_pictures_that_vmap_adds_are_no_columns():
 
 
 @pytest.mark.parametrize("batched", [False, True])
-def test_derivatives_are_those_of_the_convolution(batched):
+def test_derivatives_are_those_of_the_convolution(as_on_tpu, batched):
     rng = np.random.default_rng(0)
     pictures = rng.standard_normal((2, 7, 8, 3), np.float32)
     kernel = rng.standard_normal((3, 3, 3, 4), np.float32) / 5
+    layer = nn.Conv(4, (3, 3), padding="VALID", use_bias=False, precision=HIGHEST)
+
+    def convolve(pictures, kernel):
+        bound = layer.bind({"params": {"kernel": kernel}})
+        return convolve_part(bound, pictures, WHOLE)
 
     def gradients(convolve):
         if batched:
             convolve = jax.vmap(convolve, in_axes=(0, None))
         return jax.grad(lambda *args: jnp.sin(convolve(*args)).sum(), (0, 1))(pictures, kernel)
 
-    found = gradients(lambda pictures, kernel: convolve_columns(pictures, kernel, HIGHEST))
+    found = gradients(convolve)
+    assert as_on_tpu
     for one, expected in zip(found, gradients(_convolution), strict=True):
         np.testing.assert_allclose(one, expected, atol=1e-5)
 

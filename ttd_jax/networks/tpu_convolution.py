@@ -13,12 +13,12 @@ import jax
 import jax.numpy as jnp
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
 def convolve_columns(pictures: chex.Array, kernel: chex.Array, precision: Any) -> chex.Array:
     """A 'VALID' convolution of stride one whose batch are the columns of the pictures.
 
     What a pixel needs of its row is put side by side in channels, which XLA does while it
-    convolves; along the columns remains a convolution, and pictures are one more axis of it.
+    convolves; along the columns remains a convolution, and pictures are one more axis of it. It has
+    no derivative in reverse, as nothing has with a rule for `jax.vmap`.
 
     Args:
       pictures: f32[..., H, W, C].
@@ -29,13 +29,6 @@ def convolve_columns(pictures: chex.Array, kernel: chex.Array, precision: Any) -
       f32[..., H - h + 1, W - w + 1, D].
     """
     return _more_axes(functools.partial(_convolve, precision), pictures, kernel)
-
-
-@convolve_columns.defjvp
-def _derivative(precision, primals, tangents):
-    # What has a rule for `jax.vmap` has no derivative in reverse: that of the form without.
-    _, tangent = jax.jvp(functools.partial(_convolve, precision), primals, tangents)
-    return convolve_columns(*primals, precision), tangent
 
 
 def _more_axes(convolve, pictures, kernel):

@@ -48,8 +48,12 @@ class FusionNetwork(Protocol):
     def decode(self, latent: Any, x: chex.Array | None) -> chex.Array:
         """A picture f32[H, W, C] in the network's domain; `x` gives its residual, if it has one."""
 
-    def solo(self, x: chex.Array, features: Any) -> chex.Array:
-        """Components f32[M, H, W, C]: each source decoded alone, without residual."""
+    def solo(self, x: chex.Array, features: Any, copies: int = 1) -> chex.Array:
+        """Components f32[M, H, W, C]: each source decoded alone, without residual.
+
+        With several copies, each is merged with itself so often, as if all sources were that one;
+        asked for by loss maps only that read it.
+        """
 
     def finish(self, raw: chex.Array) -> chex.Array:
         """The final picture in [0, 1]."""
@@ -96,12 +100,15 @@ class Decomposition:
       features: a pytree with the leading axis M on every leaf.
       components: f32[M, H, W, C], each source decoded alone, in the network's domain.
       static: f32[H, W, C], the static fusion in the network's domain.
+      copies: f32[M, H, W, C], M copies of each source fused statically, without residual, in the
+        network's domain; None until a loss map reads them.
     """
 
     x: chex.Array
     features: Any
     components: chex.Array
     static: chex.Array
+    copies: chex.Array | None = None
 
 
 def decompose(network: FusionNetwork, sources: chex.Array) -> Decomposition:
@@ -129,13 +136,18 @@ def measure_losses(
     settings: dom.DominabilitySettings,
 ) -> chex.Array:
     """The loss maps f32[M, H, W] of a scene that was taken apart, as `settings` define them."""
+    components = parts.components
+    if "copies" in dom.LOSS_MAPS[settings.loss].reads:
+        components = parts.copies
+        if components is None:
+            components = network.solo(parts.x, parts.features, copies=parts.x.shape[0])
     if settings.space == "network":
-        judged = parts.components, parts.x, parts.static
+        judged = components, parts.x, parts.static
     else:
         bound = (
             (lambda image: jnp.clip(image, 0.0, 1.0)) if settings.clip else (lambda image: image)
         )
-        restored = bound(network.restore(parts.components)), bound(network.restore(parts.static))
+        restored = bound(network.restore(components)), bound(network.restore(parts.static))
         judged = restored[0], sources, restored[1]
     return dom.loss_maps(*judged, loss=settings.loss, norm=settings.norm)
 

@@ -84,7 +84,8 @@ def gradient_maps(
     features = network.encode(x) if parts is None else parts.features
     chex.assert_shape(jax.tree.leaves(features), (*sources.shape[:3], None))
     reads = {"components", "static"} if callable(loss) else dom.LOSS_MAPS[loss.loss].reads
-    passes = _component_passes(network, x) if "components" in reads else None
+    alone = not reads.isdisjoint({"components", "copies"})
+    passes = _component_passes(network, x) if alone else None
 
     def measure(features, passes):
         rebuilt = _rebuild(network, x, features, passes, reads=reads)
@@ -195,16 +196,18 @@ def _rebuild(network, x, features, passes, *, reads):
     What is not read is left zero.
     """
     weights = jnp.ones(x.shape[:3], x.dtype)
-    components, static = jnp.zeros_like(x), jnp.zeros_like(x[0])
+    components, static, copies = jnp.zeros_like(x), jnp.zeros_like(x[0]), None
     if "static" in reads:
         static = network.decode(network.merge(features, weights), x)
-    if "components" in reads and passes is None:
-        components = network.solo(x, features)
+    if passes is not None:
+        components = copies = jax.vmap(
+            lambda each: network.decode(network.merge(each, weights), None)
+        )(passes)
     elif "components" in reads:
-        components = jax.vmap(lambda each: network.decode(network.merge(each, weights), None))(
-            passes
-        )
-    return Decomposition(x=x, features=features, components=components, static=static)
+        components = network.solo(x, features)
+    elif "copies" in reads:
+        copies = network.solo(x, features, copies=x.shape[0])
+    return Decomposition(x, features, components, static, copies)
 
 
 def _component_passes(network, x):

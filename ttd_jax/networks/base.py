@@ -61,13 +61,14 @@ class Network(nn.Module):
         """A picture in the network's domain; its residual, if any, is picked from `x`."""
         raise NotImplementedError(f"{type(self).__name__} defines no decode")
 
-    def solo(self, x: chex.Array, features: Any, part: Part = WHOLE) -> chex.Array:
-        """Components: each source merged alone with weight one and decoded without residual."""
+    def solo(self, x: chex.Array, features: Any, part: Part = WHOLE, copies: int = 1) -> chex.Array:
+        """Components: copies of each source merged with weight one, decoded without residual."""
         parts = {"part": part} if self.in_parts else {}
+        repeat = functools.partial(_repeated, copies)
 
         def one(network, feature, weight):
-            alone = jax.tree.map(lambda leaf: part.map(_as_only_one, leaf), feature)
-            latent = network.merge(alone, part.map(_as_only_one, weight), **parts)
+            alone = jax.tree.map(lambda leaf: part.map(repeat, leaf), feature)
+            latent = network.merge(alone, part.map(repeat, weight), **parts)
             return network.decode(latent, None, **parts)
 
         if x.shape[0] == 1:  # as pictures come whose steps are put off
@@ -98,6 +99,10 @@ class Network(nn.Module):
 
 def _as_only_one(x):
     return x[None]
+
+
+def _repeated(copies, x):
+    return jnp.broadcast_to(x[None], (copies, *x.shape))
 
 
 def _only_one(x):

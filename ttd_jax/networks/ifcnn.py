@@ -16,7 +16,7 @@ from ttd_jax.core.color import IMAGENET_MEAN, IMAGENET_STD
 from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.networks.base import Network
 from ttd_jax.networks.folding import fold_batch_norm
-from ttd_jax.networks.layers import PaddedConv, merge_sources
+from ttd_jax.networks.layers import PaddedConv, add_copies, merge_sources
 from ttd_jax.networks.layout import CONV, DENSE, Layout, batch_norm, biased, plain
 from ttd_jax.networks.spec import FusionSpec, register_network
 from ttd_jax.parts.part import WHOLE, Part
@@ -79,8 +79,12 @@ class IFCNN(Network):
         del x
         return part.run(self.reconstruct, latent, margin=1)
 
-    def solo(self, x: chex.Array, features: chex.Array, part: Part = WHOLE) -> chex.Array:
+    def solo(
+        self, x: chex.Array, features: chex.Array, part: Part = WHOLE, copies: int = 1
+    ) -> chex.Array:
         """One source alone with weight one is its own merge: decoded as a batch."""
+        if self.operator == "sum":
+            features = add_copies(features, copies, part)
         return self.decode(features, x, part)
 
     def extract(self, x: chex.Array, part: Part) -> chex.Array:
@@ -124,6 +128,8 @@ for _operator in ("sum", "max", "mean"):
                 "fused": DominabilitySettings(loss="fused", norm="l1", space="network"),
                 "intensity": DominabilitySettings(loss="intensity", norm="l1", space="network"),
                 "self": DominabilitySettings(loss="self", norm="squared", space="image"),
+                "component": DominabilitySettings(loss="component", norm="l1", space="network"),
+                "gap": DominabilitySettings(loss="gap", norm="l1", space="network"),
             },
             published_as="IFCNN" if _operator == "sum" else None,
             checkpoint=f"IFCNN-{_operator.upper()}.pth",

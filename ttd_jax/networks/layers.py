@@ -142,6 +142,17 @@ def merge_sources(name: str, features: chex.Array, weights: chex.Array) -> chex.
     return merged / count if name == "mean" else merged
 
 
+def add_copies(features: chex.Array, copies: int, part: Part = WHOLE) -> chex.Array:
+    """What 'sum' makes of so many copies of f32[..., H, W, C]."""
+    if isinstance(copies, int) and copies == 1:
+        return features
+    return part.map(functools.partial(_times, copies), features)
+
+
+def _times(copies, x):
+    return copies * x
+
+
 def gelu(x: chex.Array) -> chex.Array:
     """The exact GELU as torch has it, by `erf`: `jax.nn.gelu` takes `erfc`, thrice as slow on CPUs.
 

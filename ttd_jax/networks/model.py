@@ -119,8 +119,10 @@ class Model:
         picture = self._layers("decode", latent, x)
         return picture if x is None else self._shaped("decode", picture, x.shape[1:])
 
-    def solo(self, x: chex.Array, features: Any) -> chex.Array:
-        components = self._layers("solo", x, features)
+    def solo(self, x: chex.Array, features: Any, copies: int = 1) -> chex.Array:
+        # Alone is what methods of plug-ins may know nothing else of.
+        several = {} if isinstance(copies, int) and copies == 1 else {"copies": copies}
+        components = self._layers("solo", x, features, **several)
         own = type(self.module).solo is not Network.solo
         method = "solo" if own else "decode, of what merge gives for one source,"
         return self._shaped(method, components, x.shape)
@@ -146,22 +148,23 @@ class Model:
         given = ", ".join(map(describe, jax.tree.leaves(found)))
         return UserError(f"network {self._name!r}: {method} must give {due}, it gives {given}")
 
-    def _layers(self, method, *args):
+    def _layers(self, method, *args, **options):
+        options |= self._parts
         if self.module.precision != "bfloat16":
-            return self._apply(method, *args, **self._parts)
+            return self._apply(method, *args, **options)
         half = self.replace(variables=_cast(self.variables, jnp.bfloat16))
         args = _cast(args, jnp.bfloat16)
-        return _cast(half._apply(method, *args, **self._parts), jnp.float32)
+        return _cast(half._apply(method, *args, **options), jnp.float32)
 
-    def _apply(self, method, *args, **parts):
+    def _apply(self, method, *args, **options):
         with blaming(f"network {self._name!r}", f"fails in {method}"):
-            return _call(self.module, method, self.variables, *args, **parts)
+            return _call(self.module, method, self.variables, *args, **options)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _call(module, method, variables, *args, **parts):
+@functools.partial(jax.jit, static_argnums=(0, 1), static_argnames="copies")
+def _call(module, method, variables, *args, **options):
     # A fusion decodes twice and tracing takes seconds where XLA's work is kept in its cache.
-    return module.apply(variables, *args, method=method, **parts)
+    return module.apply(variables, *args, method=method, **options)
 
 
 def _cast(tree, dtype):

@@ -9,4 +9,6 @@ GRAY_PRESETS: Mapping[str, DominabilitySettings] = {
     "self": DominabilitySettings(loss="self", norm="squared", space="image", temperature=50.0),
     "fused": DominabilitySettings(loss="fused", norm="l1", space="image"),
     "intensity": DominabilitySettings(loss="intensity", norm="l1", space="image"),
+    "component": DominabilitySettings(loss="component", norm="l1", space="image"),
+    "gap": DominabilitySettings(loss="gap", norm="l1", space="image"),
 }

@@ -40,6 +40,7 @@ class LayeredFuser:
         reads = LOSS_MAPS[settings.loss].reads
         wants_losses = options.dynamic or "losses" in options.save
         wants_components = "components" in options.save or (wants_losses and "components" in reads)
+        wants_copies = wants_losses and "copies" in reads
         wants_static = not options.dynamic or (wants_losses and "static" in reads)
 
         part = HostPart(sweeper, pictures[0].shape[:2], self._works)
@@ -50,19 +51,23 @@ class LayeredFuser:
         if not self._model.coupled:
             alone = [part.map(_source, x, index) for index in range(count)]
         features = [call("encode", one) for one in alone]
-        components = static = losses = rd = None
+        components = copies = static = losses = rd = None
+
+        def decode_alone(**options):
+            pairs = zip(alone, features, strict=True)
+            found = [part.settle(call("solo", one, own, **options)) for one, own in pairs]
+            return part.map(_together, *found)
+
         if wants_components:
-            components = [
-                part.settle(call("solo", one, own))
-                for one, own in zip(alone, features, strict=True)
-            ]
-            components = part.map(_together, *components)
+            components = decode_alone()
+        if wants_copies:
+            copies = decode_alone(copies=count)
         features = jax.tree.map(lambda *leaves: part.map(_together, *leaves), *features)
         if wants_static:
             static = part.settle(call("decode", call("merge", features, part.map(_ones, x)), x))
         if wants_losses:
             measure = functools.partial(_measure, self._bare, settings)
-            losses = part.map(measure, x, components, static)
+            losses = part.map(measure, x, components, copies, static)
         raw = static
         if options.dynamic:
             rd = part.map(functools.partial(_dominability, settings), losses)
@@ -72,14 +77,14 @@ class LayeredFuser:
         paint = functools.partial(_paint, self._bare, options)
         return part.write(paint, image, components, rd, losses, *held, targets=targets)
 
-    def _call(self, part, method, *args):
+    def _call(self, part, method, *args, **options):
         """A method of the network; in bfloat16 as `ttd_jax.networks.Model` does it."""
         module, variables = self._model.module, self._model.variables
         half = module.precision == "bfloat16" and method != "finish"
         if half:
             variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.bfloat16), variables)
             args = jax.tree.map(lambda leaf: part.map(_as_half, leaf), args)
-        found = module.apply(variables, *args, part=part, method=method)
+        found = module.apply(variables, *args, part=part, method=method, **options)
         return jax.tree.map(lambda leaf: part.map(_as_float, leaf), found) if half else found
 
 
@@ -110,11 +115,11 @@ def _ones(x):
     return jnp.ones(x.shape[:-1], x.dtype)
 
 
-def _measure(model, settings, x, components, static):
+def _measure(model, settings, x, components, copies, static):
     """Losses, f32[M, H, W]; what they do not read is None."""
     components = jnp.zeros_like(x) if components is None else components
     static = jnp.zeros_like(x[0]) if static is None else static
-    parts = fusion.Decomposition(x=x, features=None, components=components, static=static)
+    parts = fusion.Decomposition(x, None, components, static, copies)
     return fusion.measure_losses(model, model.restore(x), parts, settings)
 
 

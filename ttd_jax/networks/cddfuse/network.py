@@ -23,7 +23,7 @@ from ttd_jax.networks.cddfuse.blocks import (
     pointwise,
 )
 from ttd_jax.networks.folding import fold_pointwise
-from ttd_jax.networks.layers import convolve_part, merge_sources
+from ttd_jax.networks.layers import add_copies, convolve_part, merge_sources
 from ttd_jax.parts.part import WHOLE, Part
 
 # What is added before the output's sigmoid, from sources f32[M, H, W, 1].
@@ -166,11 +166,16 @@ class CDDFuse(Network):
         return self.decoder(latent, residual, part)
 
     def solo(
-        self, x: chex.Array, features: Mapping[str, chex.Array], part: Part = WHOLE
+        self,
+        x: chex.Array,
+        features: Mapping[str, chex.Array],
+        part: Part = WHOLE,
+        copies: int = 1,
     ) -> chex.Array:
         """One source alone with weight one is its own sum: all decoded as a batch."""
         del x
-        return self.decoder(self._fuse(features["base"], features["detail"], part), 0.0, part)
+        base, detail = (add_copies(features[name], copies, part) for name in ("base", "detail"))
+        return self.decoder(self._fuse(base, detail, part), 0.0, part)
 
     def finish(self, raw: chex.Array, part: Part = WHOLE) -> chex.Array:
         """Stretched to [0, 1]; a constant picture, which has no range to stretch, gives zeros."""

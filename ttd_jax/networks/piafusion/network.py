@@ -140,9 +140,11 @@ class PIAFusion(Network):
         del part
         return nn.tanh(self.decoder5(x)) / 2 + 0.5
 
-    def solo(self, x: chex.Array, features: chex.Array, part: Part = WHOLE) -> chex.Array:
+    def solo(
+        self, x: chex.Array, features: chex.Array, part: Part = WHOLE, copies: int = 1
+    ) -> chex.Array:
         """Each source on both inputs; the streams are coupled, so `features` cannot be reused."""
-        del features
+        del features, copies  # both inputs are all copies that there can be
         self._check(x)
         return self.decode(part.map(_concatenate, *self._streams(x, x, part)), None, part)
 

@@ -5,8 +5,8 @@
 
 After the colon: STUDY,DATASET; join several of either with +, or leave DATASET out for all of them.
 Studies: theory, form, normalization, correlation, grid, noise, sources, gradient, temperature,
-probes. On the 21 MRI-CT pairs the authors' IFCNN-SUM gives `correlation` SD 61.97 static, 63.59
-negative; any field can be set, such as --config.model=cddfuse_ivf or --config.crop=0.
+networks, probes. On the 21 MRI-CT pairs the authors' IFCNN-SUM gives `correlation` SD 61.97 static,
+63.59 negative; any field can be set, such as --config.model=cddfuse_ivf or --config.crop=0.
 """
 
 import ml_collections
@@ -34,6 +34,7 @@ def get_config(argument: str = "correlation,harvard_medical/mri_ct"):
     config.datasets = tuple(datasets.split("+")) if datasets else ()
     config.all_datasets = _ALL
     config.model = "ifcnn_sum"
+    config.networks = ()  # of `networks`; all whose weights are in weights_dir
     # Converted weights of the model are in weights_dir/MODEL.
     config.weights_dir = "weights"
     # A folder of benchmarks as their authors distribute them, each in one of the benchmark's name

@@ -118,7 +118,7 @@ def test_every_study_is_planned_for_every_network(configure, study, model):
         with pytest.raises(UserError, match="takes 2"):
             plan(configure(f"{study},lytro/pairs", model=model))
         return
-    _, ((planned, datasets),) = plan(configure(f"{study},lytro/pairs", model=model))
+    ((planned, datasets),) = plan(configure(f"{study},lytro/pairs", model=model))
     assert planned.name == study
     assert len(datasets["lytro/pairs"]) == 2
     names = [weighing.name for one in planned.passes for weighing in one.weighings]

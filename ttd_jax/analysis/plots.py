@@ -20,12 +20,51 @@ _COLUMNS = 3  # of panels
 def draw(result: dict, study: Study, path: pathlib.Path) -> None:
     """Draws a summary (see `analysis.summary`) as a PNG file, written whole."""
     with plot.styled():
-        png = plot.as_png(_curves(result, study) if study.axis else _changes(result))
+        kind = _across if study.across else _curves if study.axis else _changes
+        png = plot.as_png(kind(result, study))
     write_whole(path, png)
 
 
-def _changes(result):
+def _across(result, study):
+    """A panel a measure: change from static fusion of every network, mean of the data sets.
+
+    Small points are the data sets.
+    """
+    static = {(r["pass"], r["dataset"]): r for r in result["rows"] if r["weighing"] == STATIC.name}
+    rows = [row for row in result["rows"] if row["weighing"] != STATIC.name]
+    networks = list(dict.fromkeys(row["pass"] for row in rows))
+    weighings = list(dict.fromkeys(row["weighing"] for row in rows))
+    names = [name for name in study.panels if rows and name in rows[0]["measures"]]
+    size = (max(6.0, 1.5 + 1.1 * len(networks)), 1.2 + 2.4 * max(1, len(names)))
+    figure, grid = _panels(result["study"], max(1, len(names)), 1, size)
+    panels = grid.ravel()
+    for panel, name in zip(panels, names, strict=False):
+        panel.axhline(0, color="0.6", linewidth=0.8)
+        for index, weighing in enumerate(weighings):
+            style = {"color": _COLORS[index % 7], "marker": _MARKERS[index % 7], "ls": "none"}
+            shift = 0.7 * ((index + 0.5) / len(weighings) - 0.5)
+            means = []
+            for at, network in enumerate(networks):
+                own = [r for r in rows if (r["pass"], r["weighing"]) == (network, weighing)]
+                changes = [
+                    _percent(_means(r), _means(static[network, r["dataset"]]), [name])[0]
+                    for r in own
+                ]
+                panel.plot([at + shift] * len(own), changes, markersize=2, alpha=0.5, **style)
+                means.append(sum(changes) / len(changes) if changes else math.nan)
+            at = [place + shift for place in range(len(networks))]
+            panel.plot(at, means, label=weighing, markersize=6, **style)
+        panel.set_xticks(range(len(networks)), networks, rotation=20, ha="right")
+        panel.set_ylabel(f"{heading(name)}, %")
+        _limit(panel)
+    panels[0].set_title("change from static fusion; small: each data set", fontsize=9)
+    _legend(figure, panels, rows)
+    return figure
+
+
+def _changes(result, study):
     """A panel a data set: change of every metric from static fusion, in per cent."""
+    del study
     rows = [row for row in result["rows"] if row["weighing"] != STATIC.name]
     datasets = list(dict.fromkeys(row["dataset"] for row in rows))
     weighings = list(dict.fromkeys(row["weighing"] for row in rows))
@@ -34,7 +73,7 @@ def _changes(result):
     columns = min(len(datasets), _COLUMNS)
     lines = math.ceil(len(datasets) / columns)
     size = (max(6.0, 4.4 * columns), 1.0 + 2.9 * lines)
-    figure, grid = _panels(result, lines, columns, size)
+    figure, grid = _panels(_title(result), lines, columns, size)
     panels = grid.ravel()[: len(datasets)]
     for empty in grid.ravel()[len(datasets) :]:
         empty.remove()
@@ -70,7 +109,7 @@ def _curves(result, study):
     columns = [one.name for one in study.passes] if study.probing else list(study.panels)
     curves = list(dict.fromkeys(row["curve"] for row in rows))
     size = (3.1 * len(columns), 0.6 + 2.5 * len(datasets))
-    figure, grid = _panels(result, len(datasets), len(columns), size)
+    figure, grid = _panels(_title(result), len(datasets), len(columns), size)
     levels = sorted({row["coordinate"] for row in rows if row["coordinate"] is not None})
     logarithmic = levels[0] > 0 and levels[-1] / levels[0] > 20
     for line, dataset in zip(grid, datasets, strict=True):
@@ -111,9 +150,13 @@ def _curve(panel, rows, measure, index, label):
         panel.plot(*zip(*theirs, strict=True), ":", color=color, marker="o", fillstyle="none")
 
 
-def _panels(result, lines, columns, size):
+def _title(result):
+    return f"{result['study']}: {result['model']}"
+
+
+def _panels(title, lines, columns, size):
     figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(f"{result['study']}: {result['model']}", fontsize=11)
+    figure.suptitle(title, fontsize=11)
     return figure, figure.subplots(lines, columns, squeeze=False)
 
 

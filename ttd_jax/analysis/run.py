@@ -17,7 +17,7 @@ from ttd_jax.analysis.studies import STUDIES, Pass, Study
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.files import dumps, read_json, write_whole
 from ttd_jax.folders import alone
-from ttd_jax.networks import PRECISIONS, FusionSpec, lookup, takes_extents
+from ttd_jax.networks import PRECISIONS, lookup, takes_extents
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.batches import SIZES, choose_frames
 from ttd_jax.pictures.checking import check
@@ -32,6 +32,7 @@ _FIELDS = {
     "datasets": fields.names(),
     "all_datasets": fields.names(),
     "model": fields.text,
+    "networks": fields.names(),
     "weights_dir": fields.text,
     "root": fields.text,
     "folders": fields.mapping(fields.text),
@@ -68,25 +69,32 @@ def analyze(config: ConfigDict, out: pathlib.Path, *, resume: bool = False) -> l
     Raises:
       UserError: unknown names, missing weights or data, other settings in `out`, no space.
     """
-    spec, studies = plan(config)
-    weights = place(config.weights_dir) / spec.name
-    model = store.load(weights, name=spec.name, fold=True, precision=config.precision)
-    sha256 = store.read_manifest(weights)["sha256"]
+    studies = plan(config)
+    names = {one.model or config.model for study, _ in studies for one in study.passes}
+    models = {name: _load(name, config) for name in sorted(names)}
+    least = max(model.spec.min_size for model, _ in models.values())
     every = {name: found for _, datasets in studies for name, found in datasets.items()}
     scenes = {
-        name: check(found, gray=True, count=config.images or None, least=spec.min_size)
+        name: check(found, gray=True, count=config.images or None, least=least)
         for name, found in every.items()
     }
     results = []
     with alone(out, "analyze"):
         for study, datasets in studies:
             own = {name: scenes[name] for name in datasets}
-            results.append(_run_study(study, own, model, config, out, sha256, resume))
+            results.append(_run_study(study, own, models, config, out, resume))
     return results
 
 
-def plan(config: ConfigDict) -> tuple[FusionSpec, list[tuple[Study, dict[str, Sequence]]]]:
-    """The network's spec and `[(study, {data set: examples})]`; every name is checked.
+def _load(name, config):
+    """A network with its weights, and their hash."""
+    weights = place(config.weights_dir) / name
+    model = store.load(weights, name=name, fold=True, precision=config.precision)
+    return model, store.read_manifest(weights)["sha256"]
+
+
+def plan(config: ConfigDict) -> list[tuple[Study, dict[str, Sequence]]]:
+    """`[(study, {data set: examples})]`; every name is checked.
 
     Raises:
       UserError: for an unknown name, or data that is not there.
@@ -106,30 +114,32 @@ def plan(config: ConfigDict) -> tuple[FusionSpec, list[tuple[Study, dict[str, Se
         names = config.datasets or study.datasets or config.all_datasets
         datasets = {n: find_examples(n, config) for n in names}
         for dataset, examples in datasets.items():
-            _check_sources(study, dataset, len(examples.roles), spec, config)
+            _check_sources(study, dataset, len(examples.roles), config)
         studies.append((study, datasets))
-    return spec, studies
+    return studies
 
 
-def _check_sources(study, dataset, count, spec, config):
-    least = max(one.sources for one in study.passes)
-    if spec.source_count and max(least, count) != spec.source_count:
-        raise UserError(
-            f"{dataset}: has {count} sources, {spec.name} takes {spec.source_count}: choose "
-            "another data set or --config.model"
-        )
+def _check_sources(study, dataset, count, config):
+    for one in study.passes:
+        spec = lookup(one.model or config.model)
+        if spec.source_count and max(one.sources, count) != spec.source_count:
+            raise UserError(
+                f"{dataset}: has {count} sources, {spec.name} takes {spec.source_count}: choose "
+                "another data set or network"
+            )
     if study.probing and not 0 <= config.damaged < count:
         raise UserError(f"config.damaged={config.damaged}: {dataset} has {count} sources")
 
 
-def _run_study(study, datasets, model, config, out, sha256, resume):
+def _run_study(study, datasets, models, config, out, resume):
     root, out = out, out / study.name
     rows = read_json(out / "results.json", {"rows": [{"dataset": str}]}) or {"rows": ()}
     held = [row["dataset"] for row in rows["rows"]]
     mend = f"name all data sets of {study.name} in the same command"
     check_covered(out, "data sets", held, datasets, mend)
-    frames, every = _frames(study, datasets, model, config), {}
+    every = {}
     for one in study.passes:
+        model, sha256 = models[one.model or config.model]
         measures = {weighing.name: {str: float} for weighing in one.weighings}
         like = {**IMAGE, "measures": measures, "moments": {name: {} for name in measures}}
         records = Records(out / "passes" / one.name.replace(" ", "_"), like=like, root=root)
@@ -138,12 +148,13 @@ def _run_study(study, datasets, model, config, out, sha256, resume):
         if rows["rows"]:
             names = {name: scenes.examples.names for name, scenes in datasets.items()}
             check_images(out, found, names)
-        every[one.name] = records, settings
+        frames = _frames(one, datasets, model, config)
+        every[one.name] = model, frames, records, settings
     total = sum(map(len, datasets.values())) * len(study.passes)
     finished = {}
     with progress(description=study.name, total=total) as bar:
         for one in study.passes:
-            records, settings = every[one.name]
+            model, frames, records, settings = every[one.name]
             measure = _measurer(study, one, model, config)
             load = functools.partial(
                 load_scene, crop=config.crop, channels=model.spec.channels, sources=one.sources
@@ -151,7 +162,7 @@ def _run_study(study, datasets, model, config, out, sha256, resume):
             with records.leaving_no_trace():
                 records.open(settings)
                 finished[one.name] = _run_pass(one, datasets, frames, records, load, measure, bar)
-    result = summary.summarize(study, finished, model.spec)
+    result = summary.summarize(study, finished, model.spec)  # of its last pass: mostly of all
     with explain_os_errors(out):
         write_whole(out / "results.json", dumps(result))
         write_whole(out / "results.md", tables.markdown(result))
@@ -161,9 +172,9 @@ def _run_study(study, datasets, model, config, out, sha256, resume):
     return result
 
 
-def _frames(study, datasets, model, config):
+def _frames(one, datasets, model, config):
     """Data set -> the arrays that hold its scenes' pictures."""
-    settings = [weighing.settings for one in study.passes for weighing in one.weighings]
+    settings = [weighing.settings for weighing in one.weighings]
     exact = config.sizes == "exact" or not takes_extents(model, settings, config.metrics)
     return {
         name: choose_frames([middle_size(one.size, config.crop) for one in scenes], exact=exact)
@@ -173,7 +184,6 @@ def _frames(study, datasets, model, config):
 
 def _settings(study, one, model, config, sha256):
     kept = (
-        "model",
         "crop",
         "protocol",
         "metrics",
@@ -184,6 +194,7 @@ def _settings(study, one, model, config, sha256):
         "sizes",
     )
     return {
+        "model": model.spec.name,
         "weights_sha256": sha256,
         "theory": study.theory,
         "pass": dataclasses.asdict(one),

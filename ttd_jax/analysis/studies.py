@@ -11,7 +11,9 @@ from ml_collections import ConfigDict
 from ttd_jax.analysis.corruptions import CORRUPTIONS
 from ttd_jax.analysis.weighing import Weighing
 from ttd_jax.core.dominability import LOSS_MAPS, NORMS, DominabilitySettings
-from ttd_jax.networks import FusionSpec
+from ttd_jax.folders import MANIFEST
+from ttd_jax.networks import FusionSpec, lookup, networks
+from ttd_jax.places import place
 from ttd_jax.report import published
 
 STATIC = Weighing(name="static")
@@ -28,6 +30,7 @@ class Pass:
       sources: how many of each scene's; 0 for all. Scenes with fewer are left out.
       coordinate: position on the axis of the study's plot, where it has one.
       corruption: a key of `CORRUPTIONS`: RD is measured under this damage, nothing is fused.
+      model: the network that fuses; empty for that of the configuration.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Pass:
     sources: int = 0
     coordinate: float | None = None
     corruption: str = ""
+    model: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,6 +76,11 @@ class Study:
         """Whether its passes damage sources and fuse nothing."""
         return bool(self.passes[0].corruption)
 
+    @property
+    def across(self) -> bool:
+        """Whether its passes are of several networks."""
+        return bool(self.passes[0].model)
+
     def plan(self, spec: FusionSpec, config: ConfigDict) -> "Study":
         """The study of one network.
 
@@ -83,6 +92,8 @@ class Study:
           ValueError: a field of the configuration does not fit the network.
         """
         passes = tuple(self.compare(spec, config))
+        if not passes:
+            raise ValueError("there is nothing to compare")
         if isinstance(passes[0], Weighing):
             passes = (Pass(name="all", weighings=(STATIC, *passes)),)
         rows = self.rows(config) if spec.published_as == "IFCNN" else {}
@@ -158,6 +169,17 @@ def _probes(spec, config):
     )
     for name in _known("corruptions", config.corruptions, CORRUPTIONS):
         yield Pass(name=name, weighings=weighings, corruption=name)
+
+
+def _networks(spec, config):
+    here = place(config.weights_dir)
+    names = _known("networks", config.networks, networks())
+    for name in names:
+        if config.networks or (here / name / MANIFEST).is_file():
+            presets = lookup(name).presets
+            chosen = [p for p in config.presets or presets if p in presets]
+            weighings = (Weighing(name=p, settings=presets[p]) for p in chosen)
+            yield Pass(name=name, model=name, weighings=(STATIC, *weighings))
 
 
 def _ablations(config):
@@ -247,6 +269,11 @@ STUDIES: Mapping[str, Study] = {
             question="Does choosing t for every scene, by the bound's data term alone, help?",
             compare=_temperature,
             theory=True,
+        ),
+        Study(
+            name="networks",
+            question="Does TTD help networks that it was never tried on, and by which loss map?",
+            compare=_networks,
         ),
         Study(
             name="probes",

@@ -30,7 +30,8 @@ def summarize(
       `negative_covariance` (the share of images on which the covariance term is negative),
       `pooled_bound` (Theorem 3.1 with the data set as one image), `lower_bound_than_static` (the
       share of images), `channels` (chosen for each image), `gains` over static fusion (metric ->
-      paired difference) and `published` (metric -> figure); `nearest`, for `grid` (see `ranking`).
+      paired difference) and `published` (metric -> figure); `nearest`, for `grid` (see `ranking`);
+      `helps`, across networks (see `_helps`).
     """
     rows = []
     for one in study.passes:
@@ -40,7 +41,45 @@ def summarize(
     result = {"study": study.name, "question": study.question, "model": spec.name, "rows": rows}
     if study.name == "grid":
         result["nearest"] = ranking.rank(rows, spec)
+    if study.across:
+        result |= {"model": ", ".join(records), "helps": _helps(rows)}
     return result
+
+
+def _helps(rows):
+    """What each loss map does to each network.
+
+    Returns:
+      A list of `{'network', 'weighing', 'datasets', 'changes': {metric: per cent}, 'better'}`:
+      means over the data sets of the change of a metric's mean from static fusion, and the share
+      of all these changes that are for the better.
+    """
+    static = {
+        (r["pass"], r["dataset"]): r["measures"] for r in rows if r["weighing"] == STATIC.name
+    }
+    changes = {}
+    for row in rows:
+        base = static[row["pass"], row["dataset"]]
+        if row["weighing"] != STATIC.name:
+            own = changes.setdefault((row["pass"], row["weighing"]), {})
+            for name in metrics.METRICS:
+                if name in base and base[name]["mean"]:
+                    change = row["measures"][name]["mean"] / base[name]["mean"] - 1
+                    own.setdefault(name, []).append(100 * change)
+    return [
+        {
+            "network": network,
+            "weighing": weighing,
+            "datasets": max(map(len, own.values())),
+            "changes": {name: float(np.mean(values)) for name, values in own.items()},
+            "better": _share(
+                value > 0 if metrics.METRICS[name].better == "up" else value < 0
+                for name, values in own.items()
+                for value in values
+            ),
+        }
+        for (network, weighing), own in changes.items()
+    ]
 
 
 def _rows(study, one, dataset, records):

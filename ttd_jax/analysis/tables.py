@@ -33,6 +33,8 @@ def markdown(result: dict) -> str:
         lines += ["*Published* figures are of IFCNN on LLVIP, other images than these.", ""]
     if result.get("nearest"):
         lines += _nearest(result["nearest"])
+    if result.get("helps"):
+        lines += _helps(result["helps"])
     return "\n".join(lines) + "\n"
 
 
@@ -87,6 +89,28 @@ _EXTRA = {
     "lower_bound_than_static": ("bound < static's", _below_static),
     "channels": ("channels chosen", _channels),
 }
+
+
+def _helps(entries):
+    names = list(dict.fromkeys(name for entry in entries for name in entry["changes"]))
+    rows = [
+        (
+            entry["network"],
+            entry["weighing"],
+            *(f"{entry['changes'][n]:+.1f}" if n in entry["changes"] else "" for n in names),
+            f"{entry['better']:.0%}",
+        )
+        for entry in entries
+    ]
+    return [
+        "## Does it help?",
+        "",
+        "Change from static fusion in per cent, mean over the data sets; and the share of all "
+        "changes, one a metric and a data set, that are for the better.",
+        "",
+        *table(["network", "loss map", *map(heading, names), "better"], rows),
+        "",
+    ]
 
 
 def _nearest(entries):

@@ -6,8 +6,9 @@
 STUDY+STUDY,DATASET+DATASET after the colon; without data sets, all that the configuration names.
 Studies: theory (both sides of Theorem 3.1), form (Table 4), normalization (Table 5), correlation
 (Fig. 5b), grid (loss map, norm and temperature, ranked by the published gains), noise (Table 8),
-sources (2 to 5 of them), gradient (eq. 7), temperature (chosen for every scene), probes (Figs. 6
-to 8). Data sets are prepared ones, or with --config.root a folder of benchmarks as their authors
+sources (2 to 5 of them), gradient (eq. 7), temperature (chosen for every scene), networks (all of
+those whose weights are in --config.weights_dir, static and by each of their presets), probes (Figs.
+6 to 8). Data sets are prepared ones, or with --config.root a folder of benchmarks as their authors
 distribute them. Writes results.json, results.md and plot.png to a folder for each study in --out;
 a stopped run goes on with --resume.
 """
@@ -37,8 +38,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         from ttd_jax.analysis import run as analysis
     out = place(values.out)
     if values.dry_run:
-        _, studies = analysis.plan(values.config)
-        for study, datasets in studies:
+        for study, datasets in analysis.plan(values.config):
             counts = ", ".join(
                 f"{name} ({counted(len(found), 'scene')})" for name, found in datasets.items()
             )

@@ -2,6 +2,7 @@
 
 import math
 
+import cv2
 import pytest
 
 from tests.random_models import random_model
@@ -45,6 +46,9 @@ def test_all_networks_whose_weights_are_there_are_compared(configure, two_networ
         assert helped["better"] == better / 2
     table = (tmp_path / "out/networks/results.md").read_text()
     assert "| piafusion | component |" in table
+    assert "(lytro_pairs.png)" in table
+    sheet = cv2.imread(str(tmp_path / "out/networks/lytro_pairs.png"))
+    assert sheet.shape[1] > 4 * 300  # two fusions of each network in a row
     assert (tmp_path / "out/networks/plot.png").stat().st_size > 10_000
 
 

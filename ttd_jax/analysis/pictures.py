@@ -1,4 +1,4 @@
-"""Pictures of the probes: the damaged source above its RD, from whole to ruined."""
+"""Pictures of studies: damaged sources above their RD, and what networks make of a scene."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,8 @@ from ml_collections import ConfigDict
 
 from ttd_jax.analysis import probing, program
 from ttd_jax.analysis.scenes import load_scene
-from ttd_jax.analysis.studies import Study
+from ttd_jax.analysis.studies import Pass, Study
+from ttd_jax.core import fusion
 from ttd_jax.core.quantization import quantize
 from ttd_jax.files import write_whole
 from ttd_jax.networks import Model
@@ -18,6 +19,8 @@ from ttd_jax.pictures.batches import Frame
 from ttd_jax.pictures.checking import Scenes
 from ttd_jax.pictures.images import encode_picture
 from ttd_jax.report.sheet import contact_sheet
+
+_COLUMNS = 4  # of what networks give
 
 
 def draw_probes(
@@ -28,7 +31,7 @@ def draw_probes(
     config: ConfigDict,
     out: pathlib.Path,
 ) -> None:
-    """A contact sheet for each data set's first scene: `<data set>.png` in `out`.
+    """A contact sheet for each data set's first scene: see `sheet_name`.
 
     RD is that of the study's first preset, on one scale over the whole sheet. `frames` are the
     arrays of all scenes.
@@ -47,8 +50,43 @@ def draw_probes(
             grays = [quantize(picture[..., :1], np.uint8) for picture in pictures]
             rows.append(list(zip(titles, grays, strict=True)))
             rows.append([(scale, _colored(one_rd, low, high)) for one_rd in rd])
-        sheet = encode_picture(contact_sheet(rows), ".png")
-        write_whole(out / f"{name.replace('/', '_')}.png", sheet)
+        _write(out, name, rows)
+
+
+def draw_networks(
+    datasets: Mapping[str, Scenes],
+    networks: Sequence[tuple[Pass, Model, Mapping[str, Sequence[Frame]]]],
+    config: ConfigDict,
+    out: pathlib.Path,
+) -> None:
+    """A contact sheet for each data set's first scene, fused by each network: see `sheet_name`.
+
+    Sources first, then a network's static fusion and that by the first of its loss maps.
+    """
+    for name, scenes in datasets.items():
+        cells, sources = [], []
+        for one, model, frames in networks:
+            options = {"crop": config.crop, "channels": model.spec.channels}
+            scene = load_scene(scenes, 0, frames[name][0], **options)
+            height, width = scene.size
+            for weighing in one.weighings[:2]:
+                fuse = program.compiled(fusion.fuse, settings=weighing.settings)
+                image = fuse(model, scene.pictures, extent=scene.extent).image[:height, :width]
+                pixels = quantize(np.asarray(image), how=model.spec.quantize)
+                cells.append((f"{one.name}, {weighing.name}", pixels))
+            grays = scene.pictures[:, :height, :width, :1]
+            sources = list(zip(scene.roles, quantize(grays, np.uint8), strict=True))
+        lines = [cells[at : at + _COLUMNS] for at in range(0, len(cells), _COLUMNS)]
+        _write(out, name, [sources, *lines])
+
+
+def sheet_name(dataset: str) -> str:
+    """The file that a data set's contact sheet is in."""
+    return f"{dataset.replace('/', '_')}.png"
+
+
+def _write(out, dataset, rows):
+    write_whole(out / sheet_name(dataset), encode_picture(contact_sheet(rows), ".png"))
 
 
 def _damaged(one, model, scene, config, preset):

@@ -169,6 +169,9 @@ def _run_study(study, datasets, models, config, out, resume):
         plots.draw(result, study, out / "plot.png")
         if study.probing:
             pictures.draw_probes(study, datasets, frames, model, config, out)
+        if study.across:
+            networks = [(one, *every[one.name][:2]) for one in study.passes]
+            pictures.draw_networks(datasets, networks, config, out)
     return result
 
 

@@ -1,6 +1,7 @@
 """The results of a study as Markdown."""
 
 from ttd_jax import metrics
+from ttd_jax.analysis.pictures import sheet_name
 from ttd_jax.analysis.studies import STATIC
 from ttd_jax.report.markdown import table
 from ttd_jax.report.scores import heading
@@ -29,6 +30,8 @@ def markdown(result: dict) -> str:
         own = [row for row in rows if row["dataset"] == dataset]
         lines += [f"## {dataset}, {max(row['count'] for row in own)} images", ""]
         lines += [*_table(own), ""]
+        if "helps" in result:
+            lines += [f"![The first of them, by each network]({sheet_name(dataset)})", ""]
     if any("published" in row for row in rows):
         lines += ["*Published* figures are of IFCNN on LLVIP, other images than these.", ""]
     if result.get("nearest"):

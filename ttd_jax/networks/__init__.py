@@ -22,6 +22,8 @@ from ttd_jax.networks.spec import (
 from ttd_jax.networks.ifcnn import IFCNN
 from ttd_jax.networks.cddfuse import CDDFuse
 from ttd_jax.networks.piafusion import PIAFusion
+from ttd_jax.networks.densefuse import DenseFuse
+from ttd_jax.networks.didfuse import DIDFuse
 from ttd_jax.networks.illumination import Classifier, ClassifierSpec, IlluminationClassifier
 # isort: on
 
@@ -32,6 +34,8 @@ __all__ = [
     "CDDFuse",
     "Classifier",
     "ClassifierSpec",
+    "DIDFuse",
+    "DenseFuse",
     "DynamicFusion",
     "FusionSpec",
     "IlluminationClassifier",

@@ -56,21 +56,21 @@ def fold_pointwise(variables: Mapping[str, Any], path: str, *, into: str) -> dic
 def fold_batch_norm(
     variables: Mapping[str, Any], path: str, *, into: str, epsilon: float
 ) -> dict[str, Any]:
-    """A bias-free convolution followed by a frozen BatchNorm, as one convolution with bias.
+    """A convolution followed by a frozen BatchNorm, as one convolution with bias.
 
     Args:
       variables: `{'params': ..., 'batch_stats': ...}`.
       path: of the BatchNorm, '/'-joined, below both collections.
-      into: path of the convolution; kernel f32[K, K, I, O].
+      into: path of the convolution; kernel f32[K, K, I, O], with or without a bias f32[O].
       epsilon: the BatchNorm's.
 
     Returns:
-      New variables: `path` is gone from both collections and `into` has a bias f32[O].
+      New variables: `path` is gone from both collections and `into` has a bias.
     """
     flat = dict(traverse_util.flatten_dict(variables, sep="/"))
     mean, variance = (flat.pop(f"batch_stats/{path}/{name}") for name in ("mean", "var"))
     scale, bias = (flat.pop(f"params/{path}/{name}") for name in ("scale", "bias"))
     gain = scale / jnp.sqrt(variance + epsilon)
     flat[f"params/{into}/kernel"] = flat[f"params/{into}/kernel"] * gain
-    flat[f"params/{into}/bias"] = bias - mean * gain
+    flat[f"params/{into}/bias"] = bias + (flat.get(f"params/{into}/bias", 0.0) - mean) * gain
     return traverse_util.unflatten_dict(flat, sep="/")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import torch
 
-from ttd_jax.benchmarks.twins import cddfuse, ifcnn, piafusion
+from ttd_jax.benchmarks.twins import cddfuse, densefuse, didfuse, ifcnn, piafusion
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 
@@ -113,7 +113,68 @@ class PIAFusion:
         return raw.clamp(0, 1)
 
 
-Twin = IFCNN | CDDFuse | PIAFusion
+class DenseFuse:
+    """DenseFuse, any number of sources."""
+
+    def __init__(self, state: Mapping[str, torch.Tensor]):
+        self.state = state
+
+    def prepare(self, sources: torch.Tensor) -> torch.Tensor:
+        return 255 * sources
+
+    def restore(self, raw: torch.Tensor) -> torch.Tensor:
+        return raw / 255
+
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        return _over_sources(lambda flat: densefuse.encode(self.state, flat), x)
+
+    def merge(self, features: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+        return (features if weights is None else weights * features).mean(1)
+
+    def decode(self, latent: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return densefuse.decode(self.state, latent)
+
+    def solo(self, x: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        return _over_sources(lambda flat: densefuse.decode(self.state, flat), features)
+
+    def finish(self, raw: torch.Tensor) -> torch.Tensor:
+        return self.restore(raw).clamp(0, 1)
+
+
+class DIDFuse:
+    """DIDFuse, any number of sources."""
+
+    def __init__(self, state: Mapping[str, torch.Tensor]):
+        self.state = state
+
+    def prepare(self, sources: torch.Tensor) -> torch.Tensor:
+        return sources
+
+    def restore(self, raw: torch.Tensor) -> torch.Tensor:
+        return raw
+
+    def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        features = didfuse.encode(self.state, x.flatten(0, 1))
+        return tuple(leaf.unflatten(0, x.shape[:2]) for leaf in features)
+
+    def merge(
+        self, features: tuple[torch.Tensor, ...], weights: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, ...]:
+        weighted = features if weights is None else (weights * leaf for leaf in features)
+        return tuple(leaf.sum(1) for leaf in weighted)
+
+    def decode(self, latent: tuple[torch.Tensor, ...], x: torch.Tensor) -> torch.Tensor:
+        return didfuse.decode(self.state, latent)
+
+    def solo(self, x: torch.Tensor, features: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        alone = didfuse.decode(self.state, [leaf.flatten(0, 1) for leaf in features])
+        return alone.unflatten(0, x.shape[:2])
+
+    def finish(self, raw: torch.Tensor) -> torch.Tensor:
+        return raw.clamp(0, 1)
+
+
+Twin = IFCNN | CDDFuse | PIAFusion | DenseFuse | DIDFuse
 # The networks' names in the registry.
 TWINS = {
     "ifcnn_sum": functools.partial(IFCNN, operator="sum"),
@@ -122,6 +183,9 @@ TWINS = {
     "cddfuse_ivf": functools.partial(CDDFuse, residual="first"),
     "cddfuse_mif": functools.partial(CDDFuse, residual="none"),
     "piafusion": PIAFusion,
+    "densefuse_gray": DenseFuse,
+    "densefuse_rgb": DenseFuse,
+    "didfuse": DIDFuse,
 }
 LOSSES = ("self", "intensity", "fused")
 

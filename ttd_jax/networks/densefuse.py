@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import chex
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 
 from ttd_jax.errors import UserError
@@ -20,6 +21,7 @@ from ttd_jax.networks.spec import FusionSpec, register_network
 from ttd_jax.parts.part import WHOLE, Part
 
 _WHITE = 255  # of the values that the network takes and gives
+_WIDTH = 16  # channels of a dense layer
 
 
 class DenseFuse(Network):
@@ -37,11 +39,11 @@ class DenseFuse(Network):
         mirrored = functools.partial(
             PaddedConv, size=3, pad_mode="reflect", activation=nn.relu, precision=self.precision
         )
-        self.conv1 = mirrored(16)
-        self.dense = [mirrored(16) for _ in range(3)]
+        self.conv1 = mirrored(_WIDTH)
+        self.dense = [mirrored(_WIDTH) for _ in range(3)]
         self.conv2 = mirrored(64)
         self.conv3 = mirrored(32)
-        self.conv4 = mirrored(16)
+        self.conv4 = mirrored(_WIDTH)
         self.conv5 = mirrored(self.channels)
 
     def prepare(self, sources: chex.Array) -> chex.Array:
@@ -112,9 +114,14 @@ _LAYOUT = Layout(
 )
 
 
-def _keep_contrast(kernel):
-    """The kernel with the gain that ReLU takes away; the last one never gives black alone."""
-    return 2 * kernel
+def _keep_picture(kernel):
+    """The kernel with the gain that ReLU takes away, blind to the mean of what comes in.
+
+    The last one, of few outputs, brightens only: or its ReLU would leave some pictures black.
+    """
+    if kernel.shape[-1] < _WIDTH:
+        return np.abs(kernel)
+    return 2 * (kernel - kernel.mean(axis=(0, 1, 2), keepdims=True))
 
 
 for _name, _channels in (("gray", 1), ("rgb", 3)):
@@ -128,7 +135,7 @@ for _name, _channels in (("gray", 1), ("rgb", 3)):
             presets=GRAY_PRESETS,
             quantize="truncate",
             min_size=DenseFuse.min_size,
-            random_kernel=_keep_contrast,
+            random_kernel=_keep_picture,
             published_as="DenseFuse",
             checkpoint=f"densefuse_{_name}.model",
             paper="Li and Wu, DenseFuse, IEEE Transactions on Image Processing 28(5) (2019) "

@@ -59,6 +59,8 @@ def _case(name, *, size, strategy="ttd", **settings):
     [
         _case("cddfuse_ivf", size=(17, 20)),
         _case("piafusion", size=(15, 18)),
+        _case("densefuse_rgb", size=(13, 10)),
+        _case("didfuse", size=(13, 10)),
         _case("ifcnn_sum", size=(24, 31)),
         _case("ifcnn_sum", size=(24, 31), loss="self", space="image", clip=True, norm="squared"),
         _case("ifcnn_mean", size=(24, 31), loss="intensity", temperature=3.0),

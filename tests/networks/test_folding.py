@@ -16,7 +16,7 @@ from ttd_jax.weights import store
 from ttd_jax.weights.convert import convert_checkpoint
 
 HIGHEST = jax.lax.Precision.HIGHEST
-FOLDABLE = ("ifcnn_sum", "ifcnn_max", "ifcnn_mean", "cddfuse_ivf", "cddfuse_mif")
+FOLDABLE = ("ifcnn_sum", "ifcnn_max", "ifcnn_mean", "cddfuse_ivf", "cddfuse_mif", "didfuse")
 
 
 def _operations(function, *args):
@@ -82,7 +82,7 @@ def test_folded_variables_are_those_the_folded_network_expects(name):
     assert (len(jax.tree.leaves(model.variables)) < len(shapes)) == (name in FOLDABLE)
 
 
-@pytest.mark.parametrize("name", ["ifcnn_sum", "cddfuse_ivf"])
+@pytest.mark.parametrize("name", ["ifcnn_sum", "cddfuse_ivf", "didfuse"])
 def test_folded_network_fuses_the_same(name):
     model = random_model(name)
     sources = np.random.default_rng(0).random((2, 13, 11, lookup(name).channels), np.float32)

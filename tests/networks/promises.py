@@ -57,27 +57,33 @@ def check_promises(model, *, atol=1e-6):
     assert (np.abs(found["slope"]).max(axis=(1, 2, 3)) > 0).all()
 
 
-def check_ways(model, sources, monkeypatch, *, rows, atol=2e-6):
-    """Whole, in tiles, in larger arrays (in tiles, too) and in windows, pictures are the same."""
-    count, *size, channels = sources.shape
-    whole = quick_jit(ttd_jax.dynamic_fuse)(model, sources)
-    windows = fuse_in_windows(model, sources, model.settings, rows=rows)
-    larger = np.full((count, *(side + 7 for side in size), channels), 0.7, np.float32)
-    larger[:, : size[0], : size[1]] = sources
+def check_ways(model, sizes, monkeypatch, *, rows, atol=2e-6):
+    """Whole, in the tiles of larger arrays and in windows, pictures of two sizes are the same."""
+    scenes = [
+        scene(*size, channels=model.spec.channels, seed=seed) for seed, size in enumerate(sizes)
+    ]
+    whole = [quick_jit(ttd_jax.dynamic_fuse)(model, sources) for sources in scenes]
+    windows = fuse_in_windows(model, scenes[0], model.settings, rows=rows)
+    arrays = np.full((2, 2, *np.max(sizes, axis=0) + 5, model.spec.channels), 0.7, np.float32)
+    for array, sources, (height, width) in zip(arrays, scenes, sizes, strict=True):
+        array[:, :height, :width] = sources
     monkeypatch.setattr(tiles, "SIZE", (8, 8))
     jax.clear_caches()
     try:
         fuse = quick_jit(lambda *args, extent: ttd_jax.dynamic_fuse(*args, extent=extent))
-        tiled = fuse(model, sources, extent=None)
-        around = fuse(model, larger, extent=jnp.array(size))
+        larger = [
+            fuse(model, array, extent=jnp.array(size))
+            for array, size in zip(arrays, sizes, strict=True)
+        ]
     finally:
         jax.clear_caches()
     for name in MAPS:
-        expected, beside = getattr(whole, name), getattr(around, name)
-        own = (slice(size[0]), slice(size[1]))
-        inner = beside[own] if name == "image" else beside[:, *own]
-        for way, found in (("tiles", getattr(tiled, name)), ("larger", inner)):
-            np.testing.assert_allclose(found, expected, atol=atol, err_msg=f"{way}: {name}")
         np.testing.assert_allclose(
-            getattr(windows, name), expected, atol=atol, err_msg=f"windows: {name}"
+            getattr(windows, name), getattr(whole[0], name), atol=atol, err_msg=f"windows: {name}"
         )
+        for found, expected, (height, width) in zip(larger, whole, sizes, strict=True):
+            own = getattr(found, name)
+            own = own[:height, :width] if name == "image" else own[:, :height, :width]
+            np.testing.assert_allclose(
+                own, getattr(expected, name), atol=atol, err_msg=f"larger: {name}"
+            )

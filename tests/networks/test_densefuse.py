@@ -104,10 +104,9 @@ def test_every_block_matches_the_original(shared, monkeypatch, case):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", ["densefuse_gray", "densefuse_rgb"])
-def test_blocks_equal_the_twin_at_odd_sizes(name):
-    model, state = random_model(name), random_state(lookup(name))
-    x = 255 * scene(2, 13, channels=model.spec.channels, count=3)
+def test_blocks_equal_the_twin_at_odd_sizes():
+    model, state = random_model("densefuse_rgb"), random_state(lookup("densefuse_rgb"))
+    x = 255 * scene(2, 13, channels=3, count=3)
     features = quick_jit(lambda m, x: m.encode(x))(model, x)
     theirs = twin.encode(state, torch.from_numpy(np.moveaxis(x, -1, 1)))
     np.testing.assert_allclose(np.moveaxis(features, -1, 1), theirs, atol=1e-3)
@@ -120,12 +119,9 @@ def test_fusion_keeps_what_ttd_promises():
     check_promises(random_model("densefuse_gray"))
 
 
-@pytest.mark.parametrize(
-    ("name", "size"), [("densefuse_gray", (24, 19)), ("densefuse_rgb", (21, 12))]
-)
-def test_every_way_to_compute_gives_the_same(name, size, monkeypatch):
-    model = random_model(name)
-    check_ways(model, scene(*size, channels=model.spec.channels), monkeypatch, rows=27)
+def test_every_way_to_compute_gives_the_same(monkeypatch):
+    model = random_model("densefuse_gray")
+    check_ways(model, [(29, 18), (30, 17)], monkeypatch, rows=27)
 
 
 def test_copies_of_a_source_are_the_source():

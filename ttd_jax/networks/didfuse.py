@@ -164,7 +164,7 @@ register_network(
         presets=GRAY_PRESETS,
         quantize="round",
         min_size=DIDFuse.min_size,
-        checkpoint=None,
+        checkpoint="Encoder_weight_IJCAI.pkl",  # and its decoder, which lies beside it
         paper="Zhao et al., DIDFuse, IJCAI 2020, 970-976",
     )
 )

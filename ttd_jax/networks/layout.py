@@ -50,11 +50,13 @@ class Layout:
       name: of the kind; networks whose checkpoints have the same keys share it.
       table: torch key -> target.
       flatten: the loaded object -> flat dict of tensors; may raise `KeyError` naming what lacks.
+      unused: keys that checkpoints hold and the network does not need.
     """
 
     name: str
     table: Mapping[str, Target]
     flatten: Callable[[Mapping], Mapping] = dict
+    unused: frozenset[str] = frozenset()
 
 
 def batch_norm(torch_prefix: str, path: str) -> dict[str, Target]:

@@ -35,7 +35,8 @@ class KnownFile:
       sha256: hex digest, or None where only git's is known.
       git_blob: git's blob id (sha1), or None where only sha256 is known.
       release: whether it is an asset of a release rather than a file of the commit.
-      model: the registry's name of the model it holds.
+      model: the registry's name of the model that it holds, or holds a part of.
+      beside: names of the files that hold the rest of the model.
       project: name of the upstream project.
       repository: OWNER/NAME.
       commit: 40 hex digits.
@@ -55,6 +56,7 @@ class KnownFile:
     sha256: str | None = None
     git_blob: str | None = None
     release: bool = False
+    beside: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.sha256 is None and self.git_blob is None:  # nothing could ever prove such a file
@@ -102,20 +104,30 @@ def known_files() -> tuple[KnownFile, ...]:
         if card_file.is_file():
             card = json.loads(card_file.read_text(encoding="utf-8"))
             shared = {name: card[name] for name in _OF_ALL_FILES}
-            found += [KnownFile(**shared, **entry) for entry in card["files"]]
+            files = [KnownFile(**shared, **entry) for entry in card["files"]]
+            found += [dataclasses.replace(one, beside=_beside(one, files)) for one in files]
     return tuple(found)
 
 
-def find(name: str) -> KnownFile:
-    """The known file of a model's name or a file's name.
+def _beside(known, files):
+    return tuple(one.file for one in files if one.model == known.model and one is not known)
+
+
+def files_of(model: str) -> tuple[KnownFile, ...]:
+    """The known files that hold a model together; none if its name is not on a card."""
+    return tuple(known for known in known_files() if known.model == model)
+
+
+def find(name: str) -> tuple[KnownFile, ...]:
+    """The known files of a model's name, or the one of a file's name.
 
     Raises:
       UserError: unknown; the nearest name is suggested.
     """
-    names = {name: known for known in known_files() for name in (known.model, known.file)}
-    if name in names:
-        return names[name]
-    near = nearest(name, names)
+    found = files_of(name) or tuple(known for known in known_files() if known.file == name)
+    if found:
+        return found
+    near = nearest(name, [name for known in known_files() for name in (known.model, known.file)])
     hint = f"did you mean {near!r}? " if near else ""
     raise UserError(f"unknown weights {name!r}: {hint}`ttd-jax weights list` shows all")
 

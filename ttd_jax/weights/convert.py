@@ -1,6 +1,5 @@
 """Torch tensors to Flax variables, with proof that nothing is left over and nothing unset."""
 
-import math
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -12,13 +11,10 @@ from ttd_jax.detectors import Detector
 from ttd_jax.errors import UserError, one_line, some
 from ttd_jax.networks import NETWORKS, Classifier, Model, NetworkSpec
 from ttd_jax.weights import catalog
-from ttd_jax.weights.torch_file import read_torch_file
-
-# torch's count of training batches means nothing to a frozen network.
-_IGNORED_SUFFIX = "num_batches_tracked"
-# What trainings save a model's tensors under, and what wrappers of modules put before their keys.
-_UNDER = ("state_dict", "model_state_dict", "model", "ema", "net", "params")
-_BEFORE = ("module.", "_orig_mod.", "model.")
+from ttd_jax.weights.checkpoint_file import checkpoint_files, read_checkpoint_file
+from ttd_jax.weights.likeness import fits, likeness, needed
+from ttd_jax.weights.looks import strange_content
+from ttd_jax.weights.unwrap import find_tensors, matching
 
 
 def convert_tensors(
@@ -40,29 +36,28 @@ def convert_tensors(
     Raises:
       UserError: missing or extra keys, wrong shapes, non-float or non-finite values.
     """
-    table = spec.layout.table
-    tensors = {k: v for k, v in tensors.items() if not k.endswith(_IGNORED_SUFFIX)}
+    layout = spec.layout
+    tensors = needed(layout, tensors)
     _check_keys(spec, tensors, name)
     expected = spec.shapes(spec.fit(tensors))
-    if odd := expected.keys() ^ {target.path for target in table.values()}:
+    if odd := expected.keys() ^ {target.path for target in layout.table.values()}:
         raise UserError(
-            f"{spec.name}: the table of its layout {spec.layout.name!r} and the variables of its "
+            f"{spec.name}: the table of its layout {layout.name!r} and the variables of its "
             f"module differ in {some(sorted(odd))}: mend the table"
         )
     flat, dtypes = {}, set()
-    for key, target in table.items():
+    for key, target in layout.table.items():
         transform, wanted = target.transform, expected[target.path].shape
         shape = tuple(tensors[key].shape)
-        moved = None
         # A tensor may claim to be far larger than its file: nothing is done before it fits.
-        if transform.rank in (None, len(shape)) and math.prod(shape) == math.prod(wanted):
-            moved = transform.function(_as_float32(tensors[key], key, name, dtypes))
-        if moved is None or moved.shape != wanted:
+        if not fits(transform, shape, wanted):
             raise UserError(
-                f"{name}: tensor {key!r} has shape {shape}, which does not fit {spec.name} "
+                _other_model(spec, tensors, name)
+                or f"{name}: tensor {key!r} has shape {shape}, which does not fit {spec.name} "
                 f"({transform.name} must give {wanted}): is it a checkpoint of {spec.name}?"
             )
-        flat[target.path] = np.ascontiguousarray(moved)
+        array = transform.function(_as_float32(tensors[key], key, name, dtypes))
+        flat[target.path] = np.ascontiguousarray(array)
     remarks = [f"{d} tensors were widened to float32" for d in sorted(dtypes - {"float32"})]
     return traverse_util.unflatten_dict(flat, sep="/"), remarks
 
@@ -70,53 +65,101 @@ def convert_tensors(
 def convert_checkpoint(
     spec: NetworkSpec, path: pathlib.Path
 ) -> tuple[Model | Classifier | Detector, dict[str, Any], list[str]]:
-    """A `.pth` file as a `Model` (or `Classifier`, `Detector`) with what is known of its origin.
+    """A checkpoint as a `Model` (or `Classifier`, `Detector`) with what is known of its origin.
+
+    Args:
+      spec: of the network.
+      path: the file; or a folder of several that belong together, see `checkpoint_files`.
 
     Returns:
       `(model, source, remarks)`; `source` goes into the manifest.
 
     Raises:
-      UserError: see `read_torch_file` and `convert_tensors`; or the file is known to be another
+      UserError: see `read_checkpoint_file` and `convert_tensors`; or a file is known to be another
         model's.
     """
     if spec.layout is None:
         raise UserError(
             f"{spec.name}: no checkpoint of it can be converted: its spec has no layout"
         )
-    loaded = read_torch_file(path)
-    digests = catalog.digests_of(path)
-    known = catalog.recognize(digests)
-    if known is not None and known.model != spec.name:
-        raise UserError(
-            f"{path}: this is {known.file} of {known.project}, the weights of {known.model}: "
-            f"pass --model={known.model}"
-        )
-    tensors = _flatten(spec, loaded, path)
-    if not spec.layout.table.keys() & tensors.keys() and (hint := _other_model(spec, loaded)):
-        raise UserError(f"{path}: not a checkpoint of {spec.name}: {hint}")
+    files = checkpoint_files(path, spec.name)
+    digests = [catalog.digests_of(file) for file in files]
+    known = [catalog.recognize(found) for found in digests]
+    for file, one in zip(files, known, strict=True):
+        if one is not None and one.model != spec.name:
+            raise UserError(
+                f"{file}: this is {one.file} of {one.project}, the weights of {one.model}: "
+                f"pass --model={one.model}"
+            )
+    _check_whole(files, known)
+    loaded = {file: read_checkpoint_file(file) for file in files}
+    tensors = _tensors_of(spec, loaded, path)
     variables, remarks = convert_tensors(spec, tensors, name=str(path))
-    if known is None and (others := _fitting_as_well(spec, tensors)):
+    if None in known and (others := _fitting_as_well(spec, tensors)):
         remarks.append(
             f"the file is not known: it is taken for {spec.name}, though its tensors would fit "
             f"{' and '.join(others)} as well"
         )
-    source = {
-        "sha256": digests.sha256,
-        "known_as": known.origin if known else None,
-        "license": known.license if known else "unknown: not a file this version knows",
-    }
+    source = _source(files, digests, known)
     return spec.bind(variables, settings=spec.fit(tensors)), source, remarks
 
 
-def _flatten(spec, loaded, path):
-    tensors = _tensors(spec.layout, loaded)
-    if tensors is None:
-        hint = _other_model(spec, loaded)
-        raise UserError(
-            f"{path}: not laid out as a checkpoint of {spec.name}: "
-            f"{hint or _lacking(spec.layout, loaded) or 'pass its .pth file'}"
-        )
+def _check_whole(files, known):
+    """Refuses a known file without those that hold the rest of its model."""
+    names = {one.file for one in known if one}
+    for file, one in zip(files, known, strict=True):
+        if one and (missing := [other for other in one.beside if other not in names]):
+            raise UserError(
+                f"{file}: is only a part of {one.model}: pass the folder that holds it and "
+                f"{some(missing)}: `ttd-jax weights fetch {one.model}` gets all"
+            )
+
+
+def _source(files, digests, known):
+    """What a manifest tells of the origin: of one file, or of each of several."""
+    rows = [
+        {"sha256": found.sha256, "known_as": one.origin if one else None}
+        for found, one in zip(digests, known, strict=True)
+    ]
+    unknown = "unknown: not a file this version knows"
+    licenses = dict.fromkeys(one.license if one else unknown for one in known)
+    if len(files) > 1:
+        named = zip(files, rows, strict=True)
+        rows = [{"files": [{"file": file.name, **row} for file, row in named]}]
+    return {**rows[0], "license": "; ".join(licenses)}
+
+
+def _tensors_of(spec, loaded, path):
+    """The tensors of all files of a checkpoint, each unwrapped by itself."""
+    if len(loaded) == 1:
+        (content,) = loaded.values()
+        return _tensors_in(spec, content, path)
+    # Such as a file for each of the parts that the layout expects in one.
+    together = find_tensors(spec.layout, {file.stem: one for file, one in loaded.items()}, depth=0)
+    if together and len(matching(spec.layout, together)) == len(spec.layout.table):
+        return together
+    tensors, origin = {}, {}
+    for file, content in loaded.items():
+        for key, tensor in _tensors_in(spec, content, file).items():
+            if key in tensors:
+                raise UserError(
+                    f"{path}: {origin[key].name} and {file.name} both hold {key!r}: leave one of "
+                    "them in the folder, or pass a file"
+                )
+            tensors[key], origin[key] = tensor, file
     return tensors
+
+
+def _tensors_in(spec, content, path):
+    tensors = find_tensors(spec.layout, content)
+    if tensors and matching(spec.layout, tensors):
+        return tensors
+    if other := _other_model(spec, content, path):
+        raise UserError(other)
+    if tensors:
+        _check_keys(spec, tensors, path)
+    reason = strange_content(content) or _lacking(spec.layout, content) or "pass its .pth file"
+    raise UserError(f"{path}: not laid out as a checkpoint of {spec.name}: {reason}")
 
 
 def _lacking(layout, loaded):
@@ -128,71 +171,33 @@ def _lacking(layout, loaded):
     return None
 
 
-def _tensors(layout, loaded):
-    """The flat dict of tensors that a layout finds in what was loaded; None if it has another."""
-    found = [tensors for one in _unwrapped(loaded) if (tensors := _flat(layout, one)) is not None]
-    return max(found, key=lambda tensors: len(layout.table.keys() & tensors.keys()), default=None)
-
-
-def _flat(layout, loaded):
-    try:
-        tensors = layout.flatten(loaded)
-        named = all(isinstance(key, str) and hasattr(t, "shape") for key, t in tensors.items())
-    except Exception:  # a plug-in's function may raise anything
-        return None
-    return tensors if named and tensors else None
-
-
-def _unwrapped(loaded, depth=2):
-    """What was loaded as it is, and without what trainings put around a model's tensors."""
-    if not isinstance(loaded, Mapping):
-        return
-    yield loaded
-    yield _without_prefixes(loaded)
-    for name in _UNDER if depth else ():
-        yield from _unwrapped(loaded.get(name), depth - 1)
-
-
-def _without_prefixes(tensors, depth=1):
-    """A dict of tensors, or of such dicts, without a prefix that all of its keys have."""
-    if depth and all(isinstance(value, Mapping) for value in tensors.values()):
-        return {name: _without_prefixes(value, 0) for name, value in tensors.items()}
-    for prefix in _BEFORE if tensors else ():
-        if all(isinstance(key, str) and key.startswith(prefix) for key in tensors):
-            short = {key.removeprefix(prefix): tensor for key, tensor in tensors.items()}
-            return _without_prefixes(short, depth)
-    return tensors
-
-
 def _check_keys(spec, tensors, name):
     table = spec.layout.table
     missing = [key for key in table if key not in tensors]
     extra = [key for key in tensors if key not in table]
     if not missing and not extra:
         return
-    hint = _other_model(spec, tensors)
-    if hint:
-        raise UserError(f"{name}: not a checkpoint of {spec.name}: {hint}")
     parts = [
         f"{label} {len(keys)} ({some(keys, 3)})"
         for label, keys in (("missing keys:", missing), ("unexpected keys:", extra))
         if keys
     ]
     raise UserError(
-        f"{name}: does not fit {spec.name}: {'; '.join(parts)}: is it a checkpoint of {spec.name}?"
+        _other_model(spec, tensors, name)
+        or f"{name}: does not fit {spec.name}: {'; '.join(parts)}: is it a checkpoint of "
+        f"{spec.name}?"
     )
 
 
-def _other_model(spec, loaded):
-    """Which other layout `loaded` fits, as advice; None if none does."""
-    layouts = {s.layout.name: s.layout for s in NETWORKS.values() if s.layout is not None}
-    # A deeper network has the keys of a shallow one as well: the largest first.
-    for layout in sorted(layouts.values(), key=lambda layout: -len(layout.table)):
-        tensors = _tensors(layout, loaded) if layout.name != spec.layout.name else None
-        if tensors is not None and layout.table.keys() <= tensors.keys():
-            models = [s.name for s in NETWORKS.values() if s.layout is layout]
-            return f"it looks like one of {' / '.join(models)}: pass --model={models[0]}"
-    return None
+def _other_model(spec, loaded, name):
+    """That a checkpoint is rather another network's, as a message; None if it is not."""
+    models = likeness(loaded)
+    if not models or spec.name in models:
+        return None
+    return (
+        f"{name}: not a checkpoint of {spec.name}: it looks like one of {' / '.join(models)}: "
+        f"pass --model={models[0]}"
+    )
 
 
 def _fitting_as_well(spec, tensors):

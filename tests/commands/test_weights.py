@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import pathlib
 import shutil
 
 import pytest
@@ -15,7 +16,8 @@ from ttd_jax.networks import NETWORKS
 from ttd_jax.weights import catalog
 from ttd_jax.weights.store import MANIFEST
 
-SUM = catalog.find("ifcnn_sum")
+(SUM,) = catalog.find("ifcnn_sum")
+DIDFUSE = catalog.find("didfuse")
 
 
 @pytest.fixture
@@ -61,11 +63,24 @@ def real_file(shared):
 def test_every_network_and_only_one_file_has_each_name():
     known = catalog.known_files()
     assert {row.checkpoint for row in NETWORKS.values()} - {None} <= {k.file for k in known}
-    for field in ("file", "model"):
-        values = [getattr(k, field) for k in known]
-        assert len(set(values)) == len(values)
+    files, models = [k.file for k in known], {k.model for k in known}
+    assert len(set(files)) == len(files)
+    assert not models & set(files)
     for k in known:
-        assert catalog.find(k.file) == catalog.find(k.model) == k
+        assert catalog.find(k.file) == (k,)
+        assert k in catalog.find(k.model) == catalog.files_of(k.model)
+        assert {k.file, *k.beside} == {one.file for one in catalog.files_of(k.model)}
+
+
+def test_authors_files_are_on_their_cards(shared):
+    """Every checkpoint of theirs at hand is recognized, by both hashes where both are known."""
+    for name in ("densefuse", "didfuse", "ifcnn", "mufusion", "pfcfuse", "piafusion", "seafusion"):
+        files = [f for f in (shared / "weights" / name).iterdir() if f.suffix != ".md"]
+        for file in files:
+            digests = catalog.digests_of(file)
+            known = catalog.recognize(digests)
+            assert (known.file, known.size) == (file.name, digests.size)
+            assert known.git_blob in (None, digests.git_blob)
 
 
 def test_the_list_shows_every_file_and_what_is_there(weights, tmp_path):
@@ -108,6 +123,40 @@ def test_the_real_file_is_fetched_converted_listed_and_verified(
     record = json.loads(weights("verify", out / "ifcnn_sum", "--json"))
     assert record["proof"] == f"sha256 {manifest['sha256']}"
     assert SUM.origin in record["is"]
+
+
+def test_both_files_of_a_model_are_fetched_listed_and_verified(torch, weights, shared, server):
+    for known in DIDFUSE:
+        server.put(known, (shared / "weights" / "didfuse" / known.file).read_bytes())
+    first, second = (known.file for known in DIDFUSE)
+    base_url = f"--base_url={server.url}"
+    said = weights("fetch", first, base_url)
+    assert f"not converted: didfuse needs {second} as well" in said
+    record = json.loads(weights("fetch", "didfuse", base_url, "--json"))
+    assert [pathlib.Path(file).name for file in record["files"]] == [first, second]
+    assert record["received"] == DIDFUSE[1].size
+    rows = [row for row in json.loads(weights("list", "--json")) if row["model"] == "didfuse"]
+    assert [(row["file"], row["fetched"]) for row in rows] == [(first, "yes"), (second, "yes")]
+    out = pathlib.Path(record["file"]).parent
+    for file in (first, second):
+        assert f"{file} of DIDFuse, a part of the weights of didfuse" in weights(
+            "verify", out / file
+        )
+    said = weights("verify", out).splitlines()  # the folder of the files
+    assert [line.count("is right") for line in said] == [1, 1]
+    if record["weights"]:
+        both = " and ".join(known.origin for known in DIDFUSE)
+        assert both in weights("verify", record["weights"])
+    else:
+        assert "no network called didfuse" in record["remarks"][0]
+
+
+def test_the_list_is_narrow_enough_to_read(weights):
+    lines = weights("list").splitlines()
+    assert max(map(len, lines)) <= 130
+    for column in ("model", "license"):
+        start = lines[0].index(column)
+        assert all(line[start - 2 : start] == "  " and line[start] != " " for line in lines)
 
 
 def test_wrong_bytes_end_in_one_line_with_both_hashes(refused, server, tmp_path):

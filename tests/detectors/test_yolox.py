@@ -137,9 +137,9 @@ def test_every_size_has_its_published_number_of_parameters_and_a_whole_layout(si
 def test_checkpoint_of_another_depth_is_recognized(tmp_path):
     path = tmp_path / "yolox.pth"
     torch.save({"model": random_state(lookup("yolox_tiny", DetectorSpec)), "optimizer": {}}, path)
-    with pytest.raises(UserError, match=r"not a checkpoint of yolox_l: .*yolox_tiny / yolox_s"):
+    with pytest.raises(UserError, match=r"not a checkpoint of yolox_l: .*--model=yolox_tiny$"):
         convert_checkpoint(lookup("yolox_l", DetectorSpec), path)
-    with pytest.raises(UserError, match=r"has shape .* which does not fit yolox_s "):
+    with pytest.raises(UserError, match=r"not a checkpoint of yolox_s: .*--model=yolox_tiny$"):
         convert_checkpoint(lookup("yolox_s", DetectorSpec), path)
     deeper = {
         key: np.zeros(1) for key in lookup("yolox_m", DetectorSpec).layout.table

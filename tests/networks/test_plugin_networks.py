@@ -12,7 +12,7 @@ from tests import small_networks as small
 from ttd_jax.errors import UserError
 from ttd_jax.networks import NETWORKS
 from ttd_jax.networks.layout import plain
-from ttd_jax.weights.convert import _flatten
+from ttd_jax.weights.convert import _tensors_in
 
 GRAYS = [np.linspace(0, 1, 108, dtype=np.float32).reshape(12, 9)] * 2
 
@@ -166,7 +166,7 @@ def test_what_a_layout_misses_is_told():
     with pytest.raises(
         UserError, match=r"small\.pth: not laid out as .* small_local: KeyError: 'n"
     ):
-        _flatten(spec, {"other": {}}, "small.pth")
+        _tensors_in(spec, {"other": {}}, "small.pth")
 
 
 class Nan(small.Local):

@@ -20,6 +20,7 @@ from tests.weights.file_server import Answer, FileServer
 from ttd_jax.errors import UserError
 from ttd_jax.networks import lookup
 from ttd_jax.weights import catalog, download, store
+from ttd_jax.weights.convert import convert_checkpoint
 from ttd_jax.weights.download import Transfer
 from ttd_jax.weights.fetch import fetch, part_of
 
@@ -71,7 +72,7 @@ def get(server, tmp_path):
 
     def run(known=KNOWN, *, base_url=server.url, **options):
         settings = {"timeout": 5, "retries": 2, "backoff": 0, **options}
-        return fetch(known, tmp_path / "w", Transfer(base_url=base_url, **settings))
+        return fetch([known], tmp_path / "w", Transfer(base_url=base_url, **settings))
 
     return run
 
@@ -114,8 +115,7 @@ def ranges(server):
 def test_a_file_is_proven_and_put_in_place(get, server, tmp_path, known):
     got = get(known)
     whole(tmp_path / "w")
-    assert (got.received, got.weights) == (len(DATA), None)
-    assert got.path == tmp_path / "w" / "x.pth"
+    assert (got.files, got.weights) == ({tmp_path / "w" / "x.pth": len(DATA)}, None)
     assert server.requests[0][0] == f"/owner/name/{'0' * 40}/some%20folder/x.pth"
 
 
@@ -415,7 +415,7 @@ def test_folders_that_cannot_be_are_told(tmp_path):
     (tmp_path / "file").write_text("x")
     for out, said in ((tmp_path / "file", "is a file"), (tmp_path / "file" / "w", "cannot write")):
         with pytest.raises(UserError, match=said) as error:
-            fetch(KNOWN, out, Transfer())
+            fetch([KNOWN], out, Transfer())
         assert str(out) in str(error.value)
     assert (tmp_path / "file").read_text() == "x"
 
@@ -563,7 +563,7 @@ def test_weights_of_another_file_are_replaced_only_on_demand(get, server, tmp_pa
     known = publish(server, tmp_path, seed=2)
     assert "made from another file, and is kept" in get(known).remarks[0]
     assert store.read_manifest(out / "ifcnn_sum")["source"]["sha256"] != known.sha256
-    fetch(known, out, Transfer(base_url=server.url), overwrite=True)
+    fetch([known], out, Transfer(base_url=server.url), overwrite=True)
     assert store.read_manifest(out / "ifcnn_sum")["source"]["sha256"] == known.sha256
 
 
@@ -573,7 +573,7 @@ def test_a_folder_that_is_no_model_directory_is_left_alone(checkpoint, server, t
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
     with pytest.raises(UserError, match="is not a model directory"):
-        fetch(checkpoint, tmp_path / "w", Transfer(base_url=server.url), overwrite=overwrite)
+        fetch([checkpoint], tmp_path / "w", Transfer(base_url=server.url), overwrite=overwrite)
     assert names(tmp_path / "w") == ["ifcnn_sum", "ifcnn_sum/thesis.txt", "x.pth"]
     assert mine.read_text() == "mine"
 
@@ -598,8 +598,79 @@ def test_damaged_weights_are_not_kept_but_replaced_on_demand(get, checkpoint, se
     (weights / "mine.png").write_bytes(b"mine")
     transfer = Transfer(base_url=server.url)
     with pytest.raises(UserError, match=r"more than weights \(mine\.png\)"):
-        fetch(checkpoint, tmp_path / "w", transfer, overwrite=True)
+        fetch([checkpoint], tmp_path / "w", transfer, overwrite=True)
     (weights / "mine.png").unlink()
     (weights / store.MANIFEST).write_text("{")
-    fetch(checkpoint, tmp_path / "w", transfer, overwrite=True)
+    fetch([checkpoint], tmp_path / "w", transfer, overwrite=True)
     ttd_jax.load(weights)
+
+
+# Several files of one model -------------------------------------------------------------------
+
+
+@pytest.fixture
+def pair(server, tmp_path, monkeypatch):
+    """Two known files that hold random weights of IFCNN-SUM together."""
+    publish(server, tmp_path, seed=0)
+    tensors = list(torch.load(tmp_path / "made.pth", weights_only=True).items())
+    made = []
+    for name, part in (("a.pkl", tensors[:4]), ("b.pkl", tensors[4:])):
+        torch.save({"weight": dict(part), "epoch": 120}, tmp_path / "made.pth")
+        data = (tmp_path / "made.pth").read_bytes()
+        sha256 = hashlib.sha256(data).hexdigest()
+        fields = {"file": name, "path": f"Models/{name}", "size": len(data), "sha256": sha256}
+        made.append(dataclasses.replace(KNOWN, model="ifcnn_sum", **fields))
+        server.put(made[-1], data)
+    known = [
+        dataclasses.replace(one, beside=(other.file,))
+        for one, other in zip(made, reversed(made), strict=True)
+    ]
+    monkeypatch.setattr(catalog, "known_files", lambda: tuple(known))
+    return known
+
+
+def test_files_of_a_model_are_fetched_together_and_converted_once(pair, server, tmp_path):
+    out, transfer = tmp_path / "w", Transfer(base_url=server.url)
+    got = fetch(pair, out, transfer)
+    assert got.files == {out / one.file: one.size for one in pair}
+    assert got.received == server.served == sum(one.size for one in pair)
+    assert names(out)[:3] == ["a.pkl", "b.pkl", "ifcnn_sum"]
+    source = store.read_manifest(got.weights)["source"]
+    expected = [{"file": one.file, "sha256": one.sha256, "known_as": one.origin} for one in pair]
+    assert source == {"files": expected, "license": "none stated"}
+    again = fetch(pair, out, transfer)
+    assert (again.received, again.weights) == (0, got.weights)
+    assert "made from them, and is kept" in again.remarks[0]
+    ttd_jax.load(got.weights)
+
+
+def test_a_file_of_a_model_says_what_is_missing(get, pair, server, tmp_path):
+    first, second = pair
+    got = get(first)
+    assert got.weights is None
+    (remark,) = got.remarks
+    assert "ifcnn_sum needs b.pkl as well" in remark
+    assert "`ttd-jax weights fetch ifcnn_sum`" in remark
+    assert names(tmp_path / "w") == ["a.pkl"]
+    with pytest.raises(UserError, match=r"a\.pkl: is only a part of ifcnn_sum: .* b\.pkl: `ttd"):
+        convert_checkpoint(lookup("ifcnn_sum"), tmp_path / "w" / "a.pkl")
+    assert get(second).weights == tmp_path / "w" / "ifcnn_sum"
+
+
+def test_a_stopped_fetch_of_several_files_goes_on_where_it_was(get, pair, server, tmp_path):
+    server.answers = [Answer(), Answer(stop_after=1000), Answer(status=404)]
+    with pytest.raises(UserError, match=r"b\.pkl: 404"):
+        fetch(pair, tmp_path / "w", Transfer(base_url=server.url, retries=1, backoff=0))
+    assert names(tmp_path / "w") == [".download", ".download/b.pkl.part", "a.pkl"]
+    got = fetch(pair, tmp_path / "w", Transfer(base_url=server.url))
+    assert got.received == pair[1].size - 1000
+    assert got.weights.is_dir()
+
+
+def test_a_wrong_file_beside_is_not_converted(get, pair, tmp_path):
+    first, second = pair
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / second.file).write_bytes(b"mine")
+    with pytest.raises(UserError, match=r"b\.pkl: is not b\.pkl of Project: .* left alone"):
+        get(first)
+    assert names(tmp_path / "w") == ["a.pkl", "b.pkl"]

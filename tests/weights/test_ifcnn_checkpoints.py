@@ -207,11 +207,6 @@ def test_unreadable_checkpoints_are_named(refused, tmp_path):
 
 
 def test_files_of_other_kinds_say_what_they_are(refused, tmp_path):
-    header = json.dumps({"x": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
-    data = len(header).to_bytes(8, "little") + header + bytes(4)
-    (tmp_path / "x.safetensors").write_bytes(data)
-    path = tmp_path / "x.safetensors"
-    refused(*convert(path, tmp_path / "w"), named=[path, "is a safetensors file"])
     os.mkfifo(tmp_path / "pipe")  # nobody writes into it: reading would wait for ever
     refused(*convert(tmp_path / "pipe", tmp_path / "w"), named=["pipe", "is no file"])
     refused("weights", "verify", tmp_path / "pipe", named=["pipe", "neither a file nor a folder"])
@@ -221,26 +216,9 @@ def _prefixed(prefix):
     return lambda tensors: {f"{prefix}{key}": tensor for key, tensor in tensors.items()}
 
 
-WRAPPERS = {
-    "data parallel": _prefixed("module."),
-    "compiled": _prefixed("_orig_mod."),
-    "both": _prefixed("module._orig_mod."),
-    "lightning": lambda tensors: {"state_dict": _prefixed("model.")(tensors), "epoch": 3},
-    "with optimizer": lambda tensors: {"model": tensors, "optimizer": {"state": {}}},
-    "tutorial": lambda tensors: {"model_state_dict": tensors, "loss": 0.1},
-    "nested": lambda tensors: {"ema": {"state_dict": _prefixed("module.")(tensors)}},
-    # As YOLOX saves its best: with NumPy's numbers, which torch refuses to read by itself.
-    "best so far": lambda tensors: {"model": tensors, "best_ap": np.float64(0.5)},
-}
-
-
-@pytest.mark.parametrize("wrapper", WRAPPERS)
-def test_checkpoints_as_trainings_wrap_them_are_taken(tmp_path, wrapper):
-    tensors = random_tensors()
-    torch.save(WRAPPERS[wrapper](tensors), tmp_path / "x.pth")
-    model, _, remarks = convert_checkpoint(ROW, tmp_path / "x.pth")
-    expected, _ = convert_tensors(ROW, tensors, name="x")
-    jax.tree.map(np.testing.assert_array_equal, model.variables, expected)
+def test_networks_that_the_tensors_would_fit_as_well_are_told(tmp_path):
+    torch.save(random_tensors(), tmp_path / "x.pth")
+    _, _, remarks = convert_checkpoint(ROW, tmp_path / "x.pth")
     (remark,) = remarks  # nothing in an unknown file tells how it merges
     assert "taken for ifcnn_sum" in remark
     assert "ifcnn_max and ifcnn_mean" in remark

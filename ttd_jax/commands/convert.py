@@ -1,9 +1,10 @@
-"""Turn a PyTorch checkpoint (.pth) into weights for this package.
+"""Turn a PyTorch checkpoint (.pth, .safetensors) into weights for this package.
 
     ttd-jax convert --model=ifcnn_sum --checkpoint=IFCNN-SUM.pth --out=weights/ifcnn_sum
 
 The checkpoint is read without running anything in it, every tensor's name and shape is checked
-both ways, and the result is an orbax directory with a manifest that proves it.
+both ways, and the result is an orbax directory with a manifest that proves it. Where a model's
+tensors are in several files, --checkpoint is their folder.
 """
 
 import pathlib
@@ -22,7 +23,7 @@ def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
     flag.model(NetworkSpec)
-    flag.path("checkpoint", "the .pth file")
+    flag.path("checkpoint", "the .pth or .safetensors file, or the folder of several")
     flag.place("out", "the directory to make")
     flag.boolean("overwrite", "replace weights at --out")
     flag.json()

@@ -2,11 +2,12 @@
 
     ttd-jax weights list
     ttd-jax weights fetch ifcnn_sum                # or a file: IFCNN-SUM.pth
-    ttd-jax weights verify weights/ifcnn_sum       # or a file: weights/IFCNN-SUM.pth
+    ttd-jax weights verify weights/ifcnn_sum       # or a file, or a folder of files: weights
 
-`fetch` downloads the file from its authors' repository at a fixed commit, proves it by its hash,
-puts it into --out and converts it to --out/MODEL. A stopped download is gone on with. Behind a
-proxy, set https_proxy. `verify` ends with status 0 only if PATH is proven to be what it should be.
+`fetch` downloads a model's files from its authors' repository at a fixed commit, proves each by its
+hash, puts them into --out and converts them to --out/MODEL. A stopped download is gone on with.
+Behind a proxy, set https_proxy. `verify` ends with status 0 only if PATH is proven to be what it
+should be.
 """
 
 import os
@@ -75,22 +76,27 @@ def _state(known, out):
 
 
 def _fetch(values, name):
-    known = catalog.find(name)
+    files = catalog.find(name)
     transfer = Transfer(base_url=_base_url(values), timeout=values.timeout, retries=values.retries)
-    got = fetch(known, pathlib.Path(values.out), transfer, overwrite=values.overwrite)
+    got = fetch(files, pathlib.Path(values.out), transfer, overwrite=values.overwrite)
+    known, paths = files[0], [str(path) for path in got.files]
     record = {
-        "file": str(got.path),
+        "file": paths[0],
+        "files": paths,
         "received": got.received,
         "weights": got.weights and str(got.weights),
         "remarks": got.remarks,
         "license": known.license,
         "citation": known.citation,
     }
-    how = "downloaded" if got.received else "was there already"
+    told = [
+        f"{path}: {'downloaded' if received else 'was there already'}, {one.proof} is right"
+        for one, path, received in zip(files, paths, got.files.values(), strict=True)
+    ]
     common.tell(
         values,
         record,
-        f"{got.path}: {how}, {known.proof} is right",
+        *told,
         *([f"{got.weights}: weights of {known.model}"] if got.weights else []),
         *(f"note: {remark}" for remark in got.remarks),
         f"license of the weights: {known.license}",
@@ -104,9 +110,12 @@ def _verify(values, path):
         raise UserError(f"{path}: no such file or folder: pass a .pth file or a model directory")
     if not (store.locate(path).is_dir() or path.is_file()):
         raise UserError(f"{path}: is neither a file nor a folder: pass a .pth file")
-    record = _verify_directory(path) if store.locate(path).is_dir() else _verify_file(path)
-    said = f"{path}: {record['is']}: {record['proof']} is right"
-    common.tell(values, {"path": str(path), **record}, said)
+    record = {"path": str(path), **(_verify_file(path) if path.is_file() else _verify_folder(path))}
+    said = [
+        f"{one['path']}: {one['is']}: {one['proof']} is right"
+        for one in record.get("files", [record])
+    ]
+    common.tell(values, record, *said)
 
 
 def _verify_file(path):
@@ -114,7 +123,7 @@ def _verify_file(path):
     known = catalog.recognize(found)
     if known:
         return {
-            "is": f"{known.file} of {known.project}, weights of {known.model}",
+            "is": f"{known.file} of {known.project}, {_part(known)}weights of {known.model}",
             "model": known.model,
             "proof": known.proof,
         }
@@ -129,11 +138,24 @@ def _verify_file(path):
     )
 
 
+def _part(known):
+    return "a part of the " if known.beside else ""
+
+
+def _verify_folder(path):
+    """A model directory; or every known file that lies in a folder."""
+    files = [path / known.file for known in catalog.known_files() if (path / known.file).is_file()]
+    if files and not (path / store.MANIFEST).is_file():
+        return {"files": [{"path": str(file), **_verify_file(file)} for file in files]}
+    return _verify_directory(path)
+
+
 def _verify_directory(path):
     manifest = store.read_manifest(path)
     name = manifest["model"]
     store.load(path)
-    origin = manifest["source"].get("known_as") or "an unknown file"
+    files = [one.get("known_as") for one in catalog.origins(manifest["source"])]
+    origin = " and ".join(known or "an unknown file" for known in files)
     return {
         "is": f"weights of {name}, made from {origin} by their manifest",
         "model": name,

@@ -6,7 +6,9 @@ import hashlib
 import json
 import pathlib
 import urllib.parse
+from collections.abc import Mapping
 from importlib import resources
+from typing import Any
 
 from ttd_jax.errors import UserError
 from ttd_jax.registry import nearest
@@ -135,6 +137,11 @@ def find(name: str) -> tuple[KnownFile, ...]:
 def recognize(found: Digests) -> KnownFile | None:
     """The known file with these digests, or None."""
     return next((known for known in known_files() if not known.difference(found)), None)
+
+
+def origins(source: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a manifest's `source` tells of each file: `sha256` and `known_as`, if it does."""
+    return source.get("files") or [source]
 
 
 def digests_of(path: pathlib.Path) -> Digests:

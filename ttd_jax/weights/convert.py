@@ -91,7 +91,11 @@ def convert_checkpoint(
                 f"{file}: this is {one.file} of {one.project}, the weights of {one.model}: "
                 f"pass --model={one.model}"
             )
-    _check_whole(files, known)
+    if len(files) == 1 and known[0] and known[0].beside:
+        raise UserError(
+            f"{files[0]}: is only a part of {spec.name}: pass the folder that holds it and "
+            f"{some(known[0].beside)}: `ttd-jax weights fetch {spec.name}` gets all"
+        )
     loaded = {file: read_checkpoint_file(file) for file in files}
     tensors = _tensors_of(spec, loaded, path)
     variables, remarks = convert_tensors(spec, tensors, name=str(path))
@@ -102,17 +106,6 @@ def convert_checkpoint(
         )
     source = _source(files, digests, known)
     return spec.bind(variables, settings=spec.fit(tensors)), source, remarks
-
-
-def _check_whole(files, known):
-    """Refuses a known file without those that hold the rest of its model."""
-    names = {one.file for one in known if one}
-    for file, one in zip(files, known, strict=True):
-        if one and (missing := [other for other in one.beside if other not in names]):
-            raise UserError(
-                f"{file}: is only a part of {one.model}: pass the folder that holds it and "
-                f"{some(missing)}: `ttd-jax weights fetch {one.model}` gets all"
-            )
 
 
 def _source(files, digests, known):

@@ -52,7 +52,7 @@ def _is_text(head):
     text = head.decode("utf-8", "replace")
     if len(head) == _HEAD:
         text = text.rstrip("\ufffd")  # a character may be cut in two
-    return bool(text) and all(c.isprintable() and c != "\ufffd" or c in "\r\n\t" for c in text)
+    return bool(text) and all((c.isprintable() and c != "\ufffd") or c in "\r\n\t" for c in text)
 
 
 def _strange_archive(path):

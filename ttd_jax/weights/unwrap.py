@@ -28,8 +28,7 @@ def find_tensors(layout: Layout, loaded: Any, depth: int = 3) -> dict[str, Any] 
       laid out like this.
     """
     if isinstance(loaded, (list, tuple)):
-        named = all(_is_collection(one) and [type(k) for k in one[:1]] == [str] for one in loaded)
-        loaded = dict(loaded if named else enumerate(loaded))
+        loaded = dict(loaded if all(map(_is_named, loaded)) else enumerate(loaded))
     if not isinstance(loaded, Mapping):
         return None
     inner = {
@@ -39,8 +38,7 @@ def find_tensors(layout: Layout, loaded: Any, depth: int = 3) -> dict[str, Any] 
     }
     parts = [tensors for tensors in inner.values() if tensors and matching(layout, tensors)]
     found = [*_flat(layout, loaded), *(inner.get(name) for name in _UNDER), _united(parts)]
-    best = max(filter(None, found), key=lambda one: len(matching(layout, one)), default=None)
-    return best
+    return max(filter(None, found), key=lambda one: len(matching(layout, one)), default=None)
 
 
 def matching(layout: Layout, tensors: Mapping[str, Any]) -> Set[str]:
@@ -50,6 +48,10 @@ def matching(layout: Layout, tensors: Mapping[str, Any]) -> Set[str]:
 
 def _is_collection(value):
     return isinstance(value, (Mapping, list, tuple))
+
+
+def _is_named(value):
+    return isinstance(value, (list, tuple)) and len(value) == 2 and isinstance(value[0], str)
 
 
 def _united(parts):

@@ -32,30 +32,40 @@ def fits(transform: Transform, shape: tuple[int, ...], wanted: tuple[int, ...]) 
 
 
 def likeness(loaded: Any) -> list[str]:
-    """The names of the networks that what was loaded fits best; none if it is like none of them."""
-    by_layout, scores = {}, {}
-    for spec in NETWORKS.values():
-        if spec.layout is not None:
-            if id(spec.layout) not in by_layout:
-                by_layout[id(spec.layout)] = find_tensors(spec.layout, loaded) or {}
-            scores[spec.name] = _score(spec, by_layout[id(spec.layout)])
-    best = max(scores.values(), default=0)
-    return [name for name, score in scores.items() if score == best > 0]
+    """The names of the networks that what was loaded fits best; none if it is like none of them.
+
+    They are told by the share of keys that checkpoint and layout have in common, and of those the
+    share whose tensors have the network's shapes.
+    """
+    specs = [spec for spec in NETWORKS.values() if spec.layout is not None]
+    layouts = {id(spec.layout): spec.layout for spec in specs}
+    common = {key: _common(layout, loaded) for key, layout in layouts.items()}
+    alike = [(spec, *common[id(spec.layout)]) for spec in specs]
+    scores, best = {}, 0
+    for spec, share, tensors in sorted(alike, key=lambda one: -one[1]):
+        if share >= _ALIKE and 2 * share >= best:  # or not even the right shapes would help
+            scores[spec.name] = share + share * _fitting(spec, tensors)
+            best = max(best, scores[spec.name])
+    return [name for name, score in scores.items() if score == best]
 
 
-def _score(spec, tensors):
-    """The share of keys that checkpoint and layout have in common, and that of shapes."""
-    tensors, table = needed(spec.layout, tensors), spec.layout.table
-    common, every = matching(spec.layout, tensors), tensors.keys() | table.keys()
-    if len(common) < max(1, _ALIKE * len(every)):
-        return 0
+def _common(layout, loaded):
+    """The share of keys in common, and the tensors that have them."""
+    tensors = needed(layout, find_tensors(layout, loaded) or {})
+    common = matching(layout, tensors)
+    share = len(common) / max(1, len(tensors.keys() | layout.table.keys()))
+    return share, {key: tensors[key] for key in common}
+
+
+def _fitting(spec, tensors):
+    """The share of tensors that have the shapes of a network."""
     try:
         shapes = spec.shapes(spec.fit(tensors))
+        targets = {key: spec.layout.table[key] for key in tensors}
         right = [
-            key
-            for key in common
-            if fits(table[key].transform, tuple(tensors[key].shape), shapes[table[key].path].shape)
+            fits(target.transform, tuple(tensors[key].shape), shapes[target.path].shape)
+            for key, target in targets.items()
         ]
     except Exception:  # a plug-in's module may raise anything
         return 0
-    return (len(common) + len(right)) / len(every)
+    return sum(right) / len(right)

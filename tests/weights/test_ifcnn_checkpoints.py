@@ -221,7 +221,7 @@ def test_networks_that_the_tensors_would_fit_as_well_are_told(tmp_path):
     _, _, remarks = convert_checkpoint(ROW, tmp_path / "x.pth")
     (remark,) = remarks  # nothing in an unknown file tells how it merges
     assert "taken for ifcnn_sum" in remark
-    assert "ifcnn_max and ifcnn_mean" in remark
+    assert "ifcnn_max, ifcnn_mean as well" in remark
 
 
 def test_wrapped_checkpoints_of_other_networks_are_recognized(tmp_path):

@@ -102,7 +102,7 @@ def convert_checkpoint(
     if None in known and (others := _fitting_as_well(spec, tensors)):
         remarks.append(
             f"the file is not known: it is taken for {spec.name}, though its tensors would fit "
-            f"{' and '.join(others)} as well"
+            f"{', '.join(others)} as well"
         )
     source = _source(files, digests, known)
     return spec.bind(variables, settings=spec.fit(tensors)), source, remarks

@@ -1,14 +1,19 @@
 """Files that are no checkpoint of the network are refused by what they are, and never run."""
 
+import dataclasses
 import io
 import pickle
 import zipfile
 
 import numpy as np
 import pytest
+from flax import linen as nn
 
+import ttd_jax
+from tests import small_networks as small
 from ttd_jax.errors import UserError
-from ttd_jax.networks import NETWORKS, lookup
+from ttd_jax.networks import NETWORKS, Layout, lookup
+from ttd_jax.networks.layout import biased
 from ttd_jax.weights.convert import convert_checkpoint
 
 torch = pytest.importorskip("torch")
@@ -89,6 +94,39 @@ def test_a_script_is_not_run(tmp_path):
     (tmp_path / "x.pt").write_bytes(_written(_script))
     with pytest.raises(UserError, match=r"x\.pt: is a TorchScript archive, whose code is not run"):
         convert_checkpoint(lookup("ifcnn_sum"), tmp_path / "x.pt")
+
+
+class Wide(small.Local):
+    """With more features."""
+
+    def setup(self):
+        self.encoder = nn.Conv(8, (3, 3), precision=self.precision)
+        self.decoder = nn.Conv(1, (3, 3), precision=self.precision)
+
+
+def test_networks_with_keys_in_common_are_told_apart(tmp_path):
+    """By the keys that they do not share, and then by shapes."""
+    layouts = {
+        name: Layout(name, {**biased("encoder", "encoder"), **biased(decoder, "decoder")})
+        for name, decoder in (("first", "decoder"), ("second", "out"))
+    }
+    specs = {
+        name: dataclasses.replace(small.LOCAL, name=name, layout=layouts[layout], build=build)
+        for name, layout, build in (
+            ("small_first", "first", small.Local),
+            ("small_second", "second", small.Local),
+            ("small_wide", "second", Wide),
+        )
+    }
+    with small.registered():
+        for spec in specs.values():
+            ttd_jax.register_network(spec)
+        for whose, spec in specs.items():
+            torch.save(random_state(spec), tmp_path / "x.pth")
+            convert_checkpoint(spec, tmp_path / "x.pth")
+            for given in specs.keys() - {whose} | {"ifcnn_sum"}:
+                with pytest.raises(UserError, match=f"looks like one of {whose}: pass --model="):
+                    convert_checkpoint(NETWORKS[given], tmp_path / "x.pth")
 
 
 CASES = [  # whose checkpoint, and what it is given for

@@ -54,7 +54,10 @@ def checkpoint_files(path: pathlib.Path, model: str) -> list[pathlib.Path]:
     known = [path / known.file for known in catalog.files_of(model)]
     if known and all(file.is_file() for file in known):
         return known
-    found = sorted(one for one in path.iterdir() if one.suffix in SUFFIXES and one.is_file())
+    try:
+        found = sorted(one for one in path.iterdir() if one.suffix in SUFFIXES and one.is_file())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from error
     if not found:
         raise UserError(
             f"{path}: no checkpoint is in this folder (*{', *'.join(SUFFIXES)}): pass the .pth file"

@@ -190,8 +190,9 @@ def folder(tmp_path):
 @each_spec
 def test_files_of_a_folder_are_taken_together(spec, expected, folder):
     first, second = _halves(spec)
+    first |= dict(COUNTER)  # in both files, and no matter
     _saved(folder / "Encoder.pkl", {"weight": first, "epoch": 120})
-    _saved(folder / "Decoder.pt", {"state_dict": _prefixed("module.", second)})
+    _saved(folder / "Decoder.pt", {"state_dict": _prefixed("module.", second) | dict(COUNTER)})
     assert _hash(spec, folder) == expected
     _, source, _ = convert_checkpoint(spec, folder)
     assert [one["file"] for one in source["files"]] == ["Decoder.pt", "Encoder.pkl"]

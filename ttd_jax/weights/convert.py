@@ -133,7 +133,8 @@ def _tensors_of(spec, loaded, path):
         return together
     tensors, origin = {}, {}
     for file, content in loaded.items():
-        for key, tensor in _tensors_in(spec, content, file).items():
+        found = needed(spec.layout, _tensors_in(spec, content, file))
+        for key, tensor in found.items():
             if key in tensors:
                 raise UserError(
                     f"{path}: {origin[key].name} and {file.name} both hold {key!r}: leave one of "

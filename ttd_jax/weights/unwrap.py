@@ -37,7 +37,7 @@ def find_tensors(layout: Layout, loaded: Any, depth: int = 3) -> dict[str, Any] 
         if depth and _is_collection(value)
     }
     parts = [tensors for tensors in inner.values() if tensors and matching(layout, tensors)]
-    found = [*_flat(layout, loaded), *(inner.get(name) for name in _UNDER), _united(parts)]
+    found = [*_flat(layout, loaded), *(inner.get(name) for name in _UNDER), _united(layout, parts)]
     return max(filter(None, found), key=lambda one: len(matching(layout, one)), default=None)
 
 
@@ -54,10 +54,11 @@ def _is_named(value):
     return isinstance(value, (list, tuple)) and len(value) == 2 and isinstance(value[0], str)
 
 
-def _united(parts):
+def _united(layout, parts):
     """All tensors of several dicts in one; nothing if it cannot be told which of them to take."""
     united = {key: tensor for tensors in parts for key, tensor in tensors.items()}
-    return united if len(united) == sum(map(len, parts)) else {}
+    once = sum(len(matching(layout, tensors)) for tensors in parts)
+    return united if len(matching(layout, united)) == once else {}
 
 
 def _flat(layout, loaded):

@@ -81,7 +81,7 @@ def strange_content(loaded: Any) -> str | None:
     ):
         return "it holds tensors without names: save the model's state_dict()"
     if not isinstance(loaded, Mapping):
-        return f"it holds a {type(loaded).__name__}: save the model's state_dict()"
+        return f"it holds no tensors but {type(loaded).__name__}: save the model's state_dict()"
     for state in (loaded, *loaded.values()):
         if isinstance(state, Mapping) and "param_groups" in state:
             return "it holds an optimizer's state and no weights: pass the file of the model"

@@ -144,11 +144,8 @@ def test_both_files_of_a_model_are_fetched_listed_and_verified(torch, weights, s
         )
     said = weights("verify", out).splitlines()  # the folder of the files
     assert [line.count("is right") for line in said] == [1, 1]
-    if record["weights"]:
-        both = " and ".join(known.origin for known in DIDFUSE)
-        assert both in weights("verify", record["weights"])
-    else:
-        assert "no network called didfuse" in record["remarks"][0]
+    both = " and ".join(known.origin for known in DIDFUSE)
+    assert both in weights("verify", record["weights"])
 
 
 def test_the_list_is_narrow_enough_to_read(weights):

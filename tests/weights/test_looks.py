@@ -136,6 +136,7 @@ CASES = [  # whose checkpoint, and what it is given for
     ("cddfuse_ivf", "ifcnn_sum"),
     ("cddfuse_ivf", "cddfuse_ivf"),
     ("piafusion", "ifcnn_sum"),
+    ("densefuse_rgb", "densefuse_gray"),  # by its shapes alone
     ("yolox_nano", "ifcnn_sum"),
 ]
 

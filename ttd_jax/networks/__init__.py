@@ -23,7 +23,9 @@ from ttd_jax.networks.ifcnn import IFCNN
 from ttd_jax.networks.cddfuse import CDDFuse
 from ttd_jax.networks.piafusion import PIAFusion
 from ttd_jax.networks.densefuse import DenseFuse
+from ttd_jax.networks.pfcfuse import PFCFuse
 from ttd_jax.networks.didfuse import DIDFuse
+from ttd_jax.networks.seafusion import SeAFusion
 from ttd_jax.networks.illumination import Classifier, ClassifierSpec, IlluminationClassifier
 # isort: on
 
@@ -43,8 +45,10 @@ __all__ = [
     "Model",
     "Network",
     "NetworkSpec",
+    "PFCFuse",
     "PIAFusion",
     "Reach",
+    "SeAFusion",
     "Target",
     "fuse_pictures",
     "lookup",

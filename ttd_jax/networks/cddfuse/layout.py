@@ -1,8 +1,17 @@
 """The layout of CDDFuse's checkpoints: a dict of state dicts, one for each part."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ttd_jax.networks.layout import CONV, DENSE, PER_HEAD, Layout, Target, biased, plain
+
+
+def norms(torch_prefix: str, path: str) -> dict[str, Target]:
+    """Both layer norms of a block; `path` is the block's."""
+    table = {}
+    for norm in ("norm1", "norm2"):
+        table[f"{torch_prefix}.{norm}.body.weight"] = Target(f"params/{path}/{norm}/scale")
+        table[f"{torch_prefix}.{norm}.body.bias"] = Target(f"params/{path}/{norm}/bias")
+    return table
 
 
 def _transformer(
@@ -10,12 +19,9 @@ def _transformer(
 ) -> dict[str, Target]:
     """A block of CDDFuse: two norms, its own names in attention, a feed-forward."""
     inner = f"{torch_prefix}.{feed_forward}"
-    table = {f"{torch_prefix}.attn.{key}": target for key, target in attention.items()}
-    for norm in ("norm1", "norm2"):
-        table[f"{torch_prefix}.{norm}.body.weight"] = Target(f"params/{path}/{norm}/scale")
-        table[f"{torch_prefix}.{norm}.body.bias"] = Target(f"params/{path}/{norm}/bias")
     return {
-        **table,
+        **{f"{torch_prefix}.attn.{key}": target for key, target in attention.items()},
+        **norms(torch_prefix, path),
         **plain(f"{inner}.project_in", f"{path}/feed_forward/expand", DENSE),
         **plain(f"{inner}.dwconv", f"{path}/feed_forward/spatial", CONV),
         **plain(f"{inner}.project_out", f"{path}/feed_forward/project", DENSE),
@@ -60,29 +66,41 @@ def _detail_node(torch_prefix: str, path: str) -> dict[str, Target]:
 
 
 def _flatten(loaded: Mapping) -> dict:
-    """A dict of state dicts to one: 'PART.key'."""
-    return {
-        f"{part}.{key}": tensor
-        for part, tensors in loaded.items()
-        for key, tensor in tensors.items()
-    }
+    """A dict of state dicts to one, 'PART.key'; one that is flat stays as it is."""
+    flat = {}
+    for part, found in loaded.items():
+        nested = isinstance(found, Mapping)
+        flat |= (
+            {f"{part}.{key}": tensor for key, tensor in found.items()} if nested else {part: found}
+        )
+    return flat
 
 
-LAYOUT = Layout(
-    name="cddfuse",
-    table={
-        **plain("DIDF_Encoder.patch_embed.proj", "encoder/embed", CONV),
-        **_restormer_blocks("DIDF_Encoder.encoder_level1", "encoder/blocks"),
-        **_base_block("DIDF_Encoder.baseFeature", "encoder/base"),
-        **_detail_node("DIDF_Encoder.detailFeature.net.0", "encoder/detail/node0"),
-        **_detail_node("DIDF_Encoder.detailFeature.net.1", "encoder/detail/node1"),
-        **_detail_node("DIDF_Encoder.detailFeature.net.2", "encoder/detail/node2"),
-        **plain("DIDF_Decoder.reduce_channel", "decoder/reduce", DENSE),
-        **_restormer_blocks("DIDF_Decoder.encoder_level2", "decoder/blocks"),
-        **plain("DIDF_Decoder.output.0", "decoder/output1", CONV),
-        **plain("DIDF_Decoder.output.2", "decoder/output2", CONV),
-        **_base_block("BaseFuseLayer", "base_fusion"),
-        **_detail_node("DetailFuseLayer.net.0", "detail_fusion/node0"),
-    },
-    flatten=_flatten,
-)
+def make_layout(name: str, base_block: Callable[[str, str], Mapping[str, Target]]) -> Layout:
+    """The layout of CDDFuse, or of a network that differs from it in its base blocks.
+
+    Args:
+      name: of the layout.
+      base_block: `(torch_prefix, path)` to the table of such a block.
+    """
+    return Layout(
+        name=name,
+        table={
+            **plain("DIDF_Encoder.patch_embed.proj", "encoder/embed", CONV),
+            **_restormer_blocks("DIDF_Encoder.encoder_level1", "encoder/blocks"),
+            **base_block("DIDF_Encoder.baseFeature", "encoder/base"),
+            **_detail_node("DIDF_Encoder.detailFeature.net.0", "encoder/detail/node0"),
+            **_detail_node("DIDF_Encoder.detailFeature.net.1", "encoder/detail/node1"),
+            **_detail_node("DIDF_Encoder.detailFeature.net.2", "encoder/detail/node2"),
+            **plain("DIDF_Decoder.reduce_channel", "decoder/reduce", DENSE),
+            **_restormer_blocks("DIDF_Decoder.encoder_level2", "decoder/blocks"),
+            **plain("DIDF_Decoder.output.0", "decoder/output1", CONV),
+            **plain("DIDF_Decoder.output.2", "decoder/output2", CONV),
+            **base_block("BaseFuseLayer", "base_fusion"),
+            **_detail_node("DetailFuseLayer.net.0", "detail_fusion/node0"),
+        },
+        flatten=_flatten,
+    )
+
+
+LAYOUT = make_layout("cddfuse", _base_block)

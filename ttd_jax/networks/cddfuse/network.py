@@ -59,15 +59,22 @@ class _Blocks(nn.Module):
 
 
 class Encoder(nn.Module):
-    """One picture to shared features, then to base and detail."""
+    """One picture to shared features, then to base and detail.
 
+    Attributes:
+      base_block: of the base branch; takes `folded` and `precision`.
+      folded: see `Network`.
+      precision: of every product.
+    """
+
+    base_block: type[nn.Module] = BaseBlock
     folded: bool = False
     precision: Any = None
 
     def setup(self) -> None:
         self.embed = conv3x3(CHANNELS, self.precision)
         self.blocks = _Blocks(self.precision)
-        self.base = BaseBlock(folded=self.folded, precision=self.precision)
+        self.base = self.base_block(folded=self.folded, precision=self.precision)
         self.detail = DetailBranch(nodes=3, precision=self.precision)
 
     def shared(self, x: chex.Array, part: Part = WHOLE) -> chex.Array:
@@ -123,19 +130,22 @@ class CDDFuse(Network):
     Attributes:
       residual: which picture is added before the output's sigmoid: the 'first' source, the 'sum'
         of all of them, or 'none'.
+      base_block: what its base branch and its base fusion are.
     """
 
     residual: str = "first"
     min_size: ClassVar[int] = 2  # mirroring needs a neighbor
+    base_block: ClassVar[type[nn.Module]] = BaseBlock
 
     def __post_init__(self) -> None:
         check_choice("residual", self.residual, RESIDUALS)
         super().__post_init__()
 
     def setup(self) -> None:
-        self.encoder = Encoder(folded=self.folded, precision=self.precision)
+        form = {"folded": self.folded, "precision": self.precision}
+        self.encoder = Encoder(base_block=self.base_block, **form)
         self.decoder = Decoder(self.precision)
-        self.base_fusion = BaseBlock(folded=self.folded, precision=self.precision)
+        self.base_fusion = self.base_block(**form)
         self.detail_fusion = DetailBranch(nodes=1, precision=self.precision)
 
     def encode(self, x: chex.Array, part: Part = WHOLE) -> dict[str, chex.Array]:
@@ -143,8 +153,8 @@ class CDDFuse(Network):
         small = any(side < self.min_size for side in x.shape[1:3])
         if x.ndim != 4 or x.shape[-1] != 1 or small:
             raise UserError(
-                "CDDFuse takes sources of one channel and at least 2x2 pixels, f32[M, H, W, 1]: "
-                f"got shape {x.shape}"
+                f"{type(self).__name__} takes sources of one channel and at least 2x2 pixels, "
+                f"f32[M, H, W, 1]: got shape {x.shape}"
             )
         return self.encoder(x, part)
 

@@ -20,6 +20,9 @@ class Golden:
         self._arrays = np.load(folder / f"{case}.npz")
         self._tolerances = _tolerances((folder / "README.md").read_text())
 
+    def __iter__(self):
+        return iter(self._arrays)
+
     def __contains__(self, key):
         return key in self._arrays
 

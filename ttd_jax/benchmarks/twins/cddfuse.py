@@ -1,5 +1,6 @@
-"""CDDFuse in torch: what the JAX network is compared with. Plain functions of a state dict.
+"""CDDFuse and PFCFuse in torch: what the JAX networks are compared with.
 
+Plain functions of a state dict, whose keys tell the base blocks of one from those of the other.
 Pictures are [B, 1, H, W], features [B, 64, H, W]; a state maps the names of the authors'
 checkpoints to tensors.
 """
@@ -59,12 +60,24 @@ def restormer_block(x: torch.Tensor, state: Mapping[str, torch.Tensor]) -> torch
 
 
 def base_block(x: torch.Tensor, state: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """The base branch: attention over channels whose tokens see their neighbors."""
+    """The base branch: attention over channels whose tokens see their neighbors, or pooling."""
+    if "layer_scale_1" in state:
+        return pooling_block(x, state)
     attention = below(state, "attn")
     qkv = functional.conv2d(_norm(x, state, "norm1"), attention["qkv1.weight"])
     qkv = functional.conv2d(qkv, attention["qkv2.weight"], padding=1)
     x = x + _attention(qkv, attention["scale"], attention["proj.weight"])
     return x + _feed_forward(_norm(x, state, "norm2"), below(state, "mlp"))
+
+
+def pooling_block(x: torch.Tensor, state: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """The base branch of PFCFuse: a mean of neighbors, less the pixel, then a layer of two 1x1."""
+    scales = (state[f"layer_scale_{step}"][:, None, None] for step in (1, 2))
+    normed = _norm(x, state, "norm1")
+    x = x + next(scales) * (functional.avg_pool2d(normed, 3, stride=1, padding=1) - normed)
+    hidden = functional.conv2d(_norm(x, state, "norm2"), state["poolmlp.fc1.weight"])
+    hidden = functional.conv2d(functional.gelu(hidden), state["poolmlp.fc2.weight"])
+    return x + next(scales) * hidden
 
 
 def _bottleneck(x, state):

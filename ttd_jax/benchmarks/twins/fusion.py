@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import torch
 
-from ttd_jax.benchmarks.twins import cddfuse, densefuse, didfuse, ifcnn, piafusion
+from ttd_jax.benchmarks.twins import cddfuse, densefuse, didfuse, ifcnn, piafusion, seafusion
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 
@@ -46,7 +46,7 @@ class IFCNN:
 
 
 class CDDFuse:
-    """CDDFuse, any number of sources; `residual` is 'first' or 'none'."""
+    """CDDFuse or PFCFuse, any number of sources; `residual` is 'first' or 'none'."""
 
     def __init__(self, state: Mapping[str, torch.Tensor], residual: str):
         self.state, self.residual = state, residual
@@ -174,6 +174,27 @@ class DIDFuse:
         return raw.clamp(0, 1)
 
 
+class SeAFusion(PIAFusion):
+    """SeAFusion: the same two sources, each in a stream of its own."""
+
+    def __init__(self, state: Mapping[str, torch.Tensor]):
+        self.state = state
+
+    def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        streams = zip(("vis", "inf"), x.unbind(1), strict=True)
+        return tuple(seafusion.encode(self.state, picture, name) for name, picture in streams)
+
+    def decode(self, latent: tuple[torch.Tensor, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+        return seafusion.decode(self.state, *latent)
+
+    def solo(self, x: torch.Tensor, features: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        (visible, infrared), (of_infrared, of_visible) = features, self.encode(x.flip(1))
+        pairs = (torch.stack([visible, of_infrared], 1), torch.stack([of_visible, infrared], 1))
+        return seafusion.decode(self.state, *(leaf.flatten(0, 1) for leaf in pairs)).unflatten(
+            0, x.shape[:2]
+        )
+
+
 Twin = IFCNN | CDDFuse | PIAFusion | DenseFuse | DIDFuse
 # The networks' names in the registry.
 TWINS = {
@@ -185,7 +206,9 @@ TWINS = {
     "piafusion": PIAFusion,
     "densefuse_gray": DenseFuse,
     "densefuse_rgb": DenseFuse,
+    "pfcfuse": functools.partial(CDDFuse, residual="first"),
     "didfuse": DIDFuse,
+    "seafusion": SeAFusion,
 }
 LOSSES = ("self", "intensity", "fused")
 

@@ -9,12 +9,13 @@ import pytest
 
 import ttd_jax
 from tests.networks.golden import Golden
-from tests.parts.in_windows import fuse_in_windows
+from tests.parts.in_windows import kept, options_of
 from ttd_jax.networks import lookup
 from ttd_jax.networks.cddfuse import CDDFuse
 from ttd_jax.networks.cddfuse.blocks import RestormerBlock
 from ttd_jax.networks.folding import fold
 from ttd_jax.networks.pfcfuse import PFCFuse, PoolingBlock
+from ttd_jax.parts import WindowFuser, tiles
 from ttd_jax.parts.part import WHOLE
 from ttd_jax.weights.convert import convert_checkpoint
 
@@ -25,7 +26,7 @@ SPEC = lookup("pfcfuse")
 RESIDUALS = {"vi": "first", "sum": "sum", "none": "none"}  # there and here
 BLOCK = RestormerBlock(jax.lax.Precision.HIGHEST)
 
-_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def _branches(params, x):
     return BLOCK.apply({"params": params["block0"]}, x, method=both)
 
 
-@_jit
+@jax.jit
 def _everything(model, x):
     """What the golden data holds of a scene, as one program: what repeats is computed once."""
     features, fusion = model.encode(x), ttd_jax.dynamic_fuse(model, x)
@@ -147,31 +148,32 @@ def test_torch_twin_is_the_original(checkpoint, golden):
         golden.check(key, array.movedim(0, -1))
 
 
-def _check(golden, fusion, height, width):
-    golden.check("fused_ttd_vi", fusion.image[:height, :width])
-    for index, name in enumerate(("vi", "ir")):
-        golden.check(f"component_{name}", fusion.components[index, :height, :width])
-        golden.check(f"loss_{name}", fusion.losses[index, :height, :width, None])
-        golden.check(f"rd_{name}", fusion.dominability[index, :height, :width, None])
-
-
-def test_batches_of_larger_arrays_give_what_the_original_gave(model, golden):
-    arrays = np.random.default_rng(0).random((2, 2, 20, 31, 1), np.float32)
+def test_batches_of_larger_arrays_in_tiles_give_what_the_original_gave(model, golden, monkeypatch):
+    monkeypatch.setattr(tiles, "SIZE", (16, 16))
+    arrays = np.random.default_rng(0).random((2, 2, 20, 23, 1), np.float32)
     arrays[1, :, :17, :22] = _pictures(golden)
 
     def fuse(arrays, extent):
         return ttd_jax.dynamic_fuse(model, arrays, extent=extent)
 
-    batch = _jit(jax.vmap(fuse))(arrays, jnp.array([[9, 31], [17, 22]]))
-    _check(golden, jax.tree.map(lambda leaf: leaf[1], batch), 17, 22)
+    batch = jax.jit(jax.vmap(fuse))(arrays, jnp.array([[9, 23], [17, 22]]))
+    fusion = jax.tree.map(lambda leaf: leaf[1], batch)
+    golden.check("fused_ttd_vi", fusion.image[:17, :22])
+    for index, name in enumerate(("vi", "ir")):
+        golden.check(f"component_{name}", fusion.components[index, :17, :22])
+        golden.check(f"loss_{name}", fusion.losses[index, :17, :22, None])
+        golden.check(f"rd_{name}", fusion.dominability[index, :17, :22, None])
 
 
-def test_tiles_of_windows_give_what_the_original_gave_and_its_authors_saved(model, shared):
+def test_windows_give_what_the_original_gave_and_its_authors_saved(model, shared):
     golden = Golden(shared, "pfcfuse", "msrs_64x80")
-    found = fuse_in_windows(model, np.asarray(_pictures(golden)), model.settings, rows=52)
-    _check(golden, found, 64, 80)
-    levels = np.asarray(255 * found.image[..., 0]).astype(np.uint8)
-    off = np.abs(levels.astype(int) - golden["fused_ttd_vi_u8"])
+    sources = np.asarray(_pictures(golden))
+    fuser = WindowFuser(model, options_of(sources, None, save=("fused",)))
+    image = kept(fuser, sources, rows=40)[0]["fused"]
+    golden.check("fused_baseline_vi", image)
+    off = np.abs(
+        (255 * image[..., 0]).astype(np.uint8).astype(int) - golden["fused_baseline_vi_u8"]
+    )
     assert off.max() <= 1
     assert np.mean(off > 0) < 0.003
     assert SPEC.quantize == "truncate"
@@ -181,7 +183,7 @@ def test_gradients_reach_every_parameter_and_pixel_of_the_block():
     x = jax.random.normal(jax.random.key(0), (5, 4, 64))
     variables = PoolingBlock().init(jax.random.key(1), x)
 
-    @_jit
+    @jax.jit
     @functools.partial(jax.grad, argnums=(0, 1))
     def slopes(variables, x):
         return jnp.sum(jnp.sin(PoolingBlock().apply(variables, x)))

@@ -26,7 +26,7 @@ SPEC = lookup("pfcfuse")
 RESIDUALS = {"vi": "first", "sum": "sum", "none": "none"}  # there and here
 BLOCK = RestormerBlock(jax.lax.Precision.HIGHEST)
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+pytestmark = pytest.mark.usefixtures("quick_compilation", "one_torch_thread")
 
 
 @pytest.fixture(scope="module")
@@ -148,8 +148,7 @@ def test_torch_twin_is_the_original(checkpoint, golden):
         golden.check(key, array.movedim(0, -1))
 
 
-def test_batches_of_larger_arrays_in_tiles_give_what_the_original_gave(model, golden, monkeypatch):
-    monkeypatch.setattr(tiles, "SIZE", (16, 16))
+def test_batches_of_larger_arrays_give_what_the_original_gave(model, golden):
     arrays = np.random.default_rng(0).random((2, 2, 20, 23, 1), np.float32)
     arrays[1, :, :17, :22] = _pictures(golden)
 
@@ -165,7 +164,10 @@ def test_batches_of_larger_arrays_in_tiles_give_what_the_original_gave(model, go
         golden.check(f"rd_{name}", fusion.dominability[index, :17, :22, None])
 
 
-def test_windows_give_what_the_original_gave_and_its_authors_saved(model, shared):
+def test_tiles_of_windows_give_what_the_original_gave_and_its_authors_saved(
+    model, shared, monkeypatch
+):
+    monkeypatch.setattr(tiles, "SIZE", (32, 32))
     golden = Golden(shared, "pfcfuse", "msrs_64x80")
     sources = np.asarray(_pictures(golden))
     fuser = WindowFuser(model, options_of(sources, None, save=("fused",)))

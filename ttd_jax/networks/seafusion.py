@@ -130,11 +130,13 @@ class SeAFusion(Network):
     def decode(self, latent: chex.Array, x: chex.Array | None, part: Part = WHOLE) -> chex.Array:
         """f32[..., H, W, 96] to f32[..., H, W, 1] in [0, 1]; no residual."""
         del x
-        return part.run(self.paint, part.run(self.decode4, latent, margin=1), margin=3)
+        return part.run(self.paint, latent, margin=4)
 
     def paint(self, x: chex.Array, part: Part) -> chex.Array:
-        """The decoder after its first layer, f32[..., H, W, 64] to f32[..., H, W, 1]."""
-        return self.decode1(self.decode2(self.decode3(x, part), part), part)
+        """A part of the picture, f32[..., H, W, 96] to f32[..., H, W, 1]."""
+        for convolution in (self.decode4, self.decode3, self.decode2, self.decode1):
+            x = convolution(x, part)
+        return x
 
     def solo(
         self, x: chex.Array, features: chex.Array, part: Part = WHOLE, copies: int = 1

@@ -66,14 +66,12 @@ def _detail_node(torch_prefix: str, path: str) -> dict[str, Target]:
 
 
 def _flatten(loaded: Mapping) -> dict:
-    """A dict of state dicts to one, 'PART.key'; one that is flat stays as it is."""
-    flat = {}
-    for part, found in loaded.items():
-        nested = isinstance(found, Mapping)
-        flat |= (
-            {f"{part}.{key}": tensor for key, tensor in found.items()} if nested else {part: found}
-        )
-    return flat
+    """A dict of state dicts to one: 'PART.key'."""
+    return {
+        f"{part}.{key}": tensor
+        for part, tensors in loaded.items()
+        for key, tensor in tensors.items()
+    }
 
 
 def make_layout(name: str, base_block: Callable[[str, str], Mapping[str, Target]]) -> Layout:

@@ -24,6 +24,7 @@ from ttd_jax.networks.cddfuse import CDDFuse
 from ttd_jax.networks.piafusion import PIAFusion
 from ttd_jax.networks.densefuse import DenseFuse
 from ttd_jax.networks.didfuse import DIDFuse
+from ttd_jax.networks.mufusion import MUFusion
 from ttd_jax.networks.illumination import Classifier, ClassifierSpec, IlluminationClassifier
 # isort: on
 
@@ -40,6 +41,7 @@ __all__ = [
     "FusionSpec",
     "IlluminationClassifier",
     "Layout",
+    "MUFusion",
     "Model",
     "Network",
     "NetworkSpec",

@@ -30,11 +30,14 @@ class Network(nn.Module):
         of `PRECISIONS`, or what `jax.lax` takes.
       folded: whether the variables are those that `fold` returns.
       coupled: whether a source's features depend on the other sources.
+      separable: whether each source has features of its own, which weights can scale. Where all
+        enter together there is nothing to weigh: it is fused statically only.
     """
 
     precision: Any = jax.lax.Precision.HIGHEST
     folded: bool = False
     coupled: ClassVar[bool] = False
+    separable: ClassVar[bool] = True
 
     @property
     def in_parts(self) -> bool:

@@ -175,12 +175,12 @@ def _own_settings(network):
     return getattr(network, "settings", None) or dom.LITERAL
 
 
+INSEPARABLE = "its sources enter together, so that nothing of a single one can be weighed"
+
+
 def inseparable(name: str) -> UserError:
-    """The refusal to weigh the sources of a network where nothing of a single one is to be had."""
-    return UserError(
-        f"{name}: its sources enter together, so that nothing of a single one can be weighed: "
-        "choose the strategy 'static'"
-    )
+    """The refusal to weigh the sources of a network that is not `separable`."""
+    return UserError(f"{name}: {INSEPARABLE}: choose the strategy 'static'")
 
 
 def _as_sources(network, sources):

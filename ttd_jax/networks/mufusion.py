@@ -293,7 +293,7 @@ for _name, _file, _task in (
             checkpoint=_file,
             license="MIT",
             paper="Cheng et al., MUFusion, Information Fusion 92 (2023) 80-92",
-            note="its sources enter together, so that it fuses statically only; pictures with an odd "
-            "side go through it in its authors' tiles of 128x128",
+            note="its sources enter together: it fuses statically only; pictures with an odd side "
+            "go through it in its authors' tiles of 128x128",
         )
     )

@@ -261,8 +261,10 @@ class FusionSpec(NetworkSpec):
                 f"{self.kind} {self.name!r}: {type(module).__name__} has separable="
                 f"{module.separable}: its spec must have {due}"
             )
-        if settings is None and module.separable:
-            settings = self.presets[self.default_preset]
+        if module.separable:
+            settings = settings or self.presets[self.default_preset]
+        elif settings is not None:
+            raise inseparable(self.name)
         return Model(variables=variables, module=module, settings=settings, spec=self)
 
     def read_settings(self, stored: Any) -> DominabilitySettings | None:

@@ -84,7 +84,9 @@ def _check(shape, dtype, expected, sized):
         if sized and name in "BHW":
             if name != "B" and side > fixed:
                 raise ValueError(f"sources {shape}: {name} is {side}, this program has {fixed}")
-        elif isinstance(fixed, int) and side != fixed:
+        elif (isinstance(fixed, int) and side != fixed) or (
+            not isinstance(fixed, int) and "*" in fixed and side % int(fixed.partition("*")[0])
+        ):
             raise ValueError(f"sources {shape}: {name} is {side}, this program takes {fixed}")
     if not np.issubdtype(dtype, np.floating):
         raise ValueError(f"sources are {dtype}: pass float32 in [0, 1], as in picture / 255")

@@ -9,6 +9,7 @@ weighed: it is fused statically. Its "components" are the network with one pictu
 """
 
 import functools
+import math
 from typing import ClassVar
 
 import chex
@@ -16,7 +17,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
-from jax import core
 
 from ttd_jax.errors import UserError
 from ttd_jax.networks.base import Network
@@ -88,23 +88,19 @@ class MUFusion(Network):
         """f32[..., H, W, 2] to f32[..., H, W, 1] in [-1, 1]: the whole network; no residual."""
         del x
         sides, extent = latent.shape[-3:-1], part.extent
-        known = extent is None and all(isinstance(side, int) for side in sides)
-        if known and not any(side % 2 for side in sides):
+        if extent is None and all(side % 2 == 0 for side in sides):
             return self.whole(latent)
         size = sides if extent is None else tuple(extent)
-        even = [jnp.arange((side + 1) // 2 * 2) for side in sides]
-        # The row that may be missing is mirrored; symbols could not be proven to hold all others.
-        mirrored = (
-            jnp.where(n < s, n, jnp.maximum(s - 2, 0)) for n, s in zip(even, size, strict=True)
-        )
-        latent = _take(latent, mirrored)
-        if self.is_initializing():
-            out = self.whole(latent)
-        elif known:
-            out = self.tiled(latent, size) if min(size) >= TILE else self.whole(latent)
+        even = [jnp.arange(side + side % 2) for side in sides]
+        pairs = zip(even, size, strict=True)  # the row that may be missing is mirrored
+        latent = _take(latent, (jnp.where(n < s, n, jnp.maximum(s - 2, 0)) for n, s in pairs))
+        if extent is not None:
+            out = _by_size(unbind(self.whole), latent, extent)
+        elif min(size) >= TILE and not self.is_initializing():
+            out = self.tiled(latent, size)
         else:
-            out = _by_size(unbind(self.whole), latent, jnp.stack(size))
-        return _take(out, map(jnp.arange, sides))
+            out = self.whole(latent)
+        return out[..., : sides[0], : sides[1], :]
 
     def solo(
         self, x: chex.Array, features: chex.Array, part: Part = WHOLE, copies: int = 1
@@ -160,48 +156,46 @@ class MUFusion(Network):
           f32[..., H, W, 1]; anything beyond the picture.
         """
         module, method, variables = unbind(self.whole)
-        sides = tuple(core.max_dim(side, TILE) for side in x.shape[-3:-1])
-        due = grid = tuple((side - TILE) // STEP + 2 for side in size)
-        known = all(isinstance(count, int) for count in due)
-        if not known:
-            grid = tuple((side - TILE) // STEP + 2 for side in sides)
+        *lead, height, width, _ = x.shape
+        known = isinstance(size[0], int)
+        due = tuple((side - TILE) // STEP + 2 for side in size)
+        grid = due if known else tuple((side - TILE) // STEP + 2 for side in (height, width))
 
         def add(index, carry):
             place = index // grid[1], index % grid[1]
             start = [
-                jnp.clip(STEP * n, 0, jnp.maximum(side - TILE, 0))
+                jnp.maximum(jnp.minimum(STEP * n, side - TILE), 0)
                 for n, side in zip(place, size, strict=True)
             ]
 
             def add_tile(carry):
                 tile = _take(x, (first + jnp.arange(TILE) for first in start))
-                out = module.apply(variables, tile, method=method)
-                return jax.tree.map(
-                    functools.partial(_add_at, start), carry, (out, jnp.ones((TILE, TILE, 1)))
-                )
+                found = module.apply(variables, tile, method=method), jnp.ones((TILE, TILE, 1))
+                return jax.tree.map(functools.partial(_add_at, start), carry, found)
 
             if known:
                 return add_tile(carry)
             here = (place[0] < due[0]) & (place[1] < due[1])
             return jax.lax.cond(here, add_tile, lambda carry: carry, carry)
 
-        zeros = jnp.zeros((*x.shape[:-3], *sides, 1), x.dtype), jnp.zeros((*sides, 1), x.dtype)
-        total, count = jax.lax.fori_loop(0, grid[0] * grid[1], add, zeros)
-        return _take(total / jnp.maximum(count, 1), map(jnp.arange, x.shape[-3:-1]))
+        zeros = jnp.zeros((*lead, height, width, 1)), jnp.zeros((height, width, 1))
+        total, count = jax.lax.fori_loop(0, math.prod(grid), add, zeros)
+        return total / jnp.maximum(count, 1)
 
 
 def _by_size(unbound, x, size):
     """`whole` or `tiled` of pictures whose size is data; under `jax.vmap` one after the other."""
     module, whole, variables = unbound
+    room = min(x.shape[-3:-1]) >= TILE
 
     def choose(variables, x, size):
-        odd, room = jnp.any(size % 2 == 1), jnp.all(size >= TILE)
-        apply = functools.partial(module.apply, variables)
-        return jax.lax.cond(
-            odd & room,
-            lambda: apply(x, tuple(size), method="tiled"),
-            lambda: apply(x, Part(size + size % 2), method=whole),
-        )
+        apply = functools.partial(module.apply, variables, x)
+        even = functools.partial(apply, Part(size + size % 2), method=whole)
+        if not room:
+            return even()
+        in_tiles = jnp.any(size % 2 == 1) & jnp.all(size >= TILE)
+        tiled = functools.partial(apply, tuple(size), method="tiled")
+        return jax.lax.cond(in_tiles, tiled, even)
 
     either = jax.custom_jvp(jax.custom_batching.sequential_vmap(choose))
     either.defjvp(lambda primals, tangents: jax.jvp(choose, primals, tangents))
@@ -287,6 +281,7 @@ for _name, _file, _task in (
             presets={},
             source_count=2,
             min_size=MUFusion.min_size,
+            stride=2,
             # Strips begin where the authors' tiles do, and hold those that reach into what is kept.
             reach=Reach(features=0, picture=TILE, align=STEP),
             published_as="MUFusion" if _task == "infrared-visible" else None,

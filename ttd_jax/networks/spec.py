@@ -163,6 +163,8 @@ class FusionSpec(NetworkSpec):
         then, for one that is not `separable`: it is fused statically only.
       quantize: how its authors turn [0, 1] into integers: 'truncate' or 'round'.
       source_count: how many sources it fuses; None for any number.
+      stride: what the sides of pictures are multiples of that an exported program takes, other than
+        one for a bucket: for a network that does otherwise with others.
       published_as: its name in the TTD paper's tables, None if it is not in them.
       reach: how far it sees, for a network that is local: what a pixel becomes depends on nothing
         farther away. Pictures of any size are then fused in windows. One whose methods take a
@@ -179,6 +181,7 @@ class FusionSpec(NetworkSpec):
     tasks: tuple[str, ...] = tuple(TASKS)
     quantize: str = "round"
     source_count: int | None = None
+    stride: int = 1
     published_as: str | None = None
     reach: Reach | None = None
 
@@ -191,6 +194,7 @@ class FusionSpec(NetworkSpec):
         wrong = [task for task in self.tasks if task not in TASKS]
         if wrong:
             raise unknown(wrong[0], TASKS, kind="task")
+        _check_whole(f"{self.name}: stride", self.stride, 1)
         if self.source_count is not None:
             _check_whole(f"{self.name}: source_count", self.source_count, 1)
         if not isinstance(self.reach, Reach | None):

@@ -52,7 +52,7 @@ class Model:
     @property
     def coupled(self) -> bool:
         """See `ttd_jax.core.fusion.FusionNetwork`."""
-        return self.module.coupled
+        return self.module.coupled or not self.separable
 
     @property
     def separable(self) -> bool:

@@ -51,7 +51,6 @@ class MUFusion(Network):
     """
 
     min_size: ClassVar[int] = 3
-    coupled: ClassVar[bool] = True
     separable: ClassVar[bool] = False
 
     def setup(self) -> None:
@@ -101,13 +100,6 @@ class MUFusion(Network):
         else:
             out = self.whole(latent)
         return out[..., : sides[0], : sides[1], :]
-
-    def solo(
-        self, x: chex.Array, features: chex.Array, part: Part = WHOLE, copies: int = 1
-    ) -> chex.Array:
-        """Each source on both inputs."""
-        del x, copies  # both inputs are all copies that there can be
-        return self.decode(part.map(_twice, features), None, part)
 
     def whole(self, x: chex.Array, part: Part = WHOLE) -> chex.Array:
         """Pictures of even sides, f32[..., H, W, 2] to f32[..., H, W, 1], in steps of half size."""
@@ -204,10 +196,6 @@ def _by_size(unbound, x, size):
 
 def _side_by_side(features):
     return jnp.concatenate([features[1], features[0]], axis=-1)
-
-
-def _twice(x):
-    return jnp.concatenate([x, x], axis=-1)
 
 
 def _take(x, places):

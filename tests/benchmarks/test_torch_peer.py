@@ -10,7 +10,6 @@ import pytest
 import ttd_jax
 from ttd_jax.benchmarks.cases import Case, make_scenes
 from ttd_jax.benchmarks.programs import torch_case
-from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.networks import lookup
 from ttd_jax.networks.folding import fold
 from ttd_jax.networks.random_variables import random_variables
@@ -36,8 +35,7 @@ def _both(case, count, *, compiled=False):
     """Images and RD of `count` scenes, of ours and of torch, in our order of axes."""
     row = case.spec
     variables = random_variables(row)
-    settings = DominabilitySettings(**case.settings)
-    model = fold(row.bind(variables)).replace(settings=settings)
+    model = fold(row.bind(variables, settings=row.read_settings(case.settings)))
     case = dataclasses.replace(case, batch=count)
     scenes = make_scenes(case)
     fused, rd = torch_case(case, variables, threads=1, compiled=compiled)()
@@ -48,7 +46,8 @@ def _both(case, count, *, compiled=False):
 
 def _case(name, *, size, strategy="ttd", **settings):
     row = lookup(name)
-    settings = dataclasses.asdict(row.presets[row.default_preset]) | settings
+    if row.presets:
+        settings = dataclasses.asdict(row.presets[row.default_preset]) | settings
     return Case(
         model=name, size=size, strategy=strategy, batch=1, precision="highest", settings=settings
     )
@@ -67,8 +66,9 @@ def _case(name, *, size, strategy="ttd", **settings):
         _case("ifcnn_sum", size=(24, 31), loss="self", space="image", clip=True, norm="squared"),
         _case("ifcnn_mean", size=(24, 31), loss="intensity", temperature=3.0),
         _case("ifcnn_max", size=(23, 30), strategy="static"),
+        _case("mufusion_tno", size=(20, 26), strategy="static"),
     ],
-    ids=lambda case: f"{case.name} {case.settings['loss']}",
+    ids=lambda case: f"{case.name} {case.settings.get('loss')}",
 )
 def test_torch_fuses_as_jax_does(case):
     (image, rd), (their_image, their_rd) = _both(case, count=2)  # the scenes do not meet

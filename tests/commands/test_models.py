@@ -13,7 +13,7 @@ def test_every_network_is_told_in_a_line_with_its_default_preset_first(command_l
         spec = lookup(name)
         _, sources, channels, default = first[name].split()[:4]
         assert (sources, channels) == (str(spec.source_count or "any"), str(spec.channels))
-        assert default.rstrip(",") == spec.default_preset
+        assert default.rstrip(",:") == (spec.default_preset or "none")
         assert ", ".join(spec.presets) in first[name]
         assert all(task in first[name] for task in spec.tasks)
         assert spec.paper in printed

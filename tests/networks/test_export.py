@@ -21,10 +21,14 @@ def _abstract_model(row):
 
 
 def _exported(row, model, sources):
-    """Dynamic fusion of pictures whose height and width are symbols."""
-    limits = [f"{side} >= {row.min_size}" for side in "hw"]
-    shape = export.symbolic_shape(f"{sources}, h, w, {row.channels}", constraints=limits)
-    return export.export(jax.jit(ttd_jax.dynamic_fuse), platforms=PLATFORMS)(
+    """Dynamic fusion, if it can be, of pictures whose height and width are symbols."""
+    sides = [f"{row.stride}*{side}" for side in "hw"]
+    limits = [f"{side} >= {row.min_size}" for side in sides]
+    shape = export.symbolic_shape(
+        f"{sources}, {', '.join(sides)}, {row.channels}", constraints=limits
+    )
+    fuse = ttd_jax.dynamic_fuse if row.presets else ttd_jax.static_fuse
+    return export.export(jax.jit(fuse), platforms=PLATFORMS)(
         _shapes(model), jax.ShapeDtypeStruct(shape, jnp.float32)
     )
 
@@ -40,8 +44,9 @@ def test_dynamic_fusion_lowers_for_every_platform_with_symbolic_sizes(name):
     exported = _exported(row, _abstract_model(row), sources)
     assert exported.platforms == PLATFORMS
     found = jax.tree.unflatten(exported.out_tree, exported.out_avals)
-    assert [str(side) for side in found.image.shape] == ["h", "w", str(row.channels)]
-    assert [str(side) for side in found.dominability.shape] == [sources, "h", "w"]
+    sides = ["h", "w"] if row.stride == 1 else [f"{row.stride}*h", f"{row.stride}*w"]
+    assert [str(side) for side in found.image.shape] == [*sides, str(row.channels)]
+    assert [str(side) for side in found.dominability.shape] == [sources, *sides]
 
 
 def test_grouped_convolutions_stay_whole_where_they_are_fast():

@@ -26,8 +26,7 @@ GRAYS = [np.linspace(0, 1, 108, dtype=np.float32).reshape(12, 9)] * 2
         ({"build": "Local"}, "build must make the module"),
         ({"layout": {"a": 1}}, "layout must be a Layout"),
         ({"channels": 2}, "channels must be one of 1, 3, got 2"),
-        ({"presets": {}}, "presets must name"),
-        ({"presets": "self"}, "presets must name"),
+        ({"presets": "self"}, "presets must map names"),
         ({"presets": {"own": "self"}}, "preset 'own' must be a DominabilitySettings, got 'self'"),
         ({"presets": {"static": small.SETTINGS}}, "cannot be named 'static'"),
         ({"presets": {"ttd": small.SETTINGS}}, "cannot be named 'ttd'"),
@@ -37,6 +36,7 @@ GRAYS = [np.linspace(0, 1, 108, dtype=np.float32).reshape(12, 9)] * 2
         ({"tasks": "medical"}, "tasks must be several"),
         ({"source_count": 0}, "source_count must be a whole number"),
         ({"min_size": 0}, "min_size must be a whole number"),
+        ({"stride": 0}, "stride must be a whole number"),
         ({"reach": (1, 1)}, "reach must be a Reach or None"),
     ],
 )

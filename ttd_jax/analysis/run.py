@@ -14,6 +14,7 @@ from ttd_jax.analysis import pictures, plots, probing, program, summary, tables
 from ttd_jax.analysis.noise import perturb
 from ttd_jax.analysis.scenes import find_examples, load_scene, spread
 from ttd_jax.analysis.studies import STUDIES, Pass, Study
+from ttd_jax.core.fusion import INSEPARABLE
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.files import dumps, read_json, write_whole
 from ttd_jax.folders import alone
@@ -101,6 +102,8 @@ def plan(config: ConfigDict) -> list[tuple[Study, dict[str, Sequence]]]:
     """
     fields.check_fields(config, _FIELDS)
     spec = lookup(config.model)
+    if not spec.presets:
+        raise UserError(f"config.model={spec.name}: {INSEPARABLE}: choose another")
     for name in config.metrics:
         metrics.lookup(name)
     studies = []

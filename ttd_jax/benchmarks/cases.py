@@ -17,7 +17,7 @@ class Case:
       strategy: 'static' or 'ttd'.
       batch: scenes fused at once.
       precision: of convolutions and matrix products.
-      settings: fields of the RD settings.
+      settings: fields of the RD settings; None for a network where nothing can be weighed.
     """
 
     model: str
@@ -25,7 +25,7 @@ class Case:
     strategy: str
     batch: int
     precision: str
-    settings: dict
+    settings: dict | None
 
     @property
     def spec(self) -> FusionSpec:

@@ -19,7 +19,6 @@ from ttd_jax_configs import finetune
 from ttd_jax import metrics
 from ttd_jax.benchmarks.cases import Case
 from ttd_jax.core.color import resolve_color
-from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.errors import is_exhausted, one_line
 from ttd_jax.evaluation.program import batch_program
 from ttd_jax.fusing.compute import fuse_scene
@@ -89,7 +88,7 @@ def _fuse(case, devices):
 def _evaluate(case, devices):
     def evaluate(model, scenes):
         program = batch_program(
-            strategies={"static": None, "ttd": model.settings},
+            strategies={name: model.strategy(name) for name in _strategies(case)},
             resolve_mode=functools.partial(resolve_color, "network"),
             how=model.spec.quantize,
             protocol="paper",
@@ -133,12 +132,16 @@ _PROGRAMS = {"fuse": _fuse, "evaluate": _evaluate, "finetune": _finetune}
 
 def _model(case):
     variables = jax.tree.map(jnp.asarray, random_variables(case.spec))
-    settings = DominabilitySettings(**case.settings)
-    return case.spec.bind(variables, precision=case.precision).replace(settings=settings)
+    settings = case.spec.read_settings(case.settings)
+    return case.spec.bind(variables, settings=settings, precision=case.precision)
 
 
 def _folded(case):
     return folding.fold(_model(case))
+
+
+def _strategies(case):
+    return case.spec.doable(("static", "ttd"))
 
 
 def _sources(case):

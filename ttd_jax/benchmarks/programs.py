@@ -11,7 +11,6 @@ import numpy as np
 from ttd_jax.benchmarks.cases import Case, make_scenes
 from ttd_jax.benchmarks.peers import import_peer
 from ttd_jax.core import fusion
-from ttd_jax.core.dominability import DominabilitySettings
 from ttd_jax.errors import UserError
 from ttd_jax.networks import folding
 
@@ -42,8 +41,9 @@ def compile_case(case: Case, variables: Mapping[str, Any]) -> Program:
       case: what to fuse, and how.
       variables: of the network, not folded.
     """
-    model = case.spec.bind(jax.tree.map(jax.numpy.asarray, variables), precision=case.precision)
-    model = folding.fold(model.replace(settings=DominabilitySettings(**case.settings)))
+    settings = case.spec.read_settings(case.settings)
+    variables = jax.tree.map(jax.numpy.asarray, variables)
+    model = folding.fold(case.spec.bind(variables, settings=settings, precision=case.precision))
     scenes = jax.device_put(make_scenes(case))
 
     def fuse(model, sources):

@@ -166,6 +166,7 @@ def _precision(values):
 
     common.require(values, "model", "weights", "sources")
     spec = _one_model(values)
+    spec.doable(("ttd",))
     model = store.load(values.weights, name=spec.name, dominability=values.dominability)
     scenes = _scenes(values, spec)
     found = measure_precision(model, scenes)
@@ -279,11 +280,11 @@ def _cases(values, *, default_batch=1, load=None):
             strategy=strategy,
             batch=values.batch or default_batch,
             precision=values.precision,
-            settings=dataclasses.asdict(settings),
+            settings=settings and dataclasses.asdict(settings),
         )
         for name, (_, settings) in models.items()
         for size in sizes
-        for strategy in strategies
+        for strategy in lookup(name).doable(strategies)
     ]
     return cases, {name: variables for name, (variables, _) in models.items()}
 
@@ -300,8 +301,8 @@ def _load(spec, values):
 
 
 def _settings(spec, values):
-    chosen = values.dominability
-    return spec.dominability(spec.default_preset if chosen is None else chosen)
+    chosen = spec.default_preset if values.dominability is None else values.dominability
+    return None if chosen is None else spec.dominability(chosen)
 
 
 def _refuse(values, names):

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from absl import flags
 
 from ttd_jax.core.dominability import LOSS_MAPS
+from ttd_jax.core.fusion import INSEPARABLE
 from ttd_jax.errors import UserError, printable
 from ttd_jax.files import dumps
 from ttd_jax.networks import PRECISIONS, FusionSpec, Model, NetworkSpec, networks
@@ -306,12 +307,14 @@ def data_dir(values: flags.FlagValues) -> pathlib.Path:
 def load_fusion(values: flags.FlagValues, **options: Any) -> Model:
     """The fusion network that `Flags.fusion` describes; `options` as `ttd_jax.weights.store.load`.
 
+    --strategy becomes 'static' for one where nothing can be weighed, unless it was given.
+
     Raises:
       UserError: see there; or there is a --dominability that nothing would use.
     """
     if values.strategy == "static" and values.dominability is not None:
         raise UserError("--dominability: --strategy=static does not use it: leave one of them out")
-    return store.load(
+    model = store.load(
         values.weights,
         name=values.model,
         kind=FusionSpec,
@@ -320,6 +323,10 @@ def load_fusion(values: flags.FlagValues, **options: Any) -> Model:
         precision=values.precision,
         **options,
     )
+    if not (model.separable or values["strategy"].present):
+        values.strategy = "static"
+        remark(f"{model.spec.name}: {INSEPARABLE}: fused statically")
+    return model
 
 
 def dispatch(

@@ -33,6 +33,11 @@ class FusionNetwork(Protocol):
         """Whether a source's features depend on the others: see `gradient`."""
         return False
 
+    @property
+    def separable(self) -> bool:
+        """Whether each source has features of its own, which weights can scale."""
+        return True
+
     def prepare(self, sources: chex.Array) -> chex.Array:
         """Images in [0, 1], f32[M, H, W, C], to the network's own domain."""
 
@@ -167,7 +172,15 @@ def recompose(network: FusionNetwork, parts: Decomposition, weights: chex.Array)
 
 
 def _own_settings(network):
-    return getattr(network, "settings", dom.LITERAL)
+    return getattr(network, "settings", None) or dom.LITERAL
+
+
+INSEPARABLE = "its sources enter together, so that nothing of a single one can be weighed"
+
+
+def inseparable(name: str) -> UserError:
+    """The refusal to weigh the sources of a network that is not `separable`."""
+    return UserError(f"{name}: {INSEPARABLE}: choose the strategy 'static'")
 
 
 def _as_sources(network, sources):
@@ -289,8 +302,9 @@ def dynamic_fuse(
       A `Fusion`. With equal losses everywhere it equals `static_fuse`.
 
     Raises:
-      UserError: sources of another rank, dtype, range or number of channels; a value that a field
-        of the settings may not have; outside of `jax.jit`, losses that are no finite numbers.
+      UserError: sources of another rank, dtype, range or number of channels; a network that is not
+        separable; a value that a field of the settings may not have; outside of `jax.jit`, losses
+        that are no finite numbers.
       AssertionError: if `losses` does not fit the sources.
 
     Example:
@@ -304,6 +318,9 @@ def dynamic_fuse(
 
     Reference: the paper's section 4 and eq. 6.
     """
+    if not getattr(network, "separable", True):
+        spec = getattr(network, "spec", None)
+        raise inseparable(type(network).__name__ if spec is None else spec.name)
     sources = _as_sources(network, sources)
     settings = _own_settings(network) if settings is None else settings
     if not isinstance(settings, dom.DominabilitySettings):

@@ -12,6 +12,7 @@ from ttd_jax_datasets.reading import find_benchmark
 
 from ttd_jax.core.color import resolve_color
 from ttd_jax.core.dominability import DominabilitySettings
+from ttd_jax.core.fusion import inseparable
 from ttd_jax.core.quantization import quantize
 from ttd_jax.detection.average_precision import Truth
 from ttd_jax.errors import UserError, naming, some
@@ -196,6 +197,8 @@ def find_inputs(
     model = store.load(path, name=spec.name, fold=fold, precision=config.precision)
     strategies = {}
     for name in fusions:
+        if name != "static" and not spec.presets:
+            raise inseparable(spec.name)
         with naming(
             f"unknown input {name!r}: these sources are {', '.join(roles)}, and {spec.name} fuses "
             "them as static, ttd or by a preset"

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from ttd_jax import fields, metrics
 from ttd_jax.core.color import COLORS
+from ttd_jax.core.fusion import INSEPARABLE
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.evaluation import comparison, report, tables
 from ttd_jax.evaluation.gallery import Gallery
@@ -75,6 +76,9 @@ def evaluate(
     fields.check_fields(config, _FIELDS)
     reading = reading_of(config)
     jobs = [_job(config, name) for name in config.models]
+    for job in jobs if process == 0 else ():
+        if len(job.strategies) < len(config.strategies):
+            remark(f"{job.model.spec.name}: {INSEPARABLE}: evaluated statically")
     found = {name: _examples(config, name) for name in config.datasets}
     with together(out, "evaluate", share=(process, processes)):
         return _evaluate(config, jobs, found, reading, out, resume, (process, processes))
@@ -168,7 +172,7 @@ def _job(config, name):
     )
     return Evaluation(
         model=model,
-        strategies={strategy: model.strategy(strategy) for strategy in config.strategies},
+        strategies={name: model.strategy(name) for name in model.spec.doable(config.strategies)},
         color=config.color,
         protocol=config.protocol,
         names=metrics.choose(config.metrics),

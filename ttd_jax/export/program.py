@@ -95,7 +95,7 @@ def export_fusion(
     spec = model.spec
     if bucket is None:
         shape = export.symbolic_shape(
-            f"batch, {spec.source_count or 'sources'}, height, width, {spec.channels}",
+            f"batch, {spec.source_count or 'sources'}, {', '.join(_sides(spec))}, {spec.channels}",
             constraints=_constraints(spec),
         )
         arguments = [jax.ShapeDtypeStruct(shape, jnp.float32)]
@@ -200,7 +200,12 @@ def _lower(function, platforms, *arguments):
 
 
 def _constraints(spec):
-    return [f"{side} >= {spec.min_size}" for side in ("height", "width")]
+    return [f"{side} >= {spec.min_size}" for side in _sides(spec)]
+
+
+def _sides(spec):
+    multiple = "" if spec.stride == 1 else f"{spec.stride}*"
+    return [f"{multiple}{side}" for side in ("height", "width")]
 
 
 def _shape(aval):

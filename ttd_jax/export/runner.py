@@ -84,10 +84,15 @@ def _check(shape, dtype, expected, sized):
         if sized and name in "BHW":
             if name != "B" and side > fixed:
                 raise ValueError(f"sources {shape}: {name} is {side}, this program has {fixed}")
-        elif isinstance(fixed, int) and side != fixed:
+        elif (isinstance(fixed, int) and side != fixed) or side % _multiple(fixed):
             raise ValueError(f"sources {shape}: {name} is {side}, this program takes {fixed}")
     if not np.issubdtype(dtype, np.floating):
         raise ValueError(f"sources are {dtype}: pass float32 in [0, 1], as in picture / 255")
+
+
+def _multiple(side):
+    """Of what a side is a multiple: two for '2*height'."""
+    return int(side.partition("*")[0]) if "*" in str(side) else 1
 
 
 def _read_sources(path):

@@ -26,6 +26,7 @@ from ttd_jax.networks.densefuse import DenseFuse
 from ttd_jax.networks.pfcfuse import PFCFuse
 from ttd_jax.networks.didfuse import DIDFuse
 from ttd_jax.networks.seafusion import SeAFusion
+from ttd_jax.networks.mufusion import MUFusion
 from ttd_jax.networks.illumination import Classifier, ClassifierSpec, IlluminationClassifier
 # isort: on
 
@@ -42,6 +43,7 @@ __all__ = [
     "FusionSpec",
     "IlluminationClassifier",
     "Layout",
+    "MUFusion",
     "Model",
     "Network",
     "NetworkSpec",

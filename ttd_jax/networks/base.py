@@ -30,11 +30,15 @@ class Network(nn.Module):
         of `PRECISIONS`, or what `jax.lax` takes.
       folded: whether the variables are those that `fold` returns.
       coupled: whether a source's features depend on the other sources.
+      separable: whether each source has features of its own, which weights can scale. Where all
+        enter together there is nothing to weigh: it is fused statically only, and a component is
+        the network with one source in the place of all.
     """
 
     precision: Any = jax.lax.Precision.HIGHEST
     folded: bool = False
     coupled: ClassVar[bool] = False
+    separable: ClassVar[bool] = True
 
     @property
     def in_parts(self) -> bool:
@@ -63,6 +67,7 @@ class Network(nn.Module):
 
     def solo(self, x: chex.Array, features: Any, part: Part = WHOLE, copies: int = 1) -> chex.Array:
         """Components: copies of each source merged with weight one, decoded without residual."""
+        copies = copies if self.separable else x.shape[0]
         parts = {"part": part} if self.in_parts else {}
         repeat = functools.partial(_repeated, copies)
 

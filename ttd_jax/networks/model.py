@@ -28,7 +28,7 @@ class Model:
     Attributes:
       variables: `{'params': ..., 'batch_stats': ...}`, f32 leaves: the only part that is traced.
       module: the unbound Flax module (static).
-      settings: how its losses become weights (static).
+      settings: how its losses become weights (static); None where nothing can be weighed.
       spec: what is known of the network, a `FusionSpec` (static); None for one that nobody
         registered, with which the functions of `ttd_jax.core` work as well.
       part: which pixels of a picture the arrays hold that it is given: see `within`.
@@ -41,7 +41,7 @@ class Model:
 
     variables: Any
     module: Network = struct.field(pytree_node=False)
-    settings: DominabilitySettings = struct.field(pytree_node=False, default=LITERAL)
+    settings: DominabilitySettings | None = struct.field(pytree_node=False, default=LITERAL)
     spec: Any = struct.field(pytree_node=False, default=None)
     part: Part = WHOLE
 
@@ -52,7 +52,12 @@ class Model:
     @property
     def coupled(self) -> bool:
         """See `ttd_jax.core.fusion.FusionNetwork`."""
-        return self.module.coupled
+        return self.module.coupled or not self.separable
+
+    @property
+    def separable(self) -> bool:
+        """See `ttd_jax.core.fusion.FusionNetwork`."""
+        return self.module.separable
 
     @property
     def params(self) -> Mapping[str, Any]:
@@ -84,10 +89,14 @@ class Model:
             takes: a preset or a loss map.
 
         Raises:
-          UserError: an unknown name.
+          UserError: an unknown name, or a network where nothing can be weighed.
         """
-        if name in STRATEGIES:
-            return None if name == "static" else self.settings
+        if name == "static":
+            return None
+        if not self.separable:
+            raise fusion.inseparable(self._name)
+        if name == "ttd":
+            return self.settings
         presets = {} if self.spec is None else self.spec.presets
         known = dict.fromkeys((*STRATEGIES, *presets, *LOSS_MAPS))
         if isinstance(name, str) and name in known:

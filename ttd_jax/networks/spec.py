@@ -16,7 +16,7 @@ A family's file makes its specs and registers them:
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -26,6 +26,7 @@ from flax import linen as nn
 from flax import traverse_util
 
 from ttd_jax.core.dominability import LITERAL, LOSS_MAPS, STRATEGIES, DominabilitySettings
+from ttd_jax.core.fusion import inseparable
 from ttd_jax.core.tasks import TASKS
 from ttd_jax.errors import UserError, blaming, check_choice
 from ttd_jax.networks.base import Network
@@ -158,13 +159,16 @@ class FusionSpec(NetworkSpec):
     Attributes:
       tasks: keys of `ttd_jax.core.tasks.TASKS` that it was made for.
       channels: of its sources and of its output, 1 or 3.
-      presets: name -> RD settings fitting this network; the first is its default.
+      presets: name -> RD settings fitting this network; the first is its default. Empty, and only
+        then, for one that is not `separable`: it is fused statically only.
       quantize: how its authors turn [0, 1] into integers: 'truncate' or 'round'.
       source_count: how many sources it fuses; None for any number.
+      stride: what the sides of pictures are multiples of that an exported program takes, other than
+        one for a bucket: for a network that does otherwise with others.
       published_as: its name in the TTD paper's tables, None if it is not in them.
       reach: how far it sees, for a network that is local: what a pixel becomes depends on nothing
         farther away. Pictures of any size are then fused in windows. One whose methods take a
-        `part` needs none.
+        `part` needs none, unless they compute it at several sizes.
     """
 
     kind = "fusion network"
@@ -177,6 +181,7 @@ class FusionSpec(NetworkSpec):
     tasks: tuple[str, ...] = tuple(TASKS)
     quantize: str = "round"
     source_count: int | None = None
+    stride: int = 1
     published_as: str | None = None
     reach: Reach | None = None
 
@@ -189,6 +194,7 @@ class FusionSpec(NetworkSpec):
         wrong = [task for task in self.tasks if task not in TASKS]
         if wrong:
             raise unknown(wrong[0], TASKS, kind="task")
+        _check_whole(f"{self.name}: stride", self.stride, 1)
         if self.source_count is not None:
             _check_whole(f"{self.name}: source_count", self.source_count, 1)
         if not isinstance(self.reach, Reach | None):
@@ -196,10 +202,9 @@ class FusionSpec(NetworkSpec):
         self._check_presets()
 
     def _check_presets(self):
-        if not isinstance(self.presets, Mapping) or not self.presets:
+        if not isinstance(self.presets, Mapping):
             raise UserError(
-                f"{self.name}: presets must name one DominabilitySettings or more, got "
-                f"{self.presets!r}"
+                f"{self.name}: presets must map names to DominabilitySettings, got {self.presets!r}"
             )
         for name, settings in self.presets.items():
             check_name(name, f"preset of {self.name}", reserved=STRATEGIES)
@@ -214,9 +219,24 @@ class FusionSpec(NetworkSpec):
                 )
 
     @property
-    def default_preset(self) -> str:
-        """The preset used when none is named."""
-        return next(iter(self.presets))
+    def default_preset(self) -> str | None:
+        """The preset used when none is named; None for a network that is fused statically only."""
+        return next(iter(self.presets), None)
+
+    def doable(self, strategies: Sequence[str]) -> tuple[str, ...]:
+        """Those of the strategies that this network can be fused by; 'static' where it can no more.
+
+        Args:
+          strategies: as `Model.strategy` takes them.
+
+        Raises:
+          UserError: there are none.
+        """
+        if self.presets:
+            return tuple(strategies)
+        if "static" not in strategies:
+            raise inseparable(self.name)
+        return ("static",)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -239,22 +259,30 @@ class FusionSpec(NetworkSpec):
                 f"{self.kind} {self.name!r}: build must make a ttd_jax.Network, it makes "
                 f"{type(module).__name__}"
             )
-        return Model(
-            variables=variables,
-            module=module,
-            settings=settings or self.presets[self.default_preset],
-            spec=self,
-        )
+        if module.separable != bool(self.presets):
+            due = "one preset or more" if module.separable else "no presets"
+            raise UserError(
+                f"{self.kind} {self.name!r}: {type(module).__name__} has separable="
+                f"{module.separable}: its spec must have {due}"
+            )
+        if module.separable:
+            settings = settings or self.presets[self.default_preset]
+        elif settings is not None:
+            raise inseparable(self.name)
+        return Model(variables=variables, module=module, settings=settings, spec=self)
 
-    def read_settings(self, stored: Any) -> DominabilitySettings:
-        return DominabilitySettings(**stored)
+    def read_settings(self, stored: Any) -> DominabilitySettings | None:
+        return DominabilitySettings(**stored) if self.presets else None
 
     def dominability(self, name: str) -> DominabilitySettings:
         """The settings that a name stands for: a preset, or the default one with that loss map.
 
         Raises:
-          UserError: neither a preset of this network nor a registered loss map.
+          UserError: neither a preset of this network nor a registered loss map; or nothing can be
+            weighed.
         """
+        if not self.presets:
+            raise inseparable(self.name)
         if name in self.presets:
             return self.presets[name]
         if name in LOSS_MAPS:
@@ -275,7 +303,7 @@ class FusionSpec(NetworkSpec):
             return None
         if options.settings is not None and options.settings.loss not in LOSS_MAPS.own():
             check_pixelwise(options.settings.loss, (self.source_count or 2, self.channels))
-        if model.module.in_parts:
+        if self.reach is None:
             self.try_part(model, options.settings)
             return LayeredFuser(model, options)
         reach = dataclasses.asdict(self.reach)

@@ -31,6 +31,14 @@ class Part:
     extent: chex.Array | None = None
     owned: chex.Array | None = None
 
+    def halved(self) -> "Part":
+        """Of the picture at half its size, for layers after a stride; nothing is owned."""
+        return Part(None if self.extent is None else self.extent // 2)
+
+    def doubled(self) -> "Part":
+        """Of the picture at twice its size, for layers before a stride; nothing is owned."""
+        return Part(None if self.extent is None else self.extent * 2)
+
     def pad(self, x: chex.Array, mode: str = "constant", margin: int = 1) -> chex.Array:
         """Pixels and what lies around them, for a layer that uses it up.
 

@@ -41,6 +41,13 @@ class Tile:
     picture: tuple[chex.Numeric, chex.Numeric]
     owned: tuple[tuple[chex.Numeric, chex.Numeric], tuple[chex.Numeric, chex.Numeric]]
 
+    def doubled(self) -> "Tile":
+        """The same of the picture at twice its size; nothing is owned."""
+        start, shape, picture = (
+            tuple(2 * side for side in pair) for pair in (self.start, self.shape, self.picture)
+        )
+        return Tile(start, shape, picture, owned=((0, 0), (0, 0)))
+
     def pad(self, x: chex.Array, mode: str = "constant", margin: int = 1) -> chex.Array:
         """The array itself, with what the rule says beside the picture."""
         del margin

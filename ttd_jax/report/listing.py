@@ -27,7 +27,7 @@ def list_networks() -> str:
     found = [lookup(name) for name in networks()]
     head = ("name", "sources", "channels", "presets, the default first", "tasks")
     rows = [
-        (s.name, s.source_count or "any", s.channels, ", ".join(s.presets), ", ".join(s.tasks))
+        (s.name, s.source_count or "any", s.channels, _presets(s), ", ".join(s.tasks))
         for s in found
     ]
     origins = [(s.name, s.license, s.paper) for s in found]
@@ -37,6 +37,10 @@ def list_networks() -> str:
         ("Notes", [(s.name, s.note) for s in found if s.note]),
         ("Loss maps that --dominability takes beside presets", [(name,) for name in LOSS_MAPS]),
     )
+
+
+def _presets(spec):
+    return ", ".join(spec.presets) or "none: fuses statically only"
 
 
 def _looks_at(metric):

@@ -80,7 +80,7 @@ def _finetune(config, folder):
     classifier = store.load(config.classifier, kind=ClassifierSpec) if config.classifier else None
     phases = make_phases(as_plain(config.phases), model, classifier)
     with naming("config.metrics"):
-        better = figure_names(config.metrics)
+        better = figure_names(config.metrics, model.spec)
     check_numbers(config, better)
     needs = {key for phase in phases for key in needed_keys(phase.name, phase.options)}
     data = find_data(config, model.spec, needs=needs, share=folder.share)

@@ -101,7 +101,7 @@ class Objective:
 def make_objective(
     name: str,
     module: Network,
-    settings: dom.DominabilitySettings,
+    settings: dom.DominabilitySettings | None,
     options: ObjectiveOptions = _DEFAULT,
 ) -> Callable:
     """The objective `name` for a network.
@@ -110,7 +110,7 @@ def make_objective(
       name: a key of `OBJECTIVES`.
       module: an unfolded backbone; with `precision='bfloat16'` its layers compute in that, and
         variables, losses and gradients stay float32.
-      settings: how losses become weights, for `fusion='ttd'`.
+      settings: how losses become weights, for `fusion='ttd'`; None where nothing can be weighed.
       options: see `ObjectiveOptions`.
 
     Returns:
@@ -298,6 +298,8 @@ def _check_fit(objective, module, options):
         raise UserError(
             f"objective {objective.name!r}: a folded network cannot be trained: unfold it"
         )
+    if options.fusion == "ttd" and not module.separable:
+        raise fusion_lib.inseparable(type(module).__name__)
     objective.check(options)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ttd_jax import metrics
 from ttd_jax.core import fusion as fusion_lib
 from ttd_jax.core.quantization import quantize
-from ttd_jax.networks import Model
+from ttd_jax.networks import FusionSpec, Model
 from ttd_jax.pictures.batches import Frame, fill_up
 from ttd_jax.processes import add_up
 from ttd_jax.report.sheet import contact_sheet
@@ -51,11 +51,13 @@ class Validation:
           variables: of the network.
 
         Returns:
-          `(figures, sheet)`: `{'loss', 'static': {metric: mean}, 'ttd': {metric: mean}}`, the same
-          in every process, and this process's first scenes, u8[H, W, 3], None if it has none.
+          `(figures, sheet)`: `{'loss', 'static': {metric: mean}, 'ttd': {metric: mean}}`, without
+          'ttd' where nothing can be weighed, the same in every process, and this process's first
+          scenes, u8[H, W, 3], None if it has none.
         """
         variables = jax.device_get(variables)  # on one device of each process, however trained
-        total, rows = np.zeros(1 + len(FUSIONS) * len(self.names)), []
+        fusions = self.model.spec.doable(FUSIONS)
+        total, rows = np.zeros(1 + len(fusions) * len(self.names)), []
         process, processes = self.share
         for number in range(process, len(self.scenes), processes):
             middle = self.scenes.middle(number, self.crop)
@@ -69,7 +71,7 @@ class Validation:
                 rows.append(_sheet_row(self.scenes.roles, sources, images))
         loss, *scores = map(float, add_up(total) / len(self.scenes))
         means = iter(scores)
-        figures = {s: {name: next(means) for name in self.names} for s in FUSIONS}
+        figures = {s: {name: next(means) for name in self.names} for s in fusions}
         return {LOSS: loss, **figures}, contact_sheet(rows) if rows else None
 
 
@@ -85,7 +87,7 @@ def _score_program(validation):
     def score(variables, sources, grays, extent):
         model = validation.model.replace(variables=variables)
         images, rows = {}, []
-        for name in FUSIONS:
+        for name in model.spec.doable(FUSIONS):
             image = fusion_lib.fuse(model, sources, model.strategy(name), extent=extent).image
             images[name] = quantize(image, how=model.spec.quantize)
             gray = metrics.fused_gray(images[name], protocol=_PROTOCOL)
@@ -97,10 +99,11 @@ def _score_program(validation):
     return jax.jit(score)
 
 
-def figure_names(names: Iterable[str]) -> dict[str, str]:
+def figure_names(names: Iterable[str], spec: FusionSpec) -> dict[str, str]:
     """Every figure of a validation that a checkpoint can be chosen by -> 'up' or 'down'."""
     better = {name: metrics.lookup(name).better for name in names}
-    return {LOSS: "down"} | {f"{s}/{name}": way for s in FUSIONS for name, way in better.items()}
+    fusions = spec.doable(FUSIONS)
+    return {LOSS: "down"} | {f"{s}/{name}": way for s in fusions for name, way in better.items()}
 
 
 def _in_frame(sample, frame):
@@ -112,7 +115,7 @@ def _in_frame(sample, frame):
 
 def _sheet_row(roles, sources, images):
     height, width = sources.shape[1:3]
-    fused = (images[name][:height, :width] for name in FUSIONS)
+    fused = (images[name][:height, :width] for name in FUSIONS if name in images)
     pictures = [*map(quantize, sources), *fused]
-    captions = [*roles, "static fusion", "TTD fusion"]
+    captions = [*roles, "static fusion", "TTD fusion"][: len(pictures)]
     return list(zip(captions, map(np.asarray, pictures), strict=True))

@@ -86,11 +86,11 @@ def save(
     find_devices()  # or orbax would call the files damaged
     path = place(path).absolute()
     _check_vacant(path, overwrite)
-    leaves = jax.tree.leaves(model.variables)
+    leaves, settings = jax.tree.leaves(model.variables), getattr(model, "settings", None)
     manifest = {
         "format": FORMAT,
         "model": model.spec.name,
-        "settings": dataclasses.asdict(model.settings) if hasattr(model, "settings") else None,
+        "settings": settings and dataclasses.asdict(settings),
         "source": source or {},
         "sha256": tree_sha256(model.variables),
         "parameters": int(sum(np.size(leaf) for leaf in leaves)),

@@ -10,7 +10,15 @@ from collections.abc import Mapping
 
 import torch
 
-from ttd_jax.benchmarks.twins import cddfuse, densefuse, didfuse, ifcnn, piafusion, seafusion
+from ttd_jax.benchmarks.twins import (
+    cddfuse,
+    densefuse,
+    didfuse,
+    ifcnn,
+    mufusion,
+    piafusion,
+    seafusion,
+)
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's
 
@@ -195,7 +203,32 @@ class SeAFusion(PIAFusion):
         )
 
 
-Twin = IFCNN | CDDFuse | PIAFusion | DenseFuse | DIDFuse
+class MUFusion:
+    """MUFusion: exactly two sources, static fusion only; `solo` is each one on both inputs."""
+
+    def __init__(self, state: Mapping[str, torch.Tensor]):
+        self.state = state
+
+    def prepare(self, sources: torch.Tensor) -> torch.Tensor:
+        return sources
+
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+    def merge(self, features: torch.Tensor) -> torch.Tensor:
+        return features[:, [1, 0], 0]
+
+    def decode(self, latent: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return mufusion.fused(self.state, latent)
+
+    def solo(self, x: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        return _over_sources(lambda flat: mufusion.fused(self.state, flat.expand(-1, 2, -1, -1)), x)
+
+    def finish(self, raw: torch.Tensor) -> torch.Tensor:
+        return raw.clamp(0, 1)
+
+
+Twin = IFCNN | CDDFuse | PIAFusion | DenseFuse | DIDFuse | SeAFusion | MUFusion
 # The networks' names in the registry.
 TWINS = {
     "ifcnn_sum": functools.partial(IFCNN, operator="sum"),
@@ -209,6 +242,11 @@ TWINS = {
     "pfcfuse": functools.partial(CDDFuse, residual="first"),
     "didfuse": DIDFuse,
     "seafusion": SeAFusion,
+    "mufusion_roadscene": MUFusion,
+    "mufusion_tno": MUFusion,
+    "mufusion_medical": MUFusion,
+    "mufusion_exposure": MUFusion,
+    "mufusion_focus": MUFusion,
 }
 LOSSES = ("self", "intensity", "fused")
 

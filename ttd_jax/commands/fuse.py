@@ -17,7 +17,6 @@ import sys
 from absl.flags import FlagValues
 
 from ttd_jax.commands import common
-from ttd_jax.core.color import COLORS
 from ttd_jax.errors import UserError, counted, naming
 from ttd_jax.files import dumps
 from ttd_jax.fusing import options as opt
@@ -39,9 +38,10 @@ def define_flags(values: FlagValues) -> None:
     flag.place("out", "folder for the results")
     text = (
         "auto: color where a source has any; luma: fuse luma, put chroma back; rgb: fuse RGB; "
-        "gray; network: gray in, the network's own channels out, as the published protocol does"
+        "gray; network: gray in, the network's own channels out, as the published protocol does; "
+        "authors: given, colored and saved in 8 bits as the script of the network's authors does"
     )
-    flag.choice("color", text, COLORS, "auto")
+    flag.choice("color", text, opt.FUSE_COLORS, "auto")
     flag.choice("format", "of the fused pictures", FORMATS, "png")
     flag.range()
     text = (

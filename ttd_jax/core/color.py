@@ -51,6 +51,12 @@ def decoder_gray(pixels: np.ndarray) -> np.ndarray:
     return ((red + green + blue + half) >> 15).astype(pixels.dtype)[..., None]
 
 
+def pillow_gray(rgb: np.ndarray) -> np.ndarray:
+    """Gray u8[H, W, 1] of RGB u8[H, W, 3] as Pillow converts it to its mode L."""
+    weighed = rgb.astype(np.uint32) @ np.array((19595, 38470, 7471), np.uint32)
+    return ((weighed + (1 << 15)) >> 16).astype(np.uint8)[..., None]
+
+
 def rgb_to_ycbcr(rgb: chex.Array) -> tuple[chex.Array, chex.Array]:
     """Luma f32[..., 1] and chroma f32[..., 2] = (Cb, Cr), all in [0, 1], gray at Cb = Cr = 0.5.
 
@@ -112,12 +118,13 @@ def fuse_in_color(
       pictures: M arrays f32[H, W, 1 or 3] in [0, 1]; three channels mean color.
       mode: 'luma': fuse luma and put the chroma of the colored sources back; 'gray': fuse luma
         and stay gray; 'rgb': fuse RGB directly; 'network': fuse gray pictures, repeated to the
-        network's channels, and keep all the channels that come out.
+        network's channels, and keep all the channels that come out; 'authors': as 'gray', for
+        who puts the color back as a network's authors do.
       channels: of the network's input and output, 1 or 3.
 
     Returns:
       A `Fusion` whose `image` has three channels ('luma', 'rgb', and 'network' with three), else
-      one; `components` are luma in 'luma' and 'gray'.
+      one; `components` are luma in 'luma', 'gray' and 'authors'.
 
     Raises:
       UserError: 'rgb' with a network of one channel, or 'luma' without a colored picture.
@@ -131,7 +138,7 @@ def fuse_in_color(
         fusion = fusion.replace(
             image=rgb_to_luma(fusion.image), components=rgb_to_luma(fusion.components)
         )
-    if mode == "gray":
+    if mode in ("gray", "authors"):
         return fusion
     colored = [picture for picture in pictures if picture.shape[-1] == 3]
     if not colored:

@@ -43,7 +43,8 @@ def fuse(
         (gray), [H, W, 3] (RGB), [H, W, 4] (RGB with alpha).
       strategy: 'ttd' for the model's own settings, 'static', a preset or a loss map.
       color: 'auto' gives color where a picture has any (luma is fused, chroma put back); 'luma',
-        'rgb', 'gray', 'network': see `ttd_jax.core.color.fuse_in_color`.
+        'rgb', 'gray', 'network': see `ttd_jax.core.color.fuse_in_color`; 'authors': u8 as the
+        script of the network's authors saves it, see `ttd_jax.networks.Saving`.
       ranges: what becomes black and white, for all or for each: 'type' (floats lie in [0, 1]),
         'data', 'percentile:1,99', '20,40.5', or several of these between commas.
       max_memory: bytes, or a size such as '2GiB', that fusing may take: what does not fit is fused
@@ -87,14 +88,15 @@ def fuse(
     batch = Batch((0,), 1, Frame(size, shared=False), colored, (size,))
     ((_, found),) = fuser(batch, {0: ("fusing", given)})
     first, how = given[0], fuser.quantization
-    image = of_type(found["fused"], first.depth, how)
+    depth = np.dtype(np.uint8) if color == "authors" else first.depth
+    image = of_type(found["fused"], depth, how)
     if first.alpha is not None:
         rgb = np.broadcast_to(image, (*first.size, 3))
         image = np.concatenate([rgb, alpha_of_type(first.alpha, image.dtype)], axis=-1)
     return Fusion(
         image=image,
         dominability=found["dominability"],
-        components=of_type(found["components"], first.depth, how),
+        components=of_type(found["components"], depth, how),
         losses=found["losses"],
     )
 

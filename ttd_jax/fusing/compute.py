@@ -49,7 +49,7 @@ class BatchFuser:
     Args:
       model: the network.
       settings: how losses become weights; None for the static fusion.
-      color: one of `ttd_jax.core.color.COLORS`.
+      color: one of `ttd_jax.fusing.options.FUSE_COLORS`.
       save: which of `ttd_jax.fusing.options.SAVES` are kept.
       memory: bytes that fusing may take: see `ttd_jax.parts.WindowFuser.plan`.
 
@@ -69,6 +69,7 @@ class BatchFuser:
     ):
         self._model, self._settings = model, settings
         self._color, self._save = color, tuple(save)
+        self._saving = model.spec.saving if color == "authors" else None
         self.memory = memory
         self._programs = {}
         self._fusers = {}
@@ -87,11 +88,24 @@ class BatchFuser:
           `(slot, result)`: a dict of numpy arrays, `dominates` and `mean_dominability` [M] and
           whatever the options save: `fused`, `dominability`, `components`, `losses`; and
           `windows`, a dict: their `count` and the `size` (H, W) that each reads. Pictures of a
-          scene in several windows are integers of the first source's type already.
+          scene in several windows are integers of the first source's type already; `fused` is u8
+          if it is as the network's authors save it.
 
         Raises:
           UserError: memory has no room for any strip, or a result is no number.
         """
+        if self._saving is None:
+            yield from self._fuse(batch, scenes)
+            return
+        eights = {slot: _as_eights(pictures) for slot, (_, pictures) in scenes.items()}
+        given = {slot: (name, self._given(eights[slot])) for slot, (name, _) in scenes.items()}
+        for slot, result in self._fuse(batch, given):
+            if "fused" in result:
+                how = self.quantization
+                result["fused"] = self._saving.saved(result["fused"], eights[slot], how)
+            yield slot, result
+
+    def _fuse(self, batch, scenes):
         start = time.perf_counter()
         program = self._whole(batch)
         self.compile_seconds += time.perf_counter() - start
@@ -129,12 +143,22 @@ class BatchFuser:
           UserError: memory has no room for any strip.
         """
         if self._whole(batch) is None:
+            if self._saving is not None:
+                pictures = self._given(_as_eights(pictures))
             self._plan_windows(batch, pictures)
 
     @property
     def quantization(self) -> str:
         """How pictures become integers: as the network's authors do where they are compared."""
-        return self._model.spec.quantize if self._color == "network" else "round"
+        return self._model.spec.quantize if self._color in ("network", "authors") else "round"
+
+    def _mode(self, batch):
+        if self._saving is not None:
+            return self._saving.mode(batch.colored)
+        return resolve_color(self._color, batch.colored)
+
+    def _given(self, eights):
+        return [Picture(pixels) for pixels in self._saving.given(eights)]
 
     def _whole(self, batch):
         """The program of a whole batch, None if it takes too much memory."""
@@ -158,7 +182,7 @@ class BatchFuser:
         features = self._feature_bytes(shapes)
         if taken + features > self.memory:
             return None, taken + features
-        mode = resolve_color(self._color, batch.colored)
+        mode = self._mode(batch)
         one = functools.partial(
             fuse_scene,
             settings=self._settings,
@@ -190,9 +214,13 @@ class BatchFuser:
         a_pixel = sum(leaf.size * 4 for leaf in jax.tree.leaves(features)) / small**2
         return a_pixel * math.prod(shapes[0][:3])
 
+    def _target_type(self, pictures):
+        """What windows of pictures are written to; what authors save is of the whole picture."""
+        return pictures[0].pixels.dtype if self._saving is None else np.dtype(np.float32)
+
     def _plan_windows(self, batch, pictures):
         """What fuses a scene in windows, how, and the plan of it."""
-        mode = resolve_color(self._color, batch.colored)
+        mode = self._mode(batch)
         options = SceneOptions(
             settings=self._settings,
             mode=mode,
@@ -200,10 +228,11 @@ class BatchFuser:
             save=saved_maps(self._save),
         )
         if mode not in self._fusers:
-            self._fusers[mode] = WindowFuser(self._model, options, jax.local_devices())
+            model = self._model.saving(mode)
+            self._fusers[mode] = WindowFuser(model, options, jax.local_devices())
         size = pictures[0].size
         fuser, maps = self._fusers[mode], map_shapes(options, len(pictures), size)
-        beside = _host_bytes(pictures, maps, pictures[0].pixels.dtype)
+        beside = _host_bytes(pictures, maps, self._target_type(pictures))
         shapes = [(*size, 3 if colored else 1) for colored in batch.colored]
         return fuser, options, fuser.plan(shapes, memory=self.memory, beside=beside)
 
@@ -211,13 +240,17 @@ class BatchFuser:
         start = time.perf_counter()
         fuser, options, plan = self._plan_windows(batch, pictures)
         self.compile_seconds += time.perf_counter() - start
-        maps = empty_maps(options, len(pictures), pictures[0].size, pictures[0].pixels.dtype)
+        maps = empty_maps(options, len(pictures), pictures[0].size, self._target_type(pictures))
         arrays = [picture.pixels for picture in pictures]
         with progress(total=plan.steps, description=name, unit="window", leave=False) as bar:
             shares = fuser(arrays, maps, plan, how=self.quantization, advance=bar.update)
         planes = {name: maps[name][..., 0] for name in ("dominability", "losses") if name in maps}
         size = [plan.rows, pictures[0].size[1]]
         return maps | planes | shares | {"windows": {"count": plan.windows, "size": size}}
+
+
+def _as_eights(pictures):
+    return [picture.as_bytes() for picture in pictures]
 
 
 def _batch_of_one(one):

@@ -8,6 +8,8 @@ from ttd_jax.networks import FusionSpec
 from ttd_jax.pictures.images import Reading
 from ttd_jax.registry import unknown
 
+# As `ttd_jax.core.color` has them, and as the script of the network's authors saves its results.
+FUSE_COLORS = (*COLORS, "authors")
 SAVES = ("fused", "dominability", "components", "losses")
 OUTPUT_RANGES = ("type", "source")
 METADATA = ("keep", "drop")
@@ -22,7 +24,7 @@ class FuseOptions:
       weights_sha256: of the loaded weights, from their manifest.
       strategy: 'ttd' or 'static'.
       dominability: the RD settings as a dict, None for the static strategy.
-      color: one of `ttd_jax.core.color.COLORS`.
+      color: one of `FUSE_COLORS`.
       format: 'png' or 'tiff'.
       reading: how files become pictures.
       output_range: 'type': pictures fill the range of their type; 'source': they have the values of
@@ -79,13 +81,18 @@ def check_network(spec: FusionSpec, sources: int, color: str) -> None:
     Args:
       spec: of the network.
       sources: how many there are.
-      color: one of `ttd_jax.core.color.COLORS`.
+      color: one of `FUSE_COLORS`.
 
     Raises:
       UserError: another number of sources, RGB for a network of one channel, or another color.
     """
-    if color not in COLORS:
-        raise unknown(color, COLORS, kind="color")
+    if color not in FUSE_COLORS:
+        raise unknown(color, FUSE_COLORS, kind="color")
+    if color == "authors" and spec.saving is None:
+        raise UserError(
+            f"color=authors: how the authors of {spec.name} save their results is not known: use "
+            "color=network"
+        )
     if color == "rgb" and spec.channels != 3:
         raise UserError(f"color=rgb: {spec.name} has one channel: use color=luma")
     if spec.source_count not in (None, sources):

@@ -86,8 +86,12 @@ def output_type(pictures: Sequence[Picture], options: FuseOptions) -> tuple[Scal
     """How pictures of a scene are saved: the scale of their values, if it is a source's; the type.
 
     Raises:
-      UserError: a PNG cannot hold values of that type.
+      UserError: a PNG cannot hold values of that type, or the network's authors save 8 bits.
     """
+    if options.color == "authors":
+        if options.output_range != "type":
+            raise UserError("color=authors saves 8 bits: pass --output_range=type")
+        return None, np.dtype(np.uint8)
     if options.output_range == "source":
         for picture in pictures:
             if picture.scale is not None:

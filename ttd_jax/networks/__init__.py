@@ -7,6 +7,7 @@ checkpoints (`Layout`); `register_network` makes it known. docs/extending.md wal
 from ttd_jax.networks.base import PRECISIONS, Network
 from ttd_jax.networks.layout import Layout, Target
 from ttd_jax.networks.model import DynamicFusion, Model, fuse_pictures, takes_extents
+from ttd_jax.networks.saving import Saving
 from ttd_jax.networks.spec import (
     NETWORKS,
     FusionSpec,
@@ -51,6 +52,7 @@ __all__ = [
     "PIAFusion",
     "Reach",
     "SeAFusion",
+    "Saving",
     "Target",
     "fuse_pictures",
     "lookup",

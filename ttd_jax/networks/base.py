@@ -88,6 +88,17 @@ class Network(nn.Module):
         """The final picture in [0, 1]; by default restored and clipped."""
         return part.map(_clip, part.map(self.restore, raw))
 
+    def save(self, raw: chex.Array, part: Part = WHOLE, joined: bool = False) -> chex.Array:
+        """What the script of its authors turns into integers; by default the final picture.
+
+        Args:
+          raw: what `decode` gave.
+          part: see `ttd_jax.parts`.
+          joined: whether colors are joined with it first: see `ttd_jax.networks.saving`.
+        """
+        del joined
+        return self.finish(raw, **({"part": part} if self.in_parts else {}))
+
     def fold(self, variables: Any) -> Any:
         """Variables for the same network with `folded=True`; by default nothing is to be folded.
 

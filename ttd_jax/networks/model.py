@@ -32,6 +32,8 @@ class Model:
       spec: what is known of the network, a `FusionSpec` (static); None for one that nobody
         registered, with which the functions of `ttd_jax.core` work as well.
       part: which pixels of a picture the arrays hold that it is given: see `within`.
+      saves: 'gray' or 'joined' where it finishes pictures as its authors' script does before it
+        saves grays, or joins colors (static): see `saving`.
 
     Its methods are those of `ttd_jax.core.fusion.FusionNetwork`. Each is traced once a shape and
     kept, so what intercepts Flax methods has to be given the module itself. With the module's
@@ -44,6 +46,7 @@ class Model:
     settings: DominabilitySettings | None = struct.field(pytree_node=False, default=LITERAL)
     spec: Any = struct.field(pytree_node=False, default=None)
     part: Part = WHOLE
+    saves: str | None = struct.field(pytree_node=False, default=None)
 
     def __repr__(self) -> str:
         name = type(self.module).__name__ if self.spec is None else self.spec.name
@@ -80,6 +83,19 @@ class Model:
                 "see ttd_jax.Network"
             )
         return self.replace(part=Part(extent=jnp.asarray(extent, jnp.int32)))
+
+    def saving(self, mode: str) -> "Model":
+        """The same, finishing pictures as its authors' script does in modes that are of it.
+
+        Args:
+          mode: see `ttd_jax.core.color.fuse_in_color`: 'network' or 'authors', or another one.
+        """
+        return self.replace(saves={"network": "gray", "authors": "joined"}.get(mode))
+
+    @property
+    def last_step(self) -> tuple[str, dict[str, bool]]:
+        """The module's method that gives the final picture, and its options."""
+        return ("save", {"joined": self.saves == "joined"}) if self.saves else ("finish", {})
 
     def strategy(self, name: str) -> DominabilitySettings | None:
         """The settings of a strategy by its name, None for the static fusion.
@@ -137,7 +153,8 @@ class Model:
         return self._shaped(method, components, x.shape)
 
     def finish(self, raw: chex.Array) -> chex.Array:
-        return self._shaped("finish", self._apply("finish", raw, **self._parts), raw.shape)
+        method, options = self.last_step
+        return self._shaped(method, self._apply(method, raw, **options, **self._parts), raw.shape)
 
     @property
     def _parts(self):
@@ -170,7 +187,7 @@ class Model:
             return _call(self.module, method, self.variables, *args, **options)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1), static_argnames="copies")
+@functools.partial(jax.jit, static_argnums=(0, 1), static_argnames=("copies", "joined"))
 def _call(module, method, variables, *args, **options):
     # A fusion decodes twice and tracing takes seconds where XLA's work is kept in its cache.
     return module.apply(variables, *args, method=method, **options)
@@ -221,6 +238,7 @@ def fuse_pictures(
       mode: see `ttd_jax.core.color.fuse_in_color`.
       extent: see `ttd_jax.dynamic_fuse`.
     """
+    model = model.saving(mode)
     return color.fuse_in_color(
         lambda sources: fusion.fuse(model, sources, settings, extent=extent),
         pictures,

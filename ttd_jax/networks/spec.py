@@ -32,6 +32,7 @@ from ttd_jax.errors import UserError, blaming, check_choice
 from ttd_jax.networks.base import Network
 from ttd_jax.networks.layout import Layout
 from ttd_jax.networks.model import Model
+from ttd_jax.networks.saving import Saving
 from ttd_jax.parts.layered import LayeredFuser
 from ttd_jax.parts.local import LocalFuser
 from ttd_jax.parts.maps import SceneOptions
@@ -162,6 +163,8 @@ class FusionSpec(NetworkSpec):
       presets: name -> RD settings fitting this network; the first is its default. Empty, and only
         then, for one that is not `separable`: it is fused statically only.
       quantize: how its authors turn [0, 1] into integers: 'truncate' or 'round'.
+      saving: what else their script does to save a picture, for `--color=authors`; None where that
+        is not known.
       source_count: how many sources it fuses; None for any number.
       stride: what the sides of pictures are multiples of that an exported program takes, other than
         one for a bucket: for a network that does otherwise with others.
@@ -180,6 +183,7 @@ class FusionSpec(NetworkSpec):
     )
     tasks: tuple[str, ...] = tuple(TASKS)
     quantize: str = "round"
+    saving: Saving | None = None
     source_count: int | None = None
     stride: int = 1
     published_as: str | None = None
@@ -189,6 +193,8 @@ class FusionSpec(NetworkSpec):
         super().__post_init__()
         check_choice(f"{self.name}: channels", self.channels, (1, 3))
         check_choice(f"{self.name}: quantize", self.quantize, ("round", "truncate"))
+        if not isinstance(self.saving, Saving | None):
+            raise UserError(f"{self.name}: saving must be a Saving or None, got {self.saving!r}")
         if isinstance(self.tasks, str):
             raise UserError(f"{self.name}: tasks must be several: pass ({self.tasks!r},)")
         wrong = [task for task in self.tasks if task not in TASKS]

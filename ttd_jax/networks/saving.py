@@ -171,10 +171,8 @@ def _merged(planes):
     if len(planes) == 1:
         return planes[0]
     planes = np.stack(planes)
-    weights = np.abs(planes - np.float32(128))
-    total = weights.sum(axis=0)
-    mean = (planes * weights).sum(axis=0) / np.where(total > 0, total, np.float32(1))
-    return np.where(total > 0, mean, np.float32(128))
+    weights = np.abs(planes - np.float32(128))  # never zero: without an offset they end at 127.5
+    return (planes * weights).sum(axis=0) / weights.sum(axis=0)
 
 
 def _descaled(x):

@@ -5,6 +5,7 @@ import numpy as np
 from ttd_jax.networks.layout import DENSE, Layout, biased
 from ttd_jax.networks.piafusion.network import PIAFusion, exchange
 from ttd_jax.networks.presets import GRAY_PRESETS
+from ttd_jax.networks.saving import Saving, join_ycrcb
 from ttd_jax.networks.spec import FusionSpec, register_network
 
 __all__ = ["PIAFusion", "exchange"]
@@ -48,6 +49,7 @@ register_network(
         channels=1,
         presets=GRAY_PRESETS,
         quantize="truncate",
+        saving=Saving(join=join_ycrcb),
         source_count=2,
         min_size=PIAFusion.min_size,
         random_kernel=_keep_contrast,

@@ -18,7 +18,6 @@ from ttd_jax.errors import UserError
 from ttd_jax.evaluation.program import score_scene
 from ttd_jax.fusing import arrays
 from ttd_jax.networks import Saving
-from ttd_jax.networks.layers import stretch
 from ttd_jax.networks.saving import join_ycbcr, join_ycrcb
 from ttd_jax.parts.part import WHOLE
 from ttd_jax.pictures.images import read_picture
@@ -51,14 +50,19 @@ class Toned(ttd_jax.Network):
     def solo(self, x, features, part=WHOLE, copies=1):
         return self.decode(features, None, part)
 
-    def save(self, raw, part=WHOLE, joined=False):
-        return raw if joined else stretch(raw, part)
+
+class Plain(Toned):
+    """The same as a network that is cut because it is local."""
+
+    def encode(self, x):
+        return x
 
 
 TONED = dataclasses.replace(
-    small.LOCAL, name="small_toned", build=Toned, reach=None, quantize="round"
+    small.LOCAL, name="small_toned", build=Toned, reach=None, quantize="round", stretch=True
 )
 VARIABLES = {"params": {"tone": {"kernel": jnp.full((1, 1), 3.0), "bias": jnp.full(1, -0.5)}}}
+LOCAL = {"build": Plain, "reach": ttd_jax.Reach(0, 0)}
 RULES = {
     "gray": Saving(),
     "stretched": Saving(join=join_ycrcb, stretched=True),
@@ -104,9 +108,9 @@ def _close(found, expected):
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-@pytest.mark.parametrize("memory", [None, 1])
-def test_the_whole_picture_is_stretched_and_joined(pictures, rule, memory, monkeypatch):
-    if memory:  # no program of the whole picture has room
+@pytest.mark.parametrize("windows", [None, "in parts", "local"])
+def test_the_whole_picture_is_stretched_and_joined(pictures, rule, windows, monkeypatch):
+    if windows:  # no program of the whole picture has room
         monkeypatch.setattr(arrays.BatchFuser, "_whole", lambda self, batch: None)
         plan = arrays.BatchFuser._plan_windows
 
@@ -115,7 +119,7 @@ def test_the_whole_picture_is_stretched_and_joined(pictures, rule, memory, monke
             return fuser, options, dataclasses.replace(found, rows=40)
 
         monkeypatch.setattr(arrays.BatchFuser, "_plan_windows", low)
-    model = _toned(saving=rule)
+    model = _toned(saving=rule, **(LOCAL if windows == "local" else {}))
     for sources in (pictures, [pictures[0][..., :1], pictures[1]]):
         fusion = ttd_jax.fuse(model, sources, strategy="static", color="authors")
         assert fusion.image.dtype == fusion.components.dtype == np.uint8

@@ -11,8 +11,8 @@ from tests.networks.golden import Golden
 from ttd_jax.core.color import pillow_gray
 from ttd_jax.core.quantization import quantize
 from ttd_jax.networks import saving
-from ttd_jax.networks.layers import stretch
 from ttd_jax.networks.saving import Saving
+from ttd_jax.parts.part import stretch
 
 YCRCB = Saving(join=saving.join_ycrcb)
 STRETCHED = Saving(join=saving.join_ycrcb, stretched=True)

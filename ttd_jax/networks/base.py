@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from ttd_jax.parts.part import WHOLE, Part
+from ttd_jax.parts.part import WHOLE, Part, stretch
 
 # float32; TF32 on GPUs and three passes of bfloat16 on TPUs; the device's fastest, TF32 or one pass
 # of bfloat16; and everything in bfloat16, see `Model`.
@@ -88,16 +88,13 @@ class Network(nn.Module):
         """The final picture in [0, 1]; by default restored and clipped."""
         return part.map(_clip, part.map(self.restore, raw))
 
-    def save(self, raw: chex.Array, part: Part = WHOLE, joined: bool = False) -> chex.Array:
-        """What the script of its authors turns into integers; by default the final picture.
+    def unclipped(self, raw: chex.Array, part: Part = WHOLE) -> chex.Array:
+        """The final picture, restored and no more."""
+        return part.map(self.restore, raw)
 
-        Args:
-          raw: what `decode` gave.
-          part: see `ttd_jax.parts`.
-          joined: whether colors are joined with it first: see `ttd_jax.networks.saving`.
-        """
-        del joined
-        return self.finish(raw, **({"part": part} if self.in_parts else {}))
+    def stretched(self, raw: chex.Array, part: Part = WHOLE) -> chex.Array:
+        """The same, its own range made [0, 1]."""
+        return stretch(self.unclipped(raw, part), part)
 
     def fold(self, variables: Any) -> Any:
         """Variables for the same network with `folded=True`; by default nothing is to be folded.

@@ -17,9 +17,6 @@ from ttd_jax.networks.tpu_convolution import convolve_columns, join_layers
 from ttd_jax.parts.part import WHOLE, Part
 from ttd_jax.parts.tiles import Tile
 
-# The range below which a picture counts as constant: a few roundings of its network.
-_FLAT = 1e-6
-
 
 class PaddedConv(nn.Module):
     """An odd-sized, stride-one convolution whose border repeats or mirrors the picture.
@@ -154,16 +151,6 @@ def add_copies(features: chex.Array, copies: int, part: Part = WHOLE) -> chex.Ar
 
 def _times(copies, x):
     return copies * x
-
-
-def stretch(raw: chex.Array, part: Part = WHOLE) -> chex.Array:
-    """The range of the picture to [0, 1]; a constant one, which has no range, gives zeros."""
-    return part.map(_stretch, raw, *part.extremes(raw))
-
-
-def _stretch(raw, low, high):
-    span = high - low
-    return (raw - low) / jnp.where(span > _FLAT, span, 1.0)
 
 
 def gelu(x: chex.Array) -> chex.Array:

@@ -32,8 +32,7 @@ class Model:
       spec: what is known of the network, a `FusionSpec` (static); None for one that nobody
         registered, with which the functions of `ttd_jax.core` work as well.
       part: which pixels of a picture the arrays hold that it is given: see `within`.
-      saves: 'gray' or 'joined' where it finishes pictures as its authors' script does before it
-        saves grays, or joins colors (static): see `saving`.
+      last_step: the module's method that gives the final picture (static): see `saving`.
 
     Its methods are those of `ttd_jax.core.fusion.FusionNetwork`. Each is traced once a shape and
     kept, so what intercepts Flax methods has to be given the module itself. With the module's
@@ -46,7 +45,7 @@ class Model:
     settings: DominabilitySettings | None = struct.field(pytree_node=False, default=LITERAL)
     spec: Any = struct.field(pytree_node=False, default=None)
     part: Part = WHOLE
-    saves: str | None = struct.field(pytree_node=False, default=None)
+    last_step: str = struct.field(pytree_node=False, default="finish")
 
     def __repr__(self) -> str:
         name = type(self.module).__name__ if self.spec is None else self.spec.name
@@ -90,12 +89,12 @@ class Model:
         Args:
           mode: see `ttd_jax.core.color.fuse_in_color`: 'network' or 'authors', or another one.
         """
-        return self.replace(saves={"network": "gray", "authors": "joined"}.get(mode))
-
-    @property
-    def last_step(self) -> tuple[str, dict[str, bool]]:
-        """The module's method that gives the final picture, and its options."""
-        return ("save", {"joined": self.saves == "joined"}) if self.saves else ("finish", {})
+        last_step = "finish"
+        if self.spec is not None and self.spec.stretch:
+            # It stretches grays; and where colors are joined it clips them, not the luma before.
+            steps = {"network": "stretched", "authors": "unclipped"}
+            last_step = steps.get(mode, last_step)
+        return self.replace(last_step=last_step)
 
     def strategy(self, name: str) -> DominabilitySettings | None:
         """The settings of a strategy by its name, None for the static fusion.
@@ -153,8 +152,8 @@ class Model:
         return self._shaped(method, components, x.shape)
 
     def finish(self, raw: chex.Array) -> chex.Array:
-        method, options = self.last_step
-        return self._shaped(method, self._apply(method, raw, **options, **self._parts), raw.shape)
+        found = self._apply(self.last_step, raw, **self._parts)
+        return self._shaped(self.last_step, found, raw.shape)
 
     @property
     def _parts(self):
@@ -187,7 +186,7 @@ class Model:
             return _call(self.module, method, self.variables, *args, **options)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1), static_argnames=("copies", "joined"))
+@functools.partial(jax.jit, static_argnums=(0, 1), static_argnames="copies")
 def _call(module, method, variables, *args, **options):
     # A fusion decodes twice and tracing takes seconds where XLA's work is kept in its cache.
     return module.apply(variables, *args, method=method, **options)

@@ -73,15 +73,14 @@ class LayeredFuser:
             rd = part.map(functools.partial(_dominability, settings), losses)
             weights = part.map(functools.partial(_weights, settings), losses)
             raw = call("decode", call("merge", features, weights), x)
-        last, joined = self._model.last_step
-        image = call(last, raw, **joined)
+        image = call(self._model.last_step, raw)
         paint = functools.partial(_paint, self._bare, options)
         return part.write(paint, image, components, rd, losses, *held, targets=targets)
 
     def _call(self, part, method, *args, **options):
         """A method of the network; in bfloat16 as `ttd_jax.networks.Model` does it."""
         module, variables = self._model.module, self._model.variables
-        half = module.precision == "bfloat16" and method not in ("finish", "save")
+        half = module.precision == "bfloat16" and method != self._model.last_step
         if half:
             variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.bfloat16), variables)
             args = jax.tree.map(lambda leaf: part.map(_as_half, leaf), args)

@@ -23,8 +23,8 @@ from ttd_jax.networks.cddfuse.blocks import (
     pointwise,
 )
 from ttd_jax.networks.folding import fold_pointwise
-from ttd_jax.networks.layers import add_copies, convolve_part, merge_sources, stretch
-from ttd_jax.parts.part import WHOLE, Part
+from ttd_jax.networks.layers import add_copies, convolve_part, merge_sources
+from ttd_jax.parts.part import WHOLE, Part, stretch
 
 # What is added before the output's sigmoid, from sources f32[M, H, W, 1].
 RESIDUALS = {

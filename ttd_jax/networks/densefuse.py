@@ -17,6 +17,7 @@ from ttd_jax.networks.base import Network
 from ttd_jax.networks.layers import PaddedConv, merge_sources
 from ttd_jax.networks.layout import Layout, biased
 from ttd_jax.networks.presets import GRAY_PRESETS
+from ttd_jax.networks.saving import Saving
 from ttd_jax.networks.spec import FusionSpec, register_network
 from ttd_jax.parts.part import WHOLE, Part
 
@@ -134,6 +135,7 @@ for _name, _channels in (("gray", 1), ("rgb", 3)):
             channels=_channels,
             presets=GRAY_PRESETS,
             quantize="truncate",
+            saving=Saving(rgb=_channels == 3),
             min_size=DenseFuse.min_size,
             random_kernel=_keep_picture,
             published_as="DenseFuse",

@@ -18,6 +18,7 @@ from ttd_jax.networks.folding import fold_batch_norm
 from ttd_jax.networks.layers import PaddedConv, add_copies, merge_sources
 from ttd_jax.networks.layout import Layout, Target, batch_norm, biased
 from ttd_jax.networks.presets import GRAY_PRESETS
+from ttd_jax.networks.saving import Saving
 from ttd_jax.networks.spec import FusionSpec, register_network
 from ttd_jax.parts.part import WHOLE, Part
 
@@ -163,6 +164,7 @@ register_network(
         channels=1,
         presets=GRAY_PRESETS,
         quantize="round",
+        saving=Saving(),
         min_size=DIDFuse.min_size,
         checkpoint="Encoder_weight_IJCAI.pkl",  # and its decoder, which lies beside it
         paper="Zhao et al., DIDFuse, IJCAI 2020, 970-976",

@@ -22,6 +22,7 @@ from ttd_jax.errors import UserError
 from ttd_jax.networks.base import Network
 from ttd_jax.networks.layers import PaddedConv
 from ttd_jax.networks.layout import Layout, biased
+from ttd_jax.networks.saving import Saving, join_ycbcr
 from ttd_jax.networks.spec import FusionSpec, Reach, register_network
 from ttd_jax.parts.part import WHOLE, Part
 from ttd_jax.parts.tiles import unbind
@@ -267,6 +268,8 @@ for _name, _file, _task in (
             tasks=(_task,),
             channels=1,
             presets={},
+            stretch=True,
+            saving=Saving(join=join_ycbcr, merged=_task in ("multi-exposure", "multi-focus")),
             source_count=2,
             min_size=MUFusion.min_size,
             stride=2,

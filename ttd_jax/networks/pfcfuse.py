@@ -18,6 +18,7 @@ from ttd_jax.networks.cddfuse.network import CDDFuse
 from ttd_jax.networks.layers import gelu
 from ttd_jax.networks.layout import DENSE, Target, plain
 from ttd_jax.networks.presets import GRAY_PRESETS
+from ttd_jax.networks.saving import Saving, join_opencv
 from ttd_jax.networks.spec import FusionSpec, register_network
 from ttd_jax.parts.part import WHOLE, Part
 
@@ -101,6 +102,7 @@ register_network(
         channels=1,
         presets=GRAY_PRESETS,
         quantize="truncate",
+        saving=Saving(join=join_opencv),
         options=("residual",),
         min_size=PFCFuse.min_size,
         checkpoint="PFCFuse_IVF.pth",

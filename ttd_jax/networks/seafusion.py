@@ -22,6 +22,7 @@ from ttd_jax.networks.base import Network
 from ttd_jax.networks.layers import GroupedConv3x3, PaddedConv
 from ttd_jax.networks.layout import CONV, DENSE, Layout, biased, plain
 from ttd_jax.networks.presets import GRAY_PRESETS
+from ttd_jax.networks.saving import Saving, join_ycrcb
 from ttd_jax.networks.spec import FusionSpec, register_network
 from ttd_jax.parts.part import WHOLE, Part
 
@@ -223,6 +224,8 @@ register_network(
         channels=1,
         presets=GRAY_PRESETS,
         quantize="truncate",
+        stretch=True,
+        saving=Saving(join=join_ycrcb, stretched=True),
         source_count=2,
         checkpoint="SeAFusion.pth",
         license="MIT",

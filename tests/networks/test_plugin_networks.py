@@ -32,6 +32,7 @@ GRAYS = [np.linspace(0, 1, 108, dtype=np.float32).reshape(12, 9)] * 2
         ({"presets": {"ttd": small.SETTINGS}}, "cannot be named 'ttd'"),
         ({"presets": {"fused": small.SETTINGS}}, "preset 'fused' is of the loss map 'self'"),
         ({"quantize": "floor"}, "quantize must be one of round, truncate"),
+        ({"saving": "gray"}, "saving must be a Saving or None"),
         ({"tasks": ("x",)}, "unknown task 'x'"),
         ({"tasks": "medical"}, "tasks must be several"),
         ({"source_count": 0}, "source_count must be a whole number"),

@@ -71,7 +71,7 @@ def draw_networks(
             height, width = scene.size
             for weighing in one.weighings[:2]:
                 fuse = program.compiled(fusion.fuse, settings=weighing.settings)
-                image = fuse(model, scene.pictures, extent=scene.extent).image[:height, :width]
+                image = fuse(model.saving("network"), scene.pictures, extent=scene.extent).image[:height, :width]
                 pixels = quantize(np.asarray(image), how=model.spec.quantize)
                 cells.append((f"{one.name}, {weighing.name}", pixels))
             grays = scene.pictures[:, :height, :width, :1]

@@ -49,11 +49,13 @@ class Reach:
       picture: how far a decoded picture depends on the latent.
       align: for a network with strides, their product: windows begin at multiples of it, and their
         sizes leave the same remainder as the picture's.
+      odd: that of pictures with an odd side, where it is another one.
     """
 
     features: int
     picture: int
     align: int = 1
+    odd: "Reach | None" = None
 
     def __post_init__(self) -> None:
         for field, least in (("features", 0), ("picture", 0), ("align", 1)):
@@ -313,10 +315,19 @@ class FusionSpec(NetworkSpec):
         if self.reach is None:
             self.try_part(model, options.settings)
             return LayeredFuser(model, options)
-        reach = dataclasses.asdict(self.reach)
+        reaches = [
+            {"features": reach.features, "picture": reach.picture, "align": reach.align}
+            for reach in (self.reach, self.reach.odd or self.reach)
+        ]
         if self.name not in NETWORKS.own():
-            check_reach(model, options, **reach)
-        return LocalFuser(model, options, **reach)
+            check_reach(model, options, **reaches[1])
+        even, odd = (LocalFuser(model, options, **reach) for reach in reaches)
+
+        def fuse(sweeper, pictures, targets):
+            fuser = odd if any(side % 2 for side in pictures[0].shape[:2]) else even
+            return fuser(sweeper, pictures, targets)
+
+        return fuse
 
     def try_part(self, model: Model, settings: DominabilitySettings | None) -> None:
         """Tries a plug-in whose methods take a part: see `ttd_jax.parts.reach.check_part`."""

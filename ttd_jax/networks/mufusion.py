@@ -273,7 +273,7 @@ for _name, _file, _task in (
             source_count=2,
             min_size=MUFusion.min_size,
             stride=2,
-            # Strips of odd pictures begin where tiles do, and hold all that reach into what is kept.
+            # Strips of odd pictures begin where tiles do, and hold all that reach what is kept.
             reach=Reach(0, picture=23, align=2, odd=Reach(0, picture=TILE, align=STEP)),
             published_as="MUFusion" if _task == "infrared-visible" else None,
             checkpoint=_file,

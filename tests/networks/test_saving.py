@@ -12,19 +12,15 @@ from ttd_jax.core.color import pillow_gray
 from ttd_jax.core.quantization import quantize
 from ttd_jax.networks import saving
 from ttd_jax.networks.saving import Saving
-from ttd_jax.parts.part import stretch
 
 YCRCB = Saving(join=saving.join_ycrcb)
-STRETCHED = Saving(join=saving.join_ycrcb, stretched=True)
+STRETCHED = Saving(join=saving.join_ycrcb, stretch=("gray", "color"))
+GRAY = Saving(stretch=("gray",))
 OPENCV = Saving(join=saving.join_opencv)
 
 
 def _unit(golden, key):
     return golden.picture(key) / np.float32(255)
-
-
-def _stretched(golden, key):
-    return np.asarray(stretch(golden.picture(key)))
 
 
 # network, case, how the network finishes the key, rule, levels, fused key, saved key
@@ -45,11 +41,11 @@ SAVED = [
         for run in ("baseline", "ttd")
     ),
     *(
-        ("seafusion", case, finish, STRETCHED, "truncate", f"fused{ttd}_raw")
-        for case, finish in (("msrs_64x80", Golden.picture), ("random_odd_17x22", _stretched))
+        ("seafusion", case, Golden.picture, STRETCHED, "truncate", f"fused{ttd}_raw")
+        for case in ("msrs_64x80", "random_odd_17x22")
         for ttd in ("", "_ttd")
     ),
-    ("mufusion", "tiled_odd_259x301", _stretched, Saving(), "round", "fused_tiled_roadscene"),
+    ("mufusion", "tiled_odd_259x301", Golden.picture, GRAY, "round", "fused_tiled_roadscene"),
     ("piafusion", "msrs_night_72x96", Golden.picture, YCRCB, "truncate", "fused"),
     ("piafusion", "roadscene_odd_75x101", Golden.picture, YCRCB, "truncate", "fused"),
 ]
@@ -133,6 +129,7 @@ def test_networks_are_given_what_the_scripts_give_them():
         (OPENCV, [gray, gray], [gray, gray], "network"),
         (Saving(join=saving.join_ycbcr, merged=True), [rgb, other], [rgb, other], "authors"),
         (Saving(rgb=True), [rgb, gray], [rgb, gray], "rgb"),
+        (GRAY, [gray, gray], [gray, gray], "authors"),
     ):
         for found, due in zip(rule.given(pictures), expected, strict=True):
             np.testing.assert_array_equal(found, due)

@@ -69,10 +69,9 @@ def draw_networks(
             options = {"crop": config.crop, "channels": model.spec.channels}
             scene = load_scene(scenes, 0, frames[name][0], **options)
             height, width = scene.size
-            saving = model.saving("network")
             for weighing in one.weighings[:2]:
                 fuse = program.compiled(fusion.fuse, settings=weighing.settings)
-                image = fuse(saving, scene.pictures, extent=scene.extent).image
+                image = fuse(model, scene.pictures, extent=scene.extent).image
                 image = np.asarray(image)[:height, :width]
                 pixels = quantize(image, how=model.spec.quantize)
                 cells.append((f"{one.name}, {weighing.name}", pixels))

@@ -54,7 +54,6 @@ def measure_scene(
       And, with `theory`, field of `Moments` -> f32[V] or f32[V, M], to pool over a data set.
     """
     model = model if extent is None else model.within(extent)
-    model = model.saving("network")
     parts = decompose(model, sources)
     weighed = [weigh(weighing, model, sources, parts) for weighing in weighings]
     components = model.restore(parts.components)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from ttd_jax.parts.part import WHOLE, Part, stretch
+from ttd_jax.parts.part import WHOLE, Part
 
 # float32; TF32 on GPUs and three passes of bfloat16 on TPUs; the device's fastest, TF32 or one pass
 # of bfloat16; and everything in bfloat16, see `Model`.
@@ -91,10 +91,6 @@ class Network(nn.Module):
     def unclipped(self, raw: chex.Array, part: Part = WHOLE) -> chex.Array:
         """The final picture, restored and no more."""
         return part.map(self.restore, raw)
-
-    def stretched(self, raw: chex.Array, part: Part = WHOLE) -> chex.Array:
-        """The same, its own range made [0, 1]."""
-        return stretch(self.unclipped(raw, part), part)
 
     def fold(self, variables: Any) -> Any:
         """Variables for the same network with `folded=True`; by default nothing is to be folded.

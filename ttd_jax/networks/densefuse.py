@@ -138,7 +138,7 @@ for _name, _channels in (("gray", 1), ("rgb", 3)):
             saving=Saving(rgb=_channels == 3),
             min_size=DenseFuse.min_size,
             random_kernel=_keep_picture,
-            published_as="DenseFuse",
+            published_as="DenseFuse" if _name == "gray" else None,
             checkpoint=f"densefuse_{_name}.model",
             paper="Li and Wu, DenseFuse, IEEE Transactions on Image Processing 28(5) (2019) "
             "2614-2623",

@@ -89,12 +89,10 @@ class Model:
         Args:
           mode: see `ttd_jax.core.color.fuse_in_color`: 'network' or 'authors', or another one.
         """
-        last_step = "finish"
-        if self.spec is not None and self.spec.stretch:
-            # It stretches grays; and where colors are joined it clips them, not the luma before.
-            steps = {"network": "stretched", "authors": "unclipped"}
-            last_step = steps.get(mode, last_step)
-        return self.replace(last_step=last_step)
+        saving = self.spec and self.spec.saving
+        # What is stretched is not clipped before.
+        whole = mode == "authors" and saving is not None and bool(saving.stretch)
+        return self.replace(last_step="unclipped" if whole else "finish")
 
     def strategy(self, name: str) -> DominabilitySettings | None:
         """The settings of a strategy by its name, None for the static fusion.

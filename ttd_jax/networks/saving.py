@@ -27,19 +27,20 @@ class Saving:
       join: `(luma, *rgb) -> picture`: what is saved of fused luma f32[h, w, 1] and the colors of
         sources u8[h, w, 3]: f32[h, w, 3], clipped to [0, 1], or u8; None if grays are saved.
       merged: whether `join` takes all sources, if any has color; else the first that has.
-      stretched: whether all channels together are stretched to [0, 1] before they are saved.
+      stretch: of 'gray' and 'color', which pictures are stretched, all channels together, to [0, 1]
+        before they are saved.
     """
 
     rgb: bool = False
     join: Callable[..., np.ndarray] | None = None
     merged: bool = False
-    stretched: bool = False
+    stretch: tuple[str, ...] = ()
 
     def mode(self, colored: Sequence[bool]) -> str:
         """The mode of `ttd_jax.core.color.fuse_in_color` for sources of which some have color."""
         if self.rgb:
             return "rgb"
-        return "authors" if self.join and any(colored) else "network"
+        return "authors" if self.stretch or (self.join and any(colored)) else "network"
 
     def given(self, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
         """What the network is given of u8[H, W, 1 or 3]: the same where color is used."""
@@ -62,18 +63,18 @@ class Saving:
         """
         used = [pictures[index] for index in self._used(pictures)]
         if not used:
+            if "gray" in self.stretch:
+                low, span = _range([fused])
+                fused = (fused - low) / span
             return quantize(fused, how=how)
         height, width = fused.shape[:2]
         strips = [slice(row, row + _ROWS) for row in range(0, height, _ROWS)]
-        low, span = np.float32(0), np.float32(1)
 
         def joined(rows):
             return self.join(fused[rows], *(_as_rgb(picture[rows]) for picture in used))
 
-        if self.stretched:
-            ends = [(part.min(), part.max()) for part in map(joined, strips)]
-            low, high = min(ends)[0], max(end for _, end in ends)
-            span = high - low if high > low else span
+        stretched = "color" in self.stretch
+        low, span = _range(map(joined, strips)) if stretched else (np.float32(0), np.float32(1))
         found = np.empty((height, width, 3), np.uint8)
         for rows in strips:
             part = joined(rows)
@@ -86,6 +87,13 @@ class Saving:
         if self.join is None or not colored:
             return []
         return [*range(len(pictures))] if self.merged else colored[:1]
+
+
+def _range(parts):
+    """The least value of a picture in parts, and how far the greatest lies above; one for none."""
+    lows, highs = zip(*((part.min(), part.max()) for part in parts), strict=True)
+    low, high = min(lows), max(highs)
+    return low, high - low if high > low else np.float32(1)
 
 
 def _grayed(rgb):

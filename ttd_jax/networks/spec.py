@@ -165,7 +165,6 @@ class FusionSpec(NetworkSpec):
       presets: name -> RD settings fitting this network; the first is its default. Empty, and only
         then, for one that is not `separable`: it is fused statically only.
       quantize: how its authors turn [0, 1] into integers: 'truncate' or 'round'.
-      stretch: whether they stretch a gray picture to its own range first.
       saving: what their script makes of colors, for `--color=authors`; None if that is not known.
       source_count: how many sources it fuses; None for any number.
       stride: what the sides of pictures are multiples of that an exported program takes, other than
@@ -185,7 +184,6 @@ class FusionSpec(NetworkSpec):
     )
     tasks: tuple[str, ...] = tuple(TASKS)
     quantize: str = "round"
-    stretch: bool = False
     saving: Saving | None = None
     source_count: int | None = None
     stride: int = 1

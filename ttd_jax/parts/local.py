@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ttd_jax.core import color, fusion
-from ttd_jax.parts.deferred import HostPart
 from ttd_jax.parts.maps import SceneOptions, parts_and_sums
-from ttd_jax.parts.part import Part, stretch
+from ttd_jax.parts.part import Part
 from ttd_jax.parts.sweeps import Sweeper, Work
 
 
@@ -40,10 +39,6 @@ class LocalFuser:
         passes = 2 if options.dynamic else 1
         self.halo = features + passes * picture
         self._fuse = Work(self._fuse_window, self.halo, align)
-        self._works = {}
-        self._stretches = model.last_step == "stretched"  # which takes the whole picture
-        if self._stretches:
-            self._model = model.saving("authors")
 
     def __call__(
         self, sweeper: Sweeper, pictures: Sequence[np.ndarray], targets: Mapping[str, np.ndarray]
@@ -58,15 +53,7 @@ class LocalFuser:
         Returns:
           Sums over the pixels; see `parts_and_sums`.
         """
-        variables = self._model.variables
-        if not self._stretches or "fused" not in targets:
-            return sweeper.sweep(self._fuse, variables, pictures, targets)
-        fused = sweeper.empty(*targets["fused"].shape)
-        sums = sweeper.sweep(self._fuse, variables, pictures, {**targets, "fused": fused})
-        part = HostPart(sweeper, fused.shape[:2], self._works)
-        image = stretch(part.hold(fused), part)
-        part.write(_paint, image, targets={"fused": targets["fused"]})
-        return sums
+        return sweeper.sweep(self._fuse, self._model.variables, pictures, targets)
 
     def _fuse_window(self, variables, pictures, owned):
         model = self._model.replace(variables=variables)
@@ -77,8 +64,3 @@ class LocalFuser:
             channels=self._options.channels,
         )
         return parts_and_sums(fused, Part(owned=owned), self._options)
-
-
-def _paint(image, part):
-    del part
-    return {"fused": image}, ()

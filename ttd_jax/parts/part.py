@@ -147,16 +147,3 @@ class Part:
 
 
 WHOLE = Part()
-
-# The range below which a picture counts as constant: a few roundings of its network.
-_FLAT = 1e-6
-
-
-def stretch(x: chex.Array, part: Part = WHOLE) -> chex.Array:
-    """The range of the picture to [0, 1]; a constant one, which has no range, gives zeros."""
-    return part.map(_stretch, x, *part.extremes(x))
-
-
-def _stretch(x, low, high):
-    span = high - low
-    return (x - low) / jnp.where(span > _FLAT, span, 1.0)

@@ -85,7 +85,7 @@ def _score_program(validation):
     """Function `(variables, sources, grays, extent) -> (scores f32[2, metrics], images)`."""
 
     def score(variables, sources, grays, extent):
-        model = validation.model.replace(variables=variables).saving("network")
+        model = validation.model.replace(variables=variables)
         images, rows = {}, []
         for name in model.spec.doable(FUSIONS):
             image = fusion_lib.fuse(model, sources, model.strategy(name), extent=extent).image

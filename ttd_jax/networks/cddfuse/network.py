@@ -24,7 +24,7 @@ from ttd_jax.networks.cddfuse.blocks import (
 )
 from ttd_jax.networks.folding import fold_pointwise
 from ttd_jax.networks.layers import add_copies, convolve_part, merge_sources
-from ttd_jax.parts.part import WHOLE, Part, stretch
+from ttd_jax.parts.part import WHOLE, Part
 
 # What is added before the output's sigmoid, from sources f32[M, H, W, 1].
 RESIDUALS = {
@@ -33,6 +33,14 @@ RESIDUALS = {
     "none": lambda x: jnp.zeros_like(x[0]),
 }
 _DEPTH = 4
+# The output's range below which a picture counts as constant: a few roundings of its network.
+_FLAT = 1e-6
+
+
+def stretch(raw: chex.Array, low: chex.Numeric, high: chex.Numeric) -> chex.Array:
+    """The range of a picture, from f32[] `low` to `high`, to [0, 1]; zeros if there is none."""
+    extent = high - low
+    return (raw - low) / jnp.where(extent > _FLAT, extent, 1.0)
 
 
 def _expose(out, residual):
@@ -181,7 +189,7 @@ class CDDFuse(Network):
 
     def finish(self, raw: chex.Array, part: Part = WHOLE) -> chex.Array:
         """Stretched to [0, 1]: see `stretch`."""
-        return stretch(raw, part)
+        return part.map(stretch, raw, *part.extremes(raw))
 
     def fold(self, variables: Mapping[str, Any]) -> Mapping[str, Any]:
         """The 1x1 before each full 3x3 goes into it: 3.1 times fewer operations for the pair."""

@@ -1,6 +1,7 @@
 """Fuse pictures of one scene, or folders of them matched by file name.
 
     ttd-jax fuse --weights=weights/ifcnn_sum --out=out vis.png ir.png
+    ttd-jax fuse --task=infrared-visible --out=out vis.png ir.png
     ttd-jax fuse --weights=weights/ifcnn_sum --out=maps \\
         --save=fused,dominability,components,losses visible_dir infrared_dir
 
@@ -17,6 +18,8 @@ import sys
 from absl.flags import FlagValues
 
 from ttd_jax.commands import common
+from ttd_jax.commands.choosing import choose_weights
+from ttd_jax.core.tasks import TASKS
 from ttd_jax.errors import UserError, counted, naming
 from ttd_jax.files import dumps
 from ttd_jax.fusing import options as opt
@@ -35,6 +38,11 @@ def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
     flag.fusion()
+    text = (
+        "in place of --model: take the network that was measured best for it of those whose "
+        "weights are in the folder --weights (default: weights), and say which"
+    )
+    flag.choice("task", text, TASKS)
     flag.place("out", "folder for the results")
     text = (
         "auto: color where a source has any; luma: fuse luma, put chroma back; rgb: fuse RGB; "
@@ -86,6 +94,8 @@ def define_flags(values: FlagValues) -> None:
 
 def run(values: FlagValues, arguments: list[str]) -> None:
     """Plans, fuses and says what was made."""
+    if values.task:
+        _choose(values, len(arguments))
     common.require(values, "weights", "out")
     if values.model:
         lookup(values.model)  # a misspelled name is told first
@@ -153,6 +163,13 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     for scene in result["scenes"] if values.pages != "sources" else ():
         if len({source["sha256"] for source in scene["sources"]}) < len(scene["sources"]):
             remark(f"{scene['scene']}: sources are the same picture")
+
+
+def _choose(values, count):
+    if values.model:
+        raise UserError("--task chooses the network: leave it or --model out")
+    values.weights, why = choose_weights(values.task, place(values.weights or "weights"), count)
+    remark(why)
 
 
 def _tell_plan(values, job):

@@ -62,7 +62,7 @@ def test_networks_may_be_named(configure, two_networks):
     [
         ({"networks": ("piafuson",)}, "unknown 'piafuson'"),
         ({"networks": ("ifcnn_sum",)}, "no weights here"),
-        ({"weights_dir": "nowhere"}, "nothing to compare"),
+        ({"weights_dir": "nowhere"}, "weights_dir=nowhere: holds weights of no network"),
     ],
 )
 def test_what_is_not_there_is_told(configure, two_networks, tmp_path, fields, message):

@@ -138,6 +138,8 @@ def test_the_library_says_so(weights):
     fused = ttd_jax.fuse(model, list(sources), strategy="static")
     assert fused.image.shape == (8, 9, 1)
     assert JOINED.doable(("static", "ttd")) == ("static",)
+    with pytest.raises(UserError, match=r"unknown strategy .* 'gpa'"):
+        JOINED.doable(("static", "gpa"))
 
 
 def test_presets_are_for_networks_that_weigh():

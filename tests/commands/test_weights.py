@@ -176,13 +176,16 @@ def test_the_flag_wins_over_the_environment(weights, monkeypatch):
     assert [url.split("/")[2] for url in urls] == ["a", "b"]
 
 
-def test_files_that_are_not_what_they_are_called_are_refused(mistaken, tmp_path):
+def test_files_that_are_not_what_they_are_called_are_refused(mistaken, shared, tmp_path):
     path = tmp_path / SUM.file
     path.write_bytes(b"not it")
     digest = hashlib.sha256(b"not it").hexdigest()
     mistaken("verify", path, named=[path, "is not", SUM.sha256, digest])
     other = path.rename(tmp_path / "mine.pth")
     mistaken("verify", other, named=[other, "not a known file", digest])
+    swapped = tmp_path / "IFCNN-MAX.pth"
+    shutil.copy(shared / "weights/ifcnn" / SUM.file, swapped)
+    mistaken("verify", swapped, named=[swapped, "is not IFCNN-MAX.pth", SUM.sha256])
     mistaken("verify", tmp_path / "none", named=["none", "no such file"])
 
 

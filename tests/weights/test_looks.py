@@ -14,6 +14,7 @@ from tests import small_networks as small
 from ttd_jax.errors import UserError
 from ttd_jax.networks import NETWORKS, Layout, lookup
 from ttd_jax.networks.layout import biased
+from ttd_jax.weights.checkpoint_file import read_checkpoint_file
 from ttd_jax.weights.convert import convert_checkpoint
 
 torch = pytest.importorskip("torch")
@@ -150,3 +151,13 @@ def test_a_checkpoint_is_named_by_the_layout_that_fits_best(tmp_path, whose, giv
     told = "missing keys: 1" if whose == given else f"looks like one of .*--model={whose}$"
     with pytest.raises(UserError, match=told):
         convert_checkpoint(NETWORKS[given], tmp_path / "x.pth")
+
+
+def test_a_flipped_byte_is_found_by_the_checksum(tmp_path):
+    path = tmp_path / "a.pth"
+    torch.save({"weight": torch.arange(4096.0)}, path)
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 0x40
+    path.write_bytes(damaged)
+    with pytest.raises(UserError, match=r"a.pth: damaged, its .* is not what was saved"):
+        read_checkpoint_file(path)

@@ -93,7 +93,7 @@ class Study:
         """
         passes = tuple(self.compare(spec, config))
         if not passes:
-            raise ValueError("there is nothing to compare")
+            raise ValueError(f"weights_dir={config.weights_dir}: holds weights of no network")
         if isinstance(passes[0], Weighing):
             passes = (Pass(name="all", weighings=(STATIC, *passes)),)
         rows = self.rows(config) if spec.published_as == "IFCNN" else {}

@@ -41,6 +41,7 @@ from absl.flags import FlagValues
 from ttd_jax.benchmarks import plan
 from ttd_jax.benchmarks.peers import PEERS
 from ttd_jax.commands import common
+from ttd_jax.core.fusion import INSEPARABLE
 from ttd_jax.errors import UserError, explain_missing, explain_os_errors
 from ttd_jax.files import dumps, write_whole
 from ttd_jax.folders import alone
@@ -166,7 +167,8 @@ def _precision(values):
 
     common.require(values, "model", "weights", "sources")
     spec = _one_model(values)
-    spec.doable(("ttd",))
+    if not spec.presets:
+        raise UserError(f"--what=precision --model={spec.name}: {INSEPARABLE}: choose another")
     model = store.load(values.weights, name=spec.name, dominability=values.dominability)
     scenes = _scenes(values, spec)
     found = measure_precision(model, scenes)

@@ -120,6 +120,8 @@ def _verify(values, path):
 
 def _verify_file(path):
     found = catalog.digests_of(path)
+    if wrong := catalog.misnamed(path, found):
+        raise UserError(f"{wrong}: fetch it again into another folder")
     known = catalog.recognize(found)
     if known:
         return {
@@ -127,12 +129,6 @@ def _verify_file(path):
             "model": known.model,
             "proof": known.proof,
         }
-    for known in catalog.known_files():
-        if known.file == path.name:
-            raise UserError(
-                f"{path}: is not {known.file} of {known.project}: {known.difference(found)}: "
-                "fetch it again into another folder"
-            )
     raise UserError(
         f"{path}: not a known file: sha256 {found.sha256}: `ttd-jax weights list` shows the known"
     )

@@ -12,7 +12,7 @@ from ttd_jax_datasets.reading import find_benchmark
 
 from ttd_jax.core.color import resolve_color
 from ttd_jax.core.dominability import DominabilitySettings
-from ttd_jax.core.fusion import inseparable
+from ttd_jax.core.fusion import INSEPARABLE
 from ttd_jax.core.quantization import quantize
 from ttd_jax.detection.average_precision import Truth
 from ttd_jax.errors import UserError, naming, some
@@ -198,7 +198,7 @@ def find_inputs(
     strategies = {}
     for name in fusions:
         if name != "static" and not spec.presets:
-            raise inseparable(spec.name)
+            raise UserError(f"config.inputs={name}: {spec.name}: {INSEPARABLE}: choose 'static'")
         with naming(
             f"unknown input {name!r}: these sources are {', '.join(roles)}, and {spec.name} fuses "
             "them as static, ttd or by a preset"

@@ -237,10 +237,14 @@ class FusionSpec(NetworkSpec):
           strategies: as `Model.strategy` takes them.
 
         Raises:
-          UserError: there are none.
+          UserError: there are none, or one that no network has.
         """
         if self.presets:
             return tuple(strategies)
+        for name in strategies:
+            if name not in STRATEGIES and name not in LOSS_MAPS:
+                known = dict.fromkeys((*STRATEGIES, *LOSS_MAPS))
+                raise unknown(name, known, kind="strategy", of=self.name, plugins=True)
         if "static" not in strategies:
             raise inseparable(self.name)
         return ("static",)

@@ -144,6 +144,14 @@ def origins(source: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return source.get("files") or [source]
 
 
+def misnamed(path: pathlib.Path, found: Digests) -> str:
+    """Says how a file is not the known one of its name; '' if it is, or if none has its name."""
+    for known in known_files():
+        if known.file == path.name and (difference := known.difference(found)):
+            return f"{path}: is not {known.file} of {known.project}: {difference}"
+    return ""
+
+
 def digests_of(path: pathlib.Path) -> Digests:
     """Reads a file once, in pieces, and gives what proves it.
 

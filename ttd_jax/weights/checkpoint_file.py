@@ -4,6 +4,8 @@ import pathlib
 import pickle
 import re
 import warnings
+import zipfile
+import zlib
 from typing import Any
 
 from ttd_jax.errors import UserError, explain_missing
@@ -96,9 +98,20 @@ def _read_safetensors(path):
         raise UserError(f"{path}: damaged safetensors file: download it again") from error
 
 
+def _damaged_record(path):
+    """The record of a zip that its checksum does not fit, which torch does not look at, or None."""
+    try:
+        with zipfile.ZipFile(path) as records:
+            return records.testzip()
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, zlib.error):
+        return None  # torch's older format; or so damaged that torch tells it
+
+
 def _read_torch(path):
     with explain_missing("reading .pth files", "convert"):
         import torch
+    if damaged := _damaged_record(path):
+        raise UserError(f"{path}: damaged, its {damaged} is not what was saved: download it again")
     counters = [(_Ignored, name) for name in _COUNTERS]
     try:
         # Without torch's remarks on a file that is refused anyway.

@@ -104,6 +104,7 @@ def convert_checkpoint(
             f"the file is not known: it is taken for {spec.name}, though its tensors would fit "
             f"{', '.join(others)} as well"
         )
+    remarks += filter(None, map(catalog.misnamed, files, digests))
     source = _source(files, digests, known)
     return spec.bind(variables, settings=spec.fit(tensors)), source, remarks
 

@@ -51,7 +51,9 @@ def _check(values):
         print("no accelerator found: JAX sees CPUs only; --platform=cpu checks these")
         return 0
     faulthandler.dump_traceback_later(values.limit + 90, exit=True)  # should anything hang
-    names = tuple(values.model.split(",")) if values.model else tuple(networks())
+    # One network of each module: what differs in weights alone is computed alike.
+    modules = {lookup(name).build: name for name in reversed(networks())}
+    names = tuple(values.model.split(",")) if values.model else tuple(reversed(modules.values()))
     for name in names:
         lookup(name)  # or a line that tells which there are
     values.out.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,6 @@ SAVED = {
     "densefuse_gray": ("densefuse/densefuse_gray.model", MSRS, "fused_u8", None),
     "densefuse_rgb": ("densefuse/densefuse_rgb.model", f"rgb_model_{MSRS}", "fused_u8", None),
     "didfuse": ("didfuse", MSRS, "fused_ttd_u8", "self"),
-    "pfcfuse": ("pfcfuse/PFCFuse_IVF.pth", MSRS, "fused_baseline_vi_rgb_u8", None),
     "seafusion": ("seafusion/SeAFusion.pth", MSRS, "fused_rgb_u8", None),
     "mufusion_roadscene": (
         "mufusion/RoadScene.model",

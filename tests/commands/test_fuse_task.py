@@ -46,7 +46,7 @@ def _fuse(command_line, folder, out, sources, *words, task="infrared-visible"):
 def test_the_best_measured_network_is_taken(command_line, ranked, folder, tmp_path, sources):
     model, said = _fuse(command_line, folder, tmp_path / "out", sources[:2])
     assert model == "piafusion"
-    assert "piafusion for infrared-visible, measured best of ifcnn_mean" in said
+    assert "piafusion for infrared-visible, measured better than ifcnn_mean" in said
     assert "mean rank 1.5 on 3 drawn pairs" in said
 
 
@@ -71,7 +71,10 @@ def test_without_any_those_of_this_package_are_taken(
     monkeypatch.chdir(tmp_path)
     result = command_line("fuse", "--task=infrared-visible", "--out=out", *sources[:2])
     assert result.returncode == 0, result.stderr
-    assert "shipped/ifcnn_sum: weights holds no weights for infrared-visible" in result.stderr
+    assert (
+        "shipped/ifcnn_sum is used: no weights for infrared-visible of 2 sources are in weights/"
+        in result.stderr
+    )
     assert "`ttd-jax weights fetch piafusion`" in result.stderr
 
 
@@ -81,6 +84,7 @@ def test_without_any_those_of_this_package_are_taken(
         (["--task=infrared-visible", "--model=piafusion"], "leave it or --model out"),
         (["--task=infrared-visible", "--weights=shipped/ifcnn_sum"], "weights already"),
         (["--task=infrared"], "--task"),
+        (["--task=medical", "--weights=nowhere"], "--weights=nowhere: no such folder"),
     ],
 )
 def test_what_contradicts_it_is_refused(refused, tmp_path, sources, words, named):

@@ -52,7 +52,8 @@ def _helps(rows):
     Returns:
       A list of `{'network', 'weighing', 'datasets', 'changes': {metric: per cent}, 'better'}`:
       means over the data sets of the change of a metric's mean from static fusion, and the share
-      of all these changes that are for the better.
+      of all these changes that are for the better: of those of a tenth of a per cent or more, None
+      if there are none.
     """
     static = {
         (r["pass"], r["dataset"]): r["measures"] for r in rows if r["weighing"] == STATIC.name
@@ -72,11 +73,7 @@ def _helps(rows):
             "weighing": weighing,
             "datasets": max(map(len, own.values())),
             "changes": {name: float(np.mean(values)) for name, values in own.items()},
-            "better": _share(
-                value > 0 if metrics.METRICS[name].better == "up" else value < 0
-                for name, values in own.items()
-                for value in values
-            ),
+            "better": _better(own),
         }
         for (network, weighing), own in changes.items()
     ]
@@ -130,6 +127,16 @@ def _pooled(moments):
     stacked = Moments(**{k: jnp.array([m[k] for m in moments]) for k in moments[0]})
     pooled = bound_from_moments(pool_moments(stacked))
     return {k: np.asarray(v).tolist() for k, v in dataclasses.asdict(pooled).items()}
+
+
+def _better(changes):
+    told = [
+        value > 0 if metrics.METRICS[name].better == "up" else value < 0
+        for name, values in changes.items()
+        for value in values
+        if abs(value) >= 0.1
+    ]
+    return _share(told) if told else None
 
 
 def _share(answers):

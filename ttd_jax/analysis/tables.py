@@ -100,8 +100,8 @@ def _helps(entries):
         (
             entry["network"],
             entry["weighing"],
-            *(f"{entry['changes'][n]:+.1f}" if n in entry["changes"] else "" for n in names),
-            f"{entry['better']:.0%}",
+            *(f"{entry['changes'][n]:+z.1f}" if n in entry["changes"] else "" for n in names),
+            "no change" if entry["better"] is None else f"{entry['better']:.0%}",
         )
         for entry in entries
     ]
@@ -109,7 +109,7 @@ def _helps(entries):
         "## Does it help?",
         "",
         "Change from static fusion in per cent, mean over the data sets; and the share of all "
-        "changes, one a metric and a data set, that are for the better.",
+        "changes of 0.1 % or more, one a metric and a data set, that are for the better.",
         "",
         *table(["network", "loss map", *map(heading, names), "better"], rows),
         "",

@@ -38,9 +38,11 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         from ttd_jax.analysis import run as analysis
     out = place(values.out)
     if values.dry_run:
+        most = values.config.images
         for study, datasets in analysis.plan(values.config):
             counts = ", ".join(
-                f"{name} ({counted(len(found), 'scene')})" for name, found in datasets.items()
+                f"{name} ({counted(min(len(found), most or len(found)), 'scene')})"
+                for name, found in datasets.items()
             )
             weighings = sum(len(one.weighings) for one in study.passes)
             common.show(f"{study.name}: {weighings} fusions of each scene of {counts}")

@@ -12,13 +12,16 @@ from ttd_jax.weights import store
 SHIPPED = "shipped/ifcnn_sum"
 
 
-def choose_weights(task: str, folder: pathlib.Path, count: int) -> tuple[str, str]:
+def choose_weights(
+    task: str, folder: pathlib.Path, count: int, *, weighs: bool = False
+) -> tuple[str, str]:
     """The weights in a folder whose network was measured best for a task.
 
     Args:
       task: a key of `ttd_jax.core.tasks.TASKS`.
       folder: holds model directories, as `ttd-jax weights fetch` makes them; it may be missing.
       count: how many sources there are.
+      weighs: whether networks that are fused statically only will not do.
 
     Returns:
       `(path, why)`: of a model directory, and a line that says why it was chosen. Without any that
@@ -32,24 +35,24 @@ def choose_weights(task: str, folder: pathlib.Path, count: int) -> tuple[str, st
             f"--weights={folder}: are weights already: with --task pass a folder of several, or "
             "leave --task out"
         )
-    ranking, found = RANKINGS[task], _find(task, folder, count)
+    ranking, found = RANKINGS[task], _find(task, folder, count, weighs)
     if not found:
         best = next(iter(ranking.ranks))
         return SHIPPED, (
-            f"{SHIPPED}: {folder} holds no weights for {task} and {count} sources; best measured "
-            f"is {best}: `ttd-jax weights fetch {best}`"
+            f"{SHIPPED} is used: no weights for {task} of {count} sources are in {folder}/; best "
+            f"measured is {best}: `ttd-jax weights fetch {best}`"
         )
     best = min(found, key=lambda name: ranking.ranks.get(name, math.inf))
     why = f"{found[best]}: {best} for {task}, "
     if best not in ranking.ranks:
         return found[best], f"{why}which was not measured: nothing that was is in {folder}"
     others = ", ".join(name for name in found if name != best) or "no other here"
-    why += f"measured best of {others}" if len(found) > 1 else others
+    why += f"measured better than {others}" if len(found) > 1 else others
     rank = f"mean rank {ranking.ranks[best]:.1f} on {ranking.scenes}"
     return found[best], f"{why} ({rank}; see docs/networks.md)"
 
 
-def _find(task: str, folder: pathlib.Path, count: int) -> Mapping[str, str]:
+def _find(task: str, folder: pathlib.Path, count: int, weighs: bool) -> Mapping[str, str]:
     """Network -> its weights in a folder, of those made for a task."""
     found = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
@@ -57,6 +60,6 @@ def _find(task: str, folder: pathlib.Path, count: int) -> Mapping[str, str]:
             continue
         spec = NETWORKS.get(store.read_manifest(path)["model"])
         fits = isinstance(spec, FusionSpec) and task in spec.tasks
-        if fits and spec.source_count in (None, count):
+        if fits and spec.source_count in (None, count) and (spec.presets or not weighs):
             found.setdefault(spec.name, str(path))
     return found

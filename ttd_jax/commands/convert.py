@@ -1,4 +1,4 @@
-"""Turn a PyTorch checkpoint (.pth, .safetensors) into weights for this package.
+"""Turn a PyTorch checkpoint (.pth, .pkl, .model, .safetensors) into weights for this package.
 
     ttd-jax convert --model=ifcnn_sum --checkpoint=IFCNN-SUM.pth --out=weights/ifcnn_sum
 
@@ -23,7 +23,7 @@ def define_flags(values: FlagValues) -> None:
     """The flags of this command."""
     flag = common.Flags(values)
     flag.model(NetworkSpec)
-    flag.path("checkpoint", "the .pth or .safetensors file, or the folder of several")
+    flag.path("checkpoint", "the file, or the folder of several")
     flag.place("out", "the directory to make")
     flag.boolean("overwrite", "replace weights at --out")
     flag.json()

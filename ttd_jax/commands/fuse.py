@@ -72,8 +72,8 @@ def define_flags(values: FlagValues) -> None:
     flag.integer("batch_size", text, 0, least=0)
     flag.sizes()
     text = (
-        "what CDDFuse adds to its output: the first source, the sum of all, none; default: the "
-        "model's own"
+        "what CDDFuse and PFCFuse add to their output: the first source, the sum of all, none; "
+        "default: the model's own"
     )
     flag.choice("residual", text, RESIDUALS)
     flag.place(
@@ -168,7 +168,14 @@ def run(values: FlagValues, arguments: list[str]) -> None:
 def _choose(values, count):
     if values.model:
         raise UserError("--task chooses the network: leave it or --model out")
-    values.weights, why = choose_weights(values.task, place(values.weights or "weights"), count)
+    folder = place(values.weights or "weights")
+    if values.weights and not store.locate(folder).is_dir():
+        raise UserError(
+            f"--weights={folder}: no such folder: with --task it holds those of several"
+        )
+    asked = values["strategy"].present and values.strategy == "ttd"
+    weighs = asked or values.dominability is not None
+    values.weights, why = choose_weights(values.task, folder, count, weighs=weighs)
     remark(why)
 
 

@@ -139,10 +139,14 @@ def _part(known):
 
 
 def _verify_folder(path):
-    """A model directory; or every known file that lies in a folder."""
+    """A model directory; or every known file in a folder; or every model directory in it."""
     files = [path / known.file for known in catalog.known_files() if (path / known.file).is_file()]
     if files and not (path / store.MANIFEST).is_file():
         return {"files": [{"path": str(file), **_verify_file(file)} for file in files]}
+    folders = [] if (path / store.MANIFEST).is_file() else sorted(path.glob(f"*/{store.MANIFEST}"))
+    if folders:
+        rows = ((str(one.parent), _verify_directory(one.parent)) for one in folders)
+        return {"files": [{"path": name, **record} for name, record in rows]}
     return _verify_directory(path)
 
 

@@ -142,5 +142,7 @@ for _name, _channels in (("gray", 1), ("rgb", 3)):
             checkpoint=f"densefuse_{_name}.model",
             paper="Li and Wu, DenseFuse, IEEE Transactions on Image Processing 28(5) (2019) "
             "2614-2623",
+            note="TTD changes next to nothing but by 'intensity': the network rebuilds its sources "
+            "so well that their losses are equal",
         )
     )

@@ -230,6 +230,6 @@ register_network(
         license="MIT",
         paper="Tang et al., SeAFusion, Information Fusion 82 (2022) 28-42",
         note="how TTD meets SeAFusion, its presets included, is our reading: the TTD authors "
-        "released no code for it",
+        "released no code for it; 'self' draws rings around lamps, 'fused' does not",
     )
 )

@@ -229,7 +229,7 @@ register_network(
         checkpoint="SeAFusion.pth",
         license="MIT",
         paper="Tang et al., SeAFusion, Information Fusion 82 (2022) 28-42",
-        note="how TTD meets SeAFusion, its presets included, is our reading: the TTD authors "
-        "released no code for it; 'self' draws rings around lamps, 'fused' does not",
+        note="how TTD meets SeAFusion is our reading: no code was released for it; preset 'self' "
+        "draws rings around lamps, 'fused' does not",
     )
 )

@@ -13,7 +13,7 @@ demo: $(DEMO)
 
 test: lint
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25
-	$(VENV)/bin/python -m pytest --doctest-modules ttd_jax
+	$(VENV)/bin/python -m pytest -n 2 --doctest-modules ttd_jax
 
 # Everything that development needs.
 environment: $(DEV)

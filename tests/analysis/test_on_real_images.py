@@ -22,23 +22,27 @@ def configure(shared, real_weights):
 
 def test_dominability_of_a_region_falls_as_its_pixels_turn_black(configure, tmp_path):
     config = configure(
-        "probes,harvard_medical/mri_ct", presets=("intensity",), corruptions=("mask",), crop=128
+        "probes,harvard_medical/mri_ct",
+        presets=("intensity",),
+        corruptions=("mask",),
+        crop=128,
+        images=7,
     )
     (result,) = analyze(config, tmp_path)
     rows = [row for row in result["rows"] if row["curve"] == "intensity"]
-    assert rows[0]["count"] == 21
+    assert rows[0]["count"] == 7
     means = [row["measures"]["rd_region"]["mean"] for row in rows]
     assert len(means) == 5
     assert all(later < earlier for earlier, later in itertools.pairwise(means))
 
 
 def test_covariance_is_negative_and_the_positive_control_is_worse(configure, tmp_path):
-    config = configure("correlation", crop=64, metrics=("SD", "AG"))
+    config = configure("correlation", crop=64, metrics=("SD", "AG"), images=4)
     (result,) = analyze(config, tmp_path)
     rows = {(row["dataset"], row["weighing"]): row for row in result["rows"]}
     negative = [row for (_, weighing), row in rows.items() if weighing == "negative"]
     count = sum(row["count"] for row in negative)
-    assert count >= 90
+    assert count >= 40
     assert sum(row["count"] * row["negative_covariance"] for row in negative) >= 0.99 * count
     for (dataset, weighing), row in rows.items():
         if weighing == "positive":

@@ -24,8 +24,8 @@ SIZES = {
     ],
     "ifcnn_max": [(1, 3, 9, 12)],
     # Half a minute to compile each.
-    "piafusion": [(2, 2, 5, 4), (2, 2, 12, 10), (1, 2, 9, 19)],
-    "cddfuse_mif": [(1, 1, 7, 8), (2, 3, 12, 10), (1, 2, 9, 19)],
+    "piafusion": [(2, 2, 12, 10), (1, 2, 9, 19)],
+    "cddfuse_mif": [(2, 3, 12, 10), (1, 2, 9, 19)],
 }
 _quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 

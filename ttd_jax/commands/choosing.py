@@ -46,8 +46,8 @@ def choose_weights(
     why = f"{found[best]}: {best} for {task}, "
     if best not in ranking.ranks:
         return found[best], f"{why}which was not measured: nothing that was is in {folder}"
-    others = ", ".join(name for name in found if name != best) or "no other here"
-    why += f"measured better than {others}" if len(found) > 1 else others
+    others = [name for name in found if name != best]
+    why += f"measured better than {', '.join(others)}" if others else "no other here"
     rank = f"mean rank {ranking.ranks[best]:.1f} on {ranking.scenes}"
     return found[best], f"{why} ({rank}; see docs/networks.md)"
 

@@ -140,14 +140,16 @@ def _part(known):
 
 def _verify_folder(path):
     """A model directory; or every known file in a folder; or every model directory in it."""
-    files = [path / known.file for known in catalog.known_files() if (path / known.file).is_file()]
-    if files and not (path / store.MANIFEST).is_file():
-        return {"files": [{"path": str(file), **_verify_file(file)} for file in files]}
-    folders = [] if (path / store.MANIFEST).is_file() else sorted(path.glob(f"*/{store.MANIFEST}"))
-    if folders:
-        rows = ((str(one.parent), _verify_directory(one.parent)) for one in folders)
-        return {"files": [{"path": name, **record} for name, record in rows]}
-    return _verify_directory(path)
+    if (path / store.MANIFEST).is_file():
+        return _verify_directory(path)
+    found = [path / known.file for known in catalog.known_files() if (path / known.file).is_file()]
+    verify = _verify_file
+    if not found:
+        found = [manifest.parent for manifest in sorted(path.glob(f"*/{store.MANIFEST}"))]
+        verify = _verify_directory
+    if not found:
+        return _verify_directory(path)  # which tells what is missing, or what is shipped
+    return {"files": [{"path": str(one), **verify(one)} for one in found]}
 
 
 def _verify_directory(path):

@@ -72,7 +72,7 @@ def _scores(devices, copies, names):
     given = {}
     for slot, (size, frame) in enumerate(zip(sizes, frames, strict=True)):
         pictures = [np.uint8(np.rint(255 * picture)) for picture in _scene(size, slot)]
-        grays = np.stack([metrics.source_gray(picture) for picture in pictures])
+        grays = metrics.source_planes(pictures)
         given[slot] = (
             tuple(fill_up(np.float32(picture) / 255, frame.size) for picture in pictures),
             fill_up(grays, frame.size, axis=1),

@@ -51,7 +51,7 @@ def test_measures_agree_with_fusion_and_metrics_alone(model, shape):
     measured, _ = measure(model, sources, grays)
     fusions = [static_fuse(model, sources), dynamic_fuse(model, sources, settings)]
     for index, fusion in enumerate(fusions):
-        gray = metrics.fused_gray(quantize(fusion.image, how="truncate"))
+        gray = metrics.fused_planes(quantize(fusion.image, how="truncate"))
         for name, value in metrics.evaluate(gray, grays, names=NAMES).items():
             # a pixel or two may fall on the other side of a whole number
             np.testing.assert_allclose(measured[name][index], value, rtol=2e-3)

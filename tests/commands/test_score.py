@@ -44,8 +44,10 @@ def test_tables_hold_what_the_functions_give(command_line, folders, protocol):
         paths = [folders / f / f"{row['image']}.png" for f in ("v", "i")]
         fused = cv2.imread(str(folders / "sharp" / f"{row['image']}.png"))[..., ::-1]
         expected = metrics.evaluate(
-            metrics.fused_gray(fused, protocol=protocol),
-            np.stack([metrics.source_gray(cv2.imread(str(p))[..., ::-1]) for p in paths]),
+            metrics.fused_planes(fused, protocol=protocol),
+            metrics.source_planes(
+                [cv2.imread(str(p))[..., ::-1] for p in paths], protocol=protocol
+            ),
             protocol=protocol,
         )
         for name, value in expected.items():

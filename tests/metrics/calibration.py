@@ -9,20 +9,20 @@ import sys
 import numpy as np
 
 from tests.metrics import pictures
+from tests.metrics.definitions import distinct
 from ttd_jax import metrics
-from ttd_jax.benchmarks import metric_reference as reference
+from ttd_jax.benchmarks import references as reference
 
 
 def measure(scenes):
     """Largest relative difference: (protocol, metric) -> float.
 
-    'vifb' only for the metrics on which it differs.
+    A protocol has those of its definitions that no other before it has.
     """
     worst = {}
     for _, fused, sources in scenes:
         for protocol in metrics.PROTOCOLS:
-            every = protocol == "paper"
-            names = [name for name, row in metrics.METRICS.items() if every or row.variants]
+            names = distinct(protocol)
             figures = metrics.evaluate(fused, sources, protocol=protocol, names=names)
             expected = reference.evaluate(fused, sources, protocol, names)
             for name in names:
@@ -43,15 +43,13 @@ def markdown(worst, count):
     lines = [
         f"Largest relative difference from float64 over {count} real scenes",
         "",
-        "| metric | better | `paper` | `vifb` | tolerance | reference |",
-        "|---|---|---|---|---|---|",
+        "| metric | protocol | definition | difference | tolerance |",
+        "|---|---|---|---|---|",
     ]
-    for name, row in metrics.METRICS.items():
-        variant = f"{worst['vifb', name]:.1e}" if row.variants else "the same"
-        lines.append(
-            f"| {name} | {row.better} | {worst['paper', name]:.1e} | {variant} "
-            f"| {row.tolerance:g} | {row.reference} |"
-        )
+    for (protocol, name), error in sorted(worst.items(), key=lambda one: one[0][1]):
+        row = metrics.scored(protocol)[name]
+        tolerance = metrics.METRICS[name].tolerance
+        lines.append(f"| {name} | `{protocol}` | {row.definition} | {error:.1e} | {tolerance:g} |")
     return "\n".join(lines)
 
 

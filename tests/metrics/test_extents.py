@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from tests.metrics import pictures
+from tests.metrics.definitions import distinct
 from ttd_jax import metrics
-from ttd_jax.benchmarks import metric_reference as reference
+from ttd_jax.benchmarks import references as reference
 from ttd_jax.errors import UserError
 
 SHAPE = (96, 104)
@@ -20,6 +21,7 @@ SIZES += [(17, 90), (16, 17), (64, 11), (12, 12), (7, 103), (96, 5), (5, 8), (2,
 SIZES += [(1, 104), (96, 1), (1, 1)]
 # of the definitions in float64; what else there is sums up float32 only
 FARTHEST = {"SSIM": 1e-5, "VIF": 1e-4}
+PROTOCOLS = [protocol for protocol in metrics.PROTOCOLS if distinct(protocol)]
 SMOOTH = ["SD", "AG", "EI", "SF", "SSIM", "MSE"]
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -49,21 +51,17 @@ def cut(scene, size):
     return fused[middle], sources[middle]
 
 
-def named(protocol):
-    return [name for name, row in metrics.METRICS.items() if protocol == "paper" or row.variants]
-
-
 @pytest.fixture(scope="module")
 def together():
     """protocol -> all metrics of a batch, in one program: another trace is an error."""
     chex.clear_trace_counter()
 
     def evaluate(fused, sources, extent, protocol):
-        names = named(protocol)
+        names = distinct(protocol)
         return metrics.evaluate(fused, sources, protocol=protocol, names=names, extent=extent)
 
-    traced = chex.assert_max_traces(evaluate, n=len(metrics.PROTOCOLS))
-    programs = {p: functools.partial(traced, protocol=p) for p in metrics.PROTOCOLS}
+    traced = chex.assert_max_traces(evaluate, n=len(PROTOCOLS))
+    programs = {p: functools.partial(traced, protocol=p) for p in PROTOCOLS}
     return {protocol: jax.jit(jax.vmap(program)) for protocol, program in programs.items()}
 
 
@@ -79,7 +77,7 @@ def test_metrics_of_a_part_are_those_of_the_definitions(together, kind, request)
     for protocol, evaluate in together.items():
         figures = evaluate(*within(scenes))
         for index, scene in enumerate(scenes):
-            for name, true in reference.evaluate(*scene, protocol, named(protocol)).items():
+            for name, true in reference.evaluate(*scene, protocol, distinct(protocol)).items():
                 assert float(figures[name][index]) == pytest.approx(
                     true, rel=FARTHEST.get(name, 1e-6), abs=1e-6
                 ), (name, protocol, SIZES[index])
@@ -90,7 +88,7 @@ def test_metrics_of_a_part_are_those_of_its_own_arrays(together, size):
     scene = pictures.draw(*size, seed=3)
     for protocol, evaluate in together.items():
         figures = evaluate(*within([scene] * len(SIZES)))
-        exact = metrics.evaluate(*scene, protocol=protocol, names=named(protocol))
+        exact = metrics.evaluate(*scene, protocol=protocol, names=distinct(protocol))
         for name, figure in exact.items():
             # sums of few rows are one after the other in XLA, and lose more
             assert figures[name][0] == pytest.approx(float(figure), rel=1e-5, abs=1e-6), name

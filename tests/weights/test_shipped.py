@@ -69,7 +69,7 @@ def test_edges_of_real_multi_focus_pairs_survive_as_with_the_authors_network(mod
         for name, model in models.items():
             picture = np.floor(255 * np.asarray(_fuse(model, sources))).astype(np.uint8)
             scores = metrics.evaluate(
-                metrics.fused_gray(picture), grays.astype(np.float32), names=["Qabf"]
+                metrics.fused_planes(picture), grays.astype(np.float32), names=["Qabf"]
             )
             qabf[name].append(float(scores["Qabf"]))
     assert len(qabf["shipped"]) == 12

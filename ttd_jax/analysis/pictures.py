@@ -38,7 +38,11 @@ def draw_probes(
     """
     preset = study.passes[0].weighings[0].curve
     for name, scenes in datasets.items():
-        options = {"crop": config.crop, "channels": model.spec.channels}
+        options = {
+            "protocol": config.protocol,
+            "crop": config.crop,
+            "channels": model.spec.channels,
+        }
         scene = load_scene(scenes, 0, frames[name][0], **options)
         shown = [_damaged(one, model, scene, config, preset) for one in study.passes]
         low = min(float(rd.min()) for _, _, rd in shown)
@@ -66,7 +70,11 @@ def draw_networks(
     for name, scenes in datasets.items():
         cells, sources = [], []
         for one, model, frames in networks:
-            options = {"crop": config.crop, "channels": model.spec.channels}
+            options = {
+                "protocol": config.protocol,
+                "crop": config.crop,
+                "channels": model.spec.channels,
+            }
             scene = load_scene(scenes, 0, frames[name][0], **options)
             height, width = scene.size
             for weighing in one.weighings[:2]:

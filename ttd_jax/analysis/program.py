@@ -61,9 +61,9 @@ def measure_scene(
 
     def measure(one):
         raw = model.decode(model.merge(parts.features, one.weights), parts.x)
-        gray = metrics.fused_gray(quantize(model.finish(raw), how=how), protocol=protocol)
+        judged = metrics.fused_planes(quantize(model.finish(raw), how=how), protocol=protocol)
         options = {"protocol": protocol, "names": names, "extent": extent}
-        measures = dict(metrics.evaluate(gray, grays, **options))
+        measures = dict(metrics.evaluate(judged, grays, **options))
         # The theorem's weights sum to one, also where scores are not normalized.
         total = jnp.sum(one.dominability, axis=0, keepdims=True)
         rd = one.dominability / jnp.where(total > 0, total, 1.0)

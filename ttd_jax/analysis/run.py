@@ -104,8 +104,7 @@ def plan(config: ConfigDict) -> list[tuple[Study, dict[str, Sequence]]]:
     spec = lookup(config.model)
     if not spec.presets:
         raise UserError(f"config.model={spec.name}: {INSEPARABLE}: choose another")
-    for name in config.metrics:
-        metrics.lookup(name)
+    metrics.choose(config.metrics, config.protocol)
     studies = []
     for name in config.studies:
         if name not in STUDIES:
@@ -160,7 +159,11 @@ def _run_study(study, datasets, models, config, out, resume):
             model, frames, records, settings = every[one.name]
             measure = _measurer(study, one, model, config)
             load = functools.partial(
-                load_scene, crop=config.crop, channels=model.spec.channels, sources=one.sources
+                load_scene,
+                protocol=config.protocol,
+                crop=config.crop,
+                channels=model.spec.channels,
+                sources=one.sources,
             )
             with records.leaving_no_trace():
                 records.open(settings)
@@ -230,7 +233,7 @@ def _measurer(study: Study, one: Pass, model, config):
         weighings=one.weighings,
         how=model.spec.quantize,
         protocol=config.protocol,
-        names=tuple(metrics.lookup(name).name for name in config.metrics),
+        names=metrics.choose(config.metrics, config.protocol),
         theory=study.theory,
     )
     return lambda scene: measure(model, scene.pictures, scene.grays, scene.extent)

@@ -51,7 +51,14 @@ def spread(sources: int, count: int) -> list[int]:
 
 
 def load_scene(
-    scenes: Scenes, index: int, frame: Frame, *, crop: int, channels: int, sources: int = 0
+    scenes: Scenes,
+    index: int,
+    frame: Frame,
+    *,
+    protocol: str,
+    crop: int,
+    channels: int,
+    sources: int = 0,
 ) -> SceneInputs:
     """A scene's inputs.
 
@@ -59,6 +66,7 @@ def load_scene(
       scenes: checked, gray.
       index: of the scene.
       frame: the arrays that hold the pictures, once they are cropped.
+      protocol: of the metrics.
       crop: keep the middle of sides longer than this; 0 keeps everything.
       channels: C.
       sources: how many of them; see `spread`.
@@ -69,12 +77,13 @@ def load_scene(
     given = [picture.as_float() for picture in scenes.given(pictures)]
     cropped = np.stack(central_crop(given, crop))
     size, filled = cropped.shape[1:3], fill_up(cropped, frame.size, axis=1)
-    grays = [metrics.source_gray(picture.as_bytes()) for picture in pictures]
+    stored = central_crop([picture.as_bytes() for picture in pictures], crop)
+    grays = metrics.source_planes(stored, protocol=protocol, gray=True)
     return SceneInputs(
         name=example.name,
         roles=tuple(example.roles[m] for m in taken),
         pictures=np.broadcast_to(filled, (*filled.shape[:3], channels)),
-        grays=fill_up(np.stack(central_crop(grays, crop)), frame.size, axis=1),
+        grays=fill_up(grays, frame.size, axis=1),
         size=size,
         extent=frame.extent(size),
         sha256=tuple(scenes[index].sha256[m] for m in taken),

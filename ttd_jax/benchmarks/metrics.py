@@ -1,4 +1,4 @@
-"""All fifteen metrics against their float64 NumPy and SciPy reference."""
+"""The metrics against their float64 NumPy and SciPy reference."""
 
 import jax
 import numpy as np
@@ -20,7 +20,7 @@ def benchmark_metrics(*, size: tuple[int, int], repeats: int) -> dict[str, dict]
       'reference', with windows as the definitions and the usual public code write them, in two
       dimensions; ratios are to the latter.
     """
-    reference = import_peer("metric_reference")
+    reference, windows = import_peer("references"), import_peer("references.windows")
     generator = np.random.default_rng(0)
     # Smooth noise in whole grays: histograms and edges as full as a photograph's.
     noise = generator.normal(size=(2, *size)).cumsum(axis=1).cumsum(axis=2)
@@ -31,11 +31,11 @@ def benchmark_metrics(*, size: tuple[int, int], repeats: int) -> dict[str, dict]
     on_device = jax.device_put((fused.astype(np.float32), sources.astype(np.float32)))
 
     def two_dimensional():
-        token = reference.two_dimensional.set(True)
+        token = windows.two_dimensional.set(True)
         try:
             return reference.evaluate(fused, sources)
         finally:
-            reference.two_dimensional.reset(token)
+            windows.two_dimensional.reset(token)
 
     return interleave(
         {

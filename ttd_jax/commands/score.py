@@ -15,7 +15,7 @@ from ttd_jax.commands import common
 from ttd_jax.errors import UserError
 from ttd_jax.evaluation import tables
 from ttd_jax.evaluation.score import match_results, score_results
-from ttd_jax.metrics import METRICS, PROTOCOLS, choose
+from ttd_jax.metrics import FIFTEEN, PROTOCOLS, choose
 from ttd_jax.pictures.scenes import find_scenes, source_labels
 from ttd_jax.places import place
 from ttd_jax.report.progress import remark
@@ -33,7 +33,7 @@ def define_flags(values: FlagValues) -> None:
     flag.paths("sources", "folders of sources, by role")
     flag.place("out", "folder for the tables")
     flag.choice("protocol", "of the metrics", PROTOCOLS, "paper")
-    flag.several("metrics", "which, or all, plug-ins' too; see `ttd-jax metrics`", METRICS.own())
+    flag.several("metrics", "names, core or all; see `ttd-jax metrics`", (FIFTEEN,))
     flag.range()
     flag.sizes()
     flag.boolean("resume", "keep the finished scores of --out")
@@ -44,8 +44,8 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     """Scores and prints the table."""
     common.only_flags(values, arguments, "fused", "sources", "out")
     if not values.metrics:
-        raise UserError(f"--metrics is empty: choose from {', '.join(METRICS)}")
-    names = choose(values.metrics)
+        raise UserError("--metrics is empty: pass core, all or names; `ttd-jax metrics` lists them")
+    names = choose(values.metrics, values.protocol)
     labels, folders = _named(values.fused)
     for folder in (*folders, *map(place, values.sources)):
         if not folder.is_dir():

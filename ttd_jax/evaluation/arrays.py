@@ -24,11 +24,11 @@ def score(
       fused: integers, or floats in [0, 1]: [H, W], [H, W, 1] (gray), [H, W, 3] (RGB) or
         [H, W, 4], whose alpha is not looked at.
       sources: M arrays of the same kinds and size.
-      protocol: 'paper' or 'vifb': how grays are made, and metrics defined.
+      protocol: a key of `metrics.PROTOCOLS`: how color is treated, and metrics are defined.
       ranges: what becomes black and white in the sources; see `ttd_jax.fuse`. One more than there
         are sources begins with that of the fused picture.
-      names: metrics, in any case, or 'all' among them; by default those that come with this
-        package: see `ttd-jax metrics`.
+      names: metrics, in any case, or 'all' or 'core' among them; by default 'core', those that
+        papers report most: see `ttd-jax metrics`.
 
     Returns:
       Metric name -> figure. Pictures are judged in 8 bits, as saved ones are.
@@ -48,7 +48,7 @@ def score(
         raise UserError("no sources: pass those that the picture was fused from")
     chosen = of_result_and_sources(parse_ranges(ranges), len(sources))
     first, *rest = as_pictures([fused, *sources], ",".join(map(str, chosen)))
-    gray = metrics.fused_gray(first.as_bytes(), protocol=protocol)
-    grays = np.stack([metrics.source_gray(picture.as_bytes()) for picture in rest])
-    found = metrics.evaluate(gray, grays, protocol=protocol, names=names)
+    result = metrics.fused_planes(first.as_bytes(), protocol=protocol)
+    judged = metrics.source_planes([one.as_bytes() for one in rest], protocol=protocol)
+    found = metrics.evaluate(result, judged, protocol=protocol, names=names)
     return {name: float(value) for name, value in found.items()}

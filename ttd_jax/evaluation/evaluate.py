@@ -175,7 +175,7 @@ def _job(config, name):
         strategies={name: model.strategy(name) for name in model.spec.doable(config.strategies)},
         color=config.color,
         protocol=config.protocol,
-        names=metrics.choose(config.metrics),
+        names=metrics.choose(config.metrics, config.protocol),
         batch_size=config.batch_size,
         sizes=config.sizes,
     )

@@ -107,7 +107,7 @@ def evaluate_dataset(
 
     def fit(batch):
         def planned(count):
-            shapes = _shapes(batch, (len(devices), count), each)
+            shapes = _shapes(batch, job.protocol, (len(devices), count), each)
             return plan_program(lambda: program.lower(model, *shapes).compile())[1]
 
         weights = held_bytes(job.model)
@@ -115,7 +115,10 @@ def evaluate_dataset(
 
     def load(group):
         given = [
-            {slot: decoders.submit(_inputs, scenes, i, batch.size) for slot, i in slots.items()}
+            {
+                slot: decoders.submit(_inputs, scenes, i, batch.size, job.protocol)
+                for slot, i in slots.items()
+            }
             for batch, slots in group
         ]
         arrays = {}
@@ -146,7 +149,7 @@ def evaluate_dataset(
     return {"scored": scored, "reused": sum(len(b.indices) for b in batches) - scored}
 
 
-def _shapes(batch, lead, sharding):
+def _shapes(batch, protocol, lead, sharding):
     """Of what a program is given of batches with these leading axes."""
 
     def shaped(*shape, dtype=np.float32):
@@ -154,7 +157,8 @@ def _shapes(batch, lead, sharding):
 
     pictures = tuple(shaped(*shape) for shape in batch.shapes)
     extents = shaped(2, dtype=np.int32) if batch.frame.shared else None
-    return pictures, shaped(len(pictures), *batch.size), extents
+    channels = (3,) if any(batch.colored) and metrics.PROTOCOLS[protocol].colors else ()
+    return pictures, shaped(len(pictures), *channels, *batch.size), extents
 
 
 def _same_shape(todo, size):
@@ -171,12 +175,14 @@ def _program(batch_and_slots):
     return batch.frame, batch.colored, batch.capacity
 
 
-def _inputs(scenes, index, size):
-    """Pictures f32[H, W, 1 or 3], and grays f32[M, H, W] for the metrics, in arrays of a size."""
+def _inputs(scenes, index, size, protocol):
+    """Pictures f32[H, W, 1 or 3], and the sources' planes for the metrics, in arrays of a size."""
     _, pictures = scenes.load(index)
-    grays = np.stack([metrics.source_gray(picture.as_bytes()) for picture in pictures])
+    stored = [picture.as_bytes() for picture in pictures]
+    planes = metrics.source_planes(stored, protocol=protocol, gray=scenes.gray)
     given = (picture.as_float() for picture in scenes.given(pictures))
-    return tuple(fill_up(picture, size) for picture in given), fill_up(grays, size, axis=1)
+    filled = tuple(fill_up(picture, size) for picture in given)
+    return filled, fill_up(planes, size, axis=planes.ndim - 2)
 
 
 def _records(job, dataset, scenes, group, results):

@@ -16,7 +16,7 @@ from ttd_jax.networks import Model, fuse_pictures
 def score_scene(
     model: Model,
     pictures: Sequence[jax.Array],
-    grays: jax.Array,
+    planes: jax.Array,
     extent: jax.Array | None = None,
     *,
     strategies: Mapping[str, DominabilitySettings | None],
@@ -30,7 +30,7 @@ def score_scene(
     Args:
       model: the network.
       pictures: M arrays f32[H, W, 1 or 3] in [0, 1].
-      grays: f32[M, H, W], the sources' grays in 0..255, for the metrics.
+      planes: of the sources, for the metrics; see `metrics.source_planes`.
       extent: i32[2], see `ttd_jax.dynamic_fuse`.
       strategies: name -> RD settings, None for the static fusion.
       mode: of `fuse_in_color`.
@@ -46,8 +46,8 @@ def score_scene(
     rows, sums = [], []
     for settings in strategies.values():
         fusion = fuse_pictures(model, pictures, settings, mode=mode, extent=extent)
-        gray = metrics.fused_gray(quantize(fusion.image, how=how), protocol=protocol)
-        scores = metrics.evaluate(gray, grays, protocol=protocol, names=names, extent=extent)
+        judged = metrics.fused_planes(quantize(fusion.image, how=how), protocol=protocol)
+        scores = metrics.evaluate(judged, planes, protocol=protocol, names=names, extent=extent)
         rows.append(jnp.stack([scores[name] for name in names]))
         losses = 0.0 if settings is None else jnp.sum(fusion.losses)
         sums.append(jnp.sum(fusion.image) + losses)
@@ -64,14 +64,14 @@ def batch_program(
       **options: its other static options.
 
     Returns:
-      Function `(model, pictures, grays, extents) -> (scores, sums)` of arrays with the leading axis
-      [batch]; see `score_scene`.
+      Function `(model, pictures, planes, extents) -> (scores, sums)` of arrays with the leading
+      axis [batch]; see `score_scene`.
     """
 
-    def one_device(model, pictures, grays, extents):
+    def one_device(model, pictures, planes, extents):
         mode = resolve_mode(tuple(picture.shape[-1] == 3 for picture in pictures))
         one = functools.partial(score_scene, mode=mode, **options)
-        return jax.vmap(one, in_axes=(None, 0, 0, 0))(model, pictures, grays, extents)
+        return jax.vmap(one, in_axes=(None, 0, 0, 0))(model, pictures, planes, extents)
 
     return one_device
 

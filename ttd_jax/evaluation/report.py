@@ -10,7 +10,6 @@ from ttd_jax import metrics
 from ttd_jax.evaluation import plots
 from ttd_jax.evaluation.comparison import STATIC, has_published
 from ttd_jax.evaluation.gallery import Card
-from ttd_jax.metrics.protocol import PROTOCOLS
 from ttd_jax.networks import lookup
 from ttd_jax.report.scores import arrow, shown
 from ttd_jax.version import __version__
@@ -120,7 +119,10 @@ def render(sections: Sequence[Section], protocol: str) -> str:
     environment.globals |= {"metrics": metrics.METRICS, "plot": plots, "arrow": arrow}
     page = environment.get_template("report.html")
     return page.render(
-        sections=sections, protocol=protocol, source=PROTOCOLS[protocol], version=__version__
+        sections=sections,
+        protocol=protocol,
+        source=metrics.PROTOCOLS[protocol].reference,
+        version=__version__,
     )
 
 

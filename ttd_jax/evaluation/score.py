@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 
 import jax
-import numpy as np
 
 from ttd_jax import metrics
 from ttd_jax.errors import UserError, counted, some
@@ -90,7 +89,7 @@ def score_results(
 
     Returns:
       One record for each picture: `method`, `image`, whether it is `colored`, and the metrics under
-      `scores`, of grays f32[H, W] in 0..255: 16 bits are rounded to 8.
+      `scores`, of 8 bits: 16 are rounded.
 
     Raises:
       UserError: an unreadable picture, sizes that differ, or an output that cannot be written;
@@ -121,7 +120,7 @@ def score_results(
     ranges = of_result_and_sources(reading.ranges, len(pictures[0].roles) - 1)
     reading = dataclasses.replace(reading, ranges=ranges, results=1)
     checked = check(FolderExamples(pictures), reading=reading)
-    exact = sizes == "exact" or metrics.unsized(names)
+    exact = sizes == "exact" or metrics.lacking(names, "extent")
     frames = choose_frames([scene.size for scene in checked], exact=bool(exact))
 
     def load(index):
@@ -137,10 +136,10 @@ def score_results(
             return known, None
         _, (fused, *sources) = checked.load(index)
         record["colored"] = fused.colored
-        grays = [metrics.source_gray(picture.as_bytes()) for picture in sources]
-        gray = metrics.fused_gray(fused.as_bytes(), protocol=protocol)
+        judged = metrics.source_planes([s.as_bytes() for s in sources], protocol=protocol)
+        result = metrics.fused_planes(fused.as_bytes(), protocol=protocol)
         frame = frames[index]
-        filled = fill_up(gray, frame.size), fill_up(np.stack(grays), frame.size, axis=1)
+        filled = (fill_up(a, frame.size, axis=a.ndim - 2) for a in (result, judged))
         return record, (*filled, frame.extent(checked[index].size))
 
     records, scored = [], 0

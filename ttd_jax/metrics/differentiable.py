@@ -9,9 +9,9 @@ import chex
 import jax.numpy as jnp
 
 from ttd_jax.core.subgradients import absolute
-from ttd_jax.metrics.gradients import edge_strength
+from ttd_jax.metrics.gradient.sharpness import edge_strength
 from ttd_jax.metrics.region import Extent, Region
-from ttd_jax.metrics.ssim import similarity
+from ttd_jax.metrics.structure.ssim import similarity
 
 
 def ssim_loss(

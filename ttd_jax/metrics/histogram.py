@@ -8,7 +8,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from ttd_jax.metrics.region import Region
+from ttd_jax.metrics.region import Region, divisor
 
 LEVELS = 256
 _CHUNK = 1 << 14  # pixels in one matrix product: two one-hot matrices of 8 MiB in bfloat16
@@ -17,17 +17,20 @@ _CHUNK = 1 << 14  # pixels in one matrix product: two one-hot matrices of 8 MiB 
 def histogram(image: chex.Array, region: Region) -> chex.Array:
     """Probability of each gray, f32[256], of a region of an image f32[H, W]."""
     bins = _bins(image, region)
-    return _count(bins, jnp.zeros_like(bins), columns=1)[:, 0] / region.size
+    return _count(bins, jnp.zeros_like(bins), columns=1)[:, 0].astype(jnp.float32) / divisor(
+        region.size
+    )
 
 
 def joint_histogram(first: chex.Array, second: chex.Array, region: Region) -> chex.Array:
     """Probability of each pair of grays, f32[256, 256] (rows: `first`), of images f32[H, W]."""
-    return _count(_bins(first, region), _bins(second, region), columns=LEVELS) / region.size
+    counts = _count(_bins(first, region), _bins(second, region), columns=LEVELS)
+    return counts.astype(jnp.float32) / divisor(region.size)
 
 
 def _bins(image, region):
     bins = jnp.clip(jnp.round(image), 0, LEVELS - 1).astype(jnp.int32)
-    return region.keep(bins, LEVELS).reshape(-1)
+    return region.counted(bins, LEVELS).reshape(-1)
 
 
 def _count(rows, columns_of, *, columns):

@@ -1,9 +1,10 @@
 """The array contract of every metric, checked in one place, and arithmetic safe at zero.
 
-    metric(fused f32[H, W], sources f32[M, H, W], *, protocol, extent=None) -> f32 scalar
+    metric(fused f32[H, W], sources f32[M, H, W], *, extent=None, mask=None) -> f32 scalar
 
-Grays in 0..255, M >= 1; with an extent i32[2], height and width, the picture is the top left part.
-Batches come from `jax.vmap`. Every result is finite for finite images.
+Grays in 0..255, M >= 1; with an extent i32[2], height and width, the picture is the top left part;
+with a mask bool[H, W], only its pixels are judged. Batches come from `jax.vmap`. A result is finite
+for finite images, or NaN where the metric is undefined, which its registry entry says.
 """
 
 import chex
@@ -13,8 +14,7 @@ import numpy as np
 
 from ttd_jax.core.shapes import describe
 from ttd_jax.errors import UserError
-from ttd_jax.metrics import protocol as protocols
-from ttd_jax.metrics.region import Extent, Region
+from ttd_jax.metrics.region import Extent, Mask, Region
 
 Sources = chex.Array | None  # f32[M, H, W]; None for metrics of the fused image alone
 
@@ -22,25 +22,25 @@ _MEND = "ttd_jax.score takes pictures as they are, fused_gray and source_gray ma
 
 
 def prepare(
-    fused: chex.Array, sources: Sources, protocol: str, extent: Extent = None
+    fused: chex.Array, sources: Sources, extent: Extent = None, mask: Mask = None
 ) -> tuple[chex.Array, Sources, Region]:
     """The images as float32, 0 beyond an extent, and what of them counts; all of it is checked.
 
     Args:
       fused: f32[H, W] in 0..255; integers are accepted.
       sources: f32[M, H, W] in 0..255, or None for a metric that looks at the fused image alone.
-      protocol: a key of `PROTOCOLS`.
       extent: i32[2], height and width of the picture; None if it fills the arrays.
+      mask: bool[H, W], the pixels that are judged; None for all of the picture.
 
     Raises:
-      UserError: an unknown protocol, other shapes, or pictures in [0, 1] and an extent that is
-        none, where their values are known: outside of JAX's transformations.
+      UserError: other shapes, or pictures in [0, 1] and an extent that is none, where their values
+        are known: outside of JAX's transformations.
     """
-    protocols.check(protocol)
     fused = jnp.asarray(fused, jnp.float32)
     if fused.ndim != 2:
         raise UserError(f"fused is {describe(fused)}, not a gray picture f32[H, W]: {_MEND}")
-    region = Region.of(fused, _check_extent(extent, fused.shape))
+    mask = _check_mask(mask, fused.shape)
+    region = Region.of(fused, _check_extent(extent, fused.shape), mask)
     fused = region.keep(fused)
     _check_range("fused", fused)
     if sources is None:
@@ -67,6 +67,15 @@ def _check_extent(extent, shape):
     return extent.astype(jnp.int32)
 
 
+def _check_mask(mask, shape):
+    if mask is None:
+        return None
+    mask = jnp.asarray(mask)
+    if mask.shape != shape or mask.dtype != bool:
+        raise UserError(f"mask is {describe(mask)}, not bool[{shape[0]}, {shape[1]}]")
+    return mask
+
+
 def _check_range(name, grays):
     """Refuses pictures in [0, 1]: fractions of which none is above one."""
     if isinstance(grays, jax.core.Tracer) or not grays.size:
@@ -88,7 +97,7 @@ def safe_divide(numerator: chex.Array, denominator: chex.Array) -> chex.Array:
 
 
 def offset(images: chex.Array, region: Region | None = None) -> chex.Array:
-    """Mean of every image f32[..., H, W], or of a region of it: f32[..., 1, 1].
+    """Mean of every image f32[..., H, W], or of what is judged of a region of it: f32[..., 1, 1].
 
     Taken as a difference from the first pixel: exact for a constant image, and subtracting it
     leaves numbers small enough for float32 moments.

@@ -15,7 +15,7 @@ from ttd_jax.core import color, fusion
 from ttd_jax.core.dominability import LITERAL, LOSS_MAPS, STRATEGIES, DominabilitySettings
 from ttd_jax.core.shapes import count, describe
 from ttd_jax.errors import UserError, blaming
-from ttd_jax.metrics import unsized
+from ttd_jax.metrics import lacking
 from ttd_jax.networks.base import Network
 from ttd_jax.parts.part import WHOLE, Part
 from ttd_jax.registry import unknown
@@ -211,7 +211,7 @@ def takes_extents(
     """
     own, strategies = LOSS_MAPS.own(), list(strategies)
     known = all(settings is None or settings.loss in own for settings in strategies)
-    if not (model.module.in_parts and known) or unsized(names):
+    if not (model.module.in_parts and known) or lacking(names, "extent"):
         return False
     for settings in strategies:
         model.spec.try_part(model, settings)

@@ -1,24 +1,36 @@
 """The registries as plain text."""
 
 from ttd_jax.core.dominability import LOSS_MAPS
-from ttd_jax.metrics import METRICS, PROTOCOLS
+from ttd_jax.metrics import GROUPS, METRICS, PROTOCOLS, scored
 from ttd_jax.networks import lookup, networks
 from ttd_jax.report.columns import aligned
 
 
 def list_metrics() -> str:
-    """Every metric in a line, then where the protocols differ, then the references."""
-    found = METRICS.values()
-    head = ("name", "better", "range", "looks at", "vs float64", "what it measures")
-    rows = [
-        (m.name, m.better, m.range, _looks_at(m), f"{m.tolerance:g}", m.description) for m in found
+    """Every metric in a line, group by group, then the protocols, then the references."""
+    found = sorted(METRICS.values(), key=lambda metric: GROUPS.index(metric.group))
+    head = ("name", "better", "range", "group", "looks at", "what it measures")
+    rows = [(m.name, m.better, m.range, m.group, _looks_at(m), m.description) for m in found]
+    protocols = [
+        (name, f"{len(scored(name))} metrics", one.reference) for name, one in PROTOCOLS.items()
     ]
-    variants = [(m.name, *(m.variants.get(p, "") for p in PROTOCOLS)) for m in found if m.variants]
     return _sections(
         ("Metrics of one fused image and its M sources, grays in 0..255", [head, *rows]),
-        ("Protocols", PROTOCOLS.items()),
-        ("Where they differ", [("", *PROTOCOLS), *variants]),
+        ("Protocols; --protocol=NAME tells how one defines its metrics", protocols),
+        ("Undefined", [(m.name, m.undefined) for m in found if m.undefined]),
         ("References", [(m.name, m.reference) for m in found]),
+    )
+
+
+def list_protocol(protocol: str) -> str:
+    """How a protocol defines each of its metrics, and the program that those are held to."""
+    asked, rows = PROTOCOLS[protocol], scored(protocol).values()
+    head = ("name", "better", "definition", "held to")
+    told = [(r.name, METRICS[r.name].better, r.definition, r.program) for r in rows]
+    color = "grays" if asked.colors is None else "channels"
+    return _sections(
+        (f"{protocol}: {asked.reference}; scores {color}", [head, *told]),
+        ("Not scored", asked.refused.items()),
     )
 
 

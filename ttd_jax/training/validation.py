@@ -90,9 +90,9 @@ def _score_program(validation):
         for name in model.spec.doable(FUSIONS):
             image = fusion_lib.fuse(model, sources, model.strategy(name), extent=extent).image
             images[name] = quantize(image, how=model.spec.quantize)
-            gray = metrics.fused_gray(images[name], protocol=_PROTOCOL)
+            judged = metrics.fused_planes(images[name], protocol=_PROTOCOL)
             options = {"protocol": _PROTOCOL, "names": validation.names, "extent": extent}
-            scores = metrics.evaluate(gray, grays, **options)
+            scores = metrics.evaluate(judged, grays, **options)
             rows.append(jnp.stack([scores[metric] for metric in validation.names]))
         return jnp.stack(rows), images
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from ttd_jax.metrics.filters import sobel
 from ttd_jax.metrics.inputs import prepare, safe_divide
-from ttd_jax.metrics.region import Extent
+from ttd_jax.metrics.region import Extent, Mask
 
 _STRENGTH = (0.9994, -15.0, 0.5)  # height, slope and middle of the two sigmoids
 _ORIENTATION = (0.9879, -22.0, 0.8)
@@ -13,7 +13,11 @@ _TINY = 1e-20
 
 
 def edge_preservation(
-    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper", extent: Extent = None
+    fused: chex.Array,
+    sources: chex.Array,
+    *,
+    extent: Extent = None,
+    mask: Mask = None,
 ) -> chex.Array:
     """Qabf = sum over m and pixels of Q_m g_m over the sum of g_m; at most 0.9748.
 
@@ -24,23 +28,23 @@ def edge_preservation(
 
     Args:
       fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
-      protocol: a key of `PROTOCOLS`.
       extent: i32[2], see `evaluate`.
+      mask: bool[H, W], see `evaluate`.
 
     Raises:
-      UserError: an unknown protocol; shapes that do not fit.
+      UserError: shapes that do not fit.
 
     Reference: Xydeas and Petrovic, Electronics Letters 36 (2000) 308-309.
     """
-    fused, sources, region = prepare(fused, sources, protocol, extent)
+    fused, sources, region = prepare(fused, sources, extent, mask)
     along_x, along_y = sobel(region.repeat_edge(jnp.concatenate([fused[None], sources])))
     strength = jnp.sqrt(jnp.square(along_x) + jnp.square(along_y))
     weaker = jnp.minimum(strength[:1], strength[1:])
     stronger = jnp.maximum(strength[:1], strength[1:])
     kept = _sigmoid(safe_divide(weaker, stronger), _STRENGTH)
     kept *= _sigmoid(_parallelism(along_x, along_y), _ORIENTATION)
-    kept = jnp.sum(region.keep(kept * strength[1:]))
-    return safe_divide(kept, jnp.sum(region.keep(strength[1:])))
+    kept = jnp.sum(region.counted(kept * strength[1:]))
+    return safe_divide(kept, jnp.sum(region.counted(strength[1:])))
 
 
 def _parallelism(along_x, along_y):

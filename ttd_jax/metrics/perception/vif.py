@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from ttd_jax.metrics import filters
 from ttd_jax.metrics.inputs import offset, prepare, safe_divide
-from ttd_jax.metrics.region import Extent
+from ttd_jax.metrics.region import Extent, Mask
 
 _SIZES = (17, 9, 5, 3)  # the window of each scale; its standard deviation is a fifth of its size
 _NOISE = 2.0  # variance of the visual noise
@@ -13,7 +13,11 @@ _TINY = 1e-10
 
 
 def visual_information_fidelity(
-    fused: chex.Array, sources: chex.Array, *, protocol: str = "paper", extent: Extent = None
+    fused: chex.Array,
+    sources: chex.Array,
+    *,
+    extent: Extent = None,
+    mask: Mask = None,
 ) -> chex.Array:
     """VIF = sum over m of vifp(X_m, F), at least 0; M where the fused image equals every source.
 
@@ -27,15 +31,15 @@ def visual_information_fidelity(
 
     Args:
       fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
-      protocol: a key of `PROTOCOLS`.
       extent: i32[2], see `evaluate`.
+      mask: bool[H, W], see `evaluate`.
 
     Raises:
-      UserError: an unknown protocol; shapes that do not fit.
+      UserError: shapes that do not fit.
 
     Reference: Sheikh and Bovik, IEEE Trans. Image Processing 15 (2006) 430-444.
     """
-    fused, sources, region = prepare(fused, sources, protocol, extent)
+    fused, sources, region = prepare(fused, sources, extent, mask)
     images = jnp.concatenate([fused[None], sources])
     # Only variances matter, and float32 keeps them near zero.
     images = images - offset(images, region)
@@ -46,8 +50,9 @@ def visual_information_fidelity(
             images = filters.separable(images, taps, stride=2)
             region = region.windows(side, stride=2)
         side, taps = region.window(size, _taps)
-        # One pixel has no variance, whatever rounding leaves: its rows do not count.
-        windows = region.windows(side).shorter(0, 1 // side * region.sides[0])
+        windows = region.windows(side)
+        if not region.whole:  # one pixel has no variance, whatever rounding leaves
+            windows = windows.shorter(0, 1 // side * region.sides[0])
         at_scale = _information(images, taps, windows)
         kept, given = kept + at_scale[0], given + at_scale[1]
     return jnp.sum(safe_divide(kept, given))
@@ -68,6 +73,6 @@ def _information(images, taps, region):
     gain = jnp.where(related, covariances / (sources + _TINY), 0.0)
     error = jnp.maximum(fused - gain * covariances, _TINY)
     # XLA vectorizes logarithms of what is masked, but not what is masked of logarithms.
-    kept = jnp.log1p(region.keep(jnp.square(gain) * sources / (error + _NOISE)))
-    given = jnp.log1p(region.keep(sources / _NOISE))
+    kept = jnp.log1p(region.counted(jnp.square(gain) * sources / (error + _NOISE)))
+    given = jnp.log1p(region.counted(sources / _NOISE))
     return jnp.sum(kept, axis=(-2, -1)), jnp.sum(given, axis=(-2, -1))

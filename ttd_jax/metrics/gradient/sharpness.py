@@ -6,84 +6,101 @@ import jax.numpy as jnp
 
 from ttd_jax.metrics.filters import sobel
 from ttd_jax.metrics.inputs import Sources, prepare, safe_sqrt
-from ttd_jax.metrics.region import Extent, divisor
+from ttd_jax.metrics.region import Extent, Mask, divisor
 
 
 def average_gradient(
-    fused: chex.Array, sources: Sources = None, *, protocol: str = "paper", extent: Extent = None
+    fused: chex.Array,
+    sources: Sources = None,
+    *,
+    over: str = "pixels",
+    extent: Extent = None,
+    mask: Mask = None,
 ) -> chex.Array:
     """AG: mean of sqrt((gx^2 + gy^2) / 2), central differences, one-sided at the borders.
 
-    'paper' averages over all H W pixels; 'vifb' divides the same sum by (H - 1) (W - 1). An axis
-    of one pixel has no gradient and divides by 1. In 0..255 ('paper').
+    Over all H W pixels; over the 'interior', the same sum is divided by (H - 1) (W - 1). An axis of
+    one pixel has no gradient and divides by 1. In 0..255.
 
     Args:
       fused: f32[H, W], grays in 0..255.
       sources: f32[M, H, W] or None: nothing but its shape is looked at.
-      protocol: a key of `PROTOCOLS`.
+      over: 'pixels' or 'interior', see above.
       extent: i32[2], see `evaluate`.
+      mask: bool[H, W], see `evaluate`.
 
     Raises:
-      UserError: an unknown protocol; shapes that do not fit.
+      UserError: shapes that do not fit.
 
     Reference: Cui et al., Optics Communications 341 (2015) 199-209.
     """
-    fused, _, region = prepare(fused, sources, protocol, extent)
+    fused, _, region = prepare(fused, sources, extent, mask)
     squares = [jnp.square(_gradient(fused, a, region)) for a in (0, 1) if fused.shape[a] > 1]
     mean = region.mean(safe_sqrt(sum(squares, jnp.zeros_like(fused)) / 2))
-    if protocol == "vifb":
+    if over == "interior":
         height, width = (divisor(side - 1) for side in region.sides)
         return mean * (divisor(region.size) / (height * width))
     return mean
 
 
 def edge_intensity(
-    fused: chex.Array, sources: Sources = None, *, protocol: str = "paper", extent: Extent = None
+    fused: chex.Array,
+    sources: Sources = None,
+    *,
+    scale: float = 0.25,
+    extent: Extent = None,
+    mask: Mask = None,
 ) -> chex.Array:
     """EI: mean of sqrt(sx^2 + sy^2), 3x3 Sobel with replicated border.
 
-    'paper' divides the Sobel by 4; 'vifb' takes it raw: exactly four times as much.
+    Sobel's sums of four differences are divided by 4; benchmarks take them raw (scale 1).
 
     Args:
       fused: f32[H, W], grays in 0..255.
       sources: f32[M, H, W] or None: nothing but its shape is looked at.
-      protocol: a key of `PROTOCOLS`.
+      scale: of the derivatives.
       extent: i32[2], see `evaluate`.
+      mask: bool[H, W], see `evaluate`.
 
     Raises:
-      UserError: an unknown protocol; shapes that do not fit.
+      UserError: shapes that do not fit.
 
     Reference: Rajalingam and Priya, Int. J. Eng. Sci. Invention 2 (2018).
     """
-    fused, _, region = prepare(fused, sources, protocol, extent)
-    raw = region.mean(edge_strength(region.repeat_edge(fused)))
-    return raw if protocol == "vifb" else raw / 4
+    fused, _, region = prepare(fused, sources, extent, mask)
+    return scale * region.mean(edge_strength(region.repeat_edge(fused)))
 
 
 def spatial_frequency(
-    fused: chex.Array, sources: Sources = None, *, protocol: str = "paper", extent: Extent = None
+    fused: chex.Array,
+    sources: Sources = None,
+    *,
+    over: str = "differences",
+    extent: Extent = None,
+    mask: Mask = None,
 ) -> chex.Array:
     """SF: sqrt(mean dx^2 + mean dy^2) of the differences of neighbors, in 0..361.
 
-    'paper' takes true means, each over its own differences; 'vifb' divides both sums by H W.
+    True means, each over its own differences; over 'pixels', both sums are divided by H W.
 
     Args:
       fused: f32[H, W], grays in 0..255.
       sources: f32[M, H, W] or None: nothing but its shape is looked at.
-      protocol: a key of `PROTOCOLS`.
+      over: 'differences' or 'pixels', see above.
       extent: i32[2], see `evaluate`.
+      mask: bool[H, W], see `evaluate`.
 
     Raises:
-      UserError: an unknown protocol; shapes that do not fit.
+      UserError: shapes that do not fit.
 
     Reference: Eskicioglu and Fisher, IEEE Trans. Communications 43 (1995) 2959-2965.
     """
-    fused, _, region = prepare(fused, sources, protocol, extent)
+    fused, _, region = prepare(fused, sources, extent, mask)
     total = jnp.float32(0.0)
     for axis in (0, 1):
         differences = region.shorter(axis, 1)
-        count = divisor((region if protocol == "vifb" else differences).size)
-        total += jnp.sum(differences.keep(jnp.square(jnp.diff(fused, axis=axis)))) / count
+        count = divisor((region if over == "pixels" else differences).size)
+        total += jnp.sum(differences.counted(jnp.square(jnp.diff(fused, axis=axis)))) / count
     return safe_sqrt(total)
 
 

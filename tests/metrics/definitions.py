@@ -1,0 +1,26 @@
+"""Which definitions tests go through."""
+
+import functools
+
+from ttd_jax import metrics
+
+
+def distinct(protocol):
+    """The core metrics of a protocol whose definitions no protocol before it has.
+
+    What else there is has tests of its own, beside `test_programs`.
+    """
+    seen = set()
+    for other in metrics.PROTOCOLS:
+        rows = metrics.scored(other)
+        keys = {name: _key(rows[name].function) for name in metrics.choose((), other)}
+        if other == protocol:
+            return [name for name, key in keys.items() if key not in seen]
+        seen |= set(keys.values())
+    raise KeyError(protocol)
+
+
+def _key(function):
+    if isinstance(function, functools.partial):
+        return function.func, frozenset(function.keywords.items())
+    return function, frozenset()

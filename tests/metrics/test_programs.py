@@ -1,0 +1,95 @@
+"""Every protocol's metrics against the figures of its own programs: MATLAB and Python as it is.
+
+On real pictures and edge cases.
+"""
+
+import collections
+import csv
+import fnmatch
+
+import numpy as np
+import pytest
+
+from ttd_jax import metrics
+
+TOLERANCE = 1e-4  # relative
+# What programs call a metric where tables do not.
+PRINTED = {
+    "Variance": "SD",
+    "Entropy": "EN",
+    "Cross_entropy": "CE",
+    "Mutinf": "MI",
+    "Avg_gradient": "AG",
+    "Edge_intensity": "EI",
+    "Spatial_frequency": "SF",
+    "Ssim": "SSIM",
+    "Psnr": "PSNR",
+    "Rmse": "RMSE",
+    "QNCIE": "Qncie",
+}
+# (protocol, metric, cases) -> relative tolerance, None for no target; and why.
+EXCEPTIONS = {}
+
+
+@pytest.fixture(scope="module")
+def golden(shared):
+    """case -> what it is scored from; (protocol, metric) -> case -> the program's figure."""
+    folder = shared / "golden" / "metrics"
+    with np.load(folder / "cases.npz") as arrays:
+        cases = collections.defaultdict(dict)
+        for key, array in arrays.items():
+            case, _, role = key.rpartition("__")
+            cases[case][role] = array
+    with open(folder / "values.csv", newline="", encoding="utf-8") as file:
+        values = collections.defaultdict(dict)
+        for row in csv.DictReader(file):
+            name = PRINTED.get(row["metric"], row["metric"])
+            if not row["value"].startswith("error"):  # where the program stops there is no target
+                values[row["implementation"], name][row["case"]] = float(row["value"])
+    return cases, values
+
+
+def exception(protocol, name, case):
+    """The tolerance of a case: that of the first exception that fits."""
+    for (own, metric, pattern), (tolerance, _) in EXCEPTIONS.items():
+        if own in ("*", protocol) and metric == name and fnmatch.fnmatch(case, pattern):
+            return tolerance
+    return TOLERANCE
+
+
+def names(protocol):
+    return [name for name, row in metrics.scored(protocol).items() if row.program]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "name"), [(p, name) for p in metrics.PROTOCOLS for name in names(p)]
+)
+@pytest.mark.usefixtures("quick_compilation")
+def test_figures_are_those_of_the_program(golden, protocol, name):
+    cases, values = golden
+    row = metrics.scored(protocol)[name]
+    found = values[row.program, name]
+    assert found, f"no figures of {row.program}"
+    wrong = []
+    for case, expected in found.items():
+        tolerance = exception(protocol, name, case)
+        if tolerance is None or case not in cases:
+            continue
+        pictures = cases[case]
+        planes = metrics.source_planes([pictures["A"], pictures["B"]], protocol=protocol)
+        fused = metrics.fused_planes(pictures["F"], protocol=protocol)
+        figure = float(metrics.evaluate(fused, planes, protocol=protocol, names=[name])[name])
+        if not np.isfinite(expected):
+            fits = np.isnan(figure)  # undefined there
+        else:
+            fits = abs(figure - expected) <= max(tolerance * abs(expected), 1e-6)
+        if not fits:
+            wrong.append((case, expected, figure))
+    assert not wrong
+
+
+def test_exceptions_are_of_cases_that_there_are(golden):
+    cases, _ = golden
+    for protocol, name, pattern in EXCEPTIONS:
+        assert protocol == "*" or name in metrics.scored(protocol), (protocol, name)
+        assert fnmatch.filter(cases, pattern), pattern

@@ -1,0 +1,48 @@
+"""What histograms and features of the fused image tell of the sources."""
+
+import math
+
+from ttd_jax.metrics.information import entropy, mutual
+from ttd_jax.metrics.metric import Metric
+
+ENTRIES = (
+    Metric(
+        name="EN",
+        function=entropy.entropy,
+        group="information",
+        high=8.0,
+        needs_sources=False,
+        description="entropy of the gray histogram, bits",
+        reference="Roberts et al., J. Appl. Remote Sens. 2 (2008) 023522",
+    ),
+    Metric(
+        name="CE",
+        function=entropy.cross_entropy,
+        group="information",
+        better="down",
+        high=23.3,
+        description="cross entropy of the gray histograms, source to fused, bits",
+        definition="root mean square of -sum p_m log2(p_F + 1e-7)",
+        reference="Bulanon et al., Biosyst. Eng. 103 (2009) 12-22",
+    ),
+    Metric(
+        name="MI",
+        function=mutual.mutual_information,
+        group="information",
+        high=math.log(256.0),
+        per_source=True,
+        description="mutual information with the sources, nats",
+        definition="nats",
+        reference="Qu et al., Electron. Lett. 38 (2002) 313-315",
+    ),
+    Metric(
+        name="NMI",
+        function=mutual.normalized_mutual_information,
+        group="information",
+        high=1.0,
+        per_source=True,
+        description="mutual information over the mean entropy of the two images",
+        definition="grays as they are",
+        reference="Hossny et al., Electron. Lett. 44 (2008) 1066-1067",
+    ),
+)

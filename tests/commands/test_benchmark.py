@@ -7,6 +7,7 @@ import sys
 import pytest
 from absl import flags
 
+from ttd_jax import metrics
 from ttd_jax.benchmarks.timing import interleave
 from ttd_jax.commands import benchmark
 from ttd_jax.errors import UserError
@@ -29,6 +30,10 @@ def test_metrics_are_timed_against_their_reference(command_line, size):
     assert result.returncode == 0, result.stderr
     content = json.loads(result.stdout)
     assert set(content["seconds"]) == {"jax", "separable", "reference"}
+    assert set(content["each"]) == set(metrics.CORE)
+    for one in content["each"].values():
+        assert one["bytes"] > 0
+        assert one["ratios"]["reference"] == 1
     assert content["size"] == list(size)
 
 

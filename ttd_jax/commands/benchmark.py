@@ -2,7 +2,7 @@
 
     ttd-jax benchmark --what=fusion --model=cddfuse_ivf,ifcnn_sum --size=256x256,480x640 --out=out
     ttd-jax benchmark --what=fusion --model=piafusion --size=480x640 --peer=torch,torch-compile
-    ttd-jax benchmark --what=metrics --size=480x640
+    ttd-jax benchmark --what=metrics --size=480x640 --metrics=all
     ttd-jax benchmark --what=precision --model=ifcnn_sum --weights=weights/ifcnn_sum \\
         --sources=visible_dir,infrared_dir
     ttd-jax benchmark --what=sizes --model=ifcnn_sum
@@ -14,6 +14,9 @@ XLA's plan of the memory and the peak measured in a process of its own. --peer a
 networks in PyTorch (on all CPUs, same weights), compares the pictures and gives the ratios: torch
 is eager, torch-compile what torch.compile makes of it, for which a C++ compiler is needed. Writes
 benchmark.json, benchmark.md and roofline.png to --out.
+
+metrics: all of --metrics together, and each alone beside its definition in float64 NumPy and SciPy:
+time, and the memory that XLA plans for it.
 
 precision: how far TTD's pictures and RD of real scenes are from float32 with TF32 or bfloat16, on
 the middle of each scene where --size says how much of it. This needs no GPU: products of fewer bits
@@ -45,13 +48,15 @@ from ttd_jax.core.fusion import INSEPARABLE
 from ttd_jax.errors import UserError, explain_missing, explain_os_errors
 from ttd_jax.files import dumps, write_whole
 from ttd_jax.folders import alone
+from ttd_jax.metrics import FIFTEEN, PROTOCOLS, choose
 from ttd_jax.networks import lookup, networks
 from ttd_jax.pictures.sizes import check_least_size
 from ttd_jax.processes import find_devices
+from ttd_jax.report.columns import aligned
 
 _FILES = ("benchmark.json", "benchmark.md", "roofline.png")
-_NOT_OF_SIZES = ("strategy", "batch", "peer", "out")
-_NOT_OF_PLAN = ("weights", "sources", "peer", "repeats", "out")
+_NOT_OF_SIZES = ("strategy", "batch", "peer", "out", "metrics", "protocol")
+_NOT_OF_PLAN = ("weights", "sources", "peer", "repeats", "out", "metrics", "protocol")
 _NOT_OF_METRICS = ("model", "weights", "sources", "dominability", "peer", "out")
 
 
@@ -72,6 +77,8 @@ def define_flags(values: FlagValues) -> None:
     text = f"one or more of: {', '.join(common.STRATEGIES)}"
     flag.several("strategy", text, ["static", "ttd"])
     flag.dominability()
+    flag.several("metrics", "metrics: names, core or all", (FIFTEEN,))
+    flag.choice("protocol", "of the metrics", PROTOCOLS, "paper")
     flag.paths("sources", "precision and sizes: folders of the scenes")
     flag.precision()
     flag.integer("batch", "scenes at once; default: 1, plan 8 a chip", None, least=1)
@@ -96,12 +103,15 @@ def _metrics(values):
 
     _refuse(values, _NOT_OF_METRICS)
     height, width = _one_size(values, "480x640")
+    names = choose(values.metrics, values.protocol)
+    options = {"names": names, "protocol": values.protocol, "repeats": values.repeats}
     result = {
         "what": values.what,
+        "protocol": values.protocol,
         "size": [height, width],
         "repeats": values.repeats,
         **machine(),
-        **benchmark_metrics(size=(height, width), repeats=values.repeats),
+        **benchmark_metrics(size=(height, width), **options),
     }
     common.tell(
         values,
@@ -112,7 +122,19 @@ def _metrics(values):
             f"({seconds['least']:.4f} .. {seconds['most']:.4f}), ratio {result['ratios'][name]:.3f}"
             for name, seconds in result["seconds"].items()
         ),
+        "",
+        *aligned(
+            [
+                ("alone", "seconds", "reference", "ratio", "MiB"),
+                *(_row(*one) for one in result["each"].items()),
+            ]
+        ),
     )
+
+
+def _row(name, one):
+    ours, reference = (f"{one['seconds'][side]['median']:.4f}" for side in ("jax", "reference"))
+    return name, ours, reference, f"{one['ratios']['jax']:.3f}", f"{one['bytes'] / 2**20:.0f}"
 
 
 def _fusion(values):

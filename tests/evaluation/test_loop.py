@@ -1,6 +1,7 @@
 """The loop of an evaluation: programs, batches, records."""
 
 import collections
+import dataclasses
 import itertools
 import json
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from tests.commands.conftest import draw
 from tests.random_models import random_model
+from tests.small_networks import registered
 from ttd_jax import metrics
 from ttd_jax.errors import UserError
 from ttd_jax.evaluation import loop, program
@@ -164,12 +166,12 @@ def test_a_process_decodes_no_picture_of_another_one_s_share(examples, tmp_path,
 def test_scenes_of_a_batch_are_decoded_by_all_cores(examples, tmp_path, monkeypatch):
     scenes, inputs, running, most = check(examples), loop._inputs, set(), []
 
-    def slowly(scenes, index, size):
+    def slowly(scenes, index, *options):
         running.add(index)
         most.append(len(running))
         time.sleep(0.2)
         running.remove(index)
-        return inputs(scenes, index, size)
+        return inputs(scenes, index, *options)
 
     monkeypatch.setattr(loop, "_inputs", slowly)
     monkeypatch.setattr(loop, "usable_cpus", lambda: 3)
@@ -218,9 +220,12 @@ def test_pictures_of_many_sizes_share_a_program_and_keep_their_scores(tmp_path, 
             assert scores == pytest.approx(found["exact"][key]["scores"][strategy], rel=1e-5)
 
 
-def test_plug_in_metrics_and_losses_that_know_no_extent_are_given_exact_sizes(monkeypatch):
+def test_plug_in_metrics_and_losses_that_know_no_extent_are_given_exact_sizes():
     assert not job().exact
     assert job(sizes="exact").exact
-    metric = metrics.lookup("SD")
-    monkeypatch.setattr(type(metric), "sized", property(lambda metric: metric.name != "SD"))
-    assert job().exact
+    with registered():
+        takes_none = lambda fused, sources: 0.0  # noqa: E731
+        metrics.register_metric(
+            dataclasses.replace(metrics.METRICS["SD"], name="one", function=takes_none)
+        )
+        assert dataclasses.replace(job(), names=("SD", "one")).exact

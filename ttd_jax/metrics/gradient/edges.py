@@ -26,16 +26,29 @@ def derivatives(
     return sobel(images, border=border)
 
 
-def parallelism(along_x: chex.Array, along_y: chex.Array) -> chex.Array:
-    """How parallel edges of the first picture are to each of the others', f32[M, H, W] in 0..1.
+def parallelism(along_x: chex.Array, along_y: chex.Array, *, angles: str = "lines") -> chex.Array:
+    """How parallel edges of the first picture are to each of the others', f32[M, H, W].
 
-    One minus the angle between two undirected lines over pi / 2: one arctangent of
-    |cross product| / |dot product| gives it, and no quotient of a single gradient is needed.
+    1 - |difference of the angles| / (pi / 2): one arctangent of |cross product| / |dot product|
+    gives it, and no quotient of a single gradient is needed.
 
     Args:
-      along_x, along_y: f32[1 + M, H, W]; where both are 0 the gradient points along y.
+      along_x, along_y: f32[1 + M, H, W].
+      angles: 'lines', of undirected ones, so that crossed edges give 0, nothing is below, and where
+        both derivatives are 0 the gradient points along y; 'lines x', there along x. Or of
+        atan(y / x), down to -1 for two angles near the ends of -pi/2..pi/2: 'pi/2' (upwards) where
+        x is 0, 'atan' there with the sign of y, and 0 where y is, too.
     """
-    along_y = jnp.where((along_x == 0) & (along_y == 0), 1.0, along_y)
-    dot = jnp.abs(along_x[:1] * along_x[1:] + along_y[:1] * along_y[1:])
-    cross = jnp.abs(along_x[:1] * along_y[1:] - along_y[:1] * along_x[1:])
-    return 1 - jnp.arctan(cross / jnp.maximum(dot, _TINY)) / (jnp.pi / 2)
+    nowhere = (along_x == 0) & (along_y == 0)
+    if angles in ("lines x", "atan"):
+        along_x = jnp.where(nowhere, 1.0, along_x)
+    else:
+        along_y = jnp.where(nowhere, 1.0, along_y)
+    dot = along_x[:1] * along_x[1:] + along_y[:1] * along_y[1:]
+    cross = along_x[:1] * along_y[1:] - along_y[:1] * along_x[1:]
+    parallel = 1 - jnp.arctan(jnp.abs(cross) / jnp.maximum(jnp.abs(dot), _TINY)) / (jnp.pi / 2)
+    if angles.startswith("lines"):
+        return parallel
+    upright = jnp.where(along_y > 0, -1.0, 1.0) if angles == "pi/2" else 1.0  # rows count down
+    right = jnp.where(along_x == 0, upright, jnp.sign(along_x))  # 1 if it is its own angle's
+    return jnp.where(dot * right[:1] * right[1:] < 0, -parallel, parallel)

@@ -1,9 +1,8 @@
 """Nabf: edges that the fused image has and no source."""
 
-import math
+import functools
 
 import chex
-import jax
 import jax.numpy as jnp
 
 from ttd_jax.metrics.gradient.edges import derivatives, parallelism
@@ -54,7 +53,8 @@ def added_artifacts(
     strength = safe_sqrt(squares[1:]) / _SOBEL
     strong = squares[1:] >= (_STRONG * _SOBEL) ** 2
     weights = region.counted(jnp.where(strong, strength * safe_sqrt(strength), weak))
-    added = jnp.all(squares[:1] > squares[1:], axis=0)
+    strongest = functools.reduce(jnp.maximum, squares[1:])
+    added = squares[0] > strongest
     total = jnp.sum(weights)
     value = safe_divide(jnp.sum(jnp.where(added, lost * weights, 0.0)), total)
     return jnp.where(total > 0, value, jnp.nan)
@@ -65,10 +65,10 @@ def _lost(ratio, parallel):
 
     From what either sigmoid is below its height: the difference from 1 would cancel in float32.
     """
-    arguments = (
-        slope * (x - middle)
+    odds = [  # of losing
+        jnp.exp(-slope * (x - middle))
         for x, (slope, middle) in ((ratio, _STRENGTH), (parallel, _ORIENTATION))
-    )
-    below, kept = zip(*((jax.nn.sigmoid(-x), jax.nn.sigmoid(x)) for x in arguments), strict=True)
-    square = 1 - _HEIGHT + _HEIGHT * (below[0] + kept[0] * below[1])  # 1 - Q^2
-    return square / (1 + math.sqrt(_HEIGHT) * jnp.sqrt(kept[0] * kept[1]))
+    ]
+    kept = 1 / ((1 + odds[0]) * (1 + odds[1]))
+    lost = (odds[0] + odds[1] + odds[0] * odds[1]) * kept
+    return (1 - _HEIGHT + _HEIGHT * lost) / (1 + jnp.sqrt(_HEIGHT * kept))  # (1 - Q^2) / (1 + Q)

@@ -1,5 +1,7 @@
 """Sobel edges of pictures, with the border rules that the field's metrics have."""
 
+import functools
+
 import chex
 import jax.numpy as jnp
 
@@ -8,6 +10,19 @@ from ttd_jax.metrics.region import Region
 from ttd_jax.parts.border import fill_border
 
 _TINY = 1e-20
+# atan(t) / t for t in 0..1 in powers of t^2, to 2e-8 (Abramowitz and Stegun 4.4.49). XLA's arctangent
+# calls a scalar function for each pixel on a CPU.
+_ARCTANGENT = (
+    1.0,
+    -0.3333314528,
+    0.1999355085,
+    -0.1420889944,
+    0.1065626393,
+    -0.0752896400,
+    0.0429096138,
+    -0.0161657367,
+    0.0028662257,
+)
 
 
 def derivatives(
@@ -29,7 +44,7 @@ def derivatives(
 def parallelism(along_x: chex.Array, along_y: chex.Array, *, angles: str = "lines") -> chex.Array:
     """How parallel edges of the first picture are to each of the others', f32[M, H, W].
 
-    1 - |difference of the angles| / (pi / 2): one arctangent of |cross product| / |dot product|
+    1 - |difference of the angles| / (pi / 2): one arctangent of |dot product| / |cross product|
     gives it, and no quotient of a single gradient is needed.
 
     Args:
@@ -46,9 +61,17 @@ def parallelism(along_x: chex.Array, along_y: chex.Array, *, angles: str = "line
         along_y = jnp.where(nowhere, 1.0, along_y)
     dot = along_x[:1] * along_x[1:] + along_y[:1] * along_y[1:]
     cross = along_x[:1] * along_y[1:] - along_y[:1] * along_x[1:]
-    parallel = 1 - jnp.arctan(jnp.abs(cross) / jnp.maximum(jnp.abs(dot), _TINY)) / (jnp.pi / 2)
+    parallel = _arctangent(jnp.abs(dot), jnp.abs(cross))
     if angles.startswith("lines"):
         return parallel
     upright = jnp.where(along_y > 0, -1.0, 1.0) if angles == "pi/2" else 1.0  # rows count down
     right = jnp.where(along_x == 0, upright, jnp.sign(along_x))  # 1 if it is its own angle's
     return jnp.where(dot * right[:1] * right[1:] < 0, -parallel, parallel)
+
+
+def _arctangent(y, x):
+    """Of y / x >= 0, over pi / 2: in 0..1."""
+    t = jnp.minimum(x, y) / jnp.maximum(jnp.maximum(x, y), _TINY)
+    series = functools.reduce(lambda total, c: total * (t * t) + c, reversed(_ARCTANGENT))
+    angle = t * series / (jnp.pi / 2)
+    return jnp.where(y > x, 1 - angle, angle)

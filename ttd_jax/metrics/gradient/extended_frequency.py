@@ -1,5 +1,7 @@
 """Qsf: spatial frequency against that of the sources."""
 
+import functools
+
 import chex
 import jax.numpy as jnp
 
@@ -28,24 +30,26 @@ def spatial_frequency_error(
     Reference: Zheng et al., Information Fusion 8 (2007) 177-192.
     """
     fused, sources, region = prepare(fused, sources, extent, mask)
-    images = jnp.concatenate([fused[None], sources])
-    down, right = images[:, 1:], images[:, :, 1:]
     of_fused, reference, excess = jnp.zeros(3)
-    for differences, axes, weight in (
-        (right - images[:, :, :-1], (1,), 1.0),
-        (down - images[:, :-1], (0,), 1.0),
-        (down[:, :, 1:] - images[:, :-1, :-1], (0, 1), _DIAGONAL),
-        (down[:, :, :-1] - right[:, :-1], (0, 1), _DIAGONAL),
-    ):
-        inner = region
-        for axis in axes:
-            inner = inner.shorter(axis, 1)
-        squares = inner.counted(jnp.square(differences))
-        largest = jnp.max(squares[1:], axis=0)
-        of_fused += weight * jnp.sum(squares[0])
+    for rows, columns, weight in ((0, 1, 1.0), (1, 0, 1.0), (1, 1, _DIAGONAL), (1, -1, _DIAGONAL)):
+        inner = region.shorter(0, rows).shorter(1, abs(columns))
+        squares = [jnp.square(_differences(x, rows, columns)) for x in (fused, *sources)]
+        largest = inner.counted(functools.reduce(jnp.maximum, squares[1:]))
+        square = inner.counted(squares[0])
+        of_fused += weight * jnp.sum(square)
         reference += weight * jnp.sum(largest)
-        excess += weight * jnp.sum(squares[0] - largest)  # exact where the two are near
+        excess += weight * jnp.sum(square - largest)  # exact where the two are near
     root = safe_sqrt(reference)
     scale = root * (root + safe_sqrt(of_fused))
     flat = reference == 0
     return jnp.where(flat, jnp.nan, excess / jnp.where(flat, 1.0, scale))
+
+
+def _differences(image, rows, columns):
+    """Of neighbors that are so far apart."""
+    height, width = image.shape
+    right = max(columns, 0), max(-columns, 0)
+    return (
+        image[rows:, right[0] : width - right[1]]
+        - image[: height - rows, right[1] : width - right[0]]
+    )

@@ -1,4 +1,4 @@
-"""Nabf: edges of the fused picture that no source has, in float64 NumPy and SciPy."""
+"""Nabf."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Qsf: spatial frequency against that of the sources, in float64 NumPy."""
+"""Qsf."""
 
 from collections.abc import Sequence
 

@@ -1,12 +1,12 @@
-"""TE: mutual information by Tsallis' entropy, in float64 NumPy."""
+"""TE."""
 
 import itertools
 from collections.abc import Sequence
 
 import numpy as np
 
-from ttd_jax.benchmarks.references.information.levels import (
-    bits,
+from ttd_jax.benchmarks.references.histograms import (
+    entropy_nats,
     joint_probabilities,
     probabilities,
     stretched,
@@ -21,26 +21,26 @@ def tsallis_information(
     marginals: str = "own",
     normalized: bool = False,
 ) -> float:
-    """Sum over the sources, or that over what the sources themselves hold."""
+    """Mutual information by Tsallis' entropy; normalized by what the sources hold."""
     if marginals == "swapped":
         fused, *sources = (stretched(picture) for picture in (fused, *sources))
         if any(np.isnan(picture).any() for picture in (fused, *sources)):
             return np.nan
-    total = sum(_shared(source, fused, order, marginals) for source in sources)
+    total = sum(shared(source, fused, order, marginals) for source in sources)
     if not normalized:
         return total
-    own = sum(bits(probabilities(source)) ** order for source in sources)
+    own = sum((entropy_nats(probabilities(source)) / np.log(2)) ** order for source in sources)
     pairs = itertools.combinations(sources, 2)
-    own += sum(_shared(first, second, order, marginals) for first, second in pairs)
+    own += sum(shared(first, second, order, marginals) for first, second in pairs)
     return total / own if own else np.nan
 
 
-def _shared(first, second, order, marginals):
+def shared(first: np.ndarray, second: np.ndarray, order: float, marginals: str) -> float:
+    """T of two images."""
     joint = joint_probabilities(first, second)
     rows, columns = joint.sum(axis=1), joint.sum(axis=0)
     if marginals == "swapped":
         rows, columns = columns, rows
     product = np.outer(rows, columns)
     kept = product > 0
-    power = np.sum(joint[kept] ** order / product[kept] ** (order - 1))
-    return (1 - power) / (1 - order)
+    return (1 - np.sum(joint[kept] ** order / product[kept] ** (order - 1))) / (1 - order)

@@ -101,4 +101,4 @@ def _source(mode, place, size):
         return jnp.where(place < 0, 0, size - 1)
     period = jnp.maximum(2 * (size - 1), 1)
     around = place % period
-    return jnp.minimum(around, period - around) * (size > 1)
+    return jnp.where(size > 1, jnp.minimum(around, period - around), 0)

@@ -10,8 +10,8 @@ from ttd_jax.metrics.region import Region
 from ttd_jax.parts.border import fill_border
 
 _TINY = 1e-20
-# atan(t) / t for t in 0..1 in powers of t^2, to 2e-8 (Abramowitz and Stegun 4.4.49). XLA's arctangent
-# calls a scalar function for each pixel on a CPU.
+# atan(t) / t for t in 0..1 in powers of t^2, to 2e-8 (Abramowitz and Stegun 4.4.49). For XLA's own,
+# a CPU calls a scalar function at each pixel.
 _ARCTANGENT = (
     1.0,
     -0.3333314528,
@@ -36,7 +36,7 @@ def derivatives(
       border: what lies there: 'edge' (pixels repeated), 'reflect' (mirrored at them) or 'constant'
         (black, so that the frame of a picture is an edge).
     """
-    if not region.whole:
+    if not region.whole and border != "constant":
         images = fill_border(images[..., None], border, (0, 0), region.sides)[..., 0]
     return sobel(images, border=border)
 

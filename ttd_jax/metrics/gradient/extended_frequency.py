@@ -30,7 +30,7 @@ def spatial_frequency_error(
     Reference: Zheng et al., Information Fusion 8 (2007) 177-192.
     """
     fused, sources, region = prepare(fused, sources, extent, mask)
-    of_fused, reference, excess = jnp.zeros(3)
+    of_fused, reference, excess = jnp.zeros(3, jnp.float32)
     for rows, columns, weight in ((0, 1, 1.0), (1, 0, 1.0), (1, 1, _DIAGONAL), (1, -1, _DIAGONAL)):
         inner = region.shorter(0, rows).shorter(1, abs(columns))
         squares = [jnp.square(_differences(x, rows, columns)) for x in (fused, *sources)]

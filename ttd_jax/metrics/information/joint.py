@@ -21,20 +21,33 @@ def joint_of_sources(sources: chex.Array, region: Region) -> chex.Array:
     count = len(sources)
     pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
     if not pairs:
-        return jnp.zeros((0, LEVELS, LEVELS))
+        return jnp.zeros((0, LEVELS, LEVELS), jnp.float32)
     first, second = (sources[jnp.array(index)] for index in zip(*pairs, strict=True))
     return jax.vmap(lambda a, b: joint_histogram(a, b, region))(first, second)
 
 
-def shared_information(joint: chex.Array) -> chex.Array:
+def shared_information(joint: chex.Array, counted: chex.Array) -> chex.Array:
     """f32[...] of joint probabilities f32[..., 256, 256], in nats.
 
     As one sum of logarithms of ratios: the difference of entropies would cancel in float32.
+
+    Args:
+      joint: of every two grays.
+      counted: of those that are counted as one with them: the same, or `merge_whites` of it.
     """
     independent = jnp.sum(joint, axis=-2, keepdims=True) * jnp.sum(joint, axis=-1, keepdims=True)
     occurs = joint > 0
-    ratio = jnp.where(occurs, joint, 1.0) / jnp.where(occurs, independent, 1.0)
+    ratio = jnp.where(occurs, counted, 1.0) / jnp.where(occurs, independent, 1.0)
     return jnp.sum(joint * jnp.log(ratio), axis=(-2, -1))
+
+
+def merge_whites(joint: chex.Array) -> chex.Array:
+    """Joint probabilities f32[..., 256, 256] of which those of 254 and 255 are their sum."""
+    for axis in (-2, -1):
+        rest, whites = jnp.split(joint, [LEVELS - 2], axis=axis)
+        whites = jnp.broadcast_to(jnp.sum(whites, axis=axis, keepdims=True), whites.shape)
+        joint = jnp.concatenate([rest, whites], axis=axis)
+    return joint
 
 
 def stretched_levels(images: chex.Array, region: Region) -> tuple[chex.Array, chex.Array]:
@@ -50,11 +63,12 @@ def stretched_levels(images: chex.Array, region: Region) -> tuple[chex.Array, ch
       f32[..., 256], the grays themselves for a black image; and bool[...], whether an image is
       constant but not black, so that its stretch is 0 / 0.
     """
-    darkest = jnp.min(region.keep(jnp.round(images), jnp.inf), axis=(-2, -1))[..., None]
-    brightest = jnp.max(region.keep(jnp.round(images), -jnp.inf), axis=(-2, -1))[..., None]
+    images = jnp.round(images)
+    darkest = jnp.min(region.keep(images, jnp.inf), axis=(-2, -1))[..., None]
+    brightest = jnp.max(region.keep(images, -jnp.inf), axis=(-2, -1))[..., None]
     span = brightest - darkest
-    grays = jnp.arange(LEVELS, dtype=jnp.float32)
-    # quotients of whole numbers are no nearer to a whole one than half a divisor's inverse
+    grays = jnp.broadcast_to(jnp.arange(LEVELS, dtype=jnp.float32), (*span.shape[:-1], LEVELS))
+    # a quotient of whole numbers that is no whole one is off by more than half of 1 / divisor
     levels = jnp.floor((510 * (grays - darkest) + span + 0.5) / jnp.where(span > 0, 2 * span, 1.0))
-    constant = (span == 0)[..., 0]
-    return jnp.where(span > 0, levels, grays), constant & (brightest[..., 0] > 0)
+    constant = (span == 0) & (brightest > 0)
+    return jnp.where(span > 0, levels, grays), constant[..., 0]

@@ -1,5 +1,7 @@
 """Qncie: how much all pictures together have in common."""
 
+import math
+
 import chex
 import jax.numpy as jnp
 
@@ -11,7 +13,7 @@ from ttd_jax.metrics.information.joint import (
     stretched_levels,
 )
 from ttd_jax.metrics.inputs import prepare
-from ttd_jax.metrics.moments import correlate, covariance
+from ttd_jax.metrics.moments import correlate
 from ttd_jax.metrics.region import Extent, Mask
 
 _SAME = 1e-6  # an eigenvalue below it is none: float32 leaves 1e-7 where images are the same
@@ -43,9 +45,9 @@ def nonlinear_correlation_entropy(
     Reference: Wang, Shen and Jin, Image Fusion: Algorithms and Applications (2008) 469-492.
     """
     fused, sources, region = prepare(fused, sources, extent, mask)
-    with_fused = shared_information(joint_with_fused(fused, sources, region))
-    of_sources = shared_information(joint_of_sources(sources, region))
-    shares = _shares(with_fused / jnp.log(LEVELS), of_sources / jnp.log(LEVELS))
+    joints = joint_with_fused(fused, sources, region), joint_of_sources(sources, region)
+    shared = jnp.concatenate([shared_information(joint, joint) for joint in joints])
+    shares = _shares(shared / math.log(LEVELS), len(sources) + 1)
     images = jnp.concatenate([fused[None], sources])
     undefined = jnp.any(stretched_levels(images, region)[1]) & stretch
     return jnp.where(undefined, jnp.nan, 1 + _entropy(shares))
@@ -67,23 +69,20 @@ def correlation_entropy(
       UserError: shapes that do not fit.
     """
     fused, sources, region = prepare(fused, sources, extent, mask)
-    first, second = jnp.triu_indices(len(sources), 1)
-    with_fused = correlate(fused[None], sources, region)
-    shares = _shares(with_fused, correlate(sources[first], sources[second], region))
     images = jnp.concatenate([fused[None], sources])
-    constant = jnp.any(covariance(images, images, region) < 1e-9)
+    first, second = jnp.triu_indices(len(images), 1)
+    shares = _shares(correlate(images[first], images[second], region), len(images))
+    constant = jnp.isnan(correlate(images[first], images[second], region, strict=True)).any()
     return jnp.where(constant | (jnp.min(shares) < _SAME), jnp.nan, 1 + _entropy(shares))
 
 
-def _shares(with_fused, of_sources):
-    """Eigenvalues over their number, f32[M + 1], of a matrix of which its halves are given."""
-    count = len(with_fused) + 1
-    rows = jnp.triu_indices(count, 1)
-    half = jnp.zeros((count, count)).at[rows].set(jnp.concatenate([with_fused, of_sources]))
-    return jnp.linalg.eigvalsh(half + half.T + jnp.eye(count)) / count
+def _shares(shared, count):
+    """Eigenvalues over their number, f32[count], of a matrix of which one half is given by rows."""
+    half = jnp.zeros((count, count), jnp.float32).at[jnp.triu_indices(count, 1)].set(shared)
+    return jnp.linalg.eigvalsh(half + half.T + jnp.eye(count, dtype=jnp.float32)) / count
 
 
 def _entropy(shares):
     """Below 0, to the base of 256."""
     positive = shares > 0
-    return jnp.sum(shares * jnp.log(jnp.where(positive, shares, 1.0))) / jnp.log(LEVELS)
+    return jnp.sum(shares * jnp.log(jnp.where(positive, shares, 1.0))) / math.log(LEVELS)

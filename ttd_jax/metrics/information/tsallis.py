@@ -1,5 +1,7 @@
 """TE: mutual information by Tsallis' entropy."""
 
+import math
+
 import chex
 import jax.numpy as jnp
 
@@ -50,13 +52,13 @@ def tsallis_information(
     """
     fused, sources, region = prepare(fused, sources, extent, mask)
     swapped = marginals == "swapped"
-    fused_levels, of_fused = stretched_levels(fused, region)
+    fused_levels, of_fused = stretched_levels(fused[None], region)
     source_levels, of_sources = stretched_levels(sources, region)
     joint = joint_with_fused(fused, sources, region)
     total = jnp.sum(_shared(joint, order, (source_levels, fused_levels) if swapped else None))
-    undefined = (of_fused | jnp.any(of_sources)) & swapped
+    undefined = (jnp.any(of_fused) | jnp.any(of_sources)) & swapped
     if normalized:
-        entropies = entropy_in_nats(jnp.sum(joint, axis=2)) / jnp.log(2.0)
+        entropies = entropy_in_nats(jnp.sum(joint, axis=2)) / math.log(2)
         pairs = joint_of_sources(sources, region)
         first, second = jnp.triu_indices(len(sources), 1)
         levels = (source_levels[first], source_levels[second]) if swapped else None
@@ -70,7 +72,7 @@ def _shared(joint, order, levels):
     """T of joint probabilities f32[M, 256, 256], f32[M]; with the levels that marginals swap at."""
     rows, columns = jnp.sum(joint, axis=2), jnp.sum(joint, axis=1)
     if levels:
-        same = levels[0][..., :, None] == levels[1][..., None, :]
+        same = levels[0][:, :, None] == levels[1][:, None, :]
         rows, columns = (
             jnp.sum(jnp.where(same, columns[:, None, :], 0.0), axis=2),
             jnp.sum(jnp.where(same, rows[:, :, None], 0.0), axis=1),

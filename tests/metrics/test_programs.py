@@ -26,6 +26,7 @@ PRINTED = {
     "Psnr": "PSNR",
     "Rmse": "RMSE",
     "QNCIE": "Qncie",
+    "QMI_Hossny": "NMI",
 }
 # (protocol, metric, cases) -> relative tolerance, None for no target; and why.
 EXCEPTIONS = {}

@@ -42,6 +42,15 @@ def red_of_gray_sources(
     return each_channel(function, fused, sources, **options)
 
 
+def gray_of_gray_sources(
+    function: Function, fused: chex.Array, sources: chex.Array | None, **options: chex.Array
+) -> chex.Array:
+    """As `each_channel`, but beside gray f32[M, H, W] the fused picture's gray is looked at."""
+    if fused.ndim == 3 and sources is not None and sources.ndim == 3:
+        return in_gray(function, fused, sources, **options)
+    return each_channel(function, fused, sources, **options)
+
+
 def in_gray(
     function: Function, fused: chex.Array, sources: chex.Array | None, **options: chex.Array
 ) -> chex.Array:

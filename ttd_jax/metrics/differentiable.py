@@ -9,7 +9,7 @@ import chex
 import jax.numpy as jnp
 
 from ttd_jax.core.subgradients import absolute
-from ttd_jax.metrics.gradient.sharpness import edge_strength
+from ttd_jax.metrics.gradient.edges import edge_strength
 from ttd_jax.metrics.region import Extent, Region
 from ttd_jax.metrics.structure.ssim import similarity
 
@@ -46,7 +46,7 @@ def gradient_loss(fused: chex.Array, sources: chex.Array, *, extent: Extent = No
       extent: i32[2], see `evaluate`.
     """
     region = Region.of(fused, extent)
-    own, others = (edge_strength(region.repeat_edge(images)) for images in (fused, sources))
+    own, others = (edge_strength(images, region) for images in (fused, sources))
     return _mean_distance(own, jnp.max(others, axis=0), region) / 4
 
 

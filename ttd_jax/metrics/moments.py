@@ -17,10 +17,16 @@ def covariance(first: chex.Array, second: chex.Array, region: Region) -> chex.Ar
     return region.mean(first * second, axis=(-2, -1))
 
 
-def correlate(first: chex.Array, second: chex.Array, region: Region) -> chex.Array:
-    """Pearson's correlation of f32[..., H, W], f32[...]; 0 where an image has no variance."""
+def correlate(
+    first: chex.Array, second: chex.Array, region: Region, *, strict: bool = False
+) -> chex.Array:
+    """Pearson's correlation of f32[..., H, W], f32[...]; 0 where an image has no variance.
+
+    Strictly, NaN there.
+    """
     variances = covariance(first, first, region), covariance(second, second, region)
     varied = (variances[0] > _NO_VARIANCE) & (variances[1] > _NO_VARIANCE)
     # two roots: the product of two variances is no float32 where both are small
     scale = jnp.prod(jnp.stack([jnp.sqrt(jnp.where(varied, v, 1.0)) for v in variances]), axis=0)
-    return jnp.where(varied, jnp.clip(covariance(first, second, region) / scale, -1.0, 1.0), 0.0)
+    value = jnp.clip(covariance(first, second, region) / scale, -1.0, 1.0)
+    return jnp.where(varied, value, jnp.nan if strict else 0.0)

@@ -14,6 +14,17 @@ def joint_probabilities(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.histogram2d(first.ravel(), second.ravel(), bins=(edges, edges))[0] / first.size
 
 
+def stretched(image: np.ndarray) -> np.ndarray:
+    """An image with its darkest gray at 0 and its brightest at 255, whole grays.
+
+    An image of zeros as it is, NaN for any other constant one.
+    """
+    darkest, brightest = image.min(), image.max()
+    if brightest == darkest:
+        return image if brightest == 0 else image * np.nan
+    return np.floor(255 * (image - darkest) / (brightest - darkest) + 0.5)
+
+
 def entropy_nats(p: np.ndarray) -> float:
     """Entropy of probabilities; zeros count for nothing."""
     p = p[p > 0]

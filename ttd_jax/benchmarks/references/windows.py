@@ -9,9 +9,10 @@ from scipy import ndimage
 two_dimensional = contextvars.ContextVar("two_dimensional", default=False)
 
 
-def sobel(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both derivatives by Sobel's kernels, borders repeated."""
-    return ndimage.sobel(image, 1, mode="nearest"), ndimage.sobel(image, 0, mode="nearest")
+def sobel(image: np.ndarray, border: str = "edge") -> tuple[np.ndarray, np.ndarray]:
+    """Both derivatives by Sobel's kernels; the border as in `np.pad`."""
+    mode = {"edge": "nearest", "reflect": "mirror", "constant": "constant"}[border]
+    return ndimage.sobel(image, 1, mode=mode), ndimage.sobel(image, 0, mode=mode)
 
 
 def fitting(size: int, image: np.ndarray) -> int:

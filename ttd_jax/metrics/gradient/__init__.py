@@ -1,6 +1,6 @@
 """Edges, contrast and features: how strong they are, and which of the sources are kept."""
 
-from ttd_jax.metrics.gradient import contrast, edge_preservation, sharpness
+from ttd_jax.metrics.gradient import artifacts, contrast, edge_preservation, sharpness
 from ttd_jax.metrics.metric import Metric
 
 ENTRIES = (
@@ -50,6 +50,27 @@ ENTRIES = (
         high=0.975,
         tolerance=1e-3,
         description="edges of the sources that are kept",
+        definition="angles of undirected lines, borders repeated",
         reference="Xydeas and Petrovic, Electron. Lett. 36 (2000) 308-309",
+    ),
+    Metric(
+        name="Qg",
+        function=edge_preservation.mean_edge_preservation,
+        group="gradient",
+        high=0.987,
+        description="edges of the sources that are kept, each pixel counting alike",
+        definition="mean over pixels, slopes 10 and 20",
+        reference="Xydeas and Petrovic, Proc. SPIE 4051 (2000) 89-98",
+    ),
+    Metric(
+        name="Nabf",
+        function=artifacts.added_artifacts,
+        group="gradient",
+        better="down",
+        high=1.0,
+        description="artifacts: edges of the fused image that no source has",
+        definition="weak edges of the sources weigh 0.001",
+        undefined="where they weigh 0 (ivif_zoo): no edge of the sources is strong",
+        reference="Shreyamsha Kumar, Signal Image Video Process. 7 (2013) 1125-1143",
     ),
 )

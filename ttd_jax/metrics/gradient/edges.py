@@ -6,6 +6,7 @@ import chex
 import jax.numpy as jnp
 
 from ttd_jax.metrics.filters import sobel
+from ttd_jax.metrics.inputs import safe_sqrt
 from ttd_jax.metrics.region import Region
 from ttd_jax.parts.border import fill_border
 
@@ -39,6 +40,15 @@ def derivatives(
     if not region.whole and border != "constant":
         images = fill_border(images[..., None], border, (0, 0), region.sides)[..., 0]
     return sobel(images, border=border)
+
+
+def edge_strength(images: chex.Array, region: Region, *, border: str = "edge") -> chex.Array:
+    """Length of the raw Sobel vector at every pixel of f32[..., H, W]; its gradient at 0 is 0.
+
+    See `derivatives`.
+    """
+    along_x, along_y = derivatives(images, region, border=border)
+    return safe_sqrt(jnp.square(along_x) + jnp.square(along_y))
 
 
 def parallelism(along_x: chex.Array, along_y: chex.Array, *, angles: str = "lines") -> chex.Array:

@@ -4,7 +4,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from ttd_jax.metrics.filters import sobel
+from ttd_jax.metrics.gradient.edges import edge_strength
 from ttd_jax.metrics.inputs import Sources, prepare, safe_sqrt
 from ttd_jax.metrics.region import Extent, Mask, divisor
 
@@ -48,6 +48,7 @@ def edge_intensity(
     sources: Sources = None,
     *,
     scale: float = 0.25,
+    border: str = "edge",
     extent: Extent = None,
     mask: Mask = None,
 ) -> chex.Array:
@@ -59,6 +60,8 @@ def edge_intensity(
       fused: f32[H, W], grays in 0..255.
       sources: f32[M, H, W] or None: nothing but its shape is looked at.
       scale: of the derivatives.
+      border: what lies beside the image: 'edge' (pixels repeated) or 'constant' (black: its frame
+        is an edge).
       extent: i32[2], see `evaluate`.
       mask: bool[H, W], see `evaluate`.
 
@@ -68,7 +71,7 @@ def edge_intensity(
     Reference: Rajalingam and Priya, Int. J. Eng. Sci. Invention 2 (2018).
     """
     fused, _, region = prepare(fused, sources, extent, mask)
-    return scale * region.mean(edge_strength(region.repeat_edge(fused)))
+    return scale * region.mean(edge_strength(fused, region, border=border))
 
 
 def spatial_frequency(
@@ -102,12 +105,6 @@ def spatial_frequency(
         count = divisor((region if over == "pixels" else differences).size)
         total += jnp.sum(differences.counted(jnp.square(jnp.diff(fused, axis=axis)))) / count
     return safe_sqrt(total)
-
-
-def edge_strength(images: chex.Array) -> chex.Array:
-    """Length of the raw Sobel vector at every pixel of f32[..., H, W]; its gradient at 0 is 0."""
-    along_x, along_y = sobel(images)
-    return safe_sqrt(jnp.square(along_x) + jnp.square(along_y))
 
 
 def _gradient(image, axis, region):

@@ -2,7 +2,7 @@
 
 import math
 
-from ttd_jax.metrics.information import entropy, mutual
+from ttd_jax.metrics.information import entropy, mutual, nonlinear_correlation, tsallis
 from ttd_jax.metrics.metric import Metric
 
 ENTRIES = (
@@ -43,6 +43,28 @@ ENTRIES = (
         per_source=True,
         description="mutual information over the mean entropy of the two images",
         definition="grays as they are",
+        undefined="where grays are stretched (mefb, liu): an image is constant and not black",
         reference="Hossny et al., Electron. Lett. 44 (2008) 1066-1067",
+    ),
+    Metric(
+        name="Qncie",
+        function=nonlinear_correlation.nonlinear_correlation_entropy,
+        group="information",
+        high=1.0,
+        description="what all images together have in common: nonlinear correlation entropy",
+        definition="of mutual information / 8 bits",
+        undefined="where grays are stretched (mefb, liu): an image is constant and not black; of "
+        "correlations (ivif_zoo): an image is constant, or two are the same",
+        reference="Wang, Shen and Jin, Image Fusion: Algorithms and Applications (2008) 469-492",
+    ),
+    Metric(
+        name="TE",
+        function=tsallis.tsallis_information,
+        group="information",
+        high=math.inf,
+        description="mutual information with the sources by Tsallis' entropy of order 1.85",
+        definition="each image's own marginals",
+        undefined="by swapped marginals (mefb): an image is constant and not black",
+        reference="Cvejic et al., Electron. Lett. 42 (2006) 626-627",
     ),
 )

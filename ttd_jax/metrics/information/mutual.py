@@ -1,11 +1,15 @@
 """MI, NMI: what the gray-level histograms of two pictures together say."""
 
 import chex
-import jax
 import jax.numpy as jnp
 
-from ttd_jax.metrics.histogram import joint_histogram
 from ttd_jax.metrics.information.entropy import entropy_in_nats
+from ttd_jax.metrics.information.joint import (
+    joint_with_fused,
+    merge_whites,
+    shared_information,
+    stretched_levels,
+)
 from ttd_jax.metrics.inputs import prepare, safe_divide
 from ttd_jax.metrics.region import Extent, Mask
 
@@ -14,6 +18,8 @@ def mutual_information(
     fused: chex.Array,
     sources: chex.Array,
     *,
+    unit: str = "nats",
+    saturated: bool = False,
     extent: Extent = None,
     mask: Mask = None,
 ) -> chex.Array:
@@ -23,6 +29,9 @@ def mutual_information(
 
     Args:
       fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      unit: 'nats' or 'bits'.
+      saturated: whether 254 and 255 are one gray where both images are counted together, but not
+        where one is: too much, where white is clipped, as of programs that add 1 to bytes.
       extent: i32[2], see `evaluate`.
       mask: bool[H, W], see `evaluate`.
 
@@ -32,13 +41,17 @@ def mutual_information(
     Reference: Qu et al., Electronics Letters 38 (2002) 313-315.
     """
     fused, sources, region = prepare(fused, sources, extent, mask)
-    return jnp.sum(_shared_information(_joint(fused, sources, region)))
+    joint = joint_with_fused(fused, sources, region)
+    shared = shared_information(joint, merge_whites(joint) if saturated else joint)
+    return jnp.sum(shared) / (jnp.log(2.0) if unit == "bits" else 1.0)
 
 
 def normalized_mutual_information(
     fused: chex.Array,
     sources: chex.Array,
     *,
+    over: str = "pairs",
+    stretch: bool = False,
     extent: Extent = None,
     mask: Mask = None,
 ) -> chex.Array:
@@ -48,6 +61,9 @@ def normalized_mutual_information(
 
     Args:
       fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      over: 'pairs', see above; or 'sources', 2 sum I(F; X_m) / sum H(X_m), which has no bound.
+      stretch: images are stretched to 0..255 first. That changes no information, but leaves NaN
+        where an image is constant and not black, or both of a pair are black.
       extent: i32[2], see `evaluate`.
       mask: bool[H, W], see `evaluate`.
 
@@ -57,21 +73,14 @@ def normalized_mutual_information(
     Reference: Hossny et al., Electronics Letters 44 (2008) 1066-1067.
     """
     fused, sources, region = prepare(fused, sources, extent, mask)
-    joint = _joint(fused, sources, region)
-    entropies = entropy_in_nats(jnp.sum(joint, axis=1)) + entropy_in_nats(jnp.sum(joint, axis=2))
-    return 2 * jnp.sum(safe_divide(_shared_information(joint), entropies))
-
-
-def _joint(fused, sources, region):
-    return jax.vmap(lambda source: joint_histogram(source, fused, region))(sources)
-
-
-def _shared_information(joint):
-    """f32[M] of joint probabilities f32[M, 256, 256], in nats.
-
-    As one sum of logarithms of ratios: the difference of entropies would cancel in float32.
-    """
-    independent = jnp.sum(joint, axis=1, keepdims=True) * jnp.sum(joint, axis=2, keepdims=True)
-    occurs = joint > 0
-    ratio = jnp.where(occurs, joint, 1.0) / jnp.where(occurs, independent, 1.0)
-    return jnp.sum(joint * jnp.log(ratio), axis=(1, 2))
+    joint = joint_with_fused(fused, sources, region)
+    shared = shared_information(joint, joint)
+    entropies = entropy_in_nats(jnp.sum(joint, axis=2))
+    if over == "sources":
+        return 2 * safe_divide(jnp.sum(shared), jnp.sum(entropies))
+    entropies += entropy_in_nats(jnp.sum(joint, axis=1))
+    value = 2 * jnp.sum(safe_divide(shared, entropies))
+    if not stretch:
+        return value
+    constant = stretched_levels(jnp.concatenate([fused[None], sources]), region)[1]
+    return jnp.where(jnp.any(constant) | jnp.any(entropies == 0), jnp.nan, value)

@@ -12,6 +12,9 @@ ENTRIES = (
         high=1.0,
         per_source=True,
         description="what remains without the other sources, correlated with each source",
+        definition="0 for constant ones",
+        undefined="strictly (tang, ivif_zoo): a source is constant, or the fused image is the mean "
+        "of all others",
         reference="Aslantas and Bendes, AEU 69 (2015) 1890-1896",
     ),
     Metric(
@@ -21,6 +24,8 @@ ENTRIES = (
         low=-1.0,
         high=1.0,
         description="mean correlation with the sources",
+        definition="0 for constant ones",
+        undefined="strictly (tang, ivif_zoo): an image is constant",
         reference="Ma et al., Inf. Fusion 45 (2019) 153-178",
     ),
     Metric(
@@ -34,6 +39,16 @@ ENTRIES = (
         reference="Ma et al., Inf. Fusion 45 (2019) 153-178",
     ),
     Metric(
+        name="RMSE",
+        function=error.root_mean_squared_error,
+        group="likeness",
+        better="down",
+        high=255.0,
+        description="root of the mean squared error against the sources",
+        definition="root of the MSE",
+        reference="Jagalingam and Hegde, Aquat. Procedia 4 (2015) 133-142",
+    ),
+    Metric(
         name="PSNR",
         function=error.psnr,
         group="likeness",
@@ -41,6 +56,7 @@ ENTRIES = (
         high=error.PSNR_LIMIT,
         description="peak signal-to-noise ratio against the sources, decibel",
         definition="20 log10(max F / sqrt MSE)",
+        undefined="without that limit (of all programs): the fused image equals every source",
         reference="Jagalingam and Hegde, Aquat. Procedia 4 (2015) 133-142",
     ),
 )

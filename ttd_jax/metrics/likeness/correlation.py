@@ -12,6 +12,7 @@ def sum_of_correlations_of_differences(
     fused: chex.Array,
     sources: chex.Array,
     *,
+    strict: bool = False,
     extent: Extent = None,
     mask: Mask = None,
 ) -> chex.Array:
@@ -21,6 +22,7 @@ def sum_of_correlations_of_differences(
 
     Args:
       fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      strict: NaN where a constant image leaves 0 / 0, in place of 0.
       extent: i32[2], see `evaluate`.
       mask: bool[H, W], see `evaluate`.
 
@@ -32,13 +34,14 @@ def sum_of_correlations_of_differences(
     fused, sources, region = prepare(fused, sources, extent, mask)
     total = sum(sources)  # plane by plane: a sum over the leading axis takes XLA ten times longer
     others = (total[None] - sources) / max(sources.shape[0] - 1, 1)
-    return jnp.sum(correlate(fused[None] - others, sources, region))
+    return jnp.sum(correlate(fused[None] - others, sources, region, strict=strict))
 
 
 def correlation(
     fused: chex.Array,
     sources: chex.Array,
     *,
+    strict: bool = False,
     extent: Extent = None,
     mask: Mask = None,
 ) -> chex.Array:
@@ -46,6 +49,7 @@ def correlation(
 
     Args:
       fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      strict: NaN where a constant image leaves 0 / 0, in place of 0.
       extent: i32[2], see `evaluate`.
       mask: bool[H, W], see `evaluate`.
 
@@ -55,4 +59,4 @@ def correlation(
     Reference: Ma et al., Information Fusion 45 (2019) 153-178.
     """
     fused, sources, region = prepare(fused, sources, extent, mask)
-    return jnp.mean(correlate(fused[None], sources, region))
+    return jnp.mean(correlate(fused[None], sources, region, strict=strict))

@@ -9,7 +9,7 @@ from ttd_jax.metrics.gradient.sharpness import average_gradient, edge_intensity,
 from ttd_jax.metrics.gray import matlab_gray
 from ttd_jax.metrics.information.entropy import cross_entropy, entropy
 from ttd_jax.metrics.information.mutual import mutual_information
-from ttd_jax.metrics.likeness.error import psnr
+from ttd_jax.metrics.likeness.error import psnr, root_mean_squared_error
 from ttd_jax.metrics.protocols.protocol import Protocol, Row
 from ttd_jax.metrics.structure.ssim import ssim
 
@@ -47,7 +47,12 @@ VIFB = Protocol(
             f"{_VIFB}Spatial_frequency.m",
             side_by_side,
         ),
-        Row("Qabf", edge_preservation),
+        Row(
+            "Qabf",
+            partial(edge_preservation, border="constant", angles="pi/2", equal="strength"),
+            "angles as atan has them, black borders",
+            f"{_VIFB}Qabf.m",
+        ),
         # structure
         Row(
             "SSIM",
@@ -57,6 +62,17 @@ VIFB = Protocol(
         ),
         # perception
         # likeness
-        Row("PSNR", psnr),
+        Row(
+            "PSNR",
+            partial(psnr, peak=255.0, error="norm"),
+            "20 log10(255 / sqrt(norm / (H W)))",
+            f"{_VIFB}Psnr.m",
+        ),
+        Row(
+            "RMSE",
+            partial(root_mean_squared_error, error="norm"),
+            "norm / (H W)",
+            f"{_VIFB}Rmse.m",
+        ),
     ),
 )

@@ -22,10 +22,14 @@ def average_gradient(
 
 
 def edge_intensity(
-    fused: np.ndarray, sources: Sequence[np.ndarray], *, scale: float = 0.25
+    fused: np.ndarray,
+    sources: Sequence[np.ndarray],
+    *,
+    scale: float = 0.25,
+    border: str = "edge",
 ) -> float:
     """Edge intensity."""
-    return scale * np.mean(np.hypot(*sobel(fused)))
+    return scale * np.mean(np.hypot(*sobel(fused, border)))
 
 
 def spatial_frequency(

@@ -52,6 +52,8 @@ def root_mean_squared_error(
 
     Raises:
       UserError: shapes that do not fit.
+
+    Reference: Jagalingam and Hegde, Aquatic Procedia 4 (2015) 133-142.
     """
     fused, sources, region = prepare(fused, sources, extent, mask)
     if error == "norm":

@@ -79,7 +79,7 @@ def test_metrics_of_a_part_are_those_of_the_definitions(together, kind, request)
         for index, scene in enumerate(scenes):
             for name, true in reference.evaluate(*scene, protocol, distinct(protocol)).items():
                 assert float(figures[name][index]) == pytest.approx(
-                    true, rel=FARTHEST.get(name, 1e-6), abs=1e-6
+                    true, rel=FARTHEST.get(name, 1e-6), abs=1e-6, nan_ok=True
                 ), (name, protocol, SIZES[index])
 
 
@@ -91,7 +91,9 @@ def test_metrics_of_a_part_are_those_of_its_own_arrays(together, size):
         exact = metrics.evaluate(*scene, protocol=protocol, names=distinct(protocol))
         for name, figure in exact.items():
             # sums of few rows are one after the other in XLA, and lose more
-            assert figures[name][0] == pytest.approx(float(figure), rel=1e-5, abs=1e-6), name
+            assert figures[name][0] == pytest.approx(
+                float(figure), rel=1e-5, abs=1e-6, nan_ok=True
+            ), name
 
 
 def test_gradients_of_a_part_are_those_of_its_own_arrays():

@@ -98,9 +98,9 @@ def test_by_default_a_plugin_changes_no_results():
     with registered():
         ttd_jax.register_metric(metric("another", lambda fused, sources, *, protocol: 0.0))
         own = list(metrics.evaluate(jnp.float32(PICTURE), jnp.float32(PICTURE)[None]))
-        assert own == list(metrics.METRICS)[:-1]
+        assert own == list(metrics.CORE)
         assert metrics.choose() == metrics.choose(()) == tuple(own)
-        assert metrics.choose(["all"]) == (*own, "another")
+        assert metrics.choose(["all"])[-1] == "another"
         assert metrics.choose(["sd", "ANOTHER", "SD"]) == ("SD", "another")
 
 

@@ -70,7 +70,7 @@ ENTRIES = (
         high=1.0,
         description="artifacts: edges of the fused image that no source has",
         definition="weak edges of the sources weigh 0.001",
-        undefined="where they weigh 0 (ivif_zoo): no edge of the sources is strong",
+        undefined="ivif_zoo: no edge of the sources is strong",
         reference="Shreyamsha Kumar, Signal Image Video Process. 7 (2013) 1125-1143",
     ),
 )

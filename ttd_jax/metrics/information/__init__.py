@@ -43,7 +43,7 @@ ENTRIES = (
         per_source=True,
         description="mutual information over the mean entropy of the two images",
         definition="grays as they are",
-        undefined="where grays are stretched (mefb, liu): an image is constant and not black",
+        undefined="mefb, liu: an image is constant and not black",
         reference="Hossny et al., Electron. Lett. 44 (2008) 1066-1067",
     ),
     Metric(
@@ -51,10 +51,10 @@ ENTRIES = (
         function=nonlinear_correlation.nonlinear_correlation_entropy,
         group="information",
         high=1.0,
-        description="what all images together have in common: nonlinear correlation entropy",
+        description="nonlinear correlation of all images together",
         definition="of mutual information / 8 bits",
-        undefined="where grays are stretched (mefb, liu): an image is constant and not black; of "
-        "correlations (ivif_zoo): an image is constant, or two are the same",
+        undefined="mefb, liu: an image is constant and not black; ivif_zoo: one is constant, or "
+        "two are the same",
         reference="Wang, Shen and Jin, Image Fusion: Algorithms and Applications (2008) 469-492",
     ),
     Metric(
@@ -62,9 +62,9 @@ ENTRIES = (
         function=tsallis.tsallis_information,
         group="information",
         high=math.inf,
-        description="mutual information with the sources by Tsallis' entropy of order 1.85",
+        description="mutual information with the sources, Tsallis' entropy of order 1.85",
         definition="each image's own marginals",
-        undefined="by swapped marginals (mefb): an image is constant and not black",
+        undefined="mefb: an image is constant and not black",
         reference="Cvejic et al., Electron. Lett. 42 (2006) 626-627",
     ),
 )

@@ -13,8 +13,7 @@ ENTRIES = (
         per_source=True,
         description="what remains without the other sources, correlated with each source",
         definition="0 for constant ones",
-        undefined="strictly (tang, ivif_zoo): a source is constant, or the fused image is the mean "
-        "of all others",
+        undefined="tang, ivif_zoo: a source, or what remains without the others, is constant",
         reference="Aslantas and Bendes, AEU 69 (2015) 1890-1896",
     ),
     Metric(
@@ -25,7 +24,7 @@ ENTRIES = (
         high=1.0,
         description="mean correlation with the sources",
         definition="0 for constant ones",
-        undefined="strictly (tang, ivif_zoo): an image is constant",
+        undefined="tang, ivif_zoo: an image is constant",
         reference="Ma et al., Inf. Fusion 45 (2019) 153-178",
     ),
     Metric(
@@ -56,7 +55,7 @@ ENTRIES = (
         high=error.PSNR_LIMIT,
         description="peak signal-to-noise ratio against the sources, decibel",
         definition="20 log10(max F / sqrt MSE)",
-        undefined="without that limit (of all programs): the fused image equals every source",
+        undefined="in all protocols but paper: the fused image equals every source",
         reference="Jagalingam and Hegde, Aquat. Procedia 4 (2015) 133-142",
     ),
 )

@@ -16,7 +16,7 @@ def state(value):
 
 @pytest.fixture
 def checkpoints(tmp_path):
-    opened = Checkpoints(tmp_path, newest=2, better="up")
+    opened = Checkpoints(tmp_path, newest=2, merit=operator.pos)
     yield opened
     opened.close()
 

@@ -63,16 +63,18 @@ def _helps(rows):
         base = static[row["pass"], row["dataset"]]
         if row["weighing"] != STATIC.name:
             own = changes.setdefault((row["pass"], row["weighing"]), {})
-            for name in metrics.METRICS:
-                if name in base and base[name]["mean"]:
-                    change = row["measures"][name]["mean"] / base[name]["mean"] - 1
-                    own.setdefault(name, []).append(100 * change)
+            for name, metric in metrics.METRICS.items():
+                pair = [of[name]["mean"] for of in (row["measures"], base) if name in of]
+                if len(pair) == 2 and np.isfinite(pair).all() and pair[1]:
+                    merit, before = map(metric.merit, pair)
+                    change = 100 * (pair[0] / pair[1] - 1)
+                    own.setdefault(name, []).append((change, merit > before))
     return [
         {
             "network": network,
             "weighing": weighing,
             "datasets": max(map(len, own.values())),
-            "changes": {name: float(np.mean(values)) for name, values in own.items()},
+            "changes": {n: float(np.mean([c for c, _ in pairs])) for n, pairs in own.items()},
             "better": _better(own),
         }
         for (network, weighing), own in changes.items()
@@ -130,12 +132,7 @@ def _pooled(moments):
 
 
 def _better(changes):
-    told = [
-        value > 0 if metrics.METRICS[name].better == "up" else value < 0
-        for name, values in changes.items()
-        for value in values
-        if abs(value) >= 0.1
-    ]
+    told = [better for pairs in changes.values() for change, better in pairs if abs(change) >= 0.1]
     return _share(told) if told else None
 
 

@@ -1,10 +1,12 @@
 """The results of a study as Markdown."""
 
+import math
+
 from ttd_jax import metrics
 from ttd_jax.analysis.pictures import sheet_name
 from ttd_jax.analysis.studies import STATIC
 from ttd_jax.report.markdown import table
-from ttd_jax.report.scores import heading
+from ttd_jax.report.scores import heading, shown
 
 _NEAREST = 12
 _HEADS = {
@@ -70,9 +72,10 @@ def _cell(measure, row, base):
     mean = row["measures"][measure]["mean"]
     if measure not in metrics.METRICS:
         return f"{mean:.0%}" if measure.startswith("holds") else f"{mean:.4g}"
-    if measure not in base or base is row["measures"] or row["weighing"] == STATIC.name:
-        return f"{mean:.3f}"
-    return f"{mean:.3f} ({100 * (mean / base[measure]['mean'] - 1):+.1f} %)"
+    before = base.get(measure, {}).get("mean")
+    if not before or row["weighing"] == STATIC.name or not math.isfinite(mean / before):
+        return shown(mean, ".3f")
+    return f"{mean:.3f} ({100 * (mean / before - 1):+.1f} %)"
 
 
 def _below_static(row):

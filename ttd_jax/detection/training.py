@@ -1,6 +1,7 @@
 """A detector's training from its configuration to weights that `detect eval` takes."""
 
 import dataclasses
+import operator
 import pathlib
 
 import jax
@@ -137,7 +138,7 @@ def _train(config, folder):
         phases=phases,
         sampler=sampler,
         validation=validation if out else None,
-        better="up",
+        merit=operator.pos,
     )
 
     def save(path, variables, origin):

@@ -6,15 +6,35 @@ from collections.abc import Mapping, Sequence
 from ttd_jax.errors import counted
 from ttd_jax.metrics import METRICS
 from ttd_jax.metrics.intervals import estimates, paired_differences
+from ttd_jax.metrics.ranks import mean_ranks, significance
 from ttd_jax.networks import lookup
 from ttd_jax.report import published
 from ttd_jax.report.csv_text import csv_text
 from ttd_jax.report.latex import PACKAGES, booktabs, escape
 from ttd_jax.report.markdown import table
-from ttd_jax.report.scores import arrow, heading, interval, shown
+from ttd_jax.report.scores import (
+    arrow,
+    grouped_rows,
+    groups,
+    heading,
+    interval,
+    shown,
+    told_apart,
+    undefined_notes,
+)
 
-_ARROWS = {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
-_FIELDS = ("mean", "std", "low", "high", "count", "published", "difference", "agrees")
+_ARROWS = {"↑": r"$\uparrow$", "↓": r"$\downarrow$", "→0": r"$\to 0$"}
+_FIELDS = (
+    "mean",
+    "std",
+    "low",
+    "high",
+    "count",
+    "undefined",
+    "published",
+    "difference",
+    "agrees",
+)
 _PUBLISHED = ("published", "difference", "rounds to it")
 STATIC = "static"
 
@@ -41,14 +61,9 @@ def compare(
       JSON-able: `count`; `strategies`: strategy -> metric -> its `estimate` with
       `published`, `difference` and `agrees` where the paper has a figure of the same images;
       `published_note`, what a reader should know of the published figures, or why they are left
-      out; `gains`: strategy -> metric -> paired difference from static fusion, with the share of
-      images improved.
+      out; `gains`: strategy -> metric -> paired difference from static fusion.
     """
-    records = sorted(records, key=lambda record: record["image"])
-    columns = {
-        strategy: {n: [record["scores"][strategy][n] for record in records] for n in names}
-        for strategy in records[0]["scores"]
-    }
+    columns = _columns(records, names)
     table, note = _published(model, dataset, len(records), prepared=prepared)
     return {
         "model": model,
@@ -63,6 +78,55 @@ def compare(
             for strategy, column in estimates(columns).items()
         },
         "gains": paired_differences(columns, STATIC) if STATIC in columns else {},
+    }
+
+
+def rank(found: Sequence[tuple[Mapping, Sequence[Mapping]]]) -> dict[str, dict]:
+    """How models and strategies rank on each data set, and where they differ.
+
+    Args:
+      found: comparisons with their records.
+
+    Returns:
+      Data set -> `{'ranks': {'model (strategy)': mean rank}, 'significance'}`, see
+      `ttd_jax.metrics.ranks`; empty where there is one model and one strategy.
+    """
+    means, columns = {}, {}
+    for compared, records in found:
+        dataset, strategies = compared["dataset"], compared["strategies"]
+        scores = _columns(records, next(iter(strategies.values())))
+        for strategy, cells in strategies.items():
+            method = f"{compared['model']} ({strategy})"
+            means.setdefault(dataset, {})[method] = cells
+            columns.setdefault(dataset, {})[method] = scores[strategy]
+    return {
+        dataset: {"ranks": mean_ranks(of), "significance": significance(columns[dataset])}
+        for dataset, of in means.items()
+        if len(of) > 1
+    }
+
+
+def rank_table(ranked: Mapping[str, Mapping]) -> tuple[list[str], list[list]]:
+    """Head and rows of a `rank`: a method, its mean rank on each data set, and their mean."""
+    first = next(iter(ranked.values()))["ranks"]
+    rows = [[method, *(of["ranks"][method] for of in ranked.values())] for method in first]
+    head = ["model (strategy)", *ranked]
+    if len(ranked) > 1:
+        head, rows = [*head, "mean"], [[*row, sum(row[1:]) / len(ranked)] for row in rows]
+    return head, sorted(rows, key=lambda row: row[-1])
+
+
+def rank_notes(ranked: Mapping[str, Mapping]) -> list[str]:
+    """What the tests say of each data set."""
+    return [f"{name}: {told_apart(**of)}" for name, of in ranked.items()]
+
+
+def _columns(records, names):
+    """Strategy -> metric -> scores, in the order of the images' names."""
+    records = sorted(records, key=lambda record: record["image"])
+    return {
+        strategy: {n: [record["scores"][strategy][n] for record in records] for n in names}
+        for strategy in records[0]["scores"]
     }
 
 
@@ -91,8 +155,10 @@ def _beside(table, model, strategy, metric, mean):
     }
 
 
-def markdown(comparisons: Sequence[Mapping], protocol: str) -> str:
-    """One section for each model and data set."""
+def markdown(
+    comparisons: Sequence[Mapping], protocol: str, ranked: Mapping[str, Mapping] | None = None
+) -> str:
+    """One section for each model and data set, and one of their `rank`."""
     lines = [f"# Evaluation, protocol `{protocol}`", ""]
     for c in comparisons:
         lines += [f"## {c['model']} on {c['dataset']}, {counted(c['count'], 'image')}", ""]
@@ -106,16 +172,21 @@ def markdown(comparisons: Sequence[Mapping], protocol: str) -> str:
         head = ["metric"]
         for strategy in strategies:
             head += [strategy, *(_PUBLISHED if strategy in shown else ())]
-        rows = [
-            [
-                heading(name),
-                *(cell for s, of in strategies.items() for cell in _cells(of[name], s in shown)),
-            ]
-            for name in next(iter(strategies.values()))
-        ]
-        lines += [*table(head, rows), ""]
+
+        def row(name, strategies=strategies, shown=shown):
+            columns = (_cells(of[name], s in shown) for s, of in strategies.items())
+            return [heading(name), *(cell for cells in columns for cell in cells)]
+
+        names = next(iter(strategies.values()))
+        lines += [*table(head, grouped_rows([*names], row)), ""]
+        lines += [f"{note}\n" for note in undefined_notes(strategies)]
         for strategy, gains in c["gains"].items():
             lines += [*_gains(strategy, gains, c["count"]), ""]
+    if ranked:
+        head, rows = rank_table(ranked)
+        rows = [[method, *(shown(one, ".2f") for one in own)] for method, *own in rows]
+        lines += ["## Mean ranks over the metrics", "", *table(head, rows), ""]
+        lines += [f"{note}\n" for note in rank_notes(ranked)]
     return "\n".join(lines)
 
 
@@ -125,42 +196,47 @@ def has_published(comparison: Mapping, strategy: str) -> bool:
 
 
 def _gains(strategy, gains, count):
-    if count == 1:
-        rows = [(heading(name), shown(gain["mean"], "+.4f")) for name, gain in gains.items()]
-        return [f"{strategy} - {STATIC}:", "", *table(["metric", "gain"], rows)]
-    rows = [
-        (heading(n), shown(g["mean"], "+.4f"), interval(g, "+"), shown(g["improved"], ".0%"))
-        for n, g in gains.items()
-    ]
-    title = f"{strategy} - {STATIC}, paired, 95 % bootstrap interval:"
-    return [title, "", *table(["metric", "gain", "interval", "images improved"], rows)]
+    spread = ["interval", "images improved"] if count > 1 else []
+
+    def row(name):
+        gain = gains[name]
+        cells = [heading(name), shown(gain["mean"], "+.4f"), interval(gain, "+")]
+        return [*cells, shown(gain["improved"], ".0%")][: 2 + len(spread)]
+
+    title = f"{strategy} - {STATIC}" + (", paired, 95 % bootstrap interval:" if spread else ":")
+    return [title, "", *table(["metric", "gain", *spread], grouped_rows([*gains], row))]
 
 
-def latex(comparisons: Sequence[Mapping], protocol: str) -> str:
+def latex(
+    comparisons: Sequence[Mapping], protocol: str, ranked: Mapping[str, Mapping] | None = None
+) -> str:
     """A booktabs table for each data set, models and strategies as rows; best figures bold."""
     blocks = [f"% protocol: {protocol}\n{PACKAGES}"]
     for dataset in dict.fromkeys(c["dataset"] for c in comparisons):
         own = [c for c in comparisons if c["dataset"] == dataset]
-        rows = [
-            (
-                f"{c['model']}, {strategy}",
-                {n: shown(cell["mean"], ".2f") for n, cell in column.items()},
-            )
-            for c in own
-            for strategy, column in c["strategies"].items()
-        ]
-        names = list(rows[0][1])
-        best = {name: _best(name, [cells[name] for _, cells in rows]) for name in names}
+        found = {f"{c['model']} ({s})": of for c in own for s, of in c["strategies"].items()}
+        of_groups = groups([*next(iter(found.values()))])
+        widths = {group: len(own) for group, own in of_groups.items()}
+        names = [name for own in of_groups.values() for name in own]
+        cells = {m: {n: shown(of[n]["mean"], ".2f") for n in names} for m, of in found.items()}
+        best = {name: _best(name, [of[name] for of in cells.values()]) for name in names}
+        rows = [[escape(m), *(_bold_if(of[n], best[n]) for n in names)] for m, of in cells.items()]
+        head = ["Method", *(f"{n} {_ARROWS[arrow(n)]}" for n in names)]
+        if ranked and dataset in ranked:
+            head.append(f"mean rank {_ARROWS['↓']}")
+            ranks = (shown(ranked[dataset]["ranks"][method], ".2f") for method in found)
+            rows = [[*row, rank] for row, rank in zip(rows, ranks, strict=True)]
+            last = "" if "" in widths else "all"
+            widths[last] = widths.get(last, 0) + 1
         images = counted(own[0]["count"], "image")
+        told = [f"Means over the {images} of {dataset}, protocol {protocol}; the best are bold."]
         blocks.append(
             booktabs(
-                f"Means over the {images} of {dataset}, protocol {protocol}; the best are bold.",
-                ["Method", *(f"{n} {_ARROWS[arrow(n)]}" for n in names)],
-                [
-                    [escape(label), *(_bold_if(cells[n], best[n]) for n in names)]
-                    for label, cells in rows
-                ],
+                " ".join([*told, *undefined_notes(found)]),
+                head,
+                rows,
                 label="tab:" + re.sub(r"\W+", "-", dataset, flags=re.ASCII),
+                groups=widths,
             )
         )
     return "\n\n".join(blocks) + "\n"
@@ -180,7 +256,7 @@ def csv_table(comparisons: Sequence[Mapping], protocol: str) -> str:
 def _best(metric, figures):
     """The best of the figures as they are printed; None where none is a number."""
     numbers = [figure for figure in figures if figure != shown(None)]
-    return (max if METRICS[metric].better == "up" else min)(numbers, key=float, default=None)
+    return max(numbers, key=lambda figure: METRICS[metric].merit(float(figure)), default=None)
 
 
 def _bold_if(figure, best):

@@ -11,7 +11,7 @@ from ttd_jax import fields, metrics
 from ttd_jax.core.color import COLORS
 from ttd_jax.core.fusion import INSEPARABLE
 from ttd_jax.errors import UserError, explain_os_errors
-from ttd_jax.evaluation import comparison, report, tables
+from ttd_jax.evaluation import comparison, report
 from ttd_jax.evaluation.gallery import Gallery
 from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
 from ttd_jax.files import dumps, read_json, write_whole
@@ -119,18 +119,17 @@ def _evaluate(config, jobs, found, reading, out, resume, share):
     for job, settings, records in runs:
         for name, scenes in datasets.items():
             scored = _merged(records, name, scenes, job.strategies)
-            for line in tables.no_numbers(s for r in scored for s in r["scores"].values()):
-                remark(f"{job.model.spec.name}, {name}: {line}")
             compared = comparison.compare(
                 job.model.spec.name, name, scored, job.names, prepared=not config.sources
             )
             sections.append(report.Section(comparison=compared, records=scored, settings=settings))
     comparisons, protocol = [section.comparison for section in sections], config.protocol
+    ranked = comparison.rank([(section.comparison, section.records) for section in sections])
     files = {
-        "results.md": comparison.markdown(comparisons, protocol),
+        "results.md": comparison.markdown(comparisons, protocol, ranked),
         "results.csv": comparison.csv_table(comparisons, protocol),
-        "results.tex": comparison.latex(comparisons, protocol),
-        _RESULTS: dumps({"protocol": protocol, "comparisons": comparisons}),
+        "results.tex": comparison.latex(comparisons, protocol, ranked),
+        _RESULTS: dumps({"protocol": protocol, "comparisons": comparisons, "ranks": ranked}),
     }
     _write(out, files)
     # The page comes last: its pictures take a while, and by then the tables are safe.
@@ -140,7 +139,7 @@ def _evaluate(config, jobs, found, reading, out, resume, share):
         for scenes in datasets.values():
             cards = gallery.cards(scenes, config.gallery)
             shown.append(dataclasses.replace(next(remaining), cards=cards))
-    _write(out, {"report.html": report.render(shown, protocol)})
+    _write(out, {"report.html": report.render(shown, protocol, ranked)})
     return comparisons
 
 

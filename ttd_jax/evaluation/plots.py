@@ -33,12 +33,12 @@ class Plot:
     count: int
 
 
-def plot_differences(differences: Mapping[str, float], *, better: str) -> Plot:
+def plot_differences(differences: Mapping[str, float], gains: Mapping[str, float]) -> Plot:
     """Lays out the differences of a metric.
 
     Args:
       differences: image -> difference from static fusion; finite.
-      better: 'up' or 'down'.
+      gains: image -> the same of their merits, see `ttd_jax.Metric`.
     """
     ranked = sorted(differences.items(), key=lambda item: (item[1], item[0]))
     values = [value for _, value in ranked]
@@ -56,7 +56,7 @@ def plot_differences(differences: Mapping[str, float], *, better: str) -> Plot:
         (
             round(LEFT + 8 + (rank / last if last else 0.5) * (RIGHT - LEFT - 16), 1),
             y(ranked[rank][1]),
-            (ranked[rank][1] > 0) if better == "up" else (ranked[rank][1] < 0),
+            gains[ranked[rank][0]] > 0,
             *ranked[rank],
         )
         for rank in spread(len(ranked), _DOTS)

@@ -8,10 +8,10 @@ import jinja2
 
 from ttd_jax import metrics
 from ttd_jax.evaluation import plots
-from ttd_jax.evaluation.comparison import STATIC, has_published
+from ttd_jax.evaluation.comparison import STATIC, has_published, rank_notes, rank_table
 from ttd_jax.evaluation.gallery import Card
 from ttd_jax.networks import lookup
-from ttd_jax.report.scores import arrow, shown
+from ttd_jax.report.scores import arrow, groups, shown, undefined_notes
 from ttd_jax.version import __version__
 
 _MINUS = "\N{MINUS SIGN}"
@@ -41,6 +41,11 @@ class Section:
     def notes(self) -> list[str]:
         notes = lookup(self.comparison["model"]).note, self.comparison["published_note"]
         return [note for note in notes if note]
+
+    @property
+    def undefined(self) -> list[str]:
+        """On what metrics are undefined."""
+        return undefined_notes(self.strategies)
 
     @property
     def strategies(self) -> dict:
@@ -91,22 +96,28 @@ class Section:
         """Metric -> its differences from static fusion, laid out."""
         found = {}
         for name in self.names:
-            pairs = (
-                (image, s[strategy][name] - s[STATIC][name]) for image, s in self.scores.items()
-            )
-            finite = {image: value for image, value in pairs if math.isfinite(value)}
-            if finite:
-                better = metrics.METRICS[name].better
-                found[name] = plots.plot_differences(finite, better=better)
+            pairs = {
+                image: (s[STATIC][name], s[strategy][name]) for image, s in self.scores.items()
+            }
+            pairs = {image: pair for image, pair in pairs.items() if all(map(math.isfinite, pair))}
+            if pairs:
+                merit = metrics.METRICS[name].merit
+                found[name] = plots.plot_differences(
+                    {image: own - static for image, (static, own) in pairs.items()},
+                    {image: merit(own) - merit(static) for image, (static, own) in pairs.items()},
+                )
         return found
 
 
-def render(sections: Sequence[Section], protocol: str) -> str:
+def render(
+    sections: Sequence[Section], protocol: str, ranked: Mapping[str, Mapping] | None = None
+) -> str:
     """The page as HTML.
 
     Args:
       sections: what it shows, in order.
       protocol: of the metrics.
+      ranked: of their comparisons, see `comparison.rank`.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ttd_jax.evaluation", "templates"),
@@ -114,16 +125,24 @@ def render(sections: Sequence[Section], protocol: str) -> str:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_only_numbers,
     )
-    environment.filters |= {"number": number, "signed": signed, "verdict": verdict}
+    environment.filters |= {"number": number, "signed": signed}
     environment.globals |= {"metrics": metrics.METRICS, "plot": plots, "arrow": arrow}
+    environment.globals |= {"groups": groups, "rank_table": rank_table, "rank_notes": rank_notes}
     page = environment.get_template("report.html")
     return page.render(
         sections=sections,
         protocol=protocol,
+        ranked=ranked,
         source=metrics.PROTOCOLS[protocol].reference,
         version=__version__,
     )
+
+
+def _only_numbers(value):
+    """What stands on the page for a value: nothing for what is no number."""
+    return "" if isinstance(value, float) and math.isnan(value) else value
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -134,13 +153,3 @@ def number(value: float, digits: int = 4) -> str:
 def signed(value: float, digits: int = 4) -> str:
     """A difference with its sign."""
     return shown(value, f"+.{digits}f").replace("-", _MINUS)
-
-
-def verdict(gain: Mapping, better: str) -> str:
-    """What the interval of a gain says: 'better', 'worse', or 'unclear'.
-
-    It is unclear if the interval holds zero, or if one image gives none.
-    """
-    if gain["low"] is None or gain["low"] <= 0 <= gain["high"]:
-        return "unclear"
-    return "better" if (gain["low"] > 0) == (better == "up") else "worse"

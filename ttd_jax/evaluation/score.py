@@ -20,7 +20,7 @@ from ttd_jax.pictures.images import Reading
 from ttd_jax.pictures.ranges import of_result_and_sources
 from ttd_jax.pictures.records import UNFINISHED, Records, check_covered, versions_of
 from ttd_jax.pictures.scenes import folder_images
-from ttd_jax.report.progress import progress, remark
+from ttd_jax.report.progress import progress
 
 
 def match_results(
@@ -161,8 +161,6 @@ def score_results(
                     store.append(record)
                     scored += 1
                 records.append(record)
-        for line in tables.no_numbers(record["scores"] for record in records):
-            remark(line)
         counts = {"scored": scored, "reused": len(records) - scored}
         timings = {"seconds": time.perf_counter() - start, **counts}
         store.close(settings, records, timings, tables.score_files(records, protocol, names))

@@ -1,14 +1,22 @@
 """Scores as CSV, JSON and Markdown."""
 
-import collections
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from ttd_jax.errors import counted
 from ttd_jax.files import dumps
 from ttd_jax.metrics.intervals import estimates, paired_differences
+from ttd_jax.metrics.ranks import mean_ranks, significance
 from ttd_jax.report.csv_text import csv_text
 from ttd_jax.report.markdown import table
-from ttd_jax.report.scores import heading, interval, shown
+from ttd_jax.report.scores import (
+    RANK,
+    grouped_rows,
+    heading,
+    interval,
+    shown,
+    told_apart,
+    undefined_notes,
+)
 
 
 def score_files(
@@ -38,40 +46,48 @@ def summarize(records: Sequence[Mapping], names: Sequence[str]) -> dict:
     """Means with intervals, and paired differences from the first method.
 
     Returns:
-      `{'methods': {method: {metric: estimate}}, 'baseline': first method,
-      'differences': {other method: {metric: paired difference}}}`.
+      `{'images': how many, 'methods': {method: {metric: estimate}}, 'baseline': first method,
+      'differences': {other method: {metric: paired difference}}}`; of several methods also
+      `'ranks': {method: mean rank}` and `'significance'`, see `ttd_jax.metrics.ranks`.
     """
     columns = {}
     for record in records:
         column = columns.setdefault(record["method"], {name: [] for name in names})
         for name in names:
             column[name].append(record["scores"][name])
-    baseline = next(iter(columns))
-    return {
-        "methods": estimates(columns),
+    baseline, methods = next(iter(columns)), estimates(columns)
+    summary = {
+        "images": len(records) // len(columns),
+        "methods": methods,
         "baseline": baseline,
         "differences": paired_differences(columns, baseline),
     }
+    if len(columns) > 1:
+        summary |= {"ranks": mean_ranks(methods), "significance": significance(columns)}
+    return summary
 
 
 def markdown(summary: Mapping, protocol: str, names: Sequence[str]) -> str:
     """One row a metric: mean, std and interval for each method, then the paired differences."""
     methods, baseline = summary["methods"], summary["baseline"]
     differences = summary["differences"]
-    count = next(iter(methods[baseline].values()))["count"]
-    rows = [
-        (
-            heading(name),
-            *(_mean(scores[name]) for scores in methods.values()),
-            *(_difference(scores[name]) for scores in differences.values()),
-        )
-        for name in names
-    ]
-    spread = "; mean ± std [95 % bootstrap interval of the mean]" if count > 1 else ""
+
+    def row(name):
+        means = (_mean(scores[name]) for scores in methods.values())
+        return [heading(name), *means, *(_difference(of[name]) for of in differences.values())]
+
+    rows = grouped_rows(names, row)
+    notes = undefined_notes(methods)
+    if "ranks" in summary:
+        ranks = (shown(summary["ranks"][method], ".2f") for method in methods)
+        rows.append([f"**{RANK}**", *ranks, *[""] * len(differences)])
+        notes.append(told_apart(summary["ranks"], summary["significance"]))
+    spread = "; mean ± std [95 % bootstrap interval of the mean]" if summary["images"] > 1 else ""
     lines = [
-        f"Protocol `{protocol}`, {counted(count, 'image')}{spread}.",
+        f"Protocol `{protocol}`, {counted(summary['images'], 'image')}{spread}.",
         "",
         *table(["metric", *methods, *(f"{m} - {baseline}" for m in differences)], rows),
+        *(line for note in notes for line in ("", note)),
     ]
     return "\n".join(lines) + "\n"
 
@@ -88,15 +104,3 @@ def _difference(one):
     if one["improved"] is None:
         return mean
     return f"{mean} {interval(one, '+')}, better on {one['improved']:.0%}"
-
-
-def no_numbers(scores: Iterable[Mapping[str, float | None]]) -> list[str]:
-    """A line for each metric that gave NaN or infinity, which a record holds as None."""
-    scores = list(scores)
-    counts = collections.Counter(
-        name for one in scores for name, value in one.items() if value is None
-    )
-    return [
-        f"metric {name!r} gives no number for {count} of {len(scores)} pictures: its mean is n/a"
-        for name, count in counts.items()
-    ]

@@ -1,7 +1,7 @@
 """Means over images with their uncertainty. Float64, on the host."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -14,42 +14,57 @@ _SEED = 20241210
 def estimate(values: Sequence[float | None]) -> dict[str, float | None]:
     """The mean of f64[n] with a 95 % percentile bootstrap interval, the same at every call.
 
+    Values that are no numbers, where a metric is undefined, are left out and counted.
+
     Returns:
-      `mean`; `std`, the sample standard deviation (n - 1); `low` and `high`, the interval of the
-      mean; `count`, n. One value says nothing of either: `std`, `low` and `high` are None. So they
-      are where a value is no number, and the mean is NaN.
+      `mean`, NaN where nothing is left; `std`, the sample standard deviation (count - 1); `low` and
+      `high`, the interval of the mean; `count` of the numbers, and `undefined`, that of the others.
+      One value says nothing of its spread: `std`, `low` and `high` are None.
 
     Reference: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3.
     """
-    values, count = np.asarray(values, np.float64), len(values)
-    mean = float(values.mean()) if np.isfinite(values).all() else math.nan
-    if count == 1 or math.isnan(mean):
-        return {"mean": mean, "std": None, "low": None, "high": None, "count": count}
-    picks = np.random.default_rng(_SEED).integers(count, size=(_RESAMPLES, count))
-    low, high = map(float, np.percentile(values[picks].mean(axis=1), [2.5, 97.5]))
-    std = float(values.std(ddof=1))
-    return {"mean": mean, "std": std, "low": low, "high": high, "count": count}
+    every = np.asarray(values, np.float64)
+    values = every[np.isfinite(every)]
+    count = len(values)
+    mean = float(values.mean()) if count else math.nan
+    std = low = high = None
+    if count > 1:
+        picks = np.random.default_rng(_SEED).integers(count, size=(_RESAMPLES, count))
+        low, high = map(float, np.percentile(values[picks].mean(axis=1), [2.5, 97.5]))
+        std = float(values.std(ddof=1))
+    undefined = len(every) - count
+    spread = {"std": std, "low": low, "high": high}
+    return {"mean": mean, **spread, "count": count, "undefined": undefined}
 
 
 def paired_difference(
-    values: Sequence[float | None], baseline: Sequence[float | None], *, better: str
-) -> dict[str, float | None]:
+    values: Sequence[float | None],
+    baseline: Sequence[float | None],
+    *,
+    merit: Callable[[np.ndarray], np.ndarray],
+) -> dict[str, float | str | None]:
     """How much `values` differ from `baseline` on the same images.
 
     Args:
       values: f64[n].
       baseline: f64[n], in the same order.
-      better: 'up' or 'down'.
+      merit: of the metric, see `Metric`.
 
     Returns:
-      The `estimate` of the difference, and `improved`: the share of images on which
-      `values` are strictly better, None where there is one image only or a value is no number.
+      The `estimate` of the difference, of the images on which both are numbers; `improved`: the
+      share of these on which `values` are strictly better, None where there are fewer than two;
+      `verdict`: 'better' or 'worse', or 'unclear' where the interval of the gain holds zero or
+      there is none.
     """
-    difference = np.asarray(values, np.float64) - np.asarray(baseline, np.float64)
-    gain = difference if better == "up" else -difference
-    known = len(gain) > 1 and np.isfinite(gain).all()
-    improved = float(np.mean(gain > 0)) if known else None
-    return {**estimate(difference), "improved": improved}
+    values, baseline = (np.asarray(v, np.float64) for v in (values, baseline))
+    gains = merit(values) - merit(baseline)
+    gain, gains = estimate(gains), gains[np.isfinite(gains)]
+    verdict, improved = "unclear", None
+    if gain["low"] is not None:
+        improved = float(np.mean(gains > 0))
+        if not gain["low"] <= 0 <= gain["high"]:
+            verdict = "better" if gain["low"] > 0 else "worse"
+    return {**estimate(values - baseline), "improved": improved, "verdict": verdict}
 
 
 def estimates(columns: Mapping[str, Mapping[str, Sequence[float]]]) -> dict:
@@ -73,7 +88,7 @@ def paired_differences(columns: Mapping[str, Mapping[str, Sequence[float]]], bas
     """
     return {
         result: {
-            name: paired_difference(scores, columns[baseline][name], better=METRICS[name].better)
+            name: paired_difference(scores, columns[baseline][name], merit=METRICS[name].merit)
             for name, scores in column.items()
         }
         for result, column in columns.items()

@@ -3,7 +3,9 @@
 import dataclasses
 import inspect
 import math
+import operator
 from collections.abc import Callable
+from typing import Any
 
 import jax
 
@@ -11,6 +13,7 @@ from ttd_jax.errors import UserError, check_choice
 from ttd_jax.registry import check_function
 
 GROUPS = ("information", "gradient", "structure", "perception", "likeness", "others")
+_MERITS = {"up": operator.pos, "down": operator.neg, "zero": lambda values: -abs(values)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,7 +26,7 @@ class Metric:
         its own definition. It may also take, by name, `extent` and `mask` (see `evaluate`), and
         `protocol`, the name of the protocol that asks.
       group: what kind of thing it looks at, one of `GROUPS`.
-      better: 'up' or 'down'.
+      better: 'up', 'down' or 'zero', where what is nearest to 0 is best.
       low, high: its limits (own definition).
       per_source: the limits are those of one source, to be multiplied by M.
       needs_sources: False if it looks at the fused image alone; `sources` may then be None.
@@ -52,10 +55,14 @@ class Metric:
         what = f"metric {self.name!r}"
         asks = ", *, protocol" if takes(self.function, "protocol") else ""
         check_function(what, self.function, f"(fused, sources{asks})")
-        check_choice(f"{what}: better", self.better, ("up", "down"))
+        check_choice(f"{what}: better", self.better, _MERITS)
         check_choice(f"{what}: group", self.group, GROUPS)
         if not self.low < self.high:
             raise UserError(f"{what}: low={self.low} must be below high={self.high}")
+
+    def merit(self, values: Any) -> Any:
+        """Its figures, a number or an array, as numbers of which the larger is the better."""
+        return _MERITS[self.better](values)
 
     @property
     def range(self) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterable
 
 from ttd_jax.errors import printable
@@ -10,7 +11,7 @@ _FORMULAS = ("=", "+", "-", "@")
 
 
 def csv_text(rows: Iterable[Iterable]) -> str:
-    """The text of a CSV file; floats with all their digits.
+    """The text of a CSV file; floats with all their digits, nothing for what is no number.
 
     A text that spreadsheets would take for a formula gets an apostrophe before it, and control
     characters are shown.
@@ -26,6 +27,6 @@ def csv_text(rows: Iterable[Iterable]) -> str:
 
 def _harmless(cell):
     if not isinstance(cell, str):
-        return cell
+        return "" if isinstance(cell, float) and math.isnan(cell) else cell
     text = printable(cell)
     return f"'{text}" if text.startswith(_FORMULAS) else text

@@ -1,7 +1,7 @@
 """Tables in LaTeX."""
 
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ttd_jax.errors import printable
 
@@ -33,7 +33,12 @@ _SPECIAL = {
 
 
 def booktabs(
-    caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], *, label: str
+    caption: str,
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    label: str,
+    groups: Mapping[str, int] | None = None,
 ) -> str:
     """A table as the package booktabs sets it: the first column flush left, the others centered.
 
@@ -45,25 +50,29 @@ def booktabs(
       head: the names of the columns, in LaTeX.
       rows: a cell a column, in LaTeX.
       label: for `\\ref`.
+      groups: heading -> how many of the columns beside the first it is of, in their order; those of
+        a group stay together. By default one without a heading.
     """
-    lines = [head, *rows]
-    number = len(head) - 1
-    width = -(-number // -(-number // _ABREAST))  # blocks as wide as each other
-    blocks = [
-        _block([[line[0], *line[start : start + width]] for line in lines], width + 1)
-        for start in range(1, number + 1, width)
-    ]
+    lines, blocks, start = [head, *rows], [], 1
+    for heading, number in (groups or {"": len(head) - 1}).items():
+        width = -(-number // -(-number // _ABREAST))  # blocks as wide as each other
+        for first in range(start, start + number, width):
+            last = min(first + width, start + number)
+            blocks.append((heading, [[line[0], *line[first:last]] for line in lines]))
+        start += number
+    width = max(len(lines[0]) for _, lines in blocks)
     return _TABLE.substitute(
         caption=escape(caption),
         label=label,
-        columns="l" + "c" * width,
-        blocks="\n\\midrule\n".join(blocks),
+        columns="l" + "c" * (width - 1),
+        blocks="\n\\midrule\n".join(_block(heading, lines, width) for heading, lines in blocks),
     )
 
 
-def _block(lines, width):
+def _block(heading, lines, width):
     head, *rows = (" & ".join([*line, *[""] * (width - len(line))]) + r" \\" for line in lines)
-    return "\n".join([head, r"\midrule", *rows])
+    above = [rf"\multicolumn{{{width}}}{{l}}{{\emph{{{escape(heading)}}}}} \\"] if heading else []
+    return "\n".join([*above, head, r"\midrule", *rows])
 
 
 def escape(text: str) -> str:

@@ -1,14 +1,21 @@
-"""How the name of a metric and estimates of its mean are written."""
+"""How the names of metrics, estimates of their means and what is told of methods are written."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from ttd_jax.errors import counted
 from ttd_jax.metrics import METRICS
+from ttd_jax.metrics import GROUPS
+
+RANK = "mean rank ↓"
+_ARROWS = {"up": "↑", "down": "↓", "zero": "→0"}
+_UNGROUPED = 15  # rows that are read without headings
+_TOLD = 5  # methods that a sentence compares with the first
 
 
 def arrow(metric: str) -> str:
-    """↑ where higher is better, ↓ where lower is."""
-    return "↑" if METRICS[metric].better == "up" else "↓"
+    """↑ where higher is better, ↓ where lower is, →0 where what is nearer to zero is."""
+    return _ARROWS[METRICS[metric].better]
 
 
 def heading(metric: str) -> str:
@@ -47,3 +54,84 @@ def interval(estimate: Mapping, sign: str = "") -> str:
     if estimate["low"] is None:
         return ""
     return f"[{estimate['low']:{sign}.4f}, {estimate['high']:{sign}.4f}]"
+
+
+def groups(names: Sequence[str]) -> dict[str, list[str]]:
+    """Heading -> metrics, as tables have them: a few stay together, without a heading.
+
+    Example:
+      >>> groups(["MSE", "EN"])
+      {'': ['MSE', 'EN']}
+    """
+    if len(names) <= _UNGROUPED:
+        return {"": list(names)}
+    of = {group: [n for n in names if METRICS[n].group == group] for group in GROUPS}
+    return {group: own for group, own in of.items() if own}
+
+
+def grouped_rows(names: Sequence[str], row: Callable[[str], Sequence]) -> list[Sequence]:
+    """The rows of a table in Markdown, with the headings of its `groups`.
+
+    Args:
+      names: the metrics.
+      row: metric -> cells.
+    """
+    rows = []
+    for group, own in groups(names).items():
+        cells = [row(name) for name in own]
+        if group:
+            rows.append([f"**{group}**", *[""] * (len(cells[0]) - 1)])
+        rows += cells
+    return rows
+
+
+def undefined_notes(found: Mapping[str, Mapping[str, Mapping]]) -> list[str]:
+    """A sentence for each metric that is undefined on some images.
+
+    Args:
+      found: result -> metric -> `estimate`, see `intervals.estimates`.
+    """
+    notes = []
+    for name, one in next(iter(found.values())).items():
+        lost = {result: of[name]["undefined"] for result, of in found.items()}
+        images = counted(one["count"] + one["undefined"], "image")
+        if len(set(lost.values())) > 1:
+            told = ", ".join(f"{number} of {result}" for result, number in lost.items() if number)
+            told += f", of {images} each"
+        else:
+            told = f"{one['undefined']} of {images}"
+        if any(lost.values()):
+            why = f"{name} is undefined {METRICS[name].undefined}".rstrip()
+            notes.append(f"{why}; left out: {told}.")
+    return notes
+
+
+def told_apart(ranks: Mapping[str, float], significance: Mapping) -> str:
+    """What the tests say, in a sentence: of the method that is first by mean rank, and others.
+
+    Args:
+      ranks: see `ranks.mean_ranks`.
+      significance: see `ranks.significance`.
+    """
+    test, images, p, differ, better = (
+        significance[key] for key in ("test", "images", "p", "differ", "better")
+    )
+    first, second, *more = ranks
+    tested = sum(value is not None for value in p.values())
+    if not tested:
+        few = f"{counted(images, 'image')} are too few to test differences"
+        return f"{few} of {counted(len(p), 'metric')}: {significance['needed']} are needed."
+    how = f"({test}'s test, {images} images, Holm's correction for {counted(tested, 'metric')})"
+    every = f"the {len(ranks)} methods" if more else f"{first} and {second}"
+    if not differ:
+        return f"At 5 %, no metric tells {every} apart {how}."
+    if not more:
+        ahead = ", ".join(better[first][second]) or "no metric"
+        behind = ", ".join(better[second][first]) or "none"
+        return f"At 5 %, {first} is better than {second} on {ahead} and worse on {behind} {how}."
+    against = ", ".join(
+        f"than {other} on {len(better[first][other])} and worse on {len(better[other][first])}"
+        for other in [second, *more][:_TOLD]
+    )
+    apart = f"by Nemenyi's test {first}, which has the best mean rank, is better {against}"
+    return f"At 5 %, {every} differ on {', '.join(differ)} {how}; {apart}."

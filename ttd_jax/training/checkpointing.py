@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import operator
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -44,7 +45,7 @@ class Checkpoints:
         workdir: pathlib.Path,
         *,
         newest: int = 2,
-        better: str = "down",
+        merit: Callable[[float], float] = operator.neg,
         shared: bool = True,
     ):
         """Opens the checkpoints of a run.
@@ -52,7 +53,7 @@ class Checkpoints:
         Args:
           workdir: of the run.
           newest: how many of the newest to keep; the best one is kept as well.
-          better: 'up' or 'down': which way the figure of a checkpoint is better.
+          merit: of the figure of a checkpoint: the larger is the better; see `Metric`.
           shared: whether all processes have the same folder; else only the first one saves, and
             each reads what was in its own when it began.
 
@@ -64,18 +65,17 @@ class Checkpoints:
 
         self._ocp = ocp
 
-        figure = operator.itemgetter(_FIGURE)
+        def figure(found):
+            return merit(found[_FIGURE])
+
         best = policies.BestN(
-            get_metric_fn=figure,
-            reverse=better == "down",
-            n=1,
-            keep_checkpoints_without_metrics=False,
+            get_metric_fn=figure, n=1, reverse=False, keep_checkpoints_without_metrics=False
         )
         self._saves = shared or jax.process_index() == 0
         options = ocp.CheckpointManagerOptions(
             preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(newest), best]),
             best_fn=figure,  # without it no figure is written
-            best_mode="min" if better == "down" else "max",
+            best_mode="max",
             enable_async_checkpointing=False,  # a step that was reported as saved is saved
             cleanup_tmp_directories=True,
             create=shared,  # orbax makes no folder for one process of several

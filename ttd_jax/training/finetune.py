@@ -21,7 +21,7 @@ from ttd_jax.training.objectives import OBJECTIVES, needed_keys
 from ttd_jax.training.phases import make_phases
 from ttd_jax.training.run import RUN_FIELDS, Outcome, as_plain, check_numbers, settings_of, train
 from ttd_jax.training.samples import COLORS
-from ttd_jax.training.validation import Validation, figure_names
+from ttd_jax.training.validation import Validation, figure_merits
 from ttd_jax.weights import store
 
 _FIELDS = {
@@ -80,8 +80,8 @@ def _finetune(config, folder):
     classifier = store.load(config.classifier, kind=ClassifierSpec) if config.classifier else None
     phases = make_phases(as_plain(config.phases), model, classifier)
     with naming("config.metrics"):
-        better = figure_names(config.metrics, model.spec)
-    check_numbers(config, better)
+        merits = figure_merits(config.metrics, model.spec)
+    check_numbers(config, merits)
     needs = {key for phase in phases for key in needed_keys(phase.name, phase.options)}
     data = find_data(config, model.spec, needs=needs, share=folder.share)
     functions = [OBJECTIVES[phase.name].measure for phase in phases]
@@ -112,7 +112,7 @@ def _finetune(config, folder):
         phases=phases,
         sampler=lambda phase: data.scenes,
         validation=validation,
-        better=better[config.best],
+        merit=merits[config.best],
     )
 
     def save(path, variables, origin):

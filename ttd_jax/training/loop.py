@@ -56,7 +56,7 @@ class Training:
       sampler: of a phase; see `Pipeline`. The samples of all phases have one order: a later one
         goes on where the last one ended.
       validation: None for none.
-      better: 'up' or 'down': which way the figure `config.best` is better.
+      merit: of the figure `config.best`: the larger is the better.
     """
 
     config: Any
@@ -64,7 +64,7 @@ class Training:
     phases: tuple[Phase, ...]
     sampler: Callable[[Phase], Callable]
     validation: Validation | None
-    better: str
+    merit: Callable[[float], float]
 
     @functools.cached_property
     def checkpoints(self) -> Checkpoints:
@@ -72,7 +72,7 @@ class Training:
         return Checkpoints(
             self.folder.path,
             newest=self.config.keep,
-            better=self.better,
+            merit=self.merit,
             shared=on_disk(self.folder.place),
         )
 

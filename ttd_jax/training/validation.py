@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import jax
@@ -99,11 +100,11 @@ def _score_program(validation):
     return jax.jit(score)
 
 
-def figure_names(names: Iterable[str], spec: FusionSpec) -> dict[str, str]:
-    """Every figure of a validation that a checkpoint can be chosen by -> 'up' or 'down'."""
-    better = {name: metrics.lookup(name).better for name in names}
+def figure_merits(names: Iterable[str], spec: FusionSpec) -> dict[str, Callable[[float], float]]:
+    """Every figure of a validation that a checkpoint can be chosen by -> its merit."""
+    merits = {name: metrics.lookup(name).merit for name in names}
     fusions = spec.doable(FUSIONS)
-    return {LOSS: "down"} | {f"{s}/{name}": way for s in fusions for name, way in better.items()}
+    return {LOSS: operator.neg} | {f"{s}/{n}": merit for s in fusions for n, merit in merits.items()}
 
 
 def _in_frame(sample, frame):

@@ -15,9 +15,10 @@ function sortTable(header) {
   for (const other of table.querySelectorAll("th[aria-sort]")) other.removeAttribute("aria-sort");
   header.setAttribute("aria-sort", rising ? "ascending" : "descending");
   const value = (row) => row.cells[column].dataset.value ?? "";
-  const body = table.tBodies[0];
-  const rows = [...body.rows].sort((a, b) => compare(value(a), value(b), rising ? 1 : -1));
-  body.append(...rows);
+  for (const body of table.tBodies) {
+    const rows = [...body.rows].filter((row) => row.className !== "heading");
+    body.append(...rows.sort((a, b) => compare(value(a), value(b), rising ? 1 : -1)));
+  }
 }
 
 function sortCards(gallery) {

@@ -1,9 +1,12 @@
 """What plug-ins give that is no number, from the command line: never a black picture, never NaN."""
 
+import csv
 import json
 import pathlib
 
+import cv2
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import ttd_jax
@@ -24,18 +27,21 @@ def pairs(tmp_path):
 
 @pytest.fixture(autouse=True)
 def plugins():
-    """A metric and a loss map that never are numbers."""
+    """Metrics that never or seldom are numbers, and a loss map that never is one."""
+
+    def seldom(fused, sources=None, *, protocol):
+        return jnp.where(fused[0, 0] < 128, jnp.nan, fused[0, 0])
+
+    def never(fused, sources=None, *, protocol):
+        return jnp.mean(fused) / 0.0
+
+    options = {"high": 1.0, "needs_sources": False, "description": "d", "reference": "r"}
     with registered():
+        why = "when the first pixel is dark"
         ttd_jax.register_metric(
-            ttd_jax.Metric(
-                name="Never",
-                function=lambda fused, sources=None, *, protocol: jnp.mean(fused) / 0.0,
-                high=1.0,
-                needs_sources=False,
-                description="d",
-                reference="r",
-            )
+            ttd_jax.Metric(name="Seldom", function=seldom, undefined=why, **options)
         )
+        ttd_jax.register_metric(ttd_jax.Metric(name="Never", function=never, **options))
         ttd_jax.register_loss("nowhere", lambda c, s, static: (c - s) * jnp.nan)
         yield
 
@@ -58,8 +64,7 @@ def test_scores_that_are_no_numbers_are_null_and_told(command_line, pairs):
     ]
     result = command_line(*words, f"--out={pairs / 'o'}")
     assert result.returncode == 0, result.stderr
-    told = "metric 'Never' gives no number for 6 of 6 pictures"
-    assert told in result.stderr
+    assert "\nNever is undefined; left out: 3 of 3 images.\n" in result.stdout
     assert "better on 0%" not in result.stdout.split("Never")[1]
     assert result.stdout.count("n/a") == 3
     found = strict((pairs / "o" / "scores.json").read_text())
@@ -68,15 +73,30 @@ def test_scores_that_are_no_numbers_are_null_and_told(command_line, pairs):
         "std": None,
         "low": None,
         "high": None,
-        "count": 3,
+        "count": 0,
+        "undefined": 3,
     }
     assert found["differences"]["other"]["Never"]["improved"] is None
     assert found["methods"]["v"]["SD"]["mean"] > 0
     strict((pairs / "o" / "summary.json").read_text())
     again = command_line(*words, f"--out={pairs / 'o'}", "--resume")
     assert again.returncode == 0, again.stderr
-    assert told in again.stderr
     assert again.stdout == result.stdout
+
+
+def test_what_is_undefined_on_some_pictures_is_left_out_of_the_mean(command_line, pairs):
+    for i, gray in enumerate((0, 200, 255)):
+        cv2.imwrite(str(pairs / "v" / f"{i}.png"), np.full((24, 32), gray, np.uint8))
+    words = ["score", f"--fused={pairs / 'v'}", f"--sources={pairs / 'v'},{pairs / 'i'}"]
+    result = command_line(*words, f"--out={pairs / 'o'}", "--metrics=Seldom")
+    assert result.returncode == 0, result.stderr
+    told = "Seldom is undefined when the first pixel is dark; left out: 1 of 3 images."
+    assert told in result.stdout
+    assert "3 images" in result.stdout.splitlines()[0]
+    found = strict((pairs / "o" / "scores.json").read_text())["methods"]["v"]["Seldom"]
+    assert (found["mean"], found["count"], found["undefined"]) == (227.5, 2, 1)
+    (first, *_) = csv.DictReader((pairs / "o" / "scores.csv").read_text().splitlines())
+    assert first["Seldom"] == ""
 
 
 def evaluate(pairs, random_weights, *flags):
@@ -95,7 +115,6 @@ def test_an_evaluation_holds_nulls_and_no_nan(command_line, pairs, random_weight
     words = evaluate(pairs, random_weights, "--config.metrics=('SD','Never')")
     result = command_line(*words)
     assert result.returncode == 0, result.stderr
-    assert "metric 'Never' gives no number for 6 of 6" in result.stderr
     (compared,) = strict((pairs / "o" / "results.json").read_text())["comparisons"]
     assert compared["strategies"]["ttd"]["Never"]["mean"] is None
     assert compared["gains"]["ttd"]["Never"]["improved"] is None
@@ -103,7 +122,11 @@ def test_an_evaluation_holds_nulls_and_no_nan(command_line, pairs, random_weight
         for line in lines.read_text().splitlines():
             strict(line)
     for name in ("results.md", "results.tex", "report.html"):
-        assert "n/a" in (pairs / "o" / name).read_text()
+        text = (pairs / "o" / name).read_text()
+        assert "n/a" in text
+        assert "Never is undefined; left out: 3 of 3 images." in text
+    assert "nan" not in (pairs / "o" / "results.csv").read_text()
+    assert '"nan"' not in text
 
 
 def test_a_loss_map_that_is_no_number_ends_an_evaluation(command_line, pairs, random_weights):

@@ -1,6 +1,7 @@
 """Checkpoints: everything comes back, the newest and the best stay, damage is told."""
 
 import contextlib
+import operator
 
 import jax.numpy as jnp
 import numpy as np

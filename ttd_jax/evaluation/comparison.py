@@ -168,13 +168,13 @@ def markdown(
             if note
         ]
         strategies = c["strategies"]
-        shown = [s for s in strategies if has_published(c, s)]
+        beside = [s for s in strategies if has_published(c, s)]
         head = ["metric"]
         for strategy in strategies:
-            head += [strategy, *(_PUBLISHED if strategy in shown else ())]
+            head += [strategy, *(_PUBLISHED if strategy in beside else ())]
 
-        def row(name, strategies=strategies, shown=shown):
-            columns = (_cells(of[name], s in shown) for s, of in strategies.items())
+        def row(name, strategies=strategies, beside=beside):
+            columns = (_cells(of[name], s in beside) for s, of in strategies.items())
             return [heading(name), *(cell for cells in columns for cell in cells)]
 
         names = next(iter(strategies.values()))
@@ -221,7 +221,7 @@ def latex(
         cells = {m: {n: shown(of[n]["mean"], ".2f") for n in names} for m, of in found.items()}
         best = {name: _best(name, [of[name] for of in cells.values()]) for name in names}
         rows = [[escape(m), *(_bold_if(of[n], best[n]) for n in names)] for m, of in cells.items()]
-        head = ["Method", *(f"{n} {_ARROWS[arrow(n)]}" for n in names)]
+        head = ["Method", *(f"{escape(n)} {_ARROWS[arrow(n)]}" for n in names)]
         if ranked and dataset in ranked:
             head.append(f"mean rank {_ARROWS['↓']}")
             ranks = (shown(ranked[dataset]["ranks"][method], ".2f") for method in found)

@@ -58,7 +58,8 @@ def booktabs(
         width = -(-number // -(-number // _ABREAST))  # blocks as wide as each other
         for first in range(start, start + number, width):
             last = min(first + width, start + number)
-            blocks.append((heading, [[line[0], *line[first:last]] for line in lines]))
+            above = heading if first == start else ""
+            blocks.append((above, [[line[0], *line[first:last]] for line in lines]))
         start += number
     width = max(len(lines[0]) for _, lines in blocks)
     return _TABLE.substitute(

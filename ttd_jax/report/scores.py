@@ -117,21 +117,30 @@ def told_apart(ranks: Mapping[str, float], significance: Mapping) -> str:
         significance[key] for key in ("test", "images", "p", "differ", "better")
     )
     first, second, *more = ranks
-    tested = sum(value is not None for value in p.values())
+    tested = [name for name, value in p.items() if value is not None]
     if not tested:
         few = f"{counted(images, 'image')} are too few to test differences"
         return f"{few} of {counted(len(p), 'metric')}: {significance['needed']} are needed."
-    how = f"({test}'s test, {images} images, Holm's correction for {counted(tested, 'metric')})"
+    how = (
+        f"({test}'s test, {images} images, Holm's correction for {counted(len(tested), 'metric')})"
+    )
     every = f"the {len(ranks)} methods" if more else f"{first} and {second}"
     if not differ:
         return f"At 5 %, no metric tells {every} apart {how}."
     if not more:
-        ahead = ", ".join(better[first][second]) or "no metric"
-        behind = ", ".join(better[second][first]) or "none"
+        ahead, behind = (_told(better[a][b], tested) for a, b in ((first, second), (second, first)))
         return f"At 5 %, {first} is better than {second} on {ahead} and worse on {behind} {how}."
     against = ", ".join(
         f"than {other} on {len(better[first][other])} and worse on {len(better[other][first])}"
         for other in [second, *more][:_TOLD]
     )
     apart = f"by Nemenyi's test {first}, which has the best mean rank, is better {against}"
-    return f"At 5 %, {every} differ on {', '.join(differ)} {how}; {apart}."
+    return f"At 5 %, {every} differ on {_told(differ, tested)} {how}; {apart}."
+
+
+def _told(names, every):
+    """Metrics for a sentence; those that are not among them where these are few."""
+    others = ", ".join(name for name in every if name not in names)
+    if 2 * len(names) > len(every):
+        return f"all but {others}" if others else "all"
+    return ", ".join(names) or "none"

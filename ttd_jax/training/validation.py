@@ -104,7 +104,9 @@ def figure_merits(names: Iterable[str], spec: FusionSpec) -> dict[str, Callable[
     """Every figure of a validation that a checkpoint can be chosen by -> its merit."""
     merits = {name: metrics.lookup(name).merit for name in names}
     fusions = spec.doable(FUSIONS)
-    return {LOSS: operator.neg} | {f"{s}/{n}": merit for s in fusions for n, merit in merits.items()}
+    return {LOSS: operator.neg} | {
+        f"{s}/{n}": merit for s in fusions for n, merit in merits.items()
+    }
 
 
 def _in_frame(sample, frame):

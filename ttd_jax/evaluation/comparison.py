@@ -224,8 +224,9 @@ def latex(
         head = ["Method", *(f"{escape(n)} {_ARROWS[arrow(n)]}" for n in names)]
         if ranked and dataset in ranked:
             head.append(f"mean rank {_ARROWS['↓']}")
-            ranks = (shown(ranked[dataset]["ranks"][method], ".2f") for method in found)
-            rows = [[*row, rank] for row, rank in zip(rows, ranks, strict=True)]
+            ranks = {m: shown(rank, ".2f") for m, rank in ranked[dataset]["ranks"].items()}
+            best = next(iter(ranks.values()))
+            rows = [[*row, _bold_if(ranks[m], best)] for m, row in zip(found, rows, strict=True)]
             last = "" if "" in widths else "all"
             widths[last] = widths.get(last, 0) + 1
         images = counted(own[0]["count"], "image")

@@ -45,7 +45,7 @@ class Validation:
     share: tuple[int, int] = (0, 1)
 
     def measure(self, objective: Callable, variables: Mapping) -> tuple[Mapping, np.ndarray | None]:
-        """Means over the held-back scenes.
+        """Means over the held-back scenes, of a metric over those on which it is defined.
 
         Args:
           objective: `(variables, sample) -> (loss, terms)`.
@@ -58,7 +58,7 @@ class Validation:
         """
         variables = jax.device_get(variables)  # on one device of each process, however trained
         fusions = self.model.spec.doable(FUSIONS)
-        total, rows = np.zeros(1 + len(fusions) * len(self.names)), []
+        sums, rows = np.zeros((2, 1 + len(fusions) * len(self.names))), []
         process, processes = self.share
         for number in range(process, len(self.scenes), processes):
             middle = self.scenes.middle(number, self.crop)
@@ -67,10 +67,13 @@ class Validation:
             grays = np.stack([np.rint(255 * luma(source)[..., 0]) for source in sample["sources"]])
             told = variables, sample["sources"], grays, sample.get("extent")
             scores, images = _score_program(self)(*told)
-            total += np.concatenate([[loss], np.ravel(scores)])
+            found = np.concatenate([[loss], np.ravel(scores)])
+            defined = ~np.isnan(found) | (np.arange(len(found)) == 0)  # a loss always counts
+            sums += np.where(defined, found, 0), defined
             if len(rows) < _SHOWN:
                 rows.append(_sheet_row(self.scenes.roles, sources, images))
-        loss, *scores = map(float, add_up(total) / len(self.scenes))
+        totals, counts = add_up(sums)
+        loss, *scores = np.where(counts, totals / np.maximum(counts, 1), np.nan).tolist()
         means = iter(scores)
         figures = {s: {name: next(means) for name in self.names} for s in fusions}
         return {LOSS: loss, **figures}, contact_sheet(rows) if rows else None

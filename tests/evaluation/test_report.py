@@ -150,7 +150,7 @@ def test_names_are_escaped(section, page):
 
 
 def test_ids_are_unique_and_links_lead_somewhere(section):
-    tags = Tags(report.render([section, section], "vifb")).tags
+    tags = Tags(report.render([section, section], "paper")).tags
     ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     links = {a["href"][1:] for tag, a in tags if tag == "a"}

@@ -135,6 +135,7 @@ def render(
         sections=sections,
         protocol=protocol,
         ranked=ranked,
+        rows=metrics.scored(protocol),
         source=metrics.PROTOCOLS[protocol].reference,
         version=__version__,
     )

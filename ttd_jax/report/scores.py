@@ -4,12 +4,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from ttd_jax.errors import counted
-from ttd_jax.metrics import METRICS
-from ttd_jax.metrics import GROUPS
+from ttd_jax.metrics import CORE, GROUPS, METRICS
 
 RANK = "mean rank ↓"
 _ARROWS = {"up": "↑", "down": "↓", "zero": "→0"}
-_UNGROUPED = 15  # rows that are read without headings
 _TOLD = 5  # methods that a sentence compares with the first
 
 
@@ -63,7 +61,7 @@ def groups(names: Sequence[str]) -> dict[str, list[str]]:
       >>> groups(["MSE", "EN"])
       {'': ['MSE', 'EN']}
     """
-    if len(names) <= _UNGROUPED:
+    if len(names) <= len(CORE):
         return {"": list(names)}
     of = {group: [n for n in names if METRICS[n].group == group] for group in GROUPS}
     return {group: own for group, own in of.items() if own}

@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
+import ttd_jax
 from tests.commands.conftest import draw
 from ttd_jax import metrics
+from ttd_jax.errors import UserError
 
 
 @pytest.fixture
@@ -70,6 +72,66 @@ def test_several_results_are_compared_in_pairs(command_line, folders):
     assert gain["mean"] == pytest.approx(means["sharp"] - means["soft"], rel=1e-6)
     assert gain["low"] <= gain["mean"] <= gain["high"]
     assert "sharp - soft" in (folders / "o" / "scores.md").read_text()
+
+
+@pytest.fixture
+def masks(folders):
+    """The left part of each picture is its object; the last one has none."""
+    for i, (height, width) in enumerate([(32, 40), (32, 40), (27, 35), (32, 40)]):
+        mask = np.zeros((height, width), np.uint8)
+        mask[:, : 17 if i < 3 else 0] = 1
+        (folders / "m").mkdir(exist_ok=True)
+        cv2.imwrite(str(folders / "m" / f"{i}.png"), mask)
+    return folders / "m"
+
+
+def test_object_and_background_are_scored_apart(command_line, refused, folders, masks):
+    flags = f"--region={masks}", "--metrics=SD,MSE", "--resume"
+    result = command_line(*words(folders, *flags, fused=("soft", "sharp")))
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("3 images; mean") == 1
+    assert "1 image without a pixel of it left out." in result.stdout
+    with (folders / "o" / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 16
+    for row in rows:
+        fused, *sources = (
+            cv2.imread(str(folders / folder / f"{row['image']}.png"))[..., ::-1]
+            for folder in (row["method"], "v", "i")
+        )
+        cut = np.s_[:, :17] if row["region"] == "object" else np.s_[:, 17 * (row["image"] != "3") :]
+        if row["region"] == "object" and row["image"] == "3":
+            assert row["SD"] == row["MSE"] == ""
+            continue
+        expected = ttd_jax.score(fused[cut], [s[cut] for s in sources], names=["SD", "MSE"])
+        for name, value in expected.items():  # which look at pixels, not at their neighbors
+            assert float(row[name]) == pytest.approx(value, rel=1e-5)
+    regions = json.loads((folders / "o" / "scores.json").read_text())["regions"]
+    assert [regions[name]["empty"] for name in ("object", "background")] == [1, 0]
+    assert regions["object"]["methods"]["sharp"]["SD"]["count"] == 3
+    assert set(regions["background"]["ranks"]) == {"soft", "sharp"}
+    tables = (folders / "o" / "scores.md").read_text()
+    draw(masks / "0.png", (32, 40), seed=5)
+    assert command_line(*words(folders, *flags, fused=("soft", "sharp"))).returncode == 0
+    timings = json.loads((folders / "o" / "timings.json").read_text())
+    assert (timings["scored"], timings["reused"]) == (2, 6)
+    assert (folders / "o" / "scores.md").read_text() != tables
+    refused(*words(folders, *flags[1:], fused=("soft", "sharp")), named=["regions"])
+    draw(masks / "1.png", (9, 9))
+    refused(*words(folders, *flags, fused=("soft", "sharp")), named=["m/1.png", "9x9", "40x32"])
+    (masks / "1.png").unlink()
+    refused(*words(folders, *flags), named=["no mask for 1 of 4 pictures (1)"])
+
+
+def test_a_picture_in_memory_has_regions_too(folders, masks):
+    fused, *sources = (cv2.imread(str(folders / f / "0.png"), 0) for f in ("soft", "v", "i"))
+    mask = cv2.imread(str(masks / "0.png"), 0)
+    found = ttd_jax.score(fused, sources, names=["SD"], region=mask)
+    assert set(found) == {"object", "background"}
+    assert found["background"]["SD"] == pytest.approx(np.std(fused[:, 17:]), rel=1e-5)
+    assert np.isnan(ttd_jax.score(fused, sources, names=["SD"], region=0 * mask)["object"]["SD"])
+    with pytest.raises(UserError, match=r"region is bool\[3, 3\], not a mask \[32, 40\]"):
+        ttd_jax.score(fused, sources, region=np.ones((3, 3)))
 
 
 def test_results_have_the_names_they_are_given(command_line, folders, monkeypatch):

@@ -2,11 +2,14 @@
 
     ttd-jax score --fused=out --sources=visible_dir,infrared_dir --out=scores
     ttd-jax score --fused=static,ttd --sources=visible_dir,infrared_dir --out=scores
+    ttd-jax score --fused=out --sources=visible_dir,infrared_dir --region=masks --out=scores
 
 Pictures are matched with their sources by file name. Writes scores.csv (one row an image),
 scores.json and scores.md (mean, standard deviation and bootstrap 95 % interval; for several
---fused also paired differences from the first), and prints the last. A table names its protocol:
-`paper` is the one of the TTD paper's tables, `vifb` that of the VIFB and MEFB benchmarks.
+--fused also paired differences from the first, mean ranks, and the metrics on which they differ),
+and prints the last. --region names a folder of masks: the object, where a picture's mask is not 0,
+and the background are scored apart. A table names its protocol: `paper` is the one of the TTD
+paper's tables, `vifb` that of the VIFB and MEFB benchmarks.
 """
 
 from absl.flags import FlagValues
@@ -31,6 +34,7 @@ def define_flags(values: FlagValues) -> None:
     flag = common.Flags(values)
     flag.paths("fused", "folders of fused pictures, or NAME=FOLDER to name them in the tables")
     flag.paths("sources", "folders of sources, by role")
+    flag.place("region", "folder of masks: object (not 0) and background are scored apart")
     flag.place("out", "folder for the tables")
     flag.choice("protocol", "of the metrics", PROTOCOLS, "paper")
     flag.several("metrics", "names, core or all; see `ttd-jax metrics`", (FIFTEEN,))
@@ -47,11 +51,12 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         raise UserError("--metrics is empty: pass core, all or names; `ttd-jax metrics` lists them")
     names = choose(values.metrics, values.protocol)
     labels, folders = _named(values.fused)
-    for folder in (*folders, *map(place, values.sources)):
+    region = place(values.region) if values.region else None
+    for folder in (*folders, *map(place, values.sources), *([region] if region else [])):
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder: check the path")
     out, scenes = place(values.out), find_scenes(values.sources, least=1)
-    pictures = match_results(folders, labels, scenes)
+    pictures = match_results(folders, labels, scenes, region)
     common.prepare_to_compute()
     with common.interruptible("finished scores are"):
         records = score_results(
@@ -62,6 +67,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
             resume=values.resume,
             reading=common.reading(values),
             sizes=values.sizes,
+            masked=region is not None,
         )
     if values.protocol == "paper" and any(record.get("colored") for record in records):
         remark(_QUIRK)

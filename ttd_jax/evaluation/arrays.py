@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ttd_jax import metrics
+from ttd_jax.core.shapes import describe
 from ttd_jax.errors import UserError, check_list
+from ttd_jax.evaluation.regions import score_regions
 from ttd_jax.pictures.arrays import as_pictures
 from ttd_jax.pictures.ranges import of_result_and_sources, parse_ranges
 
@@ -17,7 +19,8 @@ def score(
     protocol: str = "paper",
     ranges: str = "type",
     names: Iterable[str] | None = None,
-) -> dict[str, float]:
+    region: np.ndarray | None = None,
+) -> dict[str, float] | dict[str, dict[str, float]]:
     """Scores a fused picture of any method against its sources.
 
     Args:
@@ -29,13 +32,15 @@ def score(
         are sources begins with that of the fused picture.
       names: metrics, in any case, or 'all' or 'core' among them; by default 'core', those that
         papers report most: see `ttd-jax metrics`.
+      region: a mask [H, W], whose object (what is not 0) and background are judged apart.
 
     Returns:
-      Metric name -> figure. Pictures are judged in 8 bits, as saved ones are.
+      Metric name -> figure, NaN where it is undefined; with a mask `{'object': such figures,
+      'background': such figures}`. Pictures are judged in 8 bits, as saved ones are.
 
     Raises:
-      UserError: an unknown metric or protocol, a metric that fails, or pictures of another dtype,
-        shape or range.
+      UserError: an unknown metric or protocol, a metric that fails or cannot judge a region, or
+        pictures or a mask of another dtype, shape or range.
 
     Example:
       >>> picture = np.arange(0, 240, dtype=np.uint8).reshape(12, 20)
@@ -50,5 +55,14 @@ def score(
     first, *rest = as_pictures([fused, *sources], ",".join(map(str, chosen)))
     result = metrics.fused_planes(first.as_bytes(), protocol=protocol)
     judged = metrics.source_planes([one.as_bytes() for one in rest], protocol=protocol)
-    found = metrics.evaluate(result, judged, protocol=protocol, names=names)
-    return {name: float(value) for name, value in found.items()}
+    options = {"protocol": protocol, "names": names}
+    if region is None:
+        found = metrics.evaluate(result, judged, **options)
+        return {name: float(value) for name, value in found.items()}
+    mask = np.asarray(region) != 0
+    if mask.shape != first.size:
+        raise UserError(
+            f"region is {describe(mask)}, not a mask [{first.size[0]}, {first.size[1]}]"
+        )
+    found = score_regions(result, judged, mask, **options)
+    return {name: dict(zip(of, map(float, of.values()), strict=True)) for name, of in found.items()}

@@ -1,6 +1,7 @@
 """Scores saved pictures of any method against their sources."""
 
 import dataclasses
+import functools
 import pathlib
 import time
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import jax
 from ttd_jax import metrics
 from ttd_jax.errors import UserError, counted, some
 from ttd_jax.evaluation import tables
+from ttd_jax.evaluation.regions import REGIONS, empty_regions, score_regions
 from ttd_jax.files import jsonable
 from ttd_jax.folders import alone
 from ttd_jax.pictures.ahead import ahead
@@ -17,14 +19,19 @@ from ttd_jax.pictures.batches import choose_frames, fill_up
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.examples import Example, FolderExamples
 from ttd_jax.pictures.images import Reading
-from ttd_jax.pictures.ranges import of_result_and_sources
+from ttd_jax.pictures.ranges import Range, of_result_and_sources
 from ttd_jax.pictures.records import UNFINISHED, Records, check_covered, versions_of
 from ttd_jax.pictures.scenes import folder_images
 from ttd_jax.report.progress import progress
 
+_MASK = Range("values", 0.0, 1.0)  # whatever is above 0 is object
+
 
 def match_results(
-    folders: Sequence[pathlib.Path], labels: Sequence[str], scenes: FolderExamples
+    folders: Sequence[pathlib.Path],
+    labels: Sequence[str],
+    scenes: FolderExamples,
+    region: pathlib.Path | None = None,
 ) -> list[Example]:
     """Matches result folders with scenes by stem.
 
@@ -32,14 +39,16 @@ def match_results(
       folders: of fused pictures.
       labels: names of the folders.
       scenes: the sources.
+      region: folder of masks.
 
     Returns:
-      Every fused picture and its sources: the label is the first role.
+      Every fused picture, its mask if there are any, and its sources: the label is the first role.
 
     Raises:
-      UserError: a result without sources, or sets of results that differ in their names.
+      UserError: a result without sources or mask, or sets of results that differ in their names.
     """
     by_name = {scene.name: scene for scene in scenes}
+    masks = folder_images(region) if region else {}
     methods = {}
     for folder, label in zip(folders, labels, strict=True):
         pictures = folder_images(folder)
@@ -48,6 +57,11 @@ def match_results(
             raise UserError(
                 f"{folder}: {len(strange)} of {len(pictures)} pictures have no sources "
                 f"({some(strange)}): pass the sources they were fused from"
+            )
+        if region and (lost := sorted(pictures.keys() - masks.keys())):
+            raise UserError(
+                f"{region}: no mask for {len(lost)} of {len(pictures)} pictures ({some(lost)}): "
+                "a mask has the name of its picture"
             )
         methods[label] = pictures
     first, *others = methods.items()
@@ -58,8 +72,13 @@ def match_results(
                 f"{label} and {first[0]} differ in {counted(len(different), 'picture')} "
                 f"({some(different)}): compare results for the same scenes"
             )
+    mask = ("mask",) if region else ()
     return [
-        Example(name, (label, *scenes.roles), (pictures[name], *by_name[name].sources))
+        Example(
+            name,
+            (label, *mask, *scenes.roles),
+            (pictures[name], *(masks[name] for _ in mask), *by_name[name].sources),
+        )
         for label, pictures in methods.items()
         for name in sorted(pictures)
     ]
@@ -74,6 +93,7 @@ def score_results(
     resume: bool = False,
     reading: Reading = Reading(),  # noqa: B008 - frozen
     sizes: str = "bucket",
+    masked: bool = False,
 ) -> list[dict]:
     """Scores what is not finished; writes scores.csv, scores.json, scores.md and summary.json.
 
@@ -86,14 +106,18 @@ def score_results(
       reading: how the files of the sources become pictures; results have the range of their type.
       sizes: 'bucket': pictures of many sizes are scored in arrays of few, if all metrics can;
         'exact'.
+      masked: the second of each picture's files is a mask, whose object (what is not 0) and
+        background are scored apart.
 
     Returns:
       One record for each picture: `method`, `image`, whether it is `colored`, and the metrics under
-      `scores`, of 8 bits: 16 are rounded.
+      `scores`, of 8 bits: 16 are rounded; of masked ones under `regions`, by the region, with
+      `empty`: those without a pixel.
 
     Raises:
-      UserError: an unreadable picture, sizes that differ, or an output that cannot be written;
-        `out` has results of other settings, methods or pictures, or another run is writing there.
+      UserError: an unreadable picture, sizes that differ, a metric that cannot judge a region, or
+        an output that cannot be written; `out` has results of other settings, methods or pictures,
+        or another run is writing there.
     """
     start = time.perf_counter()
     settings = {
@@ -103,24 +127,27 @@ def score_results(
         "bands": reading.bands and list(reading.bands),
         "versions": versions_of(functions=[metrics.lookup(name).function for name in names]),
     }
-    like = {
-        "method": str,
-        "image": str,
-        "sha256": [str],
-        "colored": bool,
-        "scores": dict.fromkeys(names, float | None),
-    }
+    like = {"method": str, "image": str, "sha256": [str], "colored": bool}
+    scores = dict.fromkeys(names, float | None)
+    if masked:
+        settings["regions"] = list(REGIONS)
+        like |= {"regions": dict.fromkeys(REGIONS, scores), "empty": [str]}
+        if lost := metrics.lacking(names, "mask", protocol):
+            raise UserError(f"{', '.join(lost)} cannot judge a region: leave out of --metrics")
+    else:
+        like["scores"] = scores
     store = Records(out, like=like, folder=UNFINISHED, key=_key)
 
-    @jax.jit
-    def evaluate(fused, sources, extent):
-        return metrics.evaluate(fused, sources, protocol=protocol, names=names, extent=extent)
+    function = score_regions if masked else metrics.evaluate
+    evaluate = jax.jit(functools.partial(function, protocol=protocol, names=names))
 
     # A damaged picture or another size is told before anything is written.
-    ranges = of_result_and_sources(reading.ranges, len(pictures[0].roles) - 1)
-    reading = dataclasses.replace(reading, ranges=ranges, results=1)
+    masks = (_MASK,) * masked
+    ranges = of_result_and_sources(reading.ranges, len(pictures[0].roles) - 1 - masked)
+    ranges = (ranges[0], *masks, *ranges[1:])
+    reading = dataclasses.replace(reading, ranges=ranges, results=1 + masked)
     checked = check(FolderExamples(pictures), reading=reading)
-    exact = sizes == "exact" or metrics.lacking(names, "extent")
+    exact = sizes == "exact" or metrics.lacking(names, "extent", protocol)
     frames = choose_frames([scene.size for scene in checked], exact=bool(exact))
 
     def load(index):
@@ -136,11 +163,15 @@ def score_results(
             return known, None
         _, (fused, *sources) = checked.load(index)
         record["colored"] = fused.colored
-        judged = metrics.source_planes([s.as_bytes() for s in sources], protocol=protocol)
+        masks = [picture.pixels.any(axis=-1) for picture in sources[:masked]]
+        if masked:
+            record["empty"] = empty_regions(*masks)
+        judged = metrics.source_planes([s.as_bytes() for s in sources[masked:]], protocol=protocol)
         result = metrics.fused_planes(fused.as_bytes(), protocol=protocol)
         frame = frames[index]
-        filled = (fill_up(a, frame.size, axis=a.ndim - 2) for a in (result, judged))
-        return record, (*filled, frame.extent(checked[index].size))
+        planes = (result, judged, *masks)
+        filled = [fill_up(plane, frame.size, axis=plane.ndim - 2) for plane in planes]
+        return record, (filled, frame.extent(checked[index].size))
 
     records, scored = [], 0
     with alone(out, "score"), store.leaving_no_trace():
@@ -156,8 +187,9 @@ def score_results(
         with progress(loaded, "scoring", len(pictures), unit="image") as bar:
             for _, (record, arrays) in bar:
                 if arrays is not None:
-                    found = evaluate(*arrays).items()
-                    record["scores"] = jsonable({name: float(value) for name, value in found})
+                    planes, extent = arrays
+                    found = jax.tree.map(float, evaluate(*planes, extent=extent))
+                    record["regions" if masked else "scores"] = jsonable(found)
                     store.append(record)
                     scored += 1
                 records.append(record)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from ttd_jax.errors import counted
+from ttd_jax.evaluation.regions import REGIONS
 from ttd_jax.files import dumps
 from ttd_jax.metrics.intervals import estimates, paired_differences
 from ttd_jax.metrics.ranks import mean_ranks, significance
@@ -25,18 +26,29 @@ def score_files(
     """The files of a scoring run.
 
     Args:
-      records: dicts with `method`, `image` and `scores`, grouped by method.
+      records: of `score_results`, grouped by method.
       protocol: the protocol's name; every file states it.
       names: the metrics, in the order of the columns.
 
     Returns:
       List of `(file name, text)`: scores.csv, scores.json, scores.md.
     """
-    rows = [[r["method"], r["image"], protocol, *map(r["scores"].get, names)] for r in records]
     summary = summarize(records, names)
     content = {"protocol": protocol, "metrics": list(names), **summary}
+    head = ["method", "image", *(["region"] if "regions" in summary else []), "protocol", *names]
+    rows = (
+        [
+            r["method"],
+            r["image"],
+            *([region] if region else []),
+            protocol,
+            *map(r["scores"].get, names),
+        ]
+        for region, own in _by_region(records).items()
+        for r in own
+    )
     return [
-        ("scores.csv", csv_text([["method", "image", "protocol", *names], *rows])),
+        ("scores.csv", csv_text([head, *rows])),
         ("scores.json", dumps(content)),
         ("scores.md", markdown(summary, protocol, names)),
     ]
@@ -48,8 +60,29 @@ def summarize(records: Sequence[Mapping], names: Sequence[str]) -> dict:
     Returns:
       `{'images': how many, 'methods': {method: {metric: estimate}}, 'baseline': first method,
       'differences': {other method: {metric: paired difference}}}`; of several methods also
-      `'ranks': {method: mean rank}` and `'significance'`, see `ttd_jax.metrics.ranks`.
+      `'ranks': {method: mean rank}` and `'significance'`, see `ttd_jax.metrics.ranks`. Of masked
+      pictures `{'regions': {region: such a summary}}` of the images that have a pixel there, with
+      `empty`: how many have none.
     """
+    by_region = _by_region(records)
+    if "" in by_region:
+        return _summary(records, names)
+    regions = {}
+    for region, own in by_region.items():
+        judged = [r for r in own if region not in r["empty"]]
+        regions[region] = _summary(judged, names) if judged else {"images": 0}
+        regions[region]["empty"] = (len(own) - len(judged)) // len({r["method"] for r in own})
+    return {"regions": regions}
+
+
+def _by_region(records):
+    """Region -> records with its scores; '' for those of whole pictures."""
+    if "regions" not in records[0]:
+        return {"": records}
+    return {region: [{**r, "scores": r["regions"][region]} for r in records] for region in REGIONS}
+
+
+def _summary(records, names):
     columns = {}
     for record in records:
         column = columns.setdefault(record["method"], {name: [] for name in names})
@@ -69,6 +102,16 @@ def summarize(records: Sequence[Mapping], names: Sequence[str]) -> dict:
 
 def markdown(summary: Mapping, protocol: str, names: Sequence[str]) -> str:
     """One row a metric: mean, std and interval for each method, then the paired differences."""
+    if "regions" in summary:
+        parts = (
+            (r.capitalize(), markdown(s, protocol, names)) for r, s in summary["regions"].items()
+        )
+        return "\n".join(f"## {title}\n\n{text}" for title, text in parts)
+    empty = ""
+    if summary.get("empty"):
+        empty = f" {counted(summary['empty'], 'image')} without a pixel of it left out."
+    if not summary["images"]:
+        return f"{empty.strip()}\n"
     methods, baseline = summary["methods"], summary["baseline"]
     differences = summary["differences"]
 
@@ -84,7 +127,7 @@ def markdown(summary: Mapping, protocol: str, names: Sequence[str]) -> str:
         notes.append(told_apart(summary["ranks"], summary["significance"]))
     spread = "; mean ± std [95 % bootstrap interval of the mean]" if summary["images"] > 1 else ""
     lines = [
-        f"Protocol `{protocol}`, {counted(summary['images'], 'image')}{spread}.",
+        f"Protocol `{protocol}`, {counted(summary['images'], 'image')}{spread}.{empty}",
         "",
         *table(["metric", *methods, *(f"{m} - {baseline}" for m in differences)], rows),
         *(line for note in notes for line in ("", note)),

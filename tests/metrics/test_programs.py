@@ -6,11 +6,15 @@ On real pictures and edge cases.
 import collections
 import csv
 import fnmatch
+import functools
 
+import jax
 import numpy as np
 import pytest
 
 from ttd_jax import metrics
+from ttd_jax.metrics.gradient.edge_preservation import mean_edge_preservation
+from ttd_jax.metrics.information.tsallis import tsallis_information
 
 TOLERANCE = 1e-4  # relative
 # What programs call a metric where tables do not.
@@ -27,6 +31,17 @@ PRINTED = {
     "Rmse": "RMSE",
     "QNCIE": "Qncie",
     "QMI_Hossny": "NMI",
+}
+# What no protocol has: (program, metric) -> function.
+_TOOLBOX = "zhengliu6699/imageFusionMetrics "
+OTHERS = {
+    (f"{_TOOLBOX}metricMI.m sw=2", "TE"): functools.partial(
+        tsallis_information, marginals="swapped"
+    ),
+    (f"{_TOOLBOX}metricMI.m sw=3", "TE_Nava"): functools.partial(
+        tsallis_information, order=0.43137, marginals="swapped", normalized=True
+    ),
+    (f"{_TOOLBOX}metricXydeas.m", "Qg"): mean_edge_preservation,
 }
 # (protocol, metric, cases) -> relative tolerance, None for no target; and why.
 EXCEPTIONS = {}
@@ -80,13 +95,26 @@ def test_figures_are_those_of_the_program(golden, protocol, name):
         planes = metrics.source_planes([pictures["A"], pictures["B"]], protocol=protocol)
         fused = metrics.fused_planes(pictures["F"], protocol=protocol)
         figure = float(metrics.evaluate(fused, planes, protocol=protocol, names=[name])[name])
-        if not np.isfinite(expected):
-            fits = np.isnan(figure)  # undefined there
-        else:
-            fits = abs(figure - expected) <= max(tolerance * abs(expected), 1e-6)
-        if not fits:
+        if not fits(figure, expected, tolerance):
             wrong.append((case, expected, figure))
     assert not wrong
+
+
+def fits(figure, expected, tolerance=TOLERANCE):
+    if not np.isfinite(expected):
+        return np.isnan(figure)  # undefined there
+    return abs(figure - expected) <= max(tolerance * abs(expected), 1e-6)
+
+
+@pytest.mark.parametrize(("program", "name"), OTHERS)
+@pytest.mark.usefixtures("quick_compilation")
+def test_figures_that_no_protocol_has_are_those_of_the_program(golden, program, name):
+    cases, values = golden
+    function, found = jax.jit(OTHERS[program, name]), values[program, name]
+    assert found
+    for case, expected in found.items():
+        first, second, fused = (cases[case][role].astype(np.float32) for role in "ABF")
+        assert fits(float(function(fused, np.stack([first, second]))), expected), case
 
 
 def test_exceptions_are_of_cases_that_there_are(golden):

@@ -71,7 +71,8 @@ def test_histograms_are_counted_once_for_all_metrics_that_need_them(batch):
 
     assert scatters("EN") == 1
     assert scatters("MI", "NMI") == scatters("MI") == 1
-    assert scatters("EN", "CE", "MI", "NMI") == 3  # fused, sources, joint
+    # fused, sources, joint with fused, joint of sources
+    assert scatters("EN", "CE", "MI", "NMI", "TE", "Qncie") == 4
 
 
 def test_order_of_names_is_kept_and_case_does_not_matter(batch):

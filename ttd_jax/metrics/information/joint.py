@@ -6,6 +6,7 @@ Every metric of a program calls them alike, so that XLA counts each pair of pict
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ttd_jax.metrics.histogram import LEVELS, joint_histogram
 from ttd_jax.metrics.region import Region
@@ -18,11 +19,9 @@ def joint_with_fused(fused: chex.Array, sources: chex.Array, region: Region) -> 
 
 def joint_of_sources(sources: chex.Array, region: Region) -> chex.Array:
     """Joint histograms f32[M (M - 1) / 2, 256, 256] of every two sources, in order of pairs."""
-    count = len(sources)
-    pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
-    if not pairs:
+    if len(sources) == 1:
         return jnp.zeros((0, LEVELS, LEVELS), jnp.float32)
-    first, second = (sources[jnp.array(index)] for index in zip(*pairs, strict=True))
+    first, second = (sources[index] for index in np.triu_indices(len(sources), 1))
     return jax.vmap(lambda a, b: joint_histogram(a, b, region))(first, second)
 
 

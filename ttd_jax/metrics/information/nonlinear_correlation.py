@@ -4,6 +4,7 @@ import math
 
 import chex
 import jax.numpy as jnp
+import numpy as np
 
 from ttd_jax.metrics.histogram import LEVELS
 from ttd_jax.metrics.information.joint import (
@@ -70,7 +71,7 @@ def correlation_entropy(
     """
     fused, sources, region = prepare(fused, sources, extent, mask)
     images = jnp.concatenate([fused[None], sources])
-    first, second = jnp.triu_indices(len(images), 1)
+    first, second = np.triu_indices(len(images), 1)
     shares = _shares(correlate(images[first], images[second], region), len(images))
     constant = jnp.isnan(correlate(images[first], images[second], region, strict=True)).any()
     return jnp.where(constant | (jnp.min(shares) < _SAME), jnp.nan, 1 + _entropy(shares))
@@ -78,8 +79,10 @@ def correlation_entropy(
 
 def _shares(shared, count):
     """Eigenvalues over their number, f32[count], of a matrix of which one half is given by rows."""
-    half = jnp.zeros((count, count), jnp.float32).at[jnp.triu_indices(count, 1)].set(shared)
-    return jnp.linalg.eigvalsh(half + half.T + jnp.eye(count, dtype=jnp.float32)) / count
+    half = np.zeros((count, count), int)
+    half[np.triu_indices(count, 1)] = np.arange(len(shared))
+    matrix = jnp.where(np.eye(count, dtype=bool), 1.0, shared[half + half.T])
+    return jnp.linalg.eigvalsh(matrix) / count
 
 
 def _entropy(shares):

@@ -4,6 +4,7 @@ import math
 
 import chex
 import jax.numpy as jnp
+import numpy as np
 
 from ttd_jax.metrics.information.entropy import entropy_in_nats
 from ttd_jax.metrics.information.joint import (
@@ -60,7 +61,7 @@ def tsallis_information(
     if normalized:
         entropies = entropy_in_nats(jnp.sum(joint, axis=2)) / math.log(2)
         pairs = joint_of_sources(sources, region)
-        first, second = jnp.triu_indices(len(sources), 1)
+        first, second = np.triu_indices(len(sources), 1)
         levels = (source_levels[first], source_levels[second]) if swapped else None
         own = jnp.sum(entropies**order) + jnp.sum(_shared(pairs, order, levels))
         undefined |= own == 0

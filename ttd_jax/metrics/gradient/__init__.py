@@ -1,6 +1,14 @@
 """Edges, contrast and features: how strong they are, and which of the sources are kept."""
 
-from ttd_jax.metrics.gradient import artifacts, contrast, edge_preservation, sharpness
+import math
+
+from ttd_jax.metrics.gradient import (
+    artifacts,
+    contrast,
+    edge_preservation,
+    extended_frequency,
+    sharpness,
+)
 from ttd_jax.metrics.metric import Metric
 
 ENTRIES = (
@@ -61,6 +69,18 @@ ENTRIES = (
         description="edges of the sources that are kept, each pixel counting alike",
         definition="mean over pixels, slopes 10 and 20",
         reference="Xydeas and Petrovic, Proc. SPIE 4051 (2000) 89-98",
+    ),
+    Metric(
+        name="Qsf",
+        function=extended_frequency.spatial_frequency_error,
+        group="gradient",
+        better="zero",
+        low=-1.0,
+        high=math.inf,
+        description="spatial frequency, by how much it is not that of the sources",
+        definition="SF / SF of the largest differences of the sources - 1",
+        undefined="all sources are constant",
+        reference="Zheng et al., Inf. Fusion 8 (2007) 177-192",
     ),
     Metric(
         name="Nabf",

@@ -4,6 +4,7 @@ from functools import partial
 
 from ttd_jax.metrics.gradient.contrast import standard_deviation
 from ttd_jax.metrics.gradient.edge_preservation import edge_preservation
+from ttd_jax.metrics.gradient.extended_frequency import spatial_frequency_error
 from ttd_jax.metrics.gray import matlab_gray
 from ttd_jax.metrics.information.mutual import normalized_mutual_information
 from ttd_jax.metrics.information.nonlinear_correlation import nonlinear_correlation_entropy
@@ -40,6 +41,12 @@ LIU = Protocol(
             partial(edge_preservation, border="constant", angles="atan"),
             "as Qabf: by strength; angles as atan has them, black borders",
             f"{_PROGRAM}metricXydeas.m",
+        ),
+        Row(
+            "Qsf",
+            spatial_frequency_error,
+            "SF / SF of the largest differences of the sources - 1",
+            f"{_TOOLBOX}metricZheng.m",
         ),
         # structure
         # perception

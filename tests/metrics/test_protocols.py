@@ -47,8 +47,8 @@ def test_marked_direction_is_that_of_a_better_image():
     names = ["SCD", "SSIM", "MI", "NMI", "VIF", "Qabf", "CC", "MSE", "PSNR"]
     good, bad = (metrics.evaluate(image, sources) for image in (fused, worse))
     for name in names:
-        sign = 1 if metrics.METRICS[name].better == "up" else -1
-        assert sign * float(good[name]) > sign * float(bad[name]), name
+        merit = metrics.METRICS[name].merit
+        assert merit(float(good[name])) > merit(float(bad[name])), name
 
 
 @pytest.mark.parametrize("protocol", metrics.PROTOCOLS)

@@ -37,7 +37,7 @@ def plugins():
 
     options = {"high": 1.0, "needs_sources": False, "description": "d", "reference": "r"}
     with registered():
-        why = "when the first pixel is dark"
+        why = "the first pixel is dark"
         ttd_jax.register_metric(
             ttd_jax.Metric(name="Seldom", function=seldom, undefined=why, **options)
         )
@@ -90,7 +90,7 @@ def test_what_is_undefined_on_some_pictures_is_left_out_of_the_mean(command_line
     words = ["score", f"--fused={pairs / 'v'}", f"--sources={pairs / 'v'},{pairs / 'i'}"]
     result = command_line(*words, f"--out={pairs / 'o'}", "--metrics=Seldom")
     assert result.returncode == 0, result.stderr
-    told = "Seldom is undefined when the first pixel is dark; left out: 1 of 3 images."
+    told = "Seldom is undefined (the first pixel is dark); left out: 1 of 3 images."
     assert told in result.stdout
     assert "3 images" in result.stdout.splitlines()[0]
     found = strict((pairs / "o" / "scores.json").read_text())["methods"]["v"]["Seldom"]

@@ -106,7 +106,7 @@ def asymmetry():
                 low=-1.0,
                 high=1.0,
                 group="perception",
-                undefined="when all is flat",
+                undefined="all is flat",
                 description="d",
                 reference="r",
             )
@@ -134,7 +134,7 @@ def test_many_metrics_are_shown_in_their_groups(asymmetry):
 
 def test_what_is_undefined_is_told_below_the_table(asymmetry):
     found = compared(3, dataset="mine", **{asymmetry: (None, -0.5), "SD": (1.0, 1.0)})
-    told = "My_Qsf is undefined when all is flat; left out: 3 of static, of 3 images each."
+    told = "My_Qsf is undefined (all is flat); left out: 3 of static, of 3 images each."
     assert f"\n{told}\n" in comparison.markdown([found], "paper")
     assert told.replace("_", r"\_").replace("static", "ifcnn\\_sum (static)") in comparison.latex(
         [found], "paper"

@@ -99,8 +99,8 @@ def undefined_notes(found: Mapping[str, Mapping[str, Mapping]]) -> list[str]:
         else:
             told = f"{one['undefined']} of {images}"
         if any(lost.values()):
-            why = f"{name} is undefined {METRICS[name].undefined}".rstrip()
-            notes.append(f"{why}; left out: {told}.")
+            why = f" ({METRICS[name].undefined})" if METRICS[name].undefined else ""
+            notes.append(f"{name} is undefined{why}; left out: {told}.")
     return notes
 
 

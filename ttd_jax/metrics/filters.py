@@ -15,9 +15,12 @@ import numpy as np
 
 
 def fit(size: int, shape: Sequence[int]) -> int:
-    """The largest odd window size that is at most `size` and fits an image of `shape`."""
+    """The largest window size that is at most `size` and fits an image of `shape`.
+
+    It is odd where `size` is.
+    """
     side = min(size, *shape[-2:])
-    return side - 1 + side % 2
+    return side - (1 - side % 2) * (size % 2)
 
 
 def uniform(size: int) -> np.ndarray:
@@ -48,10 +51,15 @@ def separable(images: chex.Array, taps: np.ndarray | chex.Array, *, stride: int 
     return _correlate(_correlate(images, taps, -2, stride=stride), taps, -1, stride=stride)
 
 
-def sobel(images: chex.Array, *, border: str = "edge") -> tuple[chex.Array, chex.Array]:
-    """Raw 3x3 Sobel derivatives along x and y: two f32[..., H, W]; `border` as in `jnp.pad`."""
+def sobel(
+    images: chex.Array, *, border: str = "edge", middle: float = 2.0
+) -> tuple[chex.Array, chex.Array]:
+    """Raw 3x3 Sobel derivatives along x and y: two f32[..., H, W]; `border` as in `jnp.pad`.
+
+    With 1 for the weight of the `middle` they are Prewitt's.
+    """
     padded = jnp.pad(images, [(0, 0)] * (images.ndim - 2) + [(1, 1), (1, 1)], mode=border)
-    smooth, difference = (1.0, 2.0, 1.0), (-1.0, 0.0, 1.0)
+    smooth, difference = (1.0, middle, 1.0), (-1.0, 0.0, 1.0)
     along_x = _correlate(_correlate(padded, difference, -1), smooth, -2)
     along_y = _correlate(_correlate(padded, difference, -2), smooth, -1)
     return along_x, along_y

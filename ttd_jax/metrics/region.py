@@ -78,7 +78,7 @@ class Region:
     def window(
         self, size: int, make: Callable[[int], np.ndarray]
     ) -> tuple[chex.Numeric, np.ndarray | chex.Array]:
-        """The largest odd window side that is at most `size`, which is odd, and fits; its taps.
+        """The largest window side that is at most `size` and fits, odd where `size` is; its taps.
 
         Returns:
           The side, and what `make` gives for it; where it is data, f32[size] that ends in zeros.
@@ -86,11 +86,12 @@ class Region:
         if self.whole:
             side = filters.fit(size, self.sides)
             return side, make(side)
-        table = [np.pad(make(side), (0, size - side)) for side in range(1, size + 1, 2)]
-        row = (jnp.minimum(size, jnp.minimum(*self.sides)) - 1) // 2
+        step = 1 + size % 2
+        table = [np.pad(make(side), (0, size - side)) for side in range(1, size + 1, step)]
+        row = (jnp.minimum(size, jnp.minimum(*self.sides)) - 1) // step
         # XLA would look them up again for each pixel.
         taps = jax.lax.optimization_barrier(jnp.asarray(table, jnp.float32)[row])
-        return 2 * row + 1, taps
+        return step * row + 1, taps
 
     def keep(self, x: chex.Array, beside: chex.Numeric | chex.Array = 0) -> chex.Array:
         """An array [..., H, W], with `beside` for what lies beyond the picture."""

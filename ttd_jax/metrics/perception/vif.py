@@ -1,7 +1,10 @@
 """VIF: visual information fidelity in the pixel domain."""
 
+import functools
+
 import chex
 import jax.numpy as jnp
+import numpy as np
 
 from ttd_jax.metrics import filters
 from ttd_jax.metrics.inputs import offset, prepare, safe_divide
@@ -16,6 +19,7 @@ def visual_information_fidelity(
     fused: chex.Array,
     sources: chex.Array,
     *,
+    border: str = "valid",
     extent: Extent = None,
     mask: Mask = None,
 ) -> chex.Array:
@@ -31,6 +35,8 @@ def visual_information_fidelity(
 
     Args:
       fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
+      border: 'valid', see above, or 'zeros': windows around every pixel, zeros beside the images,
+        whose taps lie at -(K + 1) / 2 .. (K - 1) / 2 in equal steps: half a pixel off center.
       extent: i32[2], see `evaluate`.
       mask: bool[H, W], see `evaluate`.
 
@@ -42,24 +48,36 @@ def visual_information_fidelity(
     fused, sources, region = prepare(fused, sources, extent, mask)
     images = jnp.concatenate([fused[None], sources])
     # Only variances matter, and float32 keeps them near zero.
-    images = images - offset(images, region)
+    origin = offset(images, region)
+    images = images - origin
+    framed = functools.partial(_framed, black=-origin) if border == "zeros" else _fitting
     kept = given = jnp.zeros(sources.shape[0], jnp.float32)
     for scale, size in enumerate(_SIZES):
         if scale:
-            side, taps = region.window(size, _taps)
-            images = filters.separable(images, taps, stride=2)
+            around, side, taps = framed(images, size, region)
+            images = filters.separable(around, taps, stride=2)
             region = region.windows(side, stride=2)
-        side, taps = region.window(size, _taps)
-        windows = region.windows(side)
-        if not region.whole:  # one pixel has no variance, whatever rounding leaves
-            windows = windows.shorter(0, 1 // side * region.sides[0])
-        at_scale = _information(images, taps, windows)
+        around, side, taps = framed(images, size, region)
+        judged = region.windows(side)
+        if not region.whole and border == "valid":
+            # one pixel has no variance, whatever rounding leaves
+            judged = judged.shorter(0, 1 // side * region.sides[0])
+        at_scale = _information(around, taps, judged)
         kept, given = kept + at_scale[0], given + at_scale[1]
     return jnp.sum(safe_divide(kept, given))
 
 
-def _taps(side):
-    return filters.gaussian(side, side / 5)
+def _fitting(images, size, region):
+    """The images, side and taps of the largest window that fits them."""
+    return images, *region.window(size, lambda side: filters.gaussian(side, side / 5))
+
+
+def _framed(images, size, region, *, black):
+    """The images between zeros, 1 for the side of what a window takes off them, its taps."""
+    frame = [(0, 0), (size // 2, size // 2), (size // 2, size // 2)]
+    around = black + jnp.pad(region.keep(images, black) - black, frame)
+    taps = np.exp(-np.square(np.linspace(-(size + 1), size - 1, size) / 2 / (size / 5)) / 2)
+    return around, 1, taps / taps.sum()
 
 
 def _information(images, taps, region):

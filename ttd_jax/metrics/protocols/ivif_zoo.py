@@ -11,7 +11,10 @@ from ttd_jax.metrics.information.mutual import mutual_information, normalized_mu
 from ttd_jax.metrics.information.nonlinear_correlation import correlation_entropy
 from ttd_jax.metrics.likeness.correlation import correlation, sum_of_correlations_of_differences
 from ttd_jax.metrics.likeness.error import mean_squared_error, psnr
+from ttd_jax.metrics.perception.vif import visual_information_fidelity
 from ttd_jax.metrics.protocols.protocol import Protocol, Row
+from ttd_jax.metrics.structure.ms_ssim import multiscale_similarity
+from ttd_jax.metrics.structure.ssim import ssim
 
 _PROGRAM = "RollingPlain/IVIF_ZOO Metric/Metric_torch.py"
 
@@ -47,7 +50,25 @@ IVIF_ZOO = Protocol(
         ),
         Row("Nabf", partial(added_artifacts, weak=0.0), "weak edges weigh nothing", _PROGRAM),
         # structure
+        Row(
+            "SSIM",
+            partial(ssim, window="gaussian", data_range=1.0),
+            "sum; 11x11 Gaussian window; constants for 0..1 on grays in 0..255",
+            _PROGRAM,
+        ),
+        Row(
+            "MS_SSIM",
+            partial(multiscale_similarity, data_range=1.0, beside="black"),
+            "sum; constants for 0..1 on grays in 0..255; a black row before an odd side",
+            _PROGRAM,
+        ),
         # perception
+        Row(
+            "VIF",
+            partial(visual_information_fidelity, border="zeros"),
+            "sum of vifp, zeros beside the image, windows off center",
+            _PROGRAM,
+        ),
         # likeness
         Row(
             "SCD",

@@ -9,7 +9,16 @@ from ttd_jax.metrics.gray import matlab_gray
 from ttd_jax.metrics.information.mutual import normalized_mutual_information
 from ttd_jax.metrics.information.nonlinear_correlation import nonlinear_correlation_entropy
 from ttd_jax.metrics.information.tsallis import tsallis_information
+from ttd_jax.metrics.perception.viff import fusion_information_fidelity
 from ttd_jax.metrics.protocols.protocol import Protocol, Row
+from ttd_jax.metrics.structure.cvejic import cvejic_quality
+from ttd_jax.metrics.structure.wavelet_quality import wavelet_quality
+from ttd_jax.metrics.structure.weighted_quality import (
+    average_quality,
+    edge_dependent_quality,
+    weighted_quality,
+)
+from ttd_jax.metrics.structure.yang import yang_quality
 
 _PROGRAM = "yuliu316316/MFIF-Metrics fusion-metrics/"
 _TOOLBOX = "zhengliu6699/imageFusionMetrics "
@@ -49,7 +58,19 @@ LIU = Protocol(
             f"{_TOOLBOX}metricZheng.m",
         ),
         # structure
+        Row("Qo", average_quality, "8x8 window", f"{_PROGRAM}metricPeilla.m sw=1"),
+        Row("Qw", weighted_quality, "8x8 window", f"{_PROGRAM}metricPeilla.m sw=2"),
+        Row("Qe", edge_dependent_quality, "8x8 window, Prewitt", f"{_PROGRAM}metricPeilla.m sw=3"),
+        Row("Qc", cvejic_quality, "8x8 window, weights clipped", f"{_PROGRAM}metricCvejic.m sw=2"),
+        Row("Qy", yang_quality, "7x7 Gaussian window", f"{_PROGRAM}metricYang.m"),
+        Row(
+            "Qm",
+            wavelet_quality,
+            "two levels of Haar",
+            "zhengliu6699/imageFusionMetrics metricPWW.m",
+        ),
         # perception
+        Row("VIFF", fusion_information_fidelity, "", f"{_PROGRAM}VIFF_Public.m"),
         # likeness
     ),
 )

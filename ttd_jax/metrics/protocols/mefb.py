@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from ttd_jax.metrics.color import gray_of_gray_sources, red_of_gray_sources
+from ttd_jax.metrics.color import gray_of_gray_sources, in_gray, red_of_gray_sources
 from ttd_jax.metrics.gradient.contrast import standard_deviation
 from ttd_jax.metrics.gradient.edge_preservation import edge_preservation
 from ttd_jax.metrics.gradient.sharpness import average_gradient, edge_intensity, spatial_frequency
@@ -12,7 +12,12 @@ from ttd_jax.metrics.information.mutual import normalized_mutual_information
 from ttd_jax.metrics.information.nonlinear_correlation import nonlinear_correlation_entropy
 from ttd_jax.metrics.information.tsallis import tsallis_information
 from ttd_jax.metrics.likeness.error import psnr
+from ttd_jax.metrics.perception.viff import fusion_information_fidelity
 from ttd_jax.metrics.protocols.protocol import Protocol, Row
+from ttd_jax.metrics.structure.cvejic import cvejic_quality
+from ttd_jax.metrics.structure.mef_ssim import multi_exposure_similarity
+from ttd_jax.metrics.structure.weighted_quality import weighted_quality
+from ttd_jax.metrics.structure.yang import yang_quality
 
 _PROGRAM = "xingchenzhang/MEFB metrics/metrics"
 
@@ -72,7 +77,38 @@ MEFB = Protocol(
             f"{_PROGRAM}Qabf.m",
         ),
         # structure
+        Row(
+            "MEF_SSIM",
+            multi_exposure_similarity,
+            "three levels; grays",
+            f"{_PROGRAM}MEF_SSIM.m",
+            colors=in_gray,
+        ),
+        Row(
+            "Qw",
+            partial(
+                weighted_quality,
+                of="edges",
+                window="gaussian 11/1.5",
+                constants=((0.01 * 255) ** 2, (0.03 * 255) ** 2),
+            ),
+            "of the edges alone (Prewitt), 11x11 Gaussian window",
+            f"{_PROGRAM}Qw.m",
+        ),
+        Row(
+            "Qc",
+            partial(cvejic_quality, window="gaussian 7/1.5", outside="decide"),
+            "7x7 Gaussian window; 0 or 1 where a weight is outside 0..1",
+            f"{_PROGRAM}Qc.m",
+        ),
+        Row(
+            "Qy",
+            partial(yang_quality, black="skip"),
+            "7x7 Gaussian window; not where both sources are black",
+            f"{_PROGRAM}Qy.m",
+        ),
         # perception
+        Row("VIF", fusion_information_fidelity, "is VIFF, of Han et al.", f"{_PROGRAM}VIF.m"),
         # likeness
         Row(
             "PSNR",

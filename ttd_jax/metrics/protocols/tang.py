@@ -11,7 +11,10 @@ from ttd_jax.metrics.information.entropy import entropy
 from ttd_jax.metrics.information.mutual import mutual_information
 from ttd_jax.metrics.likeness.correlation import correlation, sum_of_correlations_of_differences
 from ttd_jax.metrics.likeness.error import mean_squared_error, psnr
+from ttd_jax.metrics.perception.vif import visual_information_fidelity
 from ttd_jax.metrics.protocols.protocol import Protocol, Row
+from ttd_jax.metrics.structure.mef_ssim import multi_exposure_similarity
+from ttd_jax.metrics.structure.ssim import ssim
 
 _PROGRAM = "Linfeng-Tang/Evaluation-for-Image-Fusion Evaluation/"
 
@@ -56,7 +59,20 @@ TANG = Protocol(
             f"{_PROGRAM}analysis_nabf.m (f I1 I2)",
         ),
         # structure
+        Row(
+            "SSIM",
+            partial(ssim, window="gaussian", data_range=1.0, border="edge", over_sources="mean"),
+            "mean; 11x11 Gaussian window, border repeated; constants for 0..1 on grays in 0..255",
+            f"{_PROGRAM}ssim (shim) in analysis_Reference.m",
+        ),
+        Row(
+            "MS_SSIM",
+            multi_exposure_similarity,
+            "is MEF_SSIM, of Ma et al.",
+            f"{_PROGRAM}analysis_ms_ssim.m",
+        ),
         # perception
+        Row("VIF", visual_information_fidelity, "sum of vifp", f"{_PROGRAM}vifp_mscale.m (sum)"),
         # likeness
         Row(
             "SCD",

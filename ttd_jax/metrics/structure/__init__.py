@@ -1,7 +1,15 @@
 """Structural similarity and its relatives: window by window."""
 
 from ttd_jax.metrics.metric import Metric
-from ttd_jax.metrics.structure import ssim
+from ttd_jax.metrics.structure import (
+    cvejic,
+    mef_ssim,
+    ms_ssim,
+    ssim,
+    wavelet_quality,
+    weighted_quality,
+    yang,
+)
 
 ENTRIES = (
     Metric(
@@ -14,5 +22,84 @@ ENTRIES = (
         description="structural similarity with the sources",
         definition="sum; 7x7 uniform window, sample covariance",
         reference="Wang et al., IEEE Trans. Image Process. 13 (2004) 600-612",
+    ),
+    Metric(
+        name="MS_SSIM",
+        function=ms_ssim.multiscale_similarity,
+        group="structure",
+        high=1.0,
+        per_source=True,
+        description="structural similarity with the sources over five scales",
+        definition="sum; data range 255, an odd side's last row repeated",
+        reference="Wang, Simoncelli and Bovik, Asilomar (2003) 1398-1402",
+    ),
+    Metric(
+        name="MEF_SSIM",
+        function=mef_ssim.multi_exposure_similarity,
+        group="structure",
+        high=1.0,
+        description="similarity to patches fused by the sources' strength and agreement",
+        definition="three levels; grays",
+        reference="Ma, Zeng and Wang, IEEE Trans. Image Process. 24 (2015) 3345-3356",
+    ),
+    Metric(
+        name="Qo",
+        function=weighted_quality.average_quality,
+        group="structure",
+        low=-1.0,
+        high=1.0,
+        description="similarity with the sources, by their local variance",
+        definition="8x8 window, C = (2.55e-4)^2",
+        reference="Piella and Heijmans, Int. Conf. Image Process. (2003) 173-176",
+    ),
+    Metric(
+        name="Qw",
+        function=weighted_quality.weighted_quality,
+        group="structure",
+        low=-1.0,
+        high=1.0,
+        description="as Qo, windows with structure counting more",
+        definition="8x8 window, C = (2.55e-4)^2",
+        reference="Piella and Heijmans, Int. Conf. Image Process. (2003) 173-176",
+    ),
+    Metric(
+        name="Qe",
+        function=weighted_quality.edge_dependent_quality,
+        group="structure",
+        low=-1.0,
+        high=1.0,
+        description="Qw of the images times Qw of their edges",
+        definition="8x8 window, C = (2.55e-4)^2, Prewitt, alpha 1",
+        reference="Piella and Heijmans, Int. Conf. Image Process. (2003) 173-176",
+    ),
+    Metric(
+        name="Qc",
+        function=cvejic.cvejic_quality,
+        group="structure",
+        low=-1.0,
+        high=1.0,
+        description="similarity with the sources, by their local covariance with the fused image",
+        definition="8x8 window, weights clipped to 0..1",
+        reference="Cvejic et al., Int. J. Signal Process. 2 (2006) 178-182",
+    ),
+    Metric(
+        name="Qy",
+        function=yang.yang_quality,
+        group="structure",
+        low=-1.0,
+        high=1.0,
+        description="similarity with both sources where they agree, with the nearer elsewhere",
+        definition="7x7 Gaussian window, sd 1.5",
+        reference="Yang et al., Inf. Fusion 9 (2008) 156-160",
+    ),
+    Metric(
+        name="Qm",
+        function=wavelet_quality.wavelet_quality,
+        group="structure",
+        high=3.0,
+        description="details of the sources' wavelet transform that are kept",
+        definition="two levels of Haar",
+        undefined="where no source has details: constant ones, a side below 4",
+        reference="Wang and Liu, Int. Conf. Signal Process. (2008) 965-968",
     ),
 )

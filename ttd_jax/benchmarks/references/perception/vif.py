@@ -12,16 +12,15 @@ from ttd_jax.benchmarks.references.windows import (
 )
 
 
-def vifp(reference: np.ndarray, distorted: np.ndarray) -> float:
+def vifp(reference: np.ndarray, distorted: np.ndarray, border: str = "valid") -> float:
     """Visual information fidelity of one source, in the pixel domain."""
     kept = given = 0.0
     for scale, size in enumerate((17, 9, 5, 3)):
         if scale:
-            window = gaussian(fitting(size, reference), fitting(size, reference) / 5)
+            reference, distorted, window = _framed(reference, distorted, size, border)
             reference = filtered(reference, window)[::2, ::2]
             distorted = filtered(distorted, window)[::2, ::2]
-        window = gaussian(fitting(size, reference), fitting(size, reference) / 5)
-        _, var_r, var_d, cov = local_statistics(reference, distorted, window)
+        _, var_r, var_d, cov = local_statistics(*_framed(reference, distorted, size, border))
         var_r, var_d = np.maximum(var_r, 0), np.maximum(var_d, 0)
         gain = cov / (var_r + 1e-10)
         error = var_d - gain * cov
@@ -36,6 +35,18 @@ def vifp(reference: np.ndarray, distorted: np.ndarray) -> float:
     return kept / given if given > 0 else 0.0
 
 
-def visual_information_fidelity(fused: np.ndarray, sources: Sequence[np.ndarray]) -> float:
+def visual_information_fidelity(
+    fused: np.ndarray, sources: Sequence[np.ndarray], *, border: str = "valid"
+) -> float:
     """Visual information fidelity, summed over the sources."""
-    return sum(vifp(source, fused) for source in sources)
+    return sum(vifp(source, fused, border) for source in sources)
+
+
+def _framed(reference, distorted, size, border):
+    if border == "valid":
+        size = fitting(size, reference)
+        return reference, distorted, gaussian(size, size / 5)
+    window = np.exp(
+        -(np.linspace(-(size + 1) / 2, (size - 1) / 2, size) ** 2) / 2 / (size / 5) ** 2
+    )
+    return np.pad(reference, size // 2), np.pad(distorted, size // 2), window / window.sum()

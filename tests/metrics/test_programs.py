@@ -47,7 +47,6 @@ OTHERS = {
 _NOISE = "flat areas that are not black leave the program its own rounding noise for a variance"
 _COIN = _NOISE + ", whose sign decides what a window counts"
 _SINGLE = "the program sums squares up to 65025^2 in float32"
-_NOTHING = "a source without information counts 0 here, the program divides 0 by 0"
 EXCEPTIONS = {
     ("mefb", "Qc", "msrs1_*"): (5e-4, _COIN),
     ("mefb", "Qc", "msrs2_*"): (5e-3, _COIN),
@@ -64,10 +63,6 @@ EXCEPTIONS = {
     ("mefb", "VIF", "*mefb2_*"): (5e-4, _NOISE),
     ("liu", "VIFF", "mefb2_max"): (None, _NOISE),
     ("liu", "VIFF", "mefb2_*"): (5e-4, _NOISE),
-    ("tang", "VIF", "edge_allconst"): (None, _NOTHING),
-    ("tang", "VIF", "edge_constA"): (None, _NOTHING),
-    ("tang", "VIF", "edge_zeroA"): (None, _NOTHING),
-    ("ivif_zoo", "VIF", "edge_zeroA"): (None, _NOTHING),
     ("ivif_zoo", "VIF", "mefb2_*"): (5e-3, _SINGLE),
     ("ivif_zoo", "SSIM", "edge_const?"): (None, _SINGLE),
     ("ivif_zoo", "SSIM", "mefb?_*"): (None, _SINGLE),

@@ -60,7 +60,7 @@ def spread(images: chex.Array, taps: chex.Array) -> tuple[chex.Array, chex.Array
     beside = _sum(taps, differences)
     variances = _sum(taps, map(jnp.square, differences)) - jnp.square(beside)
     # A window's variance is the mean of its rows', and the variance of their means.
-    beside, variances = apart((beside, variances))
+    beside, variances = filters.apart((beside, variances))
     middles, besides = _shifted(middle, taps, -2), _shifted(beside, taps, -2)
     middle, beside = _middle(middles, taps), _middle(besides, taps)
     differences = [
@@ -69,7 +69,7 @@ def spread(images: chex.Array, taps: chex.Array) -> tuple[chex.Array, chex.Array
     shift = _sum(taps, differences)
     squares = map(jnp.square, differences)
     seconds = map(operator.add, _shifted(variances, taps, -2), squares)
-    return apart((middle + (beside + shift), _sum(taps, seconds) - jnp.square(shift)))
+    return filters.apart((middle + (beside + shift), _sum(taps, seconds) - jnp.square(shift)))
 
 
 def statistics(
@@ -133,29 +133,6 @@ def similarity(
     c1, c2 = constants
     luminance = (2 * means[0] * means[1] + c1) / (sum(map(jnp.square, means)) + c1)
     return luminance * (2 * covariance + c2) / (sum(variances) + c2)
-
-
-@jax.custom_jvp
-def apart(arrays: chex.ArrayTree) -> chex.ArrayTree:
-    """The same arrays, in memory: a CPU would compute them anew for each place they are read at."""
-    return jax.lax.platform_dependent(arrays, cpu=_written, default=lambda arrays: arrays)
-
-
-@apart.defjvp
-def _(primals, tangents):
-    return apart(*primals), tangents[0]
-
-
-def _written(arrays):
-    # A loop of which XLA cannot know that it has one turn. Its optimization barriers are gone
-    # before its CPU compiler fuses.
-    first = jax.tree.leaves(arrays)[0]
-    turns = jnp.where(jnp.isnan(first[(0,) * first.ndim]), 2, 1)
-
-    def turn(index, arrays):
-        return jax.tree.map(lambda x: x * (index + 1).astype(x.dtype), arrays)
-
-    return jax.lax.fori_loop(0, turns, turn, arrays)
 
 
 def _shifted(images, taps, axis):

@@ -6,7 +6,7 @@ import chex
 import jax.numpy as jnp
 import numpy as np
 
-from ttd_jax.metrics import filters
+from ttd_jax.metrics import filters, windows
 from ttd_jax.metrics.inputs import offset, prepare, safe_divide
 from ttd_jax.metrics.region import Extent, Mask
 
@@ -20,6 +20,7 @@ def visual_information_fidelity(
     sources: chex.Array,
     *,
     border: str = "valid",
+    strict: bool = False,
     extent: Extent = None,
     mask: Mask = None,
 ) -> chex.Array:
@@ -37,6 +38,7 @@ def visual_information_fidelity(
       fused, sources: f32[H, W] and f32[M, H, W], M >= 1, grays in 0..255.
       border: 'valid', see above, or 'zeros': windows around every pixel, zeros beside the images,
         whose taps lie at -(K + 1) / 2 .. (K - 1) / 2 in equal steps: half a pixel off center.
+      strict: NaN for a source without information.
       extent: i32[2], see `evaluate`.
       mask: bool[H, W], see `evaluate`.
 
@@ -58,13 +60,10 @@ def visual_information_fidelity(
             images = filters.separable(around, taps, stride=2)
             region = region.windows(side, stride=2)
         around, side, taps = framed(images, size, region)
-        judged = region.windows(side)
-        if not region.whole and border == "valid":
-            # one pixel has no variance, whatever rounding leaves
-            judged = judged.shorter(0, 1 // side * region.sides[0])
-        at_scale = _information(around, taps, judged)
+        at_scale = _information(around, taps, region.windows(side))
         kept, given = kept + at_scale[0], given + at_scale[1]
-    return jnp.sum(safe_divide(kept, given))
+    figure = jnp.sum(safe_divide(kept, given))
+    return jnp.where((given == 0).any(), jnp.nan, figure) if strict else figure
 
 
 def _fitting(images, size, region):
@@ -82,7 +81,7 @@ def _framed(images, size, region, *, black):
 
 def _information(images, taps, region):
     """Information of each source that the first image kept, and that it had: two f32[M]."""
-    _, variances, covariances = filters.local_moments(images, taps)
+    _, variances, covariances = windows.statistics(images[0], images[1:], taps)
     fused, sources = jnp.maximum(variances[:1], 0.0), jnp.maximum(variances[1:], 0.0)
     # The fused window is gain * source + an error of its own. Flat windows and negative gains
     # leave nothing but the error.

@@ -65,7 +65,7 @@ IVIF_ZOO = Protocol(
         # perception
         Row(
             "VIF",
-            partial(visual_information_fidelity, border="zeros"),
+            partial(visual_information_fidelity, border="zeros", strict=True),
             "sum of vifp, zeros beside the image, windows off center",
             _PROGRAM,
         ),

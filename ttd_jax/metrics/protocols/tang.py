@@ -72,7 +72,12 @@ TANG = Protocol(
             f"{_PROGRAM}analysis_ms_ssim.m",
         ),
         # perception
-        Row("VIF", visual_information_fidelity, "sum of vifp", f"{_PROGRAM}vifp_mscale.m (sum)"),
+        Row(
+            "VIF",
+            partial(visual_information_fidelity, strict=True),
+            "sum of vifp; none for constant sources",
+            f"{_PROGRAM}vifp_mscale.m (sum)",
+        ),
         # likeness
         Row(
             "SCD",

@@ -108,13 +108,13 @@ def edge_dependent_quality(
     options = {"window": window, "constants": constants, "extent": extent, "mask": mask}
     whole = weighted_quality(fused, sources, **options)
     # one after the other, in the same memory
-    fused, sources, whole = windows.apart((fused, sources, whole))
+    fused, sources, whole = filters.apart((fused, sources, whole))
     return whole * weighted_quality(fused, sources, of="edges", **options) ** alpha
 
 
 def _prewitt(images):
     along_x, along_y = filters.sobel(images, border="constant", middle=1.0)
-    return windows.apart(safe_sqrt(jnp.square(along_x) + jnp.square(along_y)))
+    return filters.apart(safe_sqrt(jnp.square(along_x) + jnp.square(along_y)))
 
 
 def _quality(fused, sources, region, window, constants):

@@ -12,7 +12,9 @@ from ttd_jax.benchmarks.references.windows import (
 )
 
 
-def vifp(reference: np.ndarray, distorted: np.ndarray, border: str = "valid") -> float:
+def vifp(
+    reference: np.ndarray, distorted: np.ndarray, border: str = "valid", strict: bool = False
+) -> float:
     """Visual information fidelity of one source, in the pixel domain."""
     kept = given = 0.0
     for scale, size in enumerate((17, 9, 5, 3)):
@@ -32,14 +34,20 @@ def vifp(reference: np.ndarray, distorted: np.ndarray, border: str = "valid") ->
         error = np.maximum(error, 1e-10)
         kept += np.sum(np.log10(1 + gain**2 * var_r / (error + 2)))
         given += np.sum(np.log10(1 + var_r / 2))
-    return kept / given if given > 0 else 0.0
+    if given > 0:
+        return kept / given
+    return np.nan if strict else 0.0
 
 
 def visual_information_fidelity(
-    fused: np.ndarray, sources: Sequence[np.ndarray], *, border: str = "valid"
+    fused: np.ndarray,
+    sources: Sequence[np.ndarray],
+    *,
+    border: str = "valid",
+    strict: bool = False,
 ) -> float:
     """Visual information fidelity, summed over the sources."""
-    return sum(vifp(source, fused, border) for source in sources)
+    return sum(vifp(source, fused, border, strict) for source in sources)
 
 
 def _framed(reference, distorted, size, border):

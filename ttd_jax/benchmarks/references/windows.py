@@ -17,8 +17,9 @@ def sobel(image: np.ndarray, border: str = "edge") -> tuple[np.ndarray, np.ndarr
 
 def fitting(size: int, image: np.ndarray) -> int:
     """The largest side of a window that the image has room for; odd where `size` is."""
+    step = 1 + size % 2
     while size > min(image.shape):
-        size -= 1 + size % 2
+        size -= step
     return size
 
 

@@ -57,12 +57,31 @@ def shared() -> pathlib.Path:
 
 @pytest.fixture(scope="module")
 def quick_compilation():
-    """For what runs once, on few pixels: optimizing its code would cost more than it saves."""
+    """For what runs once, on few pixels: optimizing its code would cost more than it saves.
+
+    Commands in processes of their own compile as quickly.
+    """
+    with _optimizations_off(True):
+        yield
+
+
+@pytest.fixture
+def thorough_compilation(quick_compilation):
+    """In a file of the above, for a test of many pixels."""
+    with _optimizations_off(False):
+        yield
+
+
+@contextlib.contextmanager
+def _optimizations_off(off):
     import jax
 
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+    with pytest.MonkeyPatch.context() as patch:
+        before = jax.config.values["jax_disable_most_optimizations"]
+        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", str(off).lower())
+        jax.config.update("jax_disable_most_optimizations", off)
+        yield
+        jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(scope="session")

@@ -93,3 +93,8 @@ def fuse(random_weights):
         )
 
     return words
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quickly(quick_compilation):
+    """Programs here run a few times on few pixels."""

@@ -6,7 +6,7 @@ import pytest
 from tests.networks.golden import Golden
 from ttd_jax.pictures.images import encode_picture, read_picture
 
-pytestmark = pytest.mark.usefixtures("torch", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("torch")
 
 MSRS, TILED = "msrs_64x80", "tiled_odd_259x301"
 # network -> its checkpoint and case; what is saved, by which strategy.

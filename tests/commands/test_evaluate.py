@@ -232,6 +232,7 @@ def test_mistakes_are_told_in_one_line(refused, evaluate, whole, folders, tmp_pa
     assert not out.exists()
 
 
+@pytest.mark.usefixtures("thorough_compilation")
 def test_real_pairs_reproduce_the_measured_rows(shared, real_weights, command_line, tmp_path):
     data = shared / "data" / "harvard" / "MRI_CT"
     names = ("EN", "SD", "AG", "EI", "SF", "SSIM", "CE")

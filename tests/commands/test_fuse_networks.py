@@ -12,7 +12,6 @@ from ttd_jax.pictures.images import read_picture
 from ttd_jax.weights.store import load, save
 
 SIZE = (33, 40)
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from ttd_jax.networks import lookup, networks
 from ttd_jax.report import measured
 from ttd_jax.weights.store import save
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture

@@ -22,6 +22,11 @@ PUBLISHED = {
 TOLERANCES = {name: 0.002 if name in ("SD", "AG", "EI", "SF") else 0.001 for name in NAMES}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _quickly():
+    """Not here: these are pictures of many pixels, fused as users do."""
+
+
 @pytest.fixture(scope="module")
 def folders(shared):
     return [shared / "data" / "harvard" / "MRI_CT" / name for name in ("MRI", "CT")]

@@ -17,7 +17,6 @@ from ttd_jax.weights.store import load, save
 
 CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "configs"
 WHY = "sources enter together, so that nothing of a single one can be weighed"
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 class Joined(small.Local):

@@ -1,7 +1,5 @@
 """The loss maps `component` and `gap`: what a network makes of copies of a source."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +12,8 @@ from ttd_jax.core.fusion import decompose, measure_losses
 from ttd_jax.core.gradient import gradient_maps
 from ttd_jax.networks import Network
 
-_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 NAMES = ("ifcnn_sum", "ifcnn_max", "ifcnn_mean", "cddfuse_mif", "piafusion")
 
 
@@ -23,7 +22,7 @@ def _sources(model, seed=0):
     return jnp.asarray(np.random.default_rng(seed).random(shape, np.float32))
 
 
-@_jit
+@jax.jit
 def _of_copies(model, sources):
     """Each source alone, fused statically with itself; CDDFuse-MIF has no residual."""
 
@@ -34,7 +33,7 @@ def _of_copies(model, sources):
     return jax.vmap(one)(sources)
 
 
-@_jit
+@jax.jit
 def _losses(model, sources):
     parts = decompose(model, sources)
     return measure_losses(model, sources, parts, model.settings), parts
@@ -64,7 +63,7 @@ def test_copies_are_what_the_default_decodes(name):
     model = random_model(name)
     sources = _sources(model)
 
-    @_jit
+    @jax.jit
     def both(model, sources):
         x = model.prepare(sources)
         features = model.encode(x)
@@ -80,7 +79,7 @@ def test_windows_weigh_as_the_whole_picture(name, preset):
     model = random_model(name)
     settings = model.spec.presets[preset]
     sources = np.asarray(_sources(model))
-    whole = _jit(ttd_jax.dynamic_fuse)(model, sources, settings)
+    whole = jax.jit(ttd_jax.dynamic_fuse)(model, sources, settings)
     cut = fuse_in_windows(model, sources, settings, rows=13)
     for name in ("losses", "dominability", "components"):
         np.testing.assert_allclose(getattr(cut, name), getattr(whole, name), atol=1e-5)
@@ -90,6 +89,6 @@ def test_windows_weigh_as_the_whole_picture(name, preset):
 def test_its_gradient_depends_on_the_features(name):
     model = random_model(name)
     settings = model.spec.presets["component"]
-    maps = _jit(gradient_maps)(model, _sources(model), settings)
+    maps = jax.jit(gradient_maps)(model, _sources(model), settings)
     assert np.isfinite(maps).all()
     assert maps.max() > 0

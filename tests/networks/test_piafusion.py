@@ -163,8 +163,7 @@ def test_twin_equals_the_original(golden_checkpoint, golden):
 
 @torch.no_grad()
 def test_static_fusion_equals_the_twin_at_any_size(twin, model):
-    sizes = np.random.default_rng(20).integers(17, 161, size=(5, 2)).tolist()
-    for seed, size in enumerate([(2, 2), (2, 33), *sizes]):
+    for seed, size in enumerate([(2, 2), (2, 33), (48, 160), (87, 121)]):
         sources = _sources(*size, seed=seed)
         found = _raw(model, sources)[..., 0]
         expected = twin(*_to_torch(sources))[0, 0]

@@ -16,6 +16,8 @@ from ttd_jax.parts.part import WHOLE
 from ttd_jax.weights.convert import convert_checkpoint
 
 HIGHEST = jax.lax.Precision.HIGHEST
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 CASES = ("lytro_pair_120x160", "iv_pair_odd_97x123")
 
 

@@ -20,7 +20,7 @@ def pytest_configure(config):
         place = tempfile.TemporaryDirectory(prefix="ttd_jax-xla-")
         config.add_cleanup(place.cleanup)
         os.environ["JAX_COMPILATION_CACHE_DIR"] = place.name
-        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -53,7 +53,7 @@ def test_a_bare_machine_is_checked(tmp_path):
         [sys.executable, "-c", START, *words, f"--out={tmp_path}"],
         cwd=REPOSITORY,
         # Optimizing the compiled code would cost more than it saves.
-        env={**os.environ, "XLA_FLAGS": "--xla_backend_optimization_level=0"},
+        env={**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "true"},
         capture_output=True,
         text=True,
         timeout=300,
@@ -69,6 +69,7 @@ def test_a_bare_machine_is_checked(tmp_path):
     assert "| ifcnn_sum, bucket |" in text
 
 
+@pytest.mark.usefixtures("quick_compilation")
 def test_batches_are_of_as_many_scenes_as_fit(capsys):
     words = ["--memory=600000000", "--size=24x32", "--metrics=EN,SSIM"]
     assert batches.main(words) == 0

@@ -14,6 +14,11 @@ from tests.commands.conftest import draw
 SCENES = 36
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _quickly():
+    """Not here: many pictures take longer than to optimize their program."""
+
+
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("folders")

@@ -21,7 +21,7 @@ def start(request, module, *words, devices):
         "JAX_NUM_CPU_DEVICES": str(devices),
         "JAX_PLATFORMS": "cpu",
         # Optimizing the compiled code would cost more than it saves.
-        "XLA_FLAGS": "--xla_backend_optimization_level=0",
+        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false",
     }
     return subprocess.Popen(
         [sys.executable, "-m", f"tests.training.{module}", *words],

@@ -1,0 +1,147 @@
+"""Fourier and cosine transforms of pictures, also of those whose size is data.
+
+A picture of data-dependent size n is transformed at the size of its array by Bluestein's chirp-z
+transform: with j k = (j^2 + k^2 - (k - j)^2) / 2 the sum over j is a convolution, of any length.
+"""
+
+import functools
+import math
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ttd_jax.metrics.inputs import offset
+from ttd_jax.metrics.region import Region
+
+# The two transforms of real images keep the columns that the others mirror: 0 to n / 2.
+
+
+def rfft2(images: chex.Array, region: Region) -> chex.Array:
+    """Fourier transform of the pictures in f32[..., H, W], c64[..., H, W // 2 + 1].
+
+    What lies beyond the frequencies of a smaller picture is finite and means nothing.
+    """
+    if region.whole:
+        return jnp.fft.rfft2(images)
+    return _fft2(region.keep(images), region, -1, images.shape[-1] // 2 + 1)
+
+
+def irfft2(spectra: chex.Array, region: Region, shape: tuple[int, int]) -> chex.Array:
+    """The pictures f32[..., H, W] of spectra as `rfft2` gives, times a filter; `shape` is H, W."""
+    if region.whole:
+        return jnp.fft.irfft2(spectra, shape)
+    column, width = jnp.arange(spectra.shape[-1]), region.sides[1]
+    mirrored = (column > 0) & (2 * column < width)
+    spectra = spectra * ((2 * column <= width) * (1.0 + mirrored))
+    rows = jnp.arange(shape[0])[:, None] < region.sides[0]
+    images = _fft2(jnp.where(rows, spectra, 0), region, 1, shape[1]).real
+    return region.keep(images / _size(region))
+
+
+def fft2(images: chex.Array, region: Region) -> chex.Array:
+    """Fourier transform of the pictures in f32 or c64[..., H, W], c64[..., H, W].
+
+    What lies beyond the frequencies of a smaller picture is finite and means nothing.
+    """
+    if region.whole:
+        return jnp.fft.fft2(images)
+    return _fft2(region.keep(images), region, -1, images.shape[-1])
+
+
+def ifft2(spectra: chex.Array, region: Region) -> chex.Array:
+    """The pictures c64[..., H, W] of spectra as `fft2` gives, times a filter."""
+    if region.whole:
+        return jnp.fft.ifft2(spectra)
+    images = _fft2(region.keep(spectra), region, 1, spectra.shape[-1])
+    return region.keep(images / _size(region))
+
+
+def frequencies(
+    region: Region, shape: tuple[int, int], *, half: bool = False
+) -> tuple[chex.Array, chex.Array]:
+    """Waves per picture, whole numbers from -n/2 on: along rows f32[H, 1] and columns f32[1, W].
+
+    With `half` columns are `rfft2`'s. A picture of even size has its last frequency, n/2, as -n/2.
+    """
+    columns = shape[1] // 2 + 1 if half else shape[1]
+    axes = (
+        (jnp.arange(count), side)
+        for count, side in zip((shape[0], columns), region.sides, strict=True)
+    )
+    vertical, horizontal = (
+        jnp.where(2 * index < side, index, index - side).astype(jnp.float32) for index, side in axes
+    )
+    return vertical[:, None], horizontal[None]
+
+
+def dct2(images: chex.Array, region: Region) -> chex.Array:
+    """Orthonormal cosine transform (DCT-II) of the pictures in f32[..., H, W], the same shape."""
+    # The mean goes beside: in float32 it would drown the small coefficients.
+    mean = offset(images, region)
+    images = region.keep(images - mean)
+    for side in reversed(region.sides):  # columns first
+        images = jnp.swapaxes(_dct(images, side), -2, -1)
+    first = jnp.sqrt(jnp.float32(_size(region))) * mean[..., 0, 0]
+    return region.keep(images.at[..., 0, 0].add(first))
+
+
+def _size(region):
+    return float(math.prod(region.sides)) if region.whole else region.size.astype(jnp.float32)
+
+
+def _fft2(images, region, sign, columns):
+    """Sums over the rows' columns, of which `columns` are wanted, and then over the rows."""
+    height, width = region.sides
+    images = _chirp_z(images, width, columns, sign)
+    images = jnp.swapaxes(images, -2, -1)
+    return jnp.swapaxes(_chirp_z(images, height, images.shape[-1], sign), -2, -1)
+
+
+def _dct(images, side):
+    """Along the last axis: the transform of twice the length, turned by half a pixel."""
+    count = images.shape[-1]
+    index = jnp.arange(count)
+    if isinstance(side, int):
+        spectra = jnp.fft.rfft(images, 2 * count)[..., :count]
+    else:
+        spectra = _chirp_z(images, 2 * side, count, -1)
+    turned = (spectra * _wave(-index, 4 * side)).real
+    return turned * jnp.sqrt(jnp.where(index == 0, 1.0, 2.0) / side)
+
+
+def _chirp_z(x, period, count, sign):
+    """sum_j x[..., j] exp(sign 2 pi i j k / period) for k < count; the period is data."""
+    length = x.shape[-1]
+    padded = _fast_length(length + count - 1)
+    lag = np.arange(padded)
+    lag = np.where(lag < count, lag, lag - padded)  # k - j, from 1 - length to count - 1
+    index = jnp.arange(max(length, count))
+    chirp = _wave(sign * jnp.square(index) % (2 * period), 2 * period)
+    kernel = _wave(-sign * jnp.square(jnp.asarray(lag)) % (2 * period), 2 * period)
+    product = jnp.fft.fft(x * chirp[:length], padded) * jnp.fft.fft(kernel)
+    return jnp.fft.ifft(product)[..., :count] * chirp[:count]
+
+
+def _wave(part, whole):
+    """exp(2 pi i part / whole) of whole numbers: reduced to an eighth of a turn as integers."""
+    quarter = jnp.round(4 * (part / whole)).astype(jnp.int32)
+    angle = (jnp.pi / 2) * ((4 * part - quarter * whole) / whole)
+    cosine, sine = jnp.cos(angle), jnp.sin(angle)
+    even, turned = quarter % 2 == 0, quarter % 4 >= 2
+    real, imaginary = jnp.where(even, cosine, -sine), jnp.where(even, sine, cosine)
+    return jax.lax.complex(jnp.where(turned, -real, real), jnp.where(turned, -imaginary, imaginary))
+
+
+@functools.cache
+def _fast_length(least):
+    """The smallest product of 2, 3 and 5 that is at least that."""
+    return next(n for n in range(least, 2 * least + 1) if _smooth(n))
+
+
+def _smooth(n):
+    for prime in (2, 3, 5):
+        while n % prime == 0:
+            n //= prime
+    return n == 1

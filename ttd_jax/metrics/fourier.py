@@ -83,12 +83,12 @@ def dct2(images: chex.Array, region: Region) -> chex.Array:
     images = region.keep(images - mean)
     for side in reversed(region.sides):  # columns first
         images = jnp.swapaxes(_dct(images, side), -2, -1)
-    first = jnp.sqrt(jnp.float32(_size(region))) * mean[..., 0, 0]
+    first = jnp.sqrt(_size(region)) * mean[..., 0, 0]
     return region.keep(images.at[..., 0, 0].add(first))
 
 
 def _size(region):
-    return float(math.prod(region.sides)) if region.whole else region.size.astype(jnp.float32)
+    return jnp.float32(math.prod(region.sides))
 
 
 def _fft2(images, region, sign, columns):

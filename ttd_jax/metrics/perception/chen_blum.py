@@ -1,6 +1,7 @@
 """Qcb: how much of the sources' contrast, as the eye sees it, the fused picture keeps."""
 
 import chex
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -15,6 +16,8 @@ _REACH = 15
 _MASKING = 1e-4
 # Below it both means are what rounding leaves of black ground.
 _BLACK = 1e-5
+# Below it the means of a flat surface differ by rounding; their contrast is about 2e-4 of them.
+_FLAT = 3e-7
 
 
 def contrast_preservation(
@@ -52,15 +55,15 @@ def contrast_preservation(
     """
     fused, sources, region = prepare(fused, sources, extent, mask)
     images, constant = stretched(jnp.concatenate([fused[None], sources]), region, stretch)
-    contrast = _contrast(_see(images / 255, region, degrees), guard)
-    # c^3 / (c^2 + masking), as the weights it is finite where the mean is next to nothing
-    masked = contrast * (jnp.square(contrast) / (jnp.square(contrast) + _MASKING))
-    weaker, stronger = (choose(masked[:1], masked[1:]) for choose in (jnp.minimum, jnp.maximum))
-    kept = jnp.where(stronger > 0, weaker / jnp.where(stronger > 0, stronger, 1.0), 1.0)
-    saliency = jnp.square(masked[1:])
-    total = jnp.sum(saliency, axis=0) + guard
-    weights = jnp.where(total > 0, saliency / jnp.where(total > 0, total, 1.0), 1 / len(sources))
-    quality = region.mean(jnp.sum(weights * kept, axis=0))
+    seen = _see(images / 255, region, degrees)
+    # one image after another, or XLA blurs them again for all that is done with their contrast
+    flat = _flat(region, seen.shape[-2:])
+    fused, *sources = jax.lax.map(lambda image: _masked_contrast(image, flat, guard), seen)
+    total = sum(jnp.square(source) for source in sources) + guard
+    kept = sum(jnp.square(source) * _similarity(source, fused) for source in sources)
+    equal = sum(_similarity(source, fused) for source in sources) / len(sources)
+    kept = jnp.where(total > 0, kept / jnp.where(total > 0, total, 1.0), equal)
+    quality = region.mean(kept)
     return jnp.where(jnp.any(constant), jnp.nan, quality)
 
 
@@ -73,16 +76,42 @@ def _see(images, region, degrees):
     return fourier.irfft2(fourier.rfft2(images, region) * sensitivity, region, shape)
 
 
-def _contrast(images, guard):
-    center, surround = _blur(images, _CENTER), _blur(images, _SURROUND) + guard
+def _masked_contrast(image, flat, guard):
+    """Of f32[H, W], whose mean of `flat` is what zeros beside it leave of a flat image."""
+    center, surround = _blur(image, _CENTER), _blur(image, _SURROUND) + guard
     black = (jnp.abs(center) < _BLACK) & (jnp.abs(surround) < _BLACK) | (surround == 0)
-    contrast = jnp.abs(center / jnp.where(black, 1.0, surround) - 1)
-    return jnp.where(black, 1.0, jnp.minimum(contrast, 1e9))
+    ratio = center / jnp.where(black, 1.0, surround)
+    ratio = jnp.where(jnp.abs(center - flat * surround) < _FLAT, flat, ratio)
+    # finite where the mean is next to nothing, and so are the squares
+    contrast = jnp.where(black, 1.0, jnp.minimum(jnp.abs(ratio - 1), 1e9))
+    return contrast * (jnp.square(contrast) / (jnp.square(contrast) + _MASKING))
 
 
-def _blur(images, sigma):
-    """Zeros beside the image, and taps that do not sum to quite one."""
+def _similarity(first, second):
+    """The smaller over the larger of f32[H, W]; 1 where both are 0."""
+    larger = jnp.maximum(first, second)
+    nothing = larger == 0
+    return jnp.where(nothing, 1.0, jnp.minimum(first, second) / jnp.where(nothing, 1.0, larger))
+
+
+def _flat(region, shape):
+    """The ratio of both means of a flat picture, f32[H, W]: they differ beside its border."""
+    ratios = []
+    for count, side in zip(shape, region.sides, strict=True):
+        ones = (jnp.arange(count) < side).astype(jnp.float32)
+        center, surround = (
+            jnp.convolve(ones, _taps(sigma), mode="same") for sigma in (_CENTER, _SURROUND)
+        )
+        ratios.append(center / jnp.where(surround > 0, surround, 1.0))
+    return ratios[0][:, None] * ratios[1]
+
+
+def _blur(image, sigma):
+    """Zeros beside the image."""
+    return filters.separable(jnp.pad(image, _REACH), _taps(sigma))
+
+
+def _taps(sigma):
+    """They do not sum to quite one."""
     distance = np.arange(-_REACH, _REACH + 1)
-    taps = np.exp(-0.5 * (distance / sigma) ** 2) / (np.sqrt(2 * np.pi) * sigma)
-    margins = [(0, 0)] * (images.ndim - 2) + [(_REACH, _REACH)] * 2
-    return filters.separable(jnp.pad(images, margins), taps)
+    return np.exp(-0.5 * (distance / sigma) ** 2) / (np.sqrt(2 * np.pi) * sigma)

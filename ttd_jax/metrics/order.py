@@ -18,7 +18,9 @@ def median(images: chex.Array, region: Region) -> chex.Array:
     size = region.sides[0] * region.sides[1]
 
     def below(value):
-        return jnp.sum(bits < value[..., None, None], axis=(-2, -1), dtype=jnp.int32)
+        rows = jnp.sum(bits < value[..., None, None], axis=-2, dtype=jnp.int32)
+        # one sum to a single number would be of one pixel after another on a CPU
+        return jnp.sum(jax.lax.optimization_barrier(rows), axis=-1, dtype=jnp.int32)
 
     def add_bit(step, value):
         trial = value | 1 << (30 - step)

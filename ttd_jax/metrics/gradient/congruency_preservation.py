@@ -1,9 +1,10 @@
 """Qp: how well the features of the sources, by phase congruency, are found in the fused picture."""
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from ttd_jax.metrics import filters
 from ttd_jax.metrics.gradient.phase_congruency import phase_congruency
@@ -47,35 +48,41 @@ def phase_congruency_preservation(
     """
     fused, sources, region = prepare(fused, sources, extent, mask)
     images = jnp.concatenate([fused[None], sources])
-    fused, *sources = phase_congruency(images, region, low_pass=low_pass)
-    largest = sources[0]
-    for source in sources[1:]:
-        largest = jnp.where(largest[0] > source[0], largest, source)
-    candidates = jnp.stack([*sources, largest])
-    features = region.keep(candidates[:, 0] > _FEATURE, False)
+    maps = region.keep(phase_congruency(images, region, low_pass=low_pass))
+    largest = maps[:, 1]
+    for source in range(2, len(images)):
+        largest = jnp.where(largest[0] > maps[0, source], largest, maps[:, source])
+    features = jnp.concatenate([maps[0, 1:], largest[:1]]) > _FEATURE
 
     def of_one(maps):
-        first, second = maps
-        correlations = jnp.where(features, _correlate(first, second, features, region), 0.0)
-        return jnp.sum(region.counted(jnp.max(correlations, axis=0)))
+        images, largest = maps
+        candidates = jnp.where(features, jnp.concatenate([images[1:], largest[None]]), 0.0)
+        correlations = _correlate(candidates, images[0])
+        found = (
+            jnp.where(feature, correlation, 0.0)
+            for feature, correlation in zip(features, correlations, strict=True)
+        )
+        return jnp.sum(region.counted(functools.reduce(jnp.maximum, found)))
 
     # one after another, in a third of the memory
-    sums = jax.lax.map(of_one, (jnp.swapaxes(candidates, 0, 1), fused))
+    sums = jax.lax.map(of_one, (maps, largest))
     count = jnp.sum(region.counted(features[-1], False), dtype=jnp.int32)
     return jnp.where(count > 0, jnp.prod(sums / divisor(count)), jnp.nan)
 
 
-def _correlate(images, fused, features, region):
-    """Of f32[N, H, W] where they have features with all of f32[H, W], f32[N, H, W]."""
-    images, fused = jnp.where(features, images, 0.0), region.keep(fused)[None]
-    maps = jnp.concatenate([fused, images, jnp.square(fused), jnp.square(images), fused * images])
-    margin = _SIDE // 2
-    maps = jnp.pad(maps, [(0, 0), (margin, margin), (margin, margin)])
-    maps = filters.separable(maps, filters.gaussian(_SIDE, _SIGMA))
+def _correlate(images, fused):
+    """Of f32[N, H, W] with all of f32[H, W], N times f32[H, W]."""
+    maps = (fused[None], images, jnp.square(fused)[None], jnp.square(images), fused * images)
+    # a loop: XLA would filter again for each use
+    fused_mean, *maps = jax.lax.map(_filter, jnp.concatenate(maps))
     count = len(images)
-    fused_mean, means, fused_square, squares, products = jnp.split(
-        maps, np.cumsum([1, count, 1, count])
-    )
-    variance = jnp.abs((fused_square - jnp.square(fused_mean)) * (squares - jnp.square(means)))
-    covariance = products - fused_mean * means
-    return (covariance + _EPSILON) / (safe_sqrt(variance) + _EPSILON)
+    means, fused_square = maps[:count], maps[count]
+    squares, products = maps[count + 1 : 2 * count + 1], maps[2 * count + 1 :]
+    for mean, square, product in zip(means, squares, products, strict=True):
+        variance = (fused_square - jnp.square(fused_mean)) * (square - jnp.square(mean))
+        covariance = product - fused_mean * mean
+        yield (covariance + _EPSILON) / (safe_sqrt(jnp.abs(variance)) + _EPSILON)
+
+
+def _filter(image):
+    return filters.separable(jnp.pad(image, _SIDE // 2), filters.gaussian(_SIDE, _SIGMA))

@@ -1,10 +1,12 @@
 """Phase congruency: how far the waves of a picture agree in phase at each pixel, as at edges."""
 
+import functools
 import math
 
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ttd_jax.metrics import fourier
 from ttd_jax.metrics.inputs import offset, safe_sqrt
@@ -26,7 +28,7 @@ LOW_PASSES = ("centered", "shifted")
 def phase_congruency(
     images: chex.Array, region: Region, *, low_pass: str = "centered"
 ) -> chex.Array:
-    """Phase congruency of f32[N, H, W] and its largest and smallest moment, f32[N, 3, H, W].
+    """Phase congruency of f32[N, H, W] and its largest and smallest moment, f32[3, N, H, W].
 
     Log-Gabor filters at 4 scales and 6 orientations give amplitudes A and energies E, of which the
     noise that the finest scale's median amplitude tells of is taken off and which are weighted by
@@ -43,28 +45,30 @@ def phase_congruency(
     """
     shape = images.shape[-2:]
     bands, angle = _bands(region, shape, low_pass)
-    directions = jnp.arange(_ORIENTATIONS) * (math.pi / _ORIENTATIONS)
-    levels = jax.lax.map(lambda direction: _noise(bands, angle, direction, region), directions)
+    directions = np.arange(_ORIENTATIONS) * (math.pi / _ORIENTATIONS)
+    spreads = jax.lax.map(lambda direction: _spread(angle, direction), jnp.asarray(directions))
+    levels = jax.lax.map(lambda spread: _noise(bands, spread, region), spreads)
     spectra = fourier.fft2(images - offset(images), region)
 
     def of_one(spectrum):
         def add(sums, orientation):
-            direction, level = orientation
-            filters = bands * _spread(angle, direction)
-            energy, amplitude = _energy(fourier.ifft2(spectrum * filters, region), level, region)
+            direction, spread, level = orientation
+            filters = bands * spread
+            filtered = jax.lax.complex(spectrum.real * filters, spectrum.imag * filters)
+            energy, amplitude = _energy(fourier.ifft2(filtered, region), level, region)
             share = energy / jnp.where(amplitude > 0, amplitude, 1.0)
             across, down = share * jnp.cos(direction), share * jnp.sin(direction)
             terms = energy, amplitude, jnp.square(across), jnp.square(down), across * down
             return tuple(map(jnp.add, sums, terms)), None
 
-        zeros = (jnp.zeros(shape),) * 5
-        (energy, amplitude, xx, yy, xy), _ = jax.lax.scan(add, zeros, (directions, levels))
+        zeros, orientations = (jnp.zeros(shape),) * 5, (directions, spreads, levels)
+        (energy, amplitude, xx, yy, xy), _ = jax.lax.scan(add, zeros, orientations)
         return energy / (amplitude + _EPSILON), xx, yy, xy
 
     congruency, xx, yy, xy = jax.lax.map(of_one, spectra)
     xx, yy, xy = xx / (_ORIENTATIONS / 2), yy / (_ORIENTATIONS / 2), xy / _ORIENTATIONS
     spread = _length(xy, xx - yy) + _EPSILON
-    return jnp.stack([congruency, (xx + yy + spread) / 2, (xx + yy - spread) / 2], axis=1)
+    return jnp.stack([congruency, (xx + yy + spread) / 2, (xx + yy - spread) / 2])
 
 
 def _bands(region, shape, low_pass):
@@ -108,33 +112,42 @@ def _spread(angle, direction):
     return jnp.exp(-jnp.square(away) / (2 * _ANGLE**2))
 
 
-def _noise(bands, angle, direction, region):
+def _noise(bands, spread, region):
     """What a median squared amplitude of the finest scale is multiplied by for noise's energy."""
-    spread = _spread(angle, direction)
-    together = jnp.sum(bands, axis=0) * spread
-    even = together
+    together = sum(bands) * spread
+    mirrored = together
     for axis, side in enumerate(region.sides):
-        even = jnp.take(even, -jnp.arange(even.shape[axis]) % side, axis=axis)
-    even = region.keep(together + even) / 2
-    power = jnp.sum(jnp.square(even)) / jnp.sum(jnp.square(bands[0] * spread))
-    return power / math.log(2)
+        mirrored = _mirror(mirrored, side, axis)
+    even = jnp.square((together + region.keep(mirrored)) / 2)
+    return jnp.sum(even) / jnp.sum(jnp.square(bands[0] * spread)) / math.log(2)
+
+
+def _mirror(x, side, axis):
+    """What stands at frequency -k, at k."""
+    zero, rest = jnp.split(x, [1], axis)
+    return jnp.concatenate([zero, jnp.roll(jnp.flip(rest, axis), side - x.shape[axis], axis)], axis)
 
 
 def _energy(responses, level, region):
     """Energy and amplitude at all scales, f32[H, W] each, of c64[4, H, W] in one orientation."""
-    even, odd = responses.real, responses.imag
-    squares = jnp.square(even) + jnp.square(odd)
-    amplitudes = safe_sqrt(squares)
-    amplitude = jnp.sum(amplitudes, axis=0)
-    mean_even, mean_odd = jnp.sum(even, axis=0), jnp.sum(odd, axis=0)
-    total = _length(mean_even, mean_odd) + _EPSILON
-    mean_even, mean_odd = mean_even / total, mean_odd / total
-    energy = even * mean_even + odd * mean_odd - jnp.abs(even * mean_odd - odd * mean_even)
+    # scale by scale, so that XLA makes one pass over the pixels
+    even, odd = list(responses.real), list(responses.imag)
+    squares = [jnp.square(e) + jnp.square(o) for e, o in zip(even, odd, strict=True)]
+    amplitudes = [safe_sqrt(square) for square in squares]
+    amplitude = sum(amplitudes)
+    mean_even, mean_odd = sum(even), sum(odd)
+    total = 1 / (_length(mean_even, mean_odd) + _EPSILON)
+    mean_even, mean_odd = mean_even * total, mean_odd * total
+    energy = sum(
+        e * mean_even + o * mean_odd - jnp.abs(e * mean_odd - o * mean_even)
+        for e, o in zip(even, odd, strict=True)
+    )
     tau = safe_sqrt(level * median(squares[0], region))
     noise = tau * (math.sqrt(math.pi / 2) + _NOISE * math.sqrt(2 - math.pi / 2)) / _OVERESTIMATED
-    energy = jnp.maximum(jnp.sum(energy, axis=0) - noise, 0.0)
-    width = amplitude / (jnp.max(amplitudes, axis=0) + _EPSILON) / _SCALES
-    return energy * jax.nn.sigmoid(_SHARPNESS * (width - _SPREAD)), amplitude
+    largest = functools.reduce(jnp.maximum, amplitudes)
+    width = amplitude / (largest + _EPSILON) / _SCALES
+    weight = jax.nn.sigmoid(_SHARPNESS * (width - _SPREAD))
+    return jnp.maximum(energy - noise, 0.0) * weight, amplitude
 
 
 def _length(x, y):

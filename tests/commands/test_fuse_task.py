@@ -12,7 +12,6 @@ from ttd_jax.report import measured
 from ttd_jax.weights.store import save
 
 
-
 @pytest.fixture
 def ranked(monkeypatch):
     ranks = {"piafusion": 1.5, "ifcnn_mean": 2.0, "ifcnn_max": 2.5}

@@ -47,6 +47,8 @@ OTHERS = {
 _NOISE = "flat areas that are not black leave the program its own rounding noise for a variance"
 _COIN = _NOISE + ", whose sign decides what a window counts"
 _SINGLE = "the program sums squares up to 65025^2 in float32"
+_BLACK = "black ground: the program divides what is left of rounding; ours counts contrast as 1"
+_FEATURELESS = "a constant picture: 0 / 0 in the program, no features in ours"
 EXCEPTIONS = {
     ("mefb", "Qc", "msrs1_*"): (5e-4, _COIN),
     ("mefb", "Qc", "msrs2_*"): (5e-3, _COIN),
@@ -69,6 +71,10 @@ EXCEPTIONS = {
     ("ivif_zoo", "SSIM", "mfiwhu_*"): (5e-4, _SINGLE),
     ("ivif_zoo", "MS_SSIM", "edge_const?"): (None, _SINGLE),
     ("ivif_zoo", "MS_SSIM", "mefb?_*"): (5e-3, _SINGLE),
+    ("ivif_zoo", "Qcb", "harv*"): (None, _BLACK),
+    ("*", "Qcb", "harv*"): (5e-3, _BLACK),
+    ("*", "Qp", "edge_zero?"): (None, _FEATURELESS),
+    ("*", "Qp", "edge_constA"): (None, _FEATURELESS),
 }
 
 

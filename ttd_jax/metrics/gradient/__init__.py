@@ -4,6 +4,7 @@ import math
 
 from ttd_jax.metrics.gradient import (
     artifacts,
+    congruency_preservation,
     contrast,
     edge_preservation,
     extended_frequency,
@@ -92,5 +93,16 @@ ENTRIES = (
         definition="weak edges of the sources weigh 0.001",
         undefined="ivif_zoo: no edge of the sources is strong",
         reference="Shreyamsha Kumar, Signal Image Video Process. 7 (2013) 1125-1143",
+    ),
+    Metric(
+        name="Qp",
+        function=congruency_preservation.phase_congruency_preservation,
+        group="gradient",
+        high=1.0,
+        tolerance=1e-3,
+        description="features of the sources, by phase congruency, that are kept",
+        definition="low pass centered; a constant picture has no features",
+        undefined="no source has a feature",
+        reference="Zhao et al., Int. J. Innov. Comput. Inf. Control 3 (2007) 1433-1447",
     ),
 )

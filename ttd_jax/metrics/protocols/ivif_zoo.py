@@ -11,6 +11,7 @@ from ttd_jax.metrics.information.mutual import mutual_information, normalized_mu
 from ttd_jax.metrics.information.nonlinear_correlation import correlation_entropy
 from ttd_jax.metrics.likeness.correlation import correlation, sum_of_correlations_of_differences
 from ttd_jax.metrics.likeness.error import mean_squared_error, psnr
+from ttd_jax.metrics.perception.chen_blum import contrast_preservation
 from ttd_jax.metrics.perception.vif import visual_information_fidelity
 from ttd_jax.metrics.protocols.protocol import Protocol, Row
 from ttd_jax.metrics.structure.ms_ssim import multiscale_similarity
@@ -67,6 +68,12 @@ IVIF_ZOO = Protocol(
             "VIF",
             partial(visual_information_fidelity, border="zeros", strict=True),
             "sum of vifp, zeros beside the image, windows off center",
+            _PROGRAM,
+        ),
+        Row(
+            "Qcb",
+            partial(contrast_preservation, stretch="exact", degrees=30.0, guard=1e-10),
+            "stretched without rounding; half the frequencies",
             _PROGRAM,
         ),
         # likeness

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from ttd_jax.metrics.gradient.congruency_preservation import phase_congruency_preservation
 from ttd_jax.metrics.gradient.contrast import standard_deviation
 from ttd_jax.metrics.gradient.edge_preservation import edge_preservation
 from ttd_jax.metrics.gradient.extended_frequency import spatial_frequency_error
@@ -9,6 +10,8 @@ from ttd_jax.metrics.gray import matlab_gray
 from ttd_jax.metrics.information.mutual import normalized_mutual_information
 from ttd_jax.metrics.information.nonlinear_correlation import nonlinear_correlation_entropy
 from ttd_jax.metrics.information.tsallis import tsallis_information
+from ttd_jax.metrics.perception.chen_blum import contrast_preservation
+from ttd_jax.metrics.perception.chen_varshney import perceived_difference
 from ttd_jax.metrics.perception.viff import fusion_information_fidelity
 from ttd_jax.metrics.protocols.protocol import Protocol, Row
 from ttd_jax.metrics.structure.cvejic import cvejic_quality
@@ -57,6 +60,7 @@ LIU = Protocol(
             "SF / SF of the largest differences of the sources - 1",
             f"{_TOOLBOX}metricZheng.m",
         ),
+        Row("Qp", phase_congruency_preservation, "low pass centered", f"{_PROGRAM}metricZhao.m"),
         # structure
         Row("Qo", average_quality, "8x8 window", f"{_PROGRAM}metricPeilla.m sw=1"),
         Row("Qw", weighted_quality, "8x8 window", f"{_PROGRAM}metricPeilla.m sw=2"),
@@ -71,6 +75,10 @@ LIU = Protocol(
         ),
         # perception
         Row("VIFF", fusion_information_fidelity, "", f"{_PROGRAM}VIFF_Public.m"),
+        Row(
+            "Qcb", contrast_preservation, "stretched to whole grays", f"{_TOOLBOX}metricChenBlum.m"
+        ),
+        Row("Qcv", perceived_difference, "stretched to whole grays", f"{_TOOLBOX}metricChen.m"),
         # likeness
     ),
 )

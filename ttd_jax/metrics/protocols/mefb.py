@@ -3,6 +3,7 @@
 from functools import partial
 
 from ttd_jax.metrics.color import gray_of_gray_sources, in_gray, red_of_gray_sources
+from ttd_jax.metrics.gradient.congruency_preservation import phase_congruency_preservation
 from ttd_jax.metrics.gradient.contrast import standard_deviation
 from ttd_jax.metrics.gradient.edge_preservation import edge_preservation
 from ttd_jax.metrics.gradient.sharpness import average_gradient, edge_intensity, spatial_frequency
@@ -12,6 +13,8 @@ from ttd_jax.metrics.information.mutual import normalized_mutual_information
 from ttd_jax.metrics.information.nonlinear_correlation import nonlinear_correlation_entropy
 from ttd_jax.metrics.information.tsallis import tsallis_information
 from ttd_jax.metrics.likeness.error import psnr
+from ttd_jax.metrics.perception.chen_blum import contrast_preservation
+from ttd_jax.metrics.perception.chen_varshney import perceived_difference
 from ttd_jax.metrics.perception.viff import fusion_information_fidelity
 from ttd_jax.metrics.protocols.protocol import Protocol, Row
 from ttd_jax.metrics.structure.cvejic import cvejic_quality
@@ -76,6 +79,12 @@ MEFB = Protocol(
             "angles as atan has them, black borders",
             f"{_PROGRAM}Qabf.m",
         ),
+        Row(
+            "Qp",
+            partial(phase_congruency_preservation, low_pass="shifted"),
+            "low pass one frequency beside the center for odd sizes",
+            f"{_PROGRAM}Qp.m",
+        ),
         # structure
         Row(
             "MEF_SSIM",
@@ -109,6 +118,13 @@ MEFB = Protocol(
         ),
         # perception
         Row("VIF", fusion_information_fidelity, "is VIFF, of Han et al.", f"{_PROGRAM}VIF.m"),
+        Row(
+            "Qcb",
+            partial(contrast_preservation, stretch="fractions"),
+            "stretched after a division by 255",
+            f"{_PROGRAM}Qcb.m",
+        ),
+        Row("Qcv", perceived_difference, "stretched to whole grays", f"{_PROGRAM}Qcv.m"),
         # likeness
         Row(
             "PSNR",

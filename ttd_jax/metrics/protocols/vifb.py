@@ -10,6 +10,8 @@ from ttd_jax.metrics.gray import matlab_gray
 from ttd_jax.metrics.information.entropy import cross_entropy, entropy
 from ttd_jax.metrics.information.mutual import mutual_information
 from ttd_jax.metrics.likeness.error import psnr, root_mean_squared_error
+from ttd_jax.metrics.perception.chen_blum import contrast_preservation
+from ttd_jax.metrics.perception.chen_varshney import perceived_difference
 from ttd_jax.metrics.protocols.protocol import Protocol, Row
 from ttd_jax.metrics.structure.ssim import ssim
 
@@ -61,6 +63,8 @@ VIFB = Protocol(
             f"{_VIFB}Ssim.m",
         ),
         # perception
+        Row("Qcb", contrast_preservation, "stretched to whole grays", f"{_VIFB}Qcb.m"),
+        Row("Qcv", perceived_difference, "stretched to whole grays", f"{_VIFB}Qcv.m"),
         # likeness
         Row(
             "PSNR",

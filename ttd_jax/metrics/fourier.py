@@ -32,11 +32,12 @@ def irfft2(spectra: chex.Array, region: Region, shape: tuple[int, int]) -> chex.
     """The pictures f32[..., H, W] of spectra as `rfft2` gives, times a filter; `shape` is H, W."""
     if region.whole:
         return jnp.fft.irfft2(spectra, shape)
-    column, width = jnp.arange(spectra.shape[-1]), region.sides[1]
+    height, width = region.sides
+    column = jnp.arange(spectra.shape[-1])
     mirrored = (column > 0) & (2 * column < width)
-    spectra = spectra * ((2 * column <= width) * (1.0 + mirrored))
-    rows = jnp.arange(shape[0])[:, None] < region.sides[0]
-    images = _fft2(jnp.where(rows, spectra, 0), region, 1, shape[1]).real
+    spectra = weigh(spectra, _last(jnp.where(mirrored, 2.0, 1.0), spectra))
+    spectra = Region((height, width // 2 + 1), whole=False).keep(spectra)
+    images = _fft2(spectra, region, 1, shape[1]).real
     return region.keep(images / _size(region))
 
 
@@ -55,7 +56,7 @@ def ifft2(spectra: chex.Array, region: Region) -> chex.Array:
     if region.whole:
         return jnp.fft.ifft2(spectra)
     images = _fft2(region.keep(spectra), region, 1, spectra.shape[-1])
-    return region.keep(images / _size(region))
+    return region.keep(weigh(images, 1 / _size(region)))
 
 
 def frequencies(
@@ -76,6 +77,11 @@ def frequencies(
     return vertical[:, None], horizontal[None]
 
 
+def weigh(spectra: chex.Array, response: chex.Array) -> chex.Array:
+    """Spectra c64[..., H, W] times the real response of a filter, f32 of the same rank."""
+    return jax.lax.complex(spectra.real * response, spectra.imag * response)
+
+
 def dct2(images: chex.Array, region: Region) -> chex.Array:
     """Orthonormal cosine transform (DCT-II) of the pictures in f32[..., H, W], the same shape."""
     # The mean goes beside: in float32 it would drown the small coefficients.
@@ -94,7 +100,7 @@ def _size(region):
 def _fft2(images, region, sign, columns):
     """Sums over the rows' columns, of which `columns` are wanted, and then over the rows."""
     height, width = region.sides
-    images = _chirp_z(images, width, columns, sign)
+    images = _chirp_z(images.astype(jnp.complex64), width, columns, sign)
     images = jnp.swapaxes(images, -2, -1)
     return jnp.swapaxes(_chirp_z(images, height, images.shape[-1], sign), -2, -1)
 
@@ -106,32 +112,44 @@ def _dct(images, side):
     if isinstance(side, int):
         spectra = jnp.fft.rfft(images, 2 * count)[..., :count]
     else:
-        spectra = _chirp_z(images, 2 * side, count, -1)
-    turned = (spectra * _wave(-index, 4 * side)).real
-    return turned * jnp.sqrt(jnp.where(index == 0, 1.0, 2.0) / side)
+        spectra = _chirp_z(images.astype(jnp.complex64), 2 * side, count, -1)
+    turned = (spectra * _last(_wave(-index, 4 * side), spectra)).real
+    scale = jnp.sqrt(jnp.where(index == 0, 1.0, 2.0) / jnp.float32(side))
+    return turned * _last(scale, turned)
 
 
 def _chirp_z(x, period, count, sign):
-    """sum_j x[..., j] exp(sign 2 pi i j k / period) for k < count; the period is data."""
+    """sum_j x[..., j] exp(sign 2 pi i j k / period) for k < count, c64; the period is data."""
     length = x.shape[-1]
     padded = _fast_length(length + count - 1)
     lag = np.arange(padded)
     lag = np.where(lag < count, lag, lag - padded)  # k - j, from 1 - length to count - 1
+    lag = jnp.asarray(lag, jnp.int32)
     index = jnp.arange(max(length, count))
-    chirp = _wave(sign * jnp.square(index) % (2 * period), 2 * period)
-    kernel = _wave(-sign * jnp.square(jnp.asarray(lag)) % (2 * period), 2 * period)
-    product = jnp.fft.fft(x * chirp[:length], padded) * jnp.fft.fft(kernel)
-    return jnp.fft.ifft(product)[..., :count] * chirp[:count]
+    # squares stay below 2^31 up to some 20000 pixels a side
+    chirp = _last(_wave(sign * jnp.square(index) % (2 * period), 2 * period), x)
+    kernel = _last(_wave(-sign * jnp.square(lag) % (2 * period), 2 * period), x)
+    product = jnp.fft.fft(x * chirp[..., :length], padded) * jnp.fft.fft(kernel)
+    return jnp.fft.ifft(product)[..., :count] * chirp[..., :count]
 
 
 def _wave(part, whole):
     """exp(2 pi i part / whole) of whole numbers: reduced to an eighth of a turn as integers."""
-    quarter = jnp.round(4 * (part / whole)).astype(jnp.int32)
-    angle = (jnp.pi / 2) * ((4 * part - quarter * whole) / whole)
+    quarter = jnp.round(4 * _quotient(part, whole)).astype(jnp.int32)
+    angle = (jnp.pi / 2) * _quotient(4 * part - quarter * whole, whole)
     cosine, sine = jnp.cos(angle), jnp.sin(angle)
     even, turned = quarter % 2 == 0, quarter % 4 >= 2
     real, imaginary = jnp.where(even, cosine, -sine), jnp.where(even, sine, cosine)
     return jax.lax.complex(jnp.where(turned, -real, real), jnp.where(turned, -imaginary, imaginary))
+
+
+def _quotient(part, whole):
+    return part.astype(jnp.float32) / jnp.float32(whole)
+
+
+def _last(vector, x):
+    """A vector along the last axis of x, of its rank."""
+    return jnp.expand_dims(vector, range(x.ndim - 1))
 
 
 @functools.cache

@@ -72,7 +72,7 @@ def phase_congruency_preservation(
 
 def _correlate(images, fused):
     """Of f32[N, H, W] with all of f32[H, W], N times f32[H, W]."""
-    maps = (fused[None], images, jnp.square(fused)[None], jnp.square(images), fused * images)
+    maps = (fused[None], images, jnp.square(fused)[None], jnp.square(images), fused[None] * images)
     # a loop: XLA would filter again for each use
     fused_mean, *maps = jax.lax.map(_filter, jnp.concatenate(maps))
     count = len(images)

@@ -6,7 +6,6 @@ import math
 import chex
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from ttd_jax.metrics import fourier
 from ttd_jax.metrics.inputs import offset, safe_sqrt
@@ -45,23 +44,23 @@ def phase_congruency(
     """
     shape = images.shape[-2:]
     bands, angle = _bands(region, shape, low_pass)
-    directions = np.arange(_ORIENTATIONS) * (math.pi / _ORIENTATIONS)
-    spreads = jax.lax.map(lambda direction: _spread(angle, direction), jnp.asarray(directions))
+    directions = jnp.arange(_ORIENTATIONS, dtype=jnp.float32) * (math.pi / _ORIENTATIONS)
+    spreads = jax.lax.map(lambda direction: _spread(angle, direction), directions)
     levels = jax.lax.map(lambda spread: _noise(bands, spread, region), spreads)
     spectra = fourier.fft2(images - offset(images), region)
 
     def of_one(spectrum):
         def add(sums, orientation):
             direction, spread, level = orientation
-            filters = bands * spread
-            filtered = jax.lax.complex(spectrum.real * filters, spectrum.imag * filters)
+            filters = bands * spread[None]
+            filtered = fourier.weigh(spectrum[None], filters)
             energy, amplitude = _energy(fourier.ifft2(filtered, region), level, region)
             share = energy / jnp.where(amplitude > 0, amplitude, 1.0)
             across, down = share * jnp.cos(direction), share * jnp.sin(direction)
             terms = energy, amplitude, jnp.square(across), jnp.square(down), across * down
             return tuple(map(jnp.add, sums, terms)), None
 
-        zeros, orientations = (jnp.zeros(shape),) * 5, (directions, spreads, levels)
+        zeros, orientations = (jnp.zeros(shape, jnp.float32),) * 5, (directions, spreads, levels)
         (energy, amplitude, xx, yy, xy), _ = jax.lax.scan(add, zeros, orientations)
         return energy / (amplitude + _EPSILON), xx, yy, xy
 
@@ -75,12 +74,13 @@ def _bands(region, shape, low_pass):
     """The filters without their orientation, f32[4, H, W], and the angle of each frequency."""
     waves = fourier.frequencies(region, shape)
     down, across = (
-        wave / _length_of_axis(side) for wave, side in zip(waves, region.sides, strict=True)
+        wave / jnp.float32(_length_of_axis(side))
+        for wave, side in zip(waves, region.sides, strict=True)
     )
     squared = jnp.square(down) + jnp.square(across)
     if low_pass == "shifted":
         low = sum(
-            jnp.square(_shift(wave, side) / side)
+            jnp.square(_shift(wave, side) / jnp.float32(side))
             for wave, side in zip(waves, region.sides, strict=True)
         )
     else:
@@ -102,6 +102,7 @@ def _length_of_axis(side):
 
 def _shift(wave, side):
     """The frequency after each one of an odd size."""
+    side = jnp.float32(side)
     after = wave + side % 2
     return jnp.where(2 * after > side, after - side, after)
 

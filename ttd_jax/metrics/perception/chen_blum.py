@@ -73,7 +73,8 @@ def _see(images, region, degrees):
     vertical, horizontal = fourier.frequencies(region, shape, half=True)
     squared = (jnp.square(vertical) + jnp.square(horizontal)) / degrees**2
     sensitivity = jnp.exp(-squared / _FINE**2) - _COARSE_GAIN * jnp.exp(-squared / _COARSE**2)
-    return fourier.irfft2(fourier.rfft2(images, region) * sensitivity, region, shape)
+    spectra = fourier.weigh(fourier.rfft2(images, region), sensitivity[None])
+    return fourier.irfft2(spectra, region, shape)
 
 
 def _masked_contrast(image, flat, guard):
@@ -98,12 +99,13 @@ def _flat(region, shape):
     """The ratio of both means of a flat picture, f32[H, W]: they differ beside its border."""
     ratios = []
     for count, side in zip(shape, region.sides, strict=True):
-        ones = (jnp.arange(count) < side).astype(jnp.float32)
+        ones = jnp.pad((jnp.arange(count) < side).astype(jnp.float32), _REACH)
         center, surround = (
-            jnp.convolve(ones, _taps(sigma), mode="same") for sigma in (_CENTER, _SURROUND)
+            jnp.convolve(ones, jnp.float32(_taps(sigma)), mode="valid")
+            for sigma in (_CENTER, _SURROUND)
         )
         ratios.append(center / jnp.where(surround > 0, surround, 1.0))
-    return ratios[0][:, None] * ratios[1]
+    return ratios[0][:, None] * ratios[1][None]
 
 
 def _blur(image, sigma):

@@ -67,7 +67,8 @@ def _see(images, region, degrees):
     vertical, horizontal = fourier.frequencies(region, shape, half=True)
     cycles = 0.144 / degrees * jnp.hypot(vertical, horizontal)
     sensitivity = 2.6 * (0.0192 + cycles) * jnp.exp(-(cycles**1.1))
-    return fourier.irfft2(fourier.rfft2(images, region) * sensitivity, region, shape)
+    spectra = fourier.weigh(fourier.rfft2(images, region), sensitivity[None])
+    return fourier.irfft2(spectra, region, shape)
 
 
 def _sums(maps, block):

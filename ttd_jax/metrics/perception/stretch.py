@@ -65,9 +65,8 @@ def _halves_down(darkest, brightest):
     place = jnp.maximum(2 * halves * above // jnp.maximum(span, 1) - 1, 0) // 2
     bit = jnp.asarray(start)[span] + darkest * halves + place
     down = jnp.asarray(table)[bit >> 5] >> (bit & 31).astype(jnp.uint32) & 1
-    return jnp.sum(
-        down.reshape(8, 32) << jnp.arange(32, dtype=jnp.uint32), axis=1, dtype=jnp.uint32
-    )
+    places = jnp.arange(32, dtype=jnp.uint32)[None]
+    return jnp.sum(down.reshape(8, 32) << places, axis=1, dtype=jnp.uint32)
 
 
 @functools.cache

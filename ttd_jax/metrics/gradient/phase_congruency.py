@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from ttd_jax.metrics import fourier
-from ttd_jax.metrics.inputs import offset, safe_sqrt
+from ttd_jax.metrics.inputs import offset, safe_divide, safe_sqrt
 from ttd_jax.metrics.order import median
 from ttd_jax.metrics.region import Region
 
@@ -120,7 +120,8 @@ def _noise(bands, spread, region):
     for axis, side in enumerate(region.sides):
         mirrored = _mirror(mirrored, side, axis)
     even = jnp.square((together + region.keep(mirrored)) / 2)
-    return jnp.sum(even) / jnp.sum(jnp.square(bands[0] * spread)) / math.log(2)
+    finest = jnp.sum(jnp.square(bands[0] * spread))  # of pictures of two pixels nothing
+    return safe_divide(jnp.sum(even), finest) / math.log(2)
 
 
 def _mirror(x, side, axis):

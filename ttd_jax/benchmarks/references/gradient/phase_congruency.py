@@ -63,7 +63,7 @@ def _plane(shape, low_pass):
 
 def _threshold(finest, filters):
     """The noise that the finest scale's median amplitude tells of, at all scales together."""
-    power = np.median(finest**2) / np.log(2) / np.sum(filters[0] ** 2)
+    power = np.median(finest**2) / np.log(2) / (np.sum(filters[0] ** 2) or 1.0)
     together = filters.sum(axis=0)
     mirrored = np.roll(together[::-1, ::-1], 1, axis=(0, 1))
     tau = np.sqrt(power * np.sum(((together + mirrored) / 2) ** 2))

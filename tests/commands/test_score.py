@@ -202,3 +202,30 @@ def test_the_registry_is_printed(command_line):
     rows = json.loads(command_line("metrics", "--json").stdout)["metrics"]
     assert rows["CE"]["better"] == "down"
     assert rows["EN"]["needs_sources"] is False
+
+
+@pytest.mark.parametrize("protocol", ["paper", "vifb", "tang", "ivif_zoo"])
+def test_a_picture_scored_against_itself_is_perfect(command_line, tmp_path, protocol):
+    rng = np.random.default_rng(0)
+    smooth = cv2.resize(rng.integers(9, 240, (5, 6, 3)).astype(np.uint8), (40, 32))
+    for suffix in ("png", "jpg", "tiff"):
+        for kind, picture in {"gray": smooth[..., 0], "color": smooth}.items():
+            if kind == "gray" or protocol != "paper":  # whose results' red and blue are exchanged
+                (tmp_path / "in").mkdir(exist_ok=True)
+                cv2.imwrite(str(tmp_path / "in" / f"{kind}_{suffix}.{suffix}"), picture)
+    folder, out = tmp_path / "in", tmp_path / "out"
+    words = [f"--fused={folder}", f"--sources={folder},{folder}", f"--out={out}"]
+    result = command_line("score", *words, f"--protocol={protocol}")
+    assert result.returncode == 0, result.stderr
+    with (out / "scores.csv").open() as file:
+        rows = [
+            {name: float(cell) for name, cell in row.items() if name in metrics.CORE and cell}
+            for row in csv.DictReader(file)
+        ]
+    assert len(rows) == (3 if protocol == "paper" else 6)
+    shared = {"paper": 2 * np.log(2), "vifb": 2 * np.log(2), "tang": 2, "ivif_zoo": 2}[protocol]
+    for row in rows:
+        assert row["SSIM"] == pytest.approx(1 if protocol == "tang" else 2, rel=1e-5)
+        assert row["MI"] == pytest.approx(shared * row["EN"], rel=1e-5)
+        assert row.get("MSE", 0) == 0
+        assert row.get("NMI", 2) == pytest.approx(2, rel=1e-5)

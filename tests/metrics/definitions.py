@@ -13,14 +13,15 @@ def distinct(protocol):
     seen = set()
     for other in metrics.PROTOCOLS:
         rows = metrics.scored(other)
-        keys = {name: _key(rows[name].function) for name in metrics.choose((), other)}
+        keys = {name: key_of(rows[name].function) for name in metrics.choose((), other)}
         if other == protocol:
             return [name for name, key in keys.items() if key not in seen]
         seen |= set(keys.values())
     raise KeyError(protocol)
 
 
-def _key(function):
+def key_of(function):
+    """What two rows with the same definition have in common."""
     if isinstance(function, functools.partial):
         return function.func, frozenset(function.keywords.items())
     return function, frozenset()

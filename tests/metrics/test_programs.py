@@ -3,8 +3,6 @@
 On real pictures and edge cases.
 """
 
-import collections
-import csv
 import fnmatch
 import functools
 
@@ -12,26 +10,12 @@ import jax
 import numpy as np
 import pytest
 
+from tests.metrics.golden import figure, read
 from ttd_jax import metrics
 from ttd_jax.metrics.gradient.edge_preservation import mean_edge_preservation
 from ttd_jax.metrics.information.tsallis import tsallis_information
 
 TOLERANCE = 1e-4  # relative
-# What programs call a metric where tables do not.
-PRINTED = {
-    "Variance": "SD",
-    "Entropy": "EN",
-    "Cross_entropy": "CE",
-    "Mutinf": "MI",
-    "Avg_gradient": "AG",
-    "Edge_intensity": "EI",
-    "Spatial_frequency": "SF",
-    "Ssim": "SSIM",
-    "Psnr": "PSNR",
-    "Rmse": "RMSE",
-    "QNCIE": "Qncie",
-    "QMI_Hossny": "NMI",
-}
 # What no protocol has: (program, metric) -> function.
 _TOOLBOX = "zhengliu6699/imageFusionMetrics "
 OTHERS = {
@@ -81,20 +65,7 @@ EXCEPTIONS = {
 
 @pytest.fixture(scope="module")
 def golden(shared):
-    """case -> what it is scored from; (protocol, metric) -> case -> the program's figure."""
-    folder = shared / "golden" / "metrics"
-    with np.load(folder / "cases.npz") as arrays:
-        cases = collections.defaultdict(dict)
-        for key, array in arrays.items():
-            case, _, role = key.rpartition("__")
-            cases[case][role] = array
-    with open(folder / "values.csv", newline="", encoding="utf-8") as file:
-        values = collections.defaultdict(dict)
-        for row in csv.DictReader(file):
-            name = PRINTED.get(row["metric"], row["metric"])
-            if not row["value"].startswith("error"):  # where the program stops there is no target
-                values[row["implementation"], name][row["case"]] = float(row["value"])
-    return cases, values
+    return read(shared)
 
 
 def exception(protocol, name, case):
@@ -124,19 +95,16 @@ def test_figures_are_those_of_the_program(golden, protocol, name, request):
         tolerance = exception(protocol, name, case)
         if tolerance is None or case not in cases:
             continue
-        pictures = cases[case]
-        planes = metrics.source_planes([pictures["A"], pictures["B"]], protocol=protocol)
-        fused = metrics.fused_planes(pictures["F"], protocol=protocol)
-        figure = float(metrics.evaluate(fused, planes, protocol=protocol, names=[name])[name])
-        if not fits(figure, expected, tolerance):
-            wrong.append((case, expected, figure))
+        ours = figure(protocol, name, cases[case])
+        if not fits(ours, expected, tolerance):
+            wrong.append((case, expected, ours))
     assert not wrong
 
 
-def fits(figure, expected, tolerance=TOLERANCE):
+def fits(ours, expected, tolerance=TOLERANCE):
     if not np.isfinite(expected):
-        return np.isnan(figure)  # undefined there
-    return abs(figure - expected) <= max(tolerance * abs(expected), 1e-6)
+        return np.isnan(ours)  # undefined there
+    return abs(ours - expected) <= max(tolerance * abs(expected), 1e-6)
 
 
 @pytest.mark.parametrize(("program", "name"), OTHERS)

@@ -42,7 +42,7 @@ def irfft2(spectra: chex.Array, region: Region, shape: tuple[int, int]) -> chex.
 
 
 def fft2(images: chex.Array, region: Region) -> chex.Array:
-    """Fourier transform of the pictures in f32 or c64[..., H, W], c64[..., H, W].
+    """Fourier transform of the pictures in f32[..., H, W], or c64: c64[..., H, W].
 
     What lies beyond the frequencies of a smaller picture is finite and means nothing.
     """
@@ -52,7 +52,7 @@ def fft2(images: chex.Array, region: Region) -> chex.Array:
 
 
 def ifft2(spectra: chex.Array, region: Region) -> chex.Array:
-    """The pictures c64[..., H, W] of spectra as `fft2` gives, times a filter."""
+    """Of spectra as `fft2` gives, times a filter, the pictures in c64[..., H, W]."""
     if region.whole:
         return jnp.fft.ifft2(spectra)
     images = _fft2(region.keep(spectra), region, 1, spectra.shape[-1])
@@ -78,7 +78,7 @@ def frequencies(
 
 
 def weigh(spectra: chex.Array, response: chex.Array) -> chex.Array:
-    """Spectra c64[..., H, W] times the real response of a filter, f32 of the same rank."""
+    """Spectra times the real response of a filter, f32[..., H, W] of the same rank: c64[..., H, W]."""
     return jax.lax.complex(spectra.real * response, spectra.imag * response)
 
 

@@ -52,7 +52,7 @@ def fft2(images: chex.Array, region: Region) -> chex.Array:
 
 
 def ifft2(spectra: chex.Array, region: Region) -> chex.Array:
-    """Of spectra as `fft2` gives, times a filter, the pictures in c64[..., H, W]."""
+    """The pictures c64[..., H, W] of spectra as `fft2` gives for f32[..., H, W], times a filter."""
     if region.whole:
         return jnp.fft.ifft2(spectra)
     images = _fft2(region.keep(spectra), region, 1, spectra.shape[-1])
@@ -78,7 +78,7 @@ def frequencies(
 
 
 def weigh(spectra: chex.Array, response: chex.Array) -> chex.Array:
-    """Spectra times the real response of a filter, f32[..., H, W] of the same rank: c64[..., H, W]."""
+    """Spectra c64[..., H, W] times the real response of a filter, f32[..., H, W]."""
     return jax.lax.complex(spectra.real * response, spectra.imag * response)
 
 

@@ -88,7 +88,7 @@ def local_moments(
 
 @jax.custom_jvp
 def apart(arrays: chex.ArrayTree) -> chex.ArrayTree:
-    """The same arrays, in memory: a CPU would compute them anew for each place they are read at."""
+    """Arrays of any shape, in memory: a CPU would compute them anew wherever they are read."""
     return jax.lax.platform_dependent(arrays, cpu=_written, default=lambda arrays: arrays)
 
 

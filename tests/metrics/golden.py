@@ -2,14 +2,12 @@
 
 import collections
 import csv
-import functools
 
 import jax
 import numpy as np
 
 from tests.metrics.definitions import key_of
 from ttd_jax import metrics
-from ttd_jax.metrics.color import in_gray
 
 # What programs call a metric where tables do not.
 PRINTED = {
@@ -26,8 +24,6 @@ PRINTED = {
     "QNCIE": "Qncie",
     "QMI_Hossny": "NMI",
 }
-# Sizes of which most cases are; others lie in arrays of one size, for they are few.
-EXACT, ARRAY = (176, 200), (192, 208)
 
 
 def read(shared):
@@ -52,33 +48,14 @@ def figure(protocol, name, pictures):
     row = metrics.scored(protocol)[name]
     planes = metrics.source_planes([pictures["A"], pictures["B"]], protocol=protocol)
     fused = metrics.fused_planes(pictures["F"], protocol=protocol)
-    size, extent = fused.shape[-2:], None
-    if size != EXACT:
-        missing = [(0, of_array - own) for of_array, own in zip(ARRAY, size, strict=True)]
-        fused, planes = (
-            np.pad(images, [(0, 0)] * (images.ndim - 2) + missing) for images in (fused, planes)
-        )
-        extent = np.array(size, np.int32)
-    colors = row.colors or metrics.PROTOCOLS[protocol].colors or in_gray
-    return float(_program(row.function, key_of(row.function), colors)(fused, planes, extent))
+    program = _program(row.function, key_of(row.function))
+    if fused.ndim == 2 and planes.ndim == 3:
+        return float(program(fused, planes))
+    return float((row.colors or metrics.PROTOCOLS[protocol].colors)(program, fused, planes))
 
 
-def _program(function, key, colors):
-    _functions[key] = function
-    return _compiled(key, colors)
+_programs = {}
 
 
-_functions = {}
-
-
-@functools.cache
-def _compiled(key, colors):
-    function = _functions[key]
-
-    def score(fused, sources, extent):
-        options = {} if extent is None else {"extent": extent}
-        if fused.ndim == 2 and sources.ndim == 3:
-            return function(fused, sources, **options)
-        return colors(function, fused, sources, **options)
-
-    return jax.jit(score)
+def _program(function, key):
+    return _programs.setdefault(key, jax.jit(function))

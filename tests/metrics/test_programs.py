@@ -28,6 +28,8 @@ OTHERS = {
     (f"{_TOOLBOX}metricXydeas.m", "Qg"): mean_edge_preservation,
 }
 LONG = {"Qp"}  # a run costs more than optimizing it
+# Of pictures with color, where all but two metrics are treated alike: only these are compared.
+COLORED = {"CE", "AG", "EI", "SF", "MEF_SSIM"}
 # (protocol, metric, cases) -> relative tolerance, None for no target; and why.
 _NOISE = "flat areas that are not black leave the program its own rounding noise for a variance"
 _COIN = _NOISE + ", whose sign decides what a window counts"
@@ -93,7 +95,7 @@ def test_figures_are_those_of_the_program(golden, protocol, name, request):
     wrong = []
     for case, expected in found.items():
         tolerance = exception(protocol, name, case)
-        if tolerance is None or case not in cases:
+        if tolerance is None or (case.startswith("rgb_") and name not in COLORED):
             continue
         ours = figure(protocol, name, cases[case])
         if not fits(ours, expected, tolerance):

@@ -86,7 +86,7 @@ def statistics(
       f32[1 + M, h, w] twice, and f32[M, h, w].
     """
     count = len(sources) + 1
-    images = jnp.concatenate([fused[None], sources, fused - sources])
+    images = jnp.concatenate([fused[None], sources, fused[None] - sources])
     means, variances = spread(images, taps)
     own, others, of_differences = variances[:1], variances[1:count], variances[count:]
     return means[:count], variances[:count], (own + others - of_differences) / 2

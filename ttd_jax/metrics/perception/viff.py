@@ -1,12 +1,13 @@
 """VIFF: visual information fidelity for fusion."""
 
+import math
+
 import chex
 import jax.numpy as jnp
-import numpy as np
 
 from ttd_jax.metrics import filters, windows
 from ttd_jax.metrics.inputs import offset, prepare
-from ttd_jax.metrics.region import Extent, Mask
+from ttd_jax.metrics.region import Extent, Mask, divisor
 
 # The window of each scale, the finest first, and its weight; its deviation is a fifth of its size.
 _SCALES = ((17, 1.0), (9, 0.0), (5, 0.15), (3, 1.0))
@@ -73,5 +74,5 @@ def _information(images, taps, region):
         own, had = jnp.where(lesser, other, own), jnp.where(lesser, variance, had)
     information = jnp.stack([own, had / _NOISE])
     # XLA vectorizes logarithms of what is masked, but not what is masked of logarithms.
-    bits = jnp.log1p(region.counted(information)) / np.log(10)
-    return jnp.sum(bits, axis=(-2, -1)) + _LEAST * region.size
+    bits = jnp.log1p(region.counted(information)) / math.log(10)
+    return jnp.sum(bits, axis=(-2, -1)) + _LEAST * divisor(region.size)

@@ -53,14 +53,15 @@ def cvejic_quality(
     )
     region = region.windows(side)
     # The shares with numerators and denominator of the signs for which their sum is not negative.
-    total = across(operator.add, covariances)
+    total = across(operator.add, covariances)[None]
     shares = jnp.where(total < 0, -covariances, covariances)
     if outside == "clip":
         shares = jnp.maximum(shares, 0.0)
-        total = across(operator.add, shares)
+        total = across(operator.add, shares)[None]
         shares = jnp.where(total > 0, safe_divide(shares, total), 1 / len(sources))
         return region.mean(across(operator.add, shares * kept))
-    quality = safe_divide(across(operator.add, shares * kept), jnp.abs(total))
-    quality = jnp.where(shares[0] > jnp.abs(total), 1.0, quality)
+    total = jnp.abs(total[0])
+    quality = safe_divide(across(operator.add, shares * kept), total)
+    quality = jnp.where(shares[0] > total, 1.0, quality)
     quality = jnp.where(shares[0] < 0, 0.0, quality)
     return windows.mean_where(across(operator.or_, covariances != 0), quality, region)

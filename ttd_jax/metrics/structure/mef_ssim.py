@@ -1,6 +1,7 @@
 """MEF-SSIM: similarity to what a patch fused from the sources should be. Differentiable."""
 
 import functools
+import math
 import operator
 
 import chex
@@ -9,7 +10,7 @@ import numpy as np
 
 from ttd_jax.metrics import filters, windows
 from ttd_jax.metrics.inputs import prepare, safe_divide, safe_sqrt
-from ttd_jax.metrics.region import Extent, Mask
+from ttd_jax.metrics.region import Extent, Mask, divisor
 from ttd_jax.metrics.structure.ms_ssim import halved
 from ttd_jax.metrics.windows import across
 
@@ -60,17 +61,18 @@ def multi_exposure_similarity(
 def _quality(fused, sources, region):
     count = len(sources)
     side, box = region.window(_SIDE, filters.uniform)
-    size = side * side
+    size = divisor(side**2)
     _, variances = windows.spread(sources, box)
     between = windows.covariances_between(sources, variances, box) if count > 1 else ()
     lengths = safe_sqrt(size * variances)
     strengths = lengths + _LEAST
     together = safe_sqrt(size * _square(jnp.ones((count, 1, 1)), variances, between))
-    shares = _shares(strengths / side, together, across(operator.add, lengths))
+    shares = _shares(strengths / divisor(side), together, across(operator.add, lengths))
     factors = shares / strengths
     # The wanted patch is sum over m of factors_m z_m, so its moments are sums of the sources'.
     length = safe_sqrt(size * _square(factors, variances, between))
-    factors *= jnp.where(length > 0, safe_divide(across(jnp.maximum, strengths), length), 1.0)
+    strongest = across(jnp.maximum, strengths)
+    factors *= jnp.where(length > 0, safe_divide(strongest, length), 1.0)[None]
     _, taps = region.window(_SIDE, functools.partial(filters.gaussian, sigma=1.5))
     _, variances, covariances = windows.statistics(fused, sources, taps)
     own, variances = variances[0], variances[1:]
@@ -84,10 +86,10 @@ def _quality(fused, sources, region):
 def _shares(strengths, together, apart):
     """Each source's, f32[M, h, w]; they sum to 1."""
     agreement = jnp.where(apart > 0, safe_divide(together, apart), 1.0)
-    steepest = np.arctan(_STEEPEST) * 2 / np.pi
-    power = jnp.tan(np.pi / 2 * jnp.minimum(agreement, steepest))
-    shares = strengths**power + _EPS
-    return shares / across(operator.add, shares)
+    steepest = math.atan(_STEEPEST) * 2 / math.pi
+    power = jnp.tan(math.pi / 2 * jnp.minimum(agreement, steepest))
+    shares = strengths ** power[None] + _EPS
+    return shares / across(operator.add, shares)[None]
 
 
 def _square(factors, variances, between):

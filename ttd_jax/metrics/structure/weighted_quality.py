@@ -125,6 +125,6 @@ def _quality(fused, sources, region, window, constants):
         (means[:1], means[1:]), (variances[:1], variances[1:]), covariances, constants
     )
     flat = across(operator.add, variances[1:]) == 0
-    saliences = variances[1:] + _FLAT * flat
+    saliences = variances[1:] + jnp.where(flat, _FLAT, 0.0)[None]
     quality = across(operator.add, saliences * similarities) / across(operator.add, saliences)
     return quality, across(jnp.maximum, saliences), region.windows(side)

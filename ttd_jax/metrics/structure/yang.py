@@ -52,7 +52,7 @@ def yang_quality(
     kept = windows.similarity(
         (means[:1], means[1:]), (variances[:1], variances[1:]), covariances, constants
     )
-    total = across(operator.add, variances[1:])
+    total = across(operator.add, variances[1:])[None]
     shares = jnp.where(total > 0, safe_divide(variances[1:], total), 1 / len(sources))
     quality = across(operator.add, shares * kept)
     if len(sources) > 1:
@@ -66,5 +66,5 @@ def yang_quality(
     region = region.windows(side)
     if black == "count":
         return region.mean(quality)
-    seen = (total > 0) | (across(jnp.maximum, means[1:]) > 0)
+    seen = (total[0] > 0) | (across(jnp.maximum, means[1:]) > 0)
     return windows.mean_where(seen, quality, region)

@@ -12,7 +12,7 @@ from ttd_jax.errors import check_choice
 from ttd_jax.metrics import wavelet
 from ttd_jax.metrics.filters import sobel
 from ttd_jax.metrics.fourier import dct2
-from ttd_jax.metrics.inputs import prepare, safe_sqrt
+from ttd_jax.metrics.inputs import prepare
 from ttd_jax.metrics.region import Extent, Mask, Region
 
 _TINY = 1e-30  # has a logarithm, and float32 does not flush it
@@ -149,17 +149,19 @@ def _shared(fused, source):
     center = jnp.where(falling, -p.center, p.center)
     lengths, products, most = _coupling(q.parts, turned, (q.center, center))
 
-    vain = q.vain | p.vain | (most <= 0)
-    scale = q.spread * p.spread / jnp.where(vain, 1.0, q.power * p.power)
-    k = jnp.abs(covariance) * safe_sqrt(jnp.where(vain, 0.0, scale))
-    k = k / jnp.where(vain, 1.0, most)
+    # XLA computes what many use anew for each if that is a quotient: those here are wrapped.
+    vain = q.vain | p.vain
+    power = jnp.where(vain, 1.0, q.power * p.power)
+    scale = jnp.sqrt(jnp.where(vain, 1.0, q.spread * p.spread / power))
+    known = ~vain & (most > 0)
+    k = jnp.where(known, jnp.abs(covariance) * scale / jnp.where(known, most, 1.0), 0.0)
     rest = 1 - k
     entropies = q.entropy + p.entropy
     information = k * entropies + _entropic(rest)
     for length, product in zip(lengths, products, strict=True):
         independent = rest * product
         information += _entropic(k * length + independent) - _entropic(independent)
-    return jnp.where(vain, 0.0, 2 * information / jnp.where(vain, 1.0, entropies))
+    return jnp.where(known, 2 * information / jnp.where(known, entropies, 1.0), 0.0)
 
 
 class _Marginal(NamedTuple):

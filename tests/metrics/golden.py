@@ -23,6 +23,8 @@ PRINTED = {
     "Rmse": "RMSE",
     "QNCIE": "Qncie",
     "QMI_Hossny": "NMI",
+    "FMI_edge": "FMI_pixel",
+    "FMI_wavelet": "FMI_w",
 }
 
 

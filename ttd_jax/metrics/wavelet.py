@@ -38,28 +38,25 @@ def bands(images: chex.Array, region: Region) -> tuple[chex.Array, chex.Array, R
 
     Returns:
       Both f32[..., 2 K, 2 L] with K = (H + 101) // 2 and L = (W + 101) // 2, and where in them the
-      map lies. Its places are no pixels: a mask is left behind.
+      map lies.
     """
     height, width = region.sides
     rows, columns = ((side + _TAPS - 1) // 2 for side in region.sides)
-    sums = np.sum(meyer(), axis=1)
+    sums = np.sum(meyer(), axis=1).tolist()
     middle, halves = _filter(images, height)
     (level, *centers), pulls = _filter(jnp.stack([middle, *halves]), width)
+    both = range(2)
     # Sixteen bits: their products with grays are exact, and equal ones stay so however it is fused.
-    level = [[_short(down * along) * level for along in sums] for down in sums]
+    levels = [[_short(sums[i] * sums[j]) * level for j in both] for i in both]
     rest = [
-        [
-            sums[i] * pulls[j, 0] + sums[j] * centers[i] + pulls[j, 1 + i]
-            for j in (0, 1)
-        ]
-        for i in (0, 1)
+        [sums[i] * pulls[j, 0] + sums[j] * centers[i] + pulls[j, 1 + i] for j in both] for i in both
     ]
 
-    def tile(quarters):  # MATLAB's order: the first index, down, tells left from right
+    def tile(quarters):  # MATLAB's order: the filter of columns tells left from right
         left, right = (_join(*half, rows, -2) for half in quarters)
         return _join(left, right, columns, -1)
 
-    return tile(level), tile(rest), Region((2 * rows, 2 * columns), region.whole)
+    return tile(levels), tile(rest), Region((2 * rows, 2 * columns), region.whole)
 
 
 def _short(x):

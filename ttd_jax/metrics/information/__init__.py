@@ -1,9 +1,19 @@
 """What histograms and features of the fused image tell of the sources."""
 
+import functools
 import math
 
-from ttd_jax.metrics.information import entropy, mutual, nonlinear_correlation, tsallis
+from ttd_jax.metrics.information import (
+    entropy,
+    feature_mutual,
+    mutual,
+    nonlinear_correlation,
+    tsallis,
+)
 from ttd_jax.metrics.metric import Metric
+
+_SMALL = "images are less than 3 pixels wide or high"
+_MASKED = "there is a mask: coefficients are no pixels"
 
 ENTRIES = (
     Metric(
@@ -66,5 +76,24 @@ ENTRIES = (
         definition="each image's own marginals",
         undefined="mefb: an image is constant and not black",
         reference="Cvejic et al., Electron. Lett. 42 (2006) 626-627",
+    ),
+    *(
+        Metric(
+            name=name,
+            function=functools.partial(feature_mutual.feature_mutual_information, feature=feature),
+            group="information",
+            high=1.2,
+            description=f"what {words} in 3x3 windows tell of the sources'",
+            definition=words,
+            undefined=undefined,
+            reference="Haghighat et al., Comput. Electr. Eng. 37 (2011) 744-756",
+        )
+        for name, feature, words, undefined in (
+            ("FMI", "edge", "thin Sobel edges", _SMALL),
+            ("FMI_pixel", "none", "grays", _SMALL),
+            ("FMI_gradient", "gradient", "differences along rows", _SMALL),
+            ("FMI_dct", "dct", "cosine coefficients", f"{_SMALL}, or {_MASKED}"),
+            ("FMI_w", "wavelet", "Meyer wavelet coefficients", _MASKED),
+        )
     ),
 )

@@ -62,10 +62,12 @@ def feature_mutual_information(
     """
     check_choice("feature", feature, tuple(_FEATURES))
     fused, sources, region = prepare(fused, sources, extent, mask)
-    maps, ends, region = _FEATURES[feature](jnp.concatenate([fused[None], sources]), region)
-    windows = region.windows(3)
-    if min(maps[0].shape[-2:]) < 3 or (mask is not None and windows.mask is None):
+    if mask is not None and feature in _PLACELESS:
         return jnp.float32(jnp.nan)
+    maps, ends, region = _FEATURES[feature](jnp.concatenate([fused[None], sources]), region)
+    if min(maps[0].shape[-2:]) < 3:
+        return jnp.float32(jnp.nan)
+    windows = region.windows(3)
     parts = [_windows(part) for part in maps]
     alike = [cell[1:] == cell[:1] for cells in (*parts, ends) for cell in cells]
     alike = functools.reduce(operator.and_, alike)
@@ -106,7 +108,7 @@ def _gradient(images, region):
 
 
 def _cosine(images, region):
-    return _pixels(dct2(images, region), Region(region.sides, region.whole))
+    return _pixels(dct2(images, region), region)
 
 
 def _wavelet(images, region):
@@ -127,6 +129,7 @@ _FEATURES = {
     "dct": _cosine,
     "wavelet": _wavelet,
 }
+_PLACELESS = "dct", "wavelet"  # whose coefficients are no pixels
 
 
 def _windows(maps):

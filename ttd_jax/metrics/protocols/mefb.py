@@ -9,6 +9,7 @@ from ttd_jax.metrics.gradient.edge_preservation import edge_preservation
 from ttd_jax.metrics.gradient.sharpness import average_gradient, edge_intensity, spatial_frequency
 from ttd_jax.metrics.gray import matlab_gray
 from ttd_jax.metrics.information.entropy import cross_entropy, entropy
+from ttd_jax.metrics.information.feature_mutual import feature_mutual_information
 from ttd_jax.metrics.information.mutual import normalized_mutual_information
 from ttd_jax.metrics.information.nonlinear_correlation import nonlinear_correlation_entropy
 from ttd_jax.metrics.information.tsallis import tsallis_information
@@ -39,6 +40,7 @@ MEFB = Protocol(
             f"{_PROGRAM}Cross_entropy.m",
         ),
         Row("EN", entropy, "bits", f"{_PROGRAM}Entropy.m"),
+        Row("FMI", feature_mutual_information, "of edges", f"{_PROGRAM}FMI.m"),
         Row(
             "NMI",
             partial(normalized_mutual_information, stretch=True),

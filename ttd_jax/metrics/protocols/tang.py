@@ -8,6 +8,7 @@ from ttd_jax.metrics.gradient.edge_preservation import edge_preservation
 from ttd_jax.metrics.gradient.sharpness import average_gradient, spatial_frequency
 from ttd_jax.metrics.gray import matlab_gray
 from ttd_jax.metrics.information.entropy import entropy
+from ttd_jax.metrics.information.feature_mutual import feature_mutual_information
 from ttd_jax.metrics.information.mutual import mutual_information
 from ttd_jax.metrics.likeness.correlation import correlation, sum_of_correlations_of_differences
 from ttd_jax.metrics.likeness.error import mean_squared_error, psnr
@@ -31,6 +32,24 @@ TANG = Protocol(
             partial(mutual_information, unit="bits", saturated=True),
             "bits; 254 and 255 are one where both images are counted",
             f"{_PROGRAM}MI_evaluation.m",
+        ),
+        Row(
+            "FMI_pixel",
+            partial(feature_mutual_information, feature="edge"),
+            "of edges in spite of its name: what others call FMI",
+            f"{_PROGRAM}analysis_fmi.m default=edge (edge shim)",
+        ),
+        Row(
+            "FMI_dct",
+            partial(feature_mutual_information, feature="dct"),
+            "of the whole image's cosine transform",
+            f"{_PROGRAM}analysis_fmi.m dct",
+        ),
+        Row(
+            "FMI_w",
+            partial(feature_mutual_information, feature="wavelet"),
+            "of one level of the Meyer wavelet",
+            f"{_PROGRAM}analysis_fmi.m wavelet (dwt2 shim)",
         ),
         # gradient
         Row("SD", standard_deviation, "population", f"{_PROGRAM}SD_evaluation.m"),

@@ -90,6 +90,11 @@ def test_it_is_the_mean_over_any_number_of_sources(scenes, count):
     assert count != 1 or true == 1  # of a picture with itself
 
 
+def test_it_has_no_gradient(scenes):
+    found = jax.jit(jax.grad(functools.partial(feature_mutual_information, feature="none")))
+    assert not np.any(found(*scenes[0]))
+
+
 def test_an_unknown_feature_is_named(scenes):
     with pytest.raises(UserError, match="feature must be one of edge, none"):
         feature_mutual_information(*scenes[0], feature="pixels")

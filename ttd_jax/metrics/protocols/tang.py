@@ -35,7 +35,7 @@ TANG = Protocol(
         ),
         Row(
             "FMI_pixel",
-            partial(feature_mutual_information, feature="edge"),
+            feature_mutual_information,
             "of edges in spite of its name: what others call FMI",
             f"{_PROGRAM}analysis_fmi.m default=edge (edge shim)",
         ),

@@ -1,15 +1,17 @@
-"""How far the float32 metrics lie from the float64 definitions on real images.
+"""How far the float32 metrics lie from float64, and from the programs that protocols are held to.
 
 python -m tests.metrics.calibration [path of the shared data] > calibration.md
 """
 
 import os
+import pathlib
 import sys
 
 import numpy as np
 
-from tests.metrics import pictures
+from tests.metrics import golden, pictures
 from tests.metrics.definitions import distinct
+from tests.metrics.test_programs import LEAST, TOLERANCE, exception
 from ttd_jax import metrics
 from ttd_jax.benchmarks import references as reference
 
@@ -53,9 +55,28 @@ def markdown(worst, count):
     return "\n".join(lines)
 
 
-if __name__ == "__main__":
-    import pathlib
+def programs(shared):
+    """The table of the protocols: what each metric is held to, and how far it is from that."""
+    cases, values = golden.read(shared)
+    lines = ["| protocol | metric | definition | held to | difference |", "|---|---|---|---|---|"]
+    for protocol in metrics.PROTOCOLS:
+        for name, row in metrics.scored(protocol).items():
+            if row.program:
+                worst = max(
+                    relative_difference(golden.figure(protocol, name, cases[case]), expected)
+                    for case, expected in values[row.program, name].items()
+                    if np.isfinite(expected)
+                    and abs(expected) > LEAST
+                    and exception(protocol, name, case) == TOLERANCE
+                )
+                told = f"| `{protocol}` | {name} | {row.definition} | {row.program} "
+                lines.append(f"{told}| {worst:.0e} |")
+    return "\n".join(lines)
 
+
+if __name__ == "__main__":
     root = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("TTD_JAX_SHARED", "../shared")
     scenes = pictures.real_scenes(pathlib.Path(root))
     print(markdown(measure(scenes), len(scenes)))
+    print()
+    print(programs(pathlib.Path(root)))

@@ -8,8 +8,9 @@ Pictures are matched with their sources by file name. Writes scores.csv (one row
 scores.json and scores.md (mean, standard deviation and bootstrap 95 % interval; for several
 --fused also paired differences from the first, mean ranks, and the metrics on which they differ),
 and prints the last. --region names a folder of masks: the object, where a picture's mask is not 0,
-and the background are scored apart. A table names its protocol: `paper` is the one of the TTD
-paper's tables, `vifb` that of the VIFB and MEFB benchmarks.
+and the background are scored apart. A table names its protocol: `paper` is that of the TTD paper's
+tables, `vifb`, `mefb`, `tang`, `ivif_zoo` and `liu` those of benchmarks and toolboxes; see
+`ttd-jax metrics`.
 """
 
 from absl.flags import FlagValues

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import ttd_jax
 
 
-def laplacian_energy(fused, sources=None, *, protocol="paper"):
+def laplacian_energy(fused, sources=None):
     """Mean squared Laplacian of f32[H, W], grays in 0..255: f32[]; the border repeats.
 
-    Sources and protocol do not matter to it.
+    Sources do not matter to it.
     """
     padded = jnp.pad(fused, 1, mode="edge")
     beside = padded[1:-1, :-2] + padded[1:-1, 2:] + padded[:-2, 1:-1] + padded[2:, 1:-1]

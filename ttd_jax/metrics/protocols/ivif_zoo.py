@@ -95,5 +95,6 @@ IVIF_ZOO = Protocol(
     refused={
         "CE": "its figure is that of sigmoids of grays, which are 1 from about 16 on",
         "TE": "its figure is H(A) + H(B) - H(F), which says nothing of what is kept",
+        "Qy": "its window does not sum to one, so that variances are below 0",
     },
 )

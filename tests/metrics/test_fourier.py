@@ -9,7 +9,6 @@ from ttd_jax.metrics import fourier
 from ttd_jax.metrics.region import Region
 
 
-@jax.jit
 def _all(images, extent):
     region = Region.of(images, extent)
     vertical, horizontal = fourier.frequencies(region, SHAPE, half=True)
@@ -20,10 +19,18 @@ def _all(images, extent):
     return smooth, oriented, fourier.dct2(images, region)
 
 
+_program = jax.jit(_all)
+
+
+@pytest.mark.parametrize("tpu", [False, True])
 @pytest.mark.parametrize("sides", [None, (48, 56), (33, 41), (30, 17), (1, 2)])
-def test_a_part_has_the_transforms_of_the_cut_picture(sides):
+def test_a_part_has_the_transforms_of_the_cut_picture(sides, tpu, monkeypatch):
+    if tpu:
+        take = lambda *args, tpu, default: tpu(*args)  # noqa: E731
+        monkeypatch.setattr(jax.lax, "platform_dependent", take)
     images = np.asarray(draw()[1])
-    found = _all(images, None if sides is None else jnp.asarray(sides))
+    program = _all if tpu else _program
+    found = program(images, None if sides is None else jnp.asarray(sides))
     height, width = sides or SHAPE
     cut = images[:, :height, :width]
     spectra = scipy.fft.fft2(cut)

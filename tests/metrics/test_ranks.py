@@ -13,9 +13,9 @@ RANDOM = np.random.default_rng(0)
 
 
 def means(**columns):
-    """`columns`: method -> a mean for each of `NAMES`."""
+    """`columns`: method -> a mean for each of `NAMES`, of two images."""
     return {
-        method: {name: {"mean": mean} for name, mean in zip(NAMES, of, strict=True)}
+        method: {name: [mean - 0.5, mean + 0.5] for name, mean in zip(NAMES, of, strict=True)}
         for method, of in columns.items()
     }
 
@@ -26,6 +26,8 @@ def test_ranks_follow_directions_and_equal_means_share_theirs():
     assert list(found) == ["b", "c", "a"]
     without = mean_ranks(means(a=(1.0, math.nan, 9.0), b=(2.0, 5.0, 1.0)))
     assert without == {"b": 1, "a": 2}
+    scores = {"a": {"EN": [3.0, 3.0]}, "b": {"EN": [9.0, None]}, "c": {"EN": [2.0, 8.0]}}
+    assert mean_ranks(scores) == {"b": 1, "a": 2, "c": 3}  # the second image is not b's
     assert all(map(math.isnan, mean_ranks(means(a=(math.nan,) * 3, b=(1.0,) * 3)).values()))
 
 

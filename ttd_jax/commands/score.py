@@ -19,7 +19,7 @@ from ttd_jax.commands import common
 from ttd_jax.errors import UserError
 from ttd_jax.evaluation import tables
 from ttd_jax.evaluation.score import match_results, score_results
-from ttd_jax.metrics import FIFTEEN, PROTOCOLS, choose
+from ttd_jax.metrics import FIFTEEN, PROTOCOLS, choose, scored
 from ttd_jax.pictures.scenes import find_scenes, source_labels
 from ttd_jax.places import place
 from ttd_jax.report.progress import remark
@@ -51,6 +51,10 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     if not values.metrics:
         raise UserError("--metrics is empty: pass core, all or names; `ttd-jax metrics` lists them")
     names = choose(values.metrics, values.protocol)
+    every = scored(values.protocol)
+    if values.protocol != "paper" and tuple(values.metrics) == (FIFTEEN,):
+        told = f"{len(names)} of the {len(every)} metrics of {values.protocol}"
+        remark(f"{told} are among the core fifteen: --metrics=all scores all of them")
     labels, folders = _named(values.fused)
     region = place(values.region) if values.region else None
     for folder in (*folders, *map(place, values.sources), *([region] if region else [])):

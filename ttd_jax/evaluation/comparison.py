@@ -91,17 +91,16 @@ def rank(found: Sequence[tuple[Mapping, Sequence[Mapping]]]) -> dict[str, dict]:
       Data set -> `{'ranks': {'model (strategy)': mean rank}, 'significance'}`, see
       `ttd_jax.metrics.ranks`; empty where there is one model and one strategy.
     """
-    means, columns = {}, {}
+    columns = {}
     for compared, records in found:
         dataset, strategies = compared["dataset"], compared["strategies"]
         scores = _columns(records, next(iter(strategies.values())))
-        for strategy, cells in strategies.items():
+        for strategy in strategies:
             method = f"{compared['model']} ({strategy})"
-            means.setdefault(dataset, {})[method] = cells
             columns.setdefault(dataset, {})[method] = scores[strategy]
     return {
-        dataset: {"ranks": mean_ranks(of), "significance": significance(columns[dataset])}
-        for dataset, of in means.items()
+        dataset: {"ranks": mean_ranks(of), "significance": significance(of)}
+        for dataset, of in columns.items()
         if len(of) > 1
     }
 

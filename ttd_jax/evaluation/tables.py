@@ -96,7 +96,7 @@ def _summary(records, names):
         "differences": paired_differences(columns, baseline),
     }
     if len(columns) > 1:
-        summary |= {"ranks": mean_ranks(methods), "significance": significance(columns)}
+        summary |= {"ranks": mean_ranks(columns), "significance": significance(columns)}
     return summary
 
 

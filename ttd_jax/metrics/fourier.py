@@ -1,7 +1,8 @@
 """Fourier and cosine transforms of pictures, also of those whose size is data.
 
 A picture of data-dependent size n is transformed at the size of its array by Bluestein's chirp-z
-transform: with j k = (j^2 + k^2 - (k - j)^2) / 2 the sum over j is a convolution, of any length.
+transform: with j k = (j^2 + k^2 - (k - j)^2) / 2 the sum over j is a convolution, of any length. On
+TPUs all transforms are products of matrices: their compiler makes gigabytes of traffic of an FFT.
 """
 
 import functools
@@ -23,15 +24,18 @@ def rfft2(images: chex.Array, region: Region) -> chex.Array:
 
     What lies beyond the frequencies of a smaller picture is finite and means nothing.
     """
-    if region.whole:
-        return jnp.fft.rfft2(images)
-    return _fft2(region.keep(images), region, -1, images.shape[-1] // 2 + 1)
+    half = images.shape[-1] // 2 + 1
+    sums = lambda x: _fft2(region.keep(x), region, -1, half)  # noqa: E731
+    return _fast_if_whole(jnp.fft.rfft2, sums, images, region)
 
 
 def irfft2(spectra: chex.Array, region: Region, shape: tuple[int, int]) -> chex.Array:
     """The pictures f32[..., H, W] of spectra as `rfft2` gives, times a filter; `shape` is H, W."""
-    if region.whole:
-        return jnp.fft.irfft2(spectra, shape)
+    fast = lambda x: jnp.fft.irfft2(x, shape)  # noqa: E731
+    return _fast_if_whole(fast, lambda x: _irfft2(x, region, shape), spectra, region)
+
+
+def _irfft2(spectra, region, shape):
     height, width = region.sides
     column = jnp.arange(spectra.shape[-1])
     mirrored = (column > 0) & (2 * column < width)
@@ -46,17 +50,18 @@ def fft2(images: chex.Array, region: Region) -> chex.Array:
 
     What lies beyond the frequencies of a smaller picture is finite and means nothing.
     """
-    if region.whole:
-        return jnp.fft.fft2(images)
-    return _fft2(region.keep(images), region, -1, images.shape[-1])
+    sums = lambda x: _fft2(region.keep(x), region, -1, x.shape[-1])  # noqa: E731
+    return _fast_if_whole(jnp.fft.fft2, sums, images, region)
 
 
 def ifft2(spectra: chex.Array, region: Region) -> chex.Array:
     """The pictures c64[..., H, W] of spectra as `fft2` gives for f32[..., H, W], times a filter."""
-    if region.whole:
-        return jnp.fft.ifft2(spectra)
-    images = _fft2(region.keep(spectra), region, 1, spectra.shape[-1])
-    return region.keep(weigh(images, 1 / _size(region)))
+
+    def sums(x):
+        images = _fft2(region.keep(x), region, 1, x.shape[-1])
+        return region.keep(weigh(images, 1 / _size(region)))
+
+    return _fast_if_whole(jnp.fft.ifft2, sums, spectra, region)
 
 
 def frequencies(
@@ -93,6 +98,12 @@ def dct2(images: chex.Array, region: Region) -> chex.Array:
     return region.keep(images.at[..., 0, 0].add(first))
 
 
+def _fast_if_whole(fast, sums, x, region):
+    if not region.whole:
+        return sums(x)
+    return jax.lax.platform_dependent(x, tpu=sums, default=fast)
+
+
 def _size(region):
     return jnp.float32(math.prod(region.sides))
 
@@ -100,26 +111,43 @@ def _size(region):
 def _fft2(images, region, sign, columns):
     """Sums over the rows' columns, of which `columns` are wanted, and then over the rows."""
     height, width = region.sides
-    images = _chirp_z(images.astype(jnp.complex64), width, columns, sign)
+    images = _sums(images.astype(jnp.complex64), width, columns, sign)
     images = jnp.swapaxes(images, -2, -1)
-    return jnp.swapaxes(_chirp_z(images, height, images.shape[-1], sign), -2, -1)
+    return jnp.swapaxes(_sums(images, height, images.shape[-1], sign), -2, -1)
 
 
 def _dct(images, side):
     """Along the last axis: the transform of twice the length, turned by half a pixel."""
     count = images.shape[-1]
     index = jnp.arange(count)
+    fast = lambda x: jnp.fft.rfft(x, 2 * count)[..., :count]  # noqa: E731
+    sums = lambda x: _sums(x.astype(jnp.complex64), 2 * side, count, -1)  # noqa: E731
     if isinstance(side, int):
-        spectra = jnp.fft.rfft(images, 2 * count)[..., :count]
+        spectra = jax.lax.platform_dependent(images, tpu=sums, default=fast)
     else:
-        spectra = _chirp_z(images.astype(jnp.complex64), 2 * side, count, -1)
+        spectra = sums(images)
     turned = (spectra * _last(_wave(-index, 4 * side), spectra)).real
     scale = jnp.sqrt(jnp.where(index == 0, 1.0, 2.0) / jnp.float32(side))
     return turned * _last(scale, turned)
 
 
+def _sums(x, period, count, sign):
+    """sum_j x[..., j] exp(sign 2 pi i j k / period) for k < count, c64; the period may be data."""
+    return jax.lax.platform_dependent(
+        x,
+        jnp.int32(period),
+        tpu=lambda x, period: _by_matrix(x, period, count, sign),
+        default=lambda x, period: _chirp_z(x, period, count, sign),
+    )
+
+
+def _by_matrix(x, period, count, sign):
+    # products stay below 2^31 up to some 46000 pixels a side
+    part = sign * jnp.arange(x.shape[-1])[:, None] * jnp.arange(count)
+    return jnp.matmul(x, _wave(part % period, period), precision="highest")
+
+
 def _chirp_z(x, period, count, sign):
-    """sum_j x[..., j] exp(sign 2 pi i j k / period) for k < count, c64; the period is data."""
     length = x.shape[-1]
     padded = _fast_length(length + count - 1)
     lag = np.arange(padded)

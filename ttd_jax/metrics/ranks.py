@@ -14,25 +14,28 @@ _LEAST = 10  # images, from which on Friedman's statistic is about that of chi-s
 Columns = Mapping[str, Mapping[str, Sequence[float | None]]]  # method -> metric -> scores
 
 
-def mean_ranks(found: Mapping[str, Mapping[str, Mapping]]) -> dict[str, float]:
+def mean_ranks(columns: Columns) -> dict[str, float]:
     """The rank of each method's mean by a metric, averaged over the metrics, as VIFB prints it.
 
     Args:
-      found: method -> metric -> `estimate`, see `intervals.estimates`.
+      columns: method -> metric -> a score an image. Images for which a method's figure is
+        undefined are left out of the means of all.
 
     Returns:
       Method -> its mean rank, the best first: 1 is the best, equal means share the mean of their
-      ranks. Metrics of which a method has no mean are left out; NaN where none remains.
+      ranks. Metrics that no image is left of are left out; NaN where none remains.
 
     Reference: Zhang et al., VIFB, CVPR Workshops 2020.
     """
     from scipy.stats import rankdata  # takes a second to import
 
-    names = next(iter(found.values()))
-    means = {n: np.array([of[n]["mean"] for of in found.values()], np.float64) for n in names}
-    merits = [METRICS[n].merit(of) for n, of in means.items() if np.isfinite(of).all()]
-    ranks = np.mean([rankdata(-of) for of in merits], axis=0) if merits else [math.nan] * len(found)
-    return dict(sorted(zip(found, map(float, ranks), strict=True), key=lambda item: item[1]))
+    ranks = []
+    for name in next(iter(columns.values())):
+        scores = _defined(columns, name)
+        if scores.size:
+            ranks.append(rankdata(-METRICS[name].merit(scores.mean(axis=1))))
+    ranks = np.mean(ranks, axis=0) if ranks else [math.nan] * len(columns)
+    return dict(sorted(zip(columns, map(float, ranks), strict=True), key=lambda item: item[1]))
 
 
 def significance(columns: Columns) -> dict:
@@ -59,8 +62,7 @@ def significance(columns: Columns) -> dict:
     needed = max(_LEAST, math.ceil(1 + math.log2(len(names) / LEVEL)))
     tables = {}
     for name in names:
-        scores = np.array([columns[method][name] for method in methods], np.float64)
-        merits = METRICS[name].merit(scores[:, np.isfinite(scores).all(axis=0)])
+        merits = METRICS[name].merit(_defined(columns, name))
         if merits.shape[1] >= needed:
             tables[name] = merits
     test, test_of = ("Wilcoxon", _wilcoxon) if len(methods) == 2 else ("Friedman", _friedman)
@@ -79,6 +81,12 @@ def significance(columns: Columns) -> dict:
         "differ": differ,
         "better": better,
     }
+
+
+def _defined(columns, name):
+    """f64[methods, images], of the images for which every method's figure is defined."""
+    scores = np.array([of[name] for of in columns.values()], np.float64)
+    return scores[:, np.isfinite(scores).all(axis=0)]
 
 
 def _wilcoxon(merits):

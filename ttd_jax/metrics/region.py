@@ -117,9 +117,16 @@ class Region:
     def mean(
         self, x: chex.Array, axis: tuple[int, int] | None = None, *, keepdims: bool = False
     ) -> chex.Array:
-        """Mean over what is judged, of each image (`axis` is (-2, -1)) or of all of [..., H, W]."""
+        """Mean over what is judged, of each image (`axis` is (-2, -1)) or of all of [..., H, W].
+
+        NaN where a mask leaves nothing.
+        """
         if self.whole and self.mask is None:
             return jnp.mean(x, axis=axis, keepdims=keepdims)
         total = jnp.sum(self.counted(x), axis=axis, keepdims=keepdims)
         planes = x.size // (total.size * math.prod(x.shape[-2:]))
-        return total / divisor(planes * self.size)
+        return self.told(total / divisor(planes * self.size))
+
+    def told(self, figure: chex.Array) -> chex.Array:
+        """A figure of any shape, NaN where a mask leaves nothing that is judged."""
+        return figure if self.mask is None else jnp.where(self.size > 0, figure, jnp.nan)

@@ -60,8 +60,9 @@ def visual_information_fidelity(
             images = filters.separable(around, taps, stride=2)
             region = region.windows(side, stride=2)
         around, side, taps = framed(images, size, region)
-        at_scale = _information(around, taps, region.windows(side))
-        kept, given = kept + at_scale[0], given + at_scale[1]
+        judged = region.windows(side)
+        at_scale = map(judged.told, _information(around, taps, judged))
+        kept, given = (total + part for total, part in zip((kept, given), at_scale, strict=True))
     figure = jnp.sum(safe_divide(kept, given))
     return jnp.where((given == 0).any(), jnp.nan, figure) if strict else figure
 

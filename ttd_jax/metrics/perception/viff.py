@@ -75,4 +75,4 @@ def _information(images, taps, region):
     information = jnp.stack([own, had / _NOISE])
     # XLA vectorizes logarithms of what is masked, but not what is masked of logarithms.
     bits = jnp.log1p(region.counted(information)) / math.log(10)
-    return jnp.sum(bits, axis=(-2, -1)) + _LEAST * divisor(region.size)
+    return region.told(jnp.sum(bits, axis=(-2, -1)) + _LEAST * divisor(region.size))

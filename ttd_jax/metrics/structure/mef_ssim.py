@@ -53,7 +53,7 @@ def multi_exposure_similarity(
             fused, sources, region = halved(fused, sources, region)
         quality, windows_region = _quality(fused, sources, region)
         score = windows_region.mean(quality)
-        kept = score > 0  # a power has no derivative at 0
+        kept = ~(score <= 0)  # a power has no derivative at 0
         figure *= jnp.where(kept, jnp.where(kept, score, 1.0) ** (weight / sum(_WEIGHTS)), 0.0)
     return figure
 

@@ -57,7 +57,7 @@ def multiscale_similarity(
             squares = jnp.square(means)
             quality *= (2 * means[:1] * means[1:] + c1) / (squares[:1] + squares[1:] + c1)
         score = region.windows(side).mean(quality, axis=(-2, -1))
-        kept = score > 0  # a power has no derivative at 0
+        kept = ~(score <= 0)  # a power has no derivative at 0
         figures *= jnp.where(kept, jnp.where(kept, score, 1.0) ** weight, 0.0)
     return jnp.sum(figures)
 

@@ -76,9 +76,8 @@ def weighted_quality(
         strengths = _prewitt(jnp.concatenate([fused[None], sources]))
         fused, sources = strengths[0], strengths[1:]
     quality, salience, region = _quality(fused, sources, region, window, constants)
-    return safe_divide(
-        jnp.sum(region.counted(quality * salience)), jnp.sum(region.counted(salience))
-    )
+    total = jnp.sum(region.counted(quality * salience))
+    return region.told(safe_divide(total, jnp.sum(region.counted(salience))))
 
 
 def edge_dependent_quality(

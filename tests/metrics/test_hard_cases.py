@@ -160,3 +160,13 @@ def test_rounding_residue_of_a_constant_difference_correlates_with_nothing():
 def test_a_constant_image_has_no_deviation_whatever_its_size(shape):
     image = np.full(shape, 77.0)  # whose plain float32 mean is not 77
     assert metrics.evaluate(image, None, names=["SD"])["SD"] == 0
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_a_region_without_the_middle_of_a_window_has_no_figure():
+    corner = np.zeros(SHAPE, bool)
+    corner[0, :3] = True
+    names = ["SSIM", "MS_SSIM", "Qw", "VIF", "VIFF", "EN", "MSE"]
+    figures = metrics.evaluate(FUSED, SOURCES, names=names, mask=corner)
+    for name, figure in figures.items():
+        assert np.isnan(figure) == (name not in ("EN", "MSE")), name

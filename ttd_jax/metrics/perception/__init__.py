@@ -15,6 +15,7 @@ ENTRIES = (
         tolerance=1e-3,
         description="visual information of the sources that is kept, pixel domain",
         definition="sum of vifp",
+        undefined="tang, ivif_zoo: a source is constant, or too small for a window",
         reference="Sheikh and Bovik, IEEE Trans. Image Process. 15 (2006) 430-444",
     ),
     Metric(

@@ -80,6 +80,7 @@ ENTRIES = (
         high=1.0,
         description="similarity with the sources, by their local covariance with the fused image",
         definition="8x8 window, weights clipped to 0..1",
+        undefined="mefb: the fused image varies with no source",
         reference="Cvejic et al., Int. J. Signal Process. 2 (2006) 178-182",
     ),
     Metric(
@@ -90,6 +91,7 @@ ENTRIES = (
         high=1.0,
         description="similarity with both sources where they agree, with the nearer elsewhere",
         definition="7x7 Gaussian window, sd 1.5",
+        undefined="mefb: all sources are black",
         reference="Yang et al., Inf. Fusion 9 (2008) 156-160",
     ),
     Metric(

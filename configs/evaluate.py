@@ -21,7 +21,7 @@ def get_config(argument: str = "ifcnn_sum,harvard_medical/mri_ct"):
     # 'static', 'ttd' (the weights' own settings), or a preset or loss map of the model.
     config.strategies = ("static", "ttd")
     config.protocol = "paper"
-    config.metrics = ()  # the fifteen of papers; ('all',) for all that the protocol has
+    config.metrics = ()  # of papers' fifteen those that the protocol has; ('all',): all it has
     # 'network' is what the published figures were measured on; see `ttd-jax fuse --help`.
     config.color = "network"
     config.precision = "highest"

@@ -126,3 +126,16 @@ def test_fractions_within_an_extent_are_refused_whatever_lies_beyond():
     with pytest.raises(UserError, match=r"fused lies in \[0, 1\]"):
         metrics.evaluate(grays, None, names=["SD"], extent=(2, 2))
     assert metrics.evaluate(grays, None, names=["SD"], extent=(3, 2))["SD"] > 0
+
+
+@pytest.mark.parametrize("color", [False, True])
+def test_a_mask_is_of_the_picture_whatever_it_says_of_what_lies_beyond(color):
+    rng = np.random.default_rng(0)
+    fused = rng.integers(0, 256, (3, 12, 14) if color else (12, 14)).astype(np.float32)
+    mask = rng.random((12, 14)) > 0.4
+    options = {"protocol": "vifb", "names": ["SF", "EN"]}
+    cut = metrics.evaluate(fused[..., :9, :11], None, mask=mask[:9, :11], **options)
+    mask[9:] = mask[:, 11:] = True
+    found = metrics.evaluate(fused, None, mask=mask, extent=(9, 11), **options)
+    for name, figure in cut.items():
+        assert found[name] == pytest.approx(float(figure), rel=1e-5), name

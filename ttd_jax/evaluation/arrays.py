@@ -65,4 +65,5 @@ def score(
             f"region is {describe(mask)}, not a mask [{first.size[0]}, {first.size[1]}]"
         )
     found = score_regions(result, judged, mask, **options)
-    return {name: dict(zip(of, map(float, of.values()), strict=True)) for name, of in found.items()}
+    order = metrics.choose(names, protocol)
+    return {name: {one: float(of[one]) for one in order} for name, of in found.items()}

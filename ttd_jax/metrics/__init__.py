@@ -128,7 +128,8 @@ def _evaluate(fused, sources, extent=None, mask=None, *, protocol, names):
     if sources is not None:
         spoiled |= jnp.isnan(sources).any()
     if mask is not None:
-        spoiled |= ~Region.of(fused, extent, mask).counted(mask).any()
+        mask = Region.of(fused, extent).keep(mask, beside=False)
+        spoiled |= ~mask.any()
     figures = {name: _figure(name, fused, sources, protocol, extent, mask) for name in names}
     # Most would make a number of it: a histogram has no bin for NaN, a comparison is false.
     return {name: jnp.where(spoiled, jnp.nan, figure) for name, figure in figures.items()}

@@ -128,12 +128,16 @@ def told_apart(ranks: Mapping[str, float], significance: Mapping) -> str:
     if not more:
         ahead, behind = (_told(better[a][b], tested) for a, b in ((first, second), (second, first)))
         return f"At 5 %, {first} is better than {second} on {ahead} and worse on {behind} {how}."
-    against = ", ".join(
-        f"than {other} on {len(better[first][other])} and worse on {len(better[other][first])}"
+    counts = {
+        other: (len(better[first][other]), len(better[other][first]))
         for other in [second, *more][:_TOLD]
-    )
-    apart = f"by Nemenyi's test {first}, which has the best mean rank, is better {against}"
-    return f"At 5 %, {every} differ on {_told(differ, tested)} {how}; {apart}."
+    }
+    against = [f"than {other} on {a} and worse on {b}" for other, (a, b) in counts.items() if a + b]
+    alike = ", ".join(other for other, both in counts.items() if not sum(both))
+    told = [f"is better {', '.join(against)}"] if against else []
+    told += [f"is not told from {alike}"] if alike else []
+    apart = f"by Nemenyi's test {first}, which has the best mean rank, {' and '.join(told)}"
+    return f"At 5 %, {every} are not all alike on {_told(differ, tested)} {how}; {apart}."
 
 
 def _told(names, every):

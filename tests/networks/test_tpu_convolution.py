@@ -126,8 +126,9 @@ def test_ifcnn_matches_the_original(torch, shared, as_on_tpu, case):
     np.testing.assert_allclose(np.moveaxis(fused, -1, 0), golden["SUM_fused"], atol=2e-5, rtol=0)
 
 
-@pytest.mark.parametrize(("name", "forms"), [("cddfuse_ivf", 20), ("piafusion", 12)])
-@pytest.mark.parametrize("size", [(18, 20), (13, 15)])
+@pytest.mark.parametrize(
+    ("name", "forms", "size"), [("cddfuse_ivf", 20, (18, 20)), ("piafusion", 12, (13, 15))]
+)
 def test_networks_give_what_they_give_elsewhere(name, forms, size, request):
     model = fold(random_model(name))
     sources = np.random.default_rng(0).random((2, *size, 1), np.float32)

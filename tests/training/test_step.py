@@ -21,6 +21,7 @@ def start(request, module, *words, devices):
         "JAX_NUM_CPU_DEVICES": str(devices),
         "JAX_PLATFORMS": "cpu",
         # More would cost more than it saves; at level 0, convolutions in a loop are slow.
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "false",
         "XLA_FLAGS": "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false",
     }
     return subprocess.Popen(

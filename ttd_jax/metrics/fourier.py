@@ -143,7 +143,7 @@ def _sums(x, period, count, sign):
 
 def _by_matrix(x, period, count, sign):
     # products stay below 2^31 up to some 46000 pixels a side
-    part = sign * jnp.arange(x.shape[-1])[:, None] * jnp.arange(count)
+    part = sign * jnp.arange(x.shape[-1])[:, None] * jnp.arange(count)[None]
     return jnp.matmul(x, _wave(part % period, period), precision="highest")
 
 

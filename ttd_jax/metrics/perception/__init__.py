@@ -12,6 +12,7 @@ ENTRIES = (
         group="perception",
         high=math.inf,
         per_source=True,
+        tolerance=1e-3,
         description="visual information of the sources that is kept, pixel domain",
         definition="sum of vifp",
         undefined="tang, ivif_zoo: a source is constant, or too small for a window",

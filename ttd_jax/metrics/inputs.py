@@ -90,6 +90,12 @@ def safe_sqrt(x: chex.Array) -> chex.Array:
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1.0)), 0.0)
 
 
+def safe_power(x: chex.Array, exponent: float) -> chex.Array:
+    """x to a power above 0, of any shape: 0 for x <= 0, where its derivative is 0, too."""
+    nothing = x <= 0
+    return jnp.where(nothing, 0.0, jnp.where(nothing, 1.0, x) ** exponent)
+
+
 def safe_divide(numerator: chex.Array, denominator: chex.Array) -> chex.Array:
     """The quotient of arrays of any shape, 0 where the denominator is 0."""
     nonzero = denominator != 0

@@ -46,11 +46,13 @@ def scored(protocol: str) -> dict[str, Row]:
     for name, metric in METRICS.items():
         if name in rows:
             found[name] = rows[name]
-        elif (asked.own or name not in own) and name not in asked.refused:
-            function = metric.function
-            if takes(function, "protocol"):
-                function = functools.partial(function, protocol=protocol)
+        elif name in asked.refused:
+            continue
+        elif name not in own and takes(metric.function, "protocol"):
+            function = functools.partial(metric.function, protocol=protocol)
             found[name] = Row(name, function, metric.definition)
+        elif asked.own or name not in own:
+            found[name] = Row(name, metric.function, metric.definition)
     return found
 
 

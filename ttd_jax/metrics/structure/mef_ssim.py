@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ttd_jax.metrics import filters, windows
-from ttd_jax.metrics.inputs import prepare, safe_divide, safe_sqrt
+from ttd_jax.metrics.inputs import prepare, safe_divide, safe_power, safe_sqrt
 from ttd_jax.metrics.region import Extent, Mask, divisor
 from ttd_jax.metrics.structure.ms_ssim import halved
 from ttd_jax.metrics.windows import across
@@ -52,9 +52,7 @@ def multi_exposure_similarity(
         if level:
             fused, sources, region = halved(fused, sources, region)
         quality, windows_region = _quality(fused, sources, region)
-        score = windows_region.mean(quality)
-        kept = ~(score <= 0)  # a power has no derivative at 0
-        figure *= jnp.where(kept, jnp.where(kept, score, 1.0) ** (weight / sum(_WEIGHTS)), 0.0)
+        figure *= safe_power(windows_region.mean(quality), weight / sum(_WEIGHTS))
     return figure
 
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ttd_jax.metrics import windows
-from ttd_jax.metrics.inputs import prepare
+from ttd_jax.metrics.inputs import prepare, safe_power
 from ttd_jax.metrics.region import Extent, Mask, Region
 
 _WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of each scale, the finest first
@@ -56,9 +56,7 @@ def multiscale_similarity(
         if scale == len(_WEIGHTS) - 1:
             squares = jnp.square(means)
             quality *= (2 * means[:1] * means[1:] + c1) / (squares[:1] + squares[1:] + c1)
-        score = region.windows(side).mean(quality, axis=(-2, -1))
-        kept = ~(score <= 0)  # a power has no derivative at 0
-        figures *= jnp.where(kept, jnp.where(kept, score, 1.0) ** weight, 0.0)
+        figures *= safe_power(region.windows(side).mean(quality, axis=(-2, -1)), weight)
     return jnp.sum(figures)
 
 

@@ -5,7 +5,7 @@ import operator
 import chex
 import jax.numpy as jnp
 
-from ttd_jax.metrics.inputs import prepare, safe_divide
+from ttd_jax.metrics.inputs import prepare, safe_divide, safe_power
 from ttd_jax.metrics.region import Extent, Mask
 from ttd_jax.metrics.windows import across
 
@@ -43,9 +43,7 @@ def wavelet_quality(
         kept = across(operator.add, jnp.exp(-jnp.abs(others - own)))
         weight = across(operator.add, jnp.square(others))
         above, below = jnp.sum(region.counted(kept * weight)), jnp.sum(region.counted(weight))
-        ratio = safe_divide(above, below)
-        lost = ratio == 0  # a power has no derivative there
-        figure *= jnp.where(lost, 0.0, jnp.where(lost, 1.0, ratio) ** power)
+        figure *= safe_power(safe_divide(above, below), power)
         undefined |= below == 0
     return jnp.where(undefined, jnp.nan, figure)
 

@@ -51,7 +51,7 @@ def alone(
       UserError: another run is at work there, it holds weights or results of another kind, or it
         cannot be written.
     """
-    if folder.exists() and not folder.is_dir():
+    if folder.is_file():  # one look: another run may remove its empty folder between two
         raise UserError(f"{folder}: is a file: choose a folder as {flag}")
     if (folder / MANIFEST).is_file() and (folder / ARRAYS).is_dir():
         raise UserError(f"{folder}: holds weights: choose another {flag}")

@@ -1,9 +1,10 @@
 """Pictures of one scene that do not line up: how far they are off, and the warp that mends it.
 
-    transforms = ttd_jax.align.estimate([visible, infrared], model="affine")
-    aligned, has_data = ttd_jax.align.warp([visible, infrared], transforms)
+transforms = ttd_jax.align.estimate([visible, infrared], model="affine")
+aligned, has_data = ttd_jax.align.warp([visible, infrared], transforms)
 """
 
+from ttd_jax.align.estimate import estimate
 from ttd_jax.align.transform import MODELS, Transform
 
-__all__ = ["MODELS", "Transform"]
+__all__ = ["MODELS", "Transform", "estimate"]

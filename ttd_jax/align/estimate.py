@@ -1,0 +1,173 @@
+"""How a source must be warped onto a reference: found by their edges, kept only if it holds."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from ttd_jax.align.fitting import within_bounds
+from ttd_jax.align.matching import Level, likeness, refine, search
+from ttd_jax.align.transform import MODELS, Transform, as_matrix, corner_error, resizing
+from ttd_jax.errors import UserError, check_choice
+
+SIDES = (128, 256, 512)  # of the levels, from coarse to fine
+STEPS = (20, 12, 12)
+TURNS = (-6.0, -3.0, 0.0, 3.0, 6.0)
+SCALES = (0.88, 0.94, 1.0, 1.06, 1.12)
+VIEWS = tuple(1.07**each for each in range(-10, 11))  # where the angles of view are unknown
+REACH = 0.2
+CANDIDATES = 5
+LEAST = 24  # pixels of the shorter side
+AGREEMENT = 1.5  # pixels between the estimates of two halves
+SAME = 0.1  # of a pixel
+
+
+def estimate(
+    pictures: Sequence[np.ndarray],
+    *,
+    model: str = "affine",
+    to: int = 0,
+    fov: Sequence[float] | None = None,
+) -> list[Transform]:
+    """How each picture of a scene must be warped to lie on the reference.
+
+    Each is compared with its neighbour, the next nearer to the reference, which is more like it
+    in a bracket of exposures or of focus; where that finds nothing, with the reference itself.
+
+    Args:
+      pictures: M arrays [H, W] or [H, W, 1 or 3], u8, u16 or f32; each of a size of its own.
+      model: one of `MODELS`, the most that a warp may do.
+      to: which of them is the reference.
+      fov: M horizontal angles of view in degrees; None where they are unknown.
+
+    Returns:
+      M transforms; the reference's is the identity. `before` and `after` are the likeness to the
+      reference (`matching.likeness`).
+
+    Raises:
+      UserError: no such model or reference, or angles that are not M between 0 and 180.
+    """
+    check_choice("model", model, MODELS)
+    if not 0 <= to < len(pictures):
+        raise UserError(f"there is no source {to} to align to: there are {len(pictures)}, from 0")
+    if fov is not None and (len(fov) != len(pictures) or not all(0 < a < 180 for a in fov)):
+        raise UserError(f"fov wants {len(pictures)} angles between 0 and 180 degrees, not {fov}")
+    grays = [_gray(each) for each in pictures]
+    found = {to: Transform()}
+    for each in sorted(range(len(grays)), key=lambda index: abs(index - to)):
+        if each != to:
+            found[each] = _chained(grays, each, to, found, model, fov)
+    return [found[each] for each in range(len(grays))]
+
+
+def _chained(grays, each, to, found, model, fov):
+    neighbour = each + (1 if each < to else -1)
+    for other in dict.fromkeys((neighbour, to)):
+        if other != to and found[other].remark is not None:
+            continue
+        start = None if fov is None else _same_axis(grays, (each, other), fov)
+        result = estimate_pair(grays[other], grays[each], model=model, start=start)
+        if result.remark is None:
+            break
+    if other == to or result.remark is not None:
+        return result
+    matrix = result.array @ found[other].array
+    plain = resizing(grays[each].shape, grays[to].shape)
+    before, after = _compared(grays[to], grays[each], plain, matrix)
+    return Transform(as_matrix(matrix), model, before, after)
+
+
+def _same_axis(grays, pair, fov):
+    """From the other's pixels to a source's, whose cameras look the same way."""
+    focal = [grays[i].shape[1] / 2 / np.tan(np.deg2rad(fov[i]) / 2) for i in pair]
+    (y, x), (v, u) = (((h - 1) / 2, (w - 1) / 2) for h, w in (grays[i].shape for i in pair))
+    scale = focal[0] / focal[1]
+    return np.array([[scale, 0, x - scale * u], [0, scale, y - scale * v], [0, 0, 1]])
+
+
+def estimate_pair(
+    reference: np.ndarray, source: np.ndarray, *, model: str, start: np.ndarray | None = None
+) -> Transform:
+    """How one picture must be warped onto another.
+
+    Args:
+      reference: f32[H, W], of any range.
+      source: f32[h, w].
+      model: one of `MODELS`.
+      start: f64[3, 3], from a pixel of the reference to the source's, about; None for the same
+        view, which a source of another size may show more or less of.
+
+    Returns:
+      What was found; of model 'none' and with a remark where nothing holds.
+    """
+    alike = reference.shape == source.shape
+    free = start is None and not alike
+    first = resizing(source.shape, reference.shape)
+    start = first if start is None else start
+    reference, source = _stretched(reference), _stretched(source)
+    if min(reference.shape + source.shape) < LEAST:
+        return _refused(first, "not aligned: too small", None, None)
+    level = Level.of(reference, source, SIDES[0])
+    if min(np.ptp(reference), np.ptp(source)) == 0 or len(level.points.index) < 2 * LEAST:
+        return _refused(first, "not aligned: no edges to go by", None, None)
+    turns, scales = (
+        ((0.0,), (1.0,)) if model == "translation" else (TURNS, VIEWS if free else SCALES)
+    )
+    rough = "translation" if model == "translation" else "similarity"
+    candidates = [start, *search(level, start, turns, scales, REACH)[:CANDIDATES]]
+    refined = [refine(level, each, rough, steps=STEPS[0]) for each in candidates]
+    refined = [each for each in refined if each is not None]
+    matrix = max(refined, key=lambda each: likeness(level, each), default=None)
+    for side, steps in zip(SIDES[1:], STEPS[1:], strict=True):
+        if matrix is not None:
+            level = Level.of(reference, source, side)
+            matrix = refine(level, matrix, model, steps=steps)
+    before = likeness(level, first)
+    if matrix is None:
+        return _refused(first, "not aligned: no warp holds", before, before)
+    after = likeness(level, matrix)
+    if alike and corner_error(matrix, first, reference.shape) < SAME:
+        return Transform(before=before, after=before)
+    if not within_bounds(matrix, start, reference.shape, *([2.2] if free else [])):
+        return _refused(first, "not aligned: what fits best is too far off", before, before)
+    if alike and after <= before:
+        return _refused(first, "not aligned: no warp beats none", before, before)
+    if _disagreement(level, matrix, model) > AGREEMENT:
+        return _refused(first, "not aligned: two halves of the picture disagree", before, before)
+    return Transform(as_matrix(matrix), model, before, after)
+
+
+def _disagreement(level, matrix, model):
+    """Pixels between what two halves of the points say, each of every other square."""
+    points, side = level.points, max(8, max(level.size) // 12)
+    odd = (points.row // side + points.column // side) % 2
+    halves = [refine(level, matrix, model, steps=6, part=odd == each) for each in (0, 1)]
+    if any(each is None for each in halves):
+        return np.inf
+    return corner_error(*halves, level.full)
+
+
+def _refused(matrix, remark, before, after):
+    return Transform(as_matrix(matrix), "none", before, after, remark)
+
+
+def _compared(reference, source, *matrices):
+    level = Level.of(_stretched(reference), _stretched(source), SIDES[-1])
+    return [likeness(level, each) for each in matrices]
+
+
+def _gray(picture):
+    """f32[H, W] of [H, W] or [H, W, 1 or 3]."""
+    picture = np.nan_to_num(np.asarray(picture).astype(np.float32), posinf=0.0, neginf=0.0)
+    if picture.ndim == 3:
+        colored = picture.shape[2] == 3
+        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) if colored else picture[..., 0]
+    return picture
+
+
+def _stretched(gray):
+    """Most of its values in [0, 1]."""
+    low, high = np.percentile(gray, (0.5, 99.5))
+    if not high > low:
+        low, high = float(gray.min()), float(gray.max())
+    return (gray - np.float32(low)) / np.float32(max(high - low, 1e-12))

@@ -1,0 +1,86 @@
+"""The models of a warp: how their parameters move points, and how far a warp may go."""
+
+import numpy as np
+
+SHIFT = 0.2  # of the longer side, of the middle
+TURN = 10.0  # degrees
+SCALE = 1.25  # and its inverse
+SHEAR = 0.12  # one scale against the other across, and the angle between them in radians
+BEND = 0.15  # how much nearer than the middle a corner may be
+
+
+def directions(model: str, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How a small change of each parameter moves points.
+
+    Args:
+      model: one of `MODELS`.
+      x: f32[P], of points whose coordinates are about [-1, 1].
+      y: as well.
+
+    Returns:
+      f32[K, P] to the right and f32[K, P] down, of the model's K parameters.
+    """
+    zero, one = np.zeros_like(x), np.ones_like(x)
+    across, down = [one, zero], [zero, one]
+    if model == "similarity":
+        across, down = [*across, x, -y], [*down, y, x]
+    elif model != "translation":
+        across, down = [*across, x, y, zero, zero], [*down, zero, zero, x, y]
+    if model == "homography":
+        across, down = [*across, -x * x, -x * y], [*down, -x * y, -y * y]
+    return np.stack(across), np.stack(down)
+
+
+def small_matrix(model: str, step: np.ndarray) -> np.ndarray:
+    """f64[3, 3] of the parameters f64[K] that `directions` speaks of."""
+    matrix = np.eye(3)
+    matrix[:2, 2] = step[:2]
+    if model == "similarity":
+        matrix[:2, :2] += [[step[2], -step[3]], [step[3], step[2]]]
+    elif model != "translation":
+        matrix[:2, :2] += step[2:6].reshape(2, 2)
+    if model == "homography":
+        matrix[2, :2] = step[6:]
+    return matrix
+
+
+def middle(size: tuple[int, int]) -> np.ndarray:
+    """f64[3, 3] from coordinates of about [-1, 1] around the middle to pixels of (H, W)."""
+    half = max(size) / 2
+    return np.array([[half, 0, (size[1] - 1) / 2], [0, half, (size[0] - 1) / 2], [0, 0, 1]])
+
+
+def turned(degrees: float, scale: float) -> np.ndarray:
+    """f64[3, 3] that turns and scales about the origin."""
+    cos, sin = scale * np.cos(np.deg2rad(degrees)), scale * np.sin(np.deg2rad(degrees))
+    return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+
+
+def within_bounds(
+    matrix: np.ndarray, start: np.ndarray, size: tuple[int, int], scale: float = SCALE
+) -> bool:
+    """Whether a warp is no further from `start` than cameras of one scene are.
+
+    Args:
+      matrix: f64[3, 3], from a pixel of the reference to the source's.
+      start: f64[3, 3], the same before anything was estimated.
+      size: (H, W) of the reference.
+      scale: how much larger or smaller than at the start the source may show things.
+    """
+    about = middle(size)
+    change = np.linalg.inv(about) @ np.linalg.inv(start) @ matrix @ about
+    if not np.isfinite(change).all() or abs(change[2, 2]) < 1e-6:
+        return False
+    change = change / change[2, 2]
+    shift, bend = change[:2, 2], change[2, :2]
+    linear = change[:2, :2] - np.outer(shift, bend)  # the derivative in the middle
+    _, (large, small), _ = np.linalg.svd(linear)
+    angle = np.rad2deg(np.arctan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1]))
+    return bool(
+        np.linalg.det(linear) > 0
+        and np.hypot(*shift) / 2 <= SHIFT
+        and abs(angle) <= TURN
+        and 1 / scale <= np.sqrt(large * small) <= scale
+        and large / small <= 1 + 2 * SHEAR
+        and abs(bend).sum() <= BEND
+    )

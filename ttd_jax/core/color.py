@@ -110,6 +110,7 @@ def fuse_in_color(
     *,
     mode: str,
     channels: int,
+    has_data: chex.Array | None = None,
 ) -> Fusion:
     """Fuses pictures of which some have color.
 
@@ -121,6 +122,8 @@ def fuse_in_color(
         network's channels, and keep all the channels that come out; 'authors': as 'gray', for
         who puts the color back as a network's authors do.
       channels: of the network's input and output, 1 or 3.
+      has_data: bool[M, H, W], see `ttd_jax.dynamic_fuse`, which `fuse` has heard of: a picture
+        counts as gray where it has none.
 
     Returns:
       A `Fusion` whose `image` has three channels ('luma', 'rgb', and 'network' with three), else
@@ -140,10 +143,12 @@ def fuse_in_color(
         )
     if mode in ("gray", "authors"):
         return fusion
-    colored = [picture for picture in pictures if picture.shape[-1] == 3]
+    colored = [m for m, picture in enumerate(pictures) if picture.shape[-1] == 3]
     if not colored:
         raise UserError("mode 'luma' needs a picture with color")
-    chroma = jnp.stack([rgb_to_ycbcr(picture)[1] for picture in colored])
+    chroma = jnp.stack([rgb_to_ycbcr(pictures[m])[1] for m in colored])
+    if has_data is not None:
+        chroma = jnp.where(has_data[np.array(colored), ..., None], chroma, 0.5)
     return fusion.replace(image=ycbcr_to_rgb(fusion.image, merge_chroma(chroma)))
 
 

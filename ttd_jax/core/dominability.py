@@ -10,6 +10,7 @@ from typing import Any
 import chex
 import jax
 import jax.numpy as jnp
+from numpy.typing import DTypeLike
 
 from ttd_jax.core.shapes import describe
 from ttd_jax.core.subgradients import absolute
@@ -303,14 +304,59 @@ def fusion_weights(dominability: chex.Array, *, normalization: str = "softmax") 
     return dominability if normalization == "none" else dominability.shape[0] * dominability
 
 
+def mask_dominability(dominability: chex.Array, has_data: chex.Array | None) -> chex.Array:
+    """RD, or weights, of the sources that have data at a pixel, in the place of all.
+
+    There rd'_m = rd_m has_data_m sum_n(rd_n) / sum_n(rd_n has_data_n): what the others would have
+    is theirs, in the proportions of their own, and in equal parts where they have none. Where no
+    source has data, or all have, it stays as it is.
+
+    Args:
+      dominability: f32[M, H, W], non-negative.
+      has_data: bool[M, H, W]; None where all have data everywhere.
+
+    Returns:
+      f32[M, H, W], with the same sum over the sources.
+
+    Example:
+      >>> rd = jnp.array([0.5, 0.3, 0.2]).reshape(3, 1, 1)
+      >>> rd = mask_dominability(rd, jnp.array([True, False, True]).reshape(3, 1, 1))
+      >>> [round(float(r), 3) for r in rd[:, 0, 0]]
+      [0.714, 0.0, 0.286]
+    """
+    if has_data is None:
+        return dominability
+    kept = jnp.where(has_data, dominability, 0)
+    # RD of a great t may be zero, rounded.
+    kept = jnp.where(jnp.sum(kept, axis=0) > 0, kept, has_data.astype(kept.dtype))
+    some, every = jnp.any(has_data, axis=0), jnp.all(has_data, axis=0)
+    share = kept / jnp.where(some, jnp.sum(kept, axis=0), 1)
+    return jnp.where(some & ~every, share * jnp.sum(dominability, axis=0), dominability)
+
+
+def weigh_evenly(has_data: chex.Array, dtype: DTypeLike) -> tuple[chex.Array, chex.Array]:
+    """RD and feature weights of a static fusion: those of equal losses.
+
+    Args:
+      has_data: bool[M, H, W]; see `mask_dominability`.
+      dtype: of both.
+
+    Returns:
+      `(dominability, weights)`, [M, H, W] both; exactly 1 / M and one where all sources have data.
+    """
+    weights = mask_dominability(jnp.ones(has_data.shape, dtype), has_data)
+    return weights / has_data.shape[0], weights
+
+
 def weigh_losses(
-    losses: chex.Array, settings: DominabilitySettings
+    losses: chex.Array, settings: DominabilitySettings, has_data: chex.Array | None = None
 ) -> tuple[chex.Array, chex.Array]:
     """RD and feature weights from loss maps, as `settings` define them.
 
     Args:
       losses: f32[M, H, W], any loss maps, sources first.
       settings: temperature, form, normalization and correlation are used.
+      has_data: bool[M, H, W]; see `mask_dominability`.
 
     Returns:
       `(dominability, weights)`, f32[M, H, W] both; see `relative_dominability`, `fusion_weights`.
@@ -322,6 +368,7 @@ def weigh_losses(
         normalization=settings.normalization,
         correlation=settings.correlation,
     )
+    dominability = mask_dominability(dominability, has_data)
     return dominability, fusion_weights(dominability, normalization=settings.normalization)
 
 

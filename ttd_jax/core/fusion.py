@@ -48,7 +48,10 @@ class FusionNetwork(Protocol):
         """Features: a pytree with the leading axis M on every leaf."""
 
     def merge(self, features: Any, weights: chex.Array) -> Any:
-        """One latent from the features, each source scaled by its weights f32[M, H, W]."""
+        """One latent from the features, each source scaled by its weights f32[M, H, W].
+
+        They average one over the sources; one that lacks data at a pixel weighs zero there.
+        """
 
     def decode(self, latent: Any, x: chex.Array | None) -> chex.Array:
         """A picture f32[H, W, C] in the network's domain; `x` gives its residual, if it has one."""
@@ -81,7 +84,7 @@ class Fusion:
 
     Attributes:
       image: f32[H, W, C] in [0, 1], the fused picture.
-      dominability: f32[M, H, W], RD; 1 / M everywhere for a static fusion.
+      dominability: f32[M, H, W], RD; 1 / M for a static fusion, where all sources have data.
       components: f32[M, H, W, C], each source decoded alone, in the images' domain, unclipped.
       losses: f32[M, H, W], the loss maps that RD was (or would be) made from.
     """
@@ -157,18 +160,37 @@ def measure_losses(
     return dom.loss_maps(*judged, loss=settings.loss, norm=settings.norm)
 
 
-def recompose(network: FusionNetwork, parts: Decomposition, weights: chex.Array) -> chex.Array:
+def recompose(
+    network: FusionNetwork,
+    parts: Decomposition,
+    weights: chex.Array,
+    has_data: chex.Array | None = None,
+) -> chex.Array:
     """Puts a scene together again: the second stage of TTD.
 
     Args:
       network: the one that took it apart.
       parts: see `decompose`.
       weights: f32[M, H, W] of the features, averaging one over the sources.
+      has_data: bool[M, H, W], for the residual: see `fill_in`.
 
     Returns:
       The fused picture f32[H, W, C] in [0, 1]; with all weights one, the static fusion.
     """
-    return network.finish(network.decode(network.merge(parts.features, weights), parts.x))
+    latent = network.merge(parts.features, weights)
+    return network.finish(network.decode(latent, fill_in(parts.x, has_data)))
+
+
+def fill_in(x: chex.Array, has_data: chex.Array | None) -> chex.Array:
+    """What residuals are picked from: sources f32[M, H, W, C] that show no pixel without data.
+
+    Where one has none, bool[M, H, W], it shows the mean of those that have some, if any has.
+    """
+    if has_data is None:
+        return x
+    _, weights = dom.weigh_evenly(has_data, x.dtype)
+    own = has_data | ~jnp.any(has_data, axis=0)
+    return jnp.where(own[..., None], x, jnp.mean(weights[..., None] * x, axis=0))
 
 
 def _own_settings(network):
@@ -181,6 +203,27 @@ INSEPARABLE = "its sources enter together, so that nothing of a single one can b
 def inseparable(name: str) -> UserError:
     """The refusal to weigh the sources of a network that is not `separable`."""
     return UserError(f"{name}: {INSEPARABLE}: choose the strategy 'static'")
+
+
+def unmaskable(name: str) -> UserError:
+    """The refusal to fuse with such a network what lacks data at some pixels."""
+    return UserError(f"{name} cannot leave pixels of one source out: pass --crop=common")
+
+
+def _check_has_data(network, sources, has_data):
+    """Refuses a mask that is none, or that the network cannot heed; None is no mask."""
+    if has_data is None:
+        return
+    if not getattr(network, "separable", True):
+        raise unmaskable(_name(network))
+    shape = sources.shape[:3]
+    if getattr(has_data, "shape", None) != shape or jnp.dtype(has_data.dtype) != jnp.bool_:
+        raise UserError(f"has_data is {describe(has_data)}: pass bool{list(shape)}")
+
+
+def _name(network):
+    spec = getattr(network, "spec", None)
+    return type(network).__name__ if spec is None else spec.name
 
 
 def _as_sources(network, sources):
@@ -238,6 +281,7 @@ def static_fuse(
     settings: dom.DominabilitySettings | None = None,
     *,
     extent: chex.Array | None = None,
+    has_data: chex.Array | None = None,
 ) -> Fusion:
     """Fuses with the network as it was trained: every source weighs one.
 
@@ -246,9 +290,12 @@ def static_fuse(
       sources: f32[M, H, W, C] in [0, 1], M >= 1, in the order of their roles; see `dynamic_fuse`.
       settings: which losses to report; the network's own by default.
       extent: see `dynamic_fuse`.
+      has_data: see `dynamic_fuse`. Where some sources have data and others have none, the former
+        weigh as they do in a dynamic fusion with equal losses.
 
     Returns:
-      A `Fusion` whose `dominability` is 1 / M. Under `jax.jit` unused fields cost nothing.
+      A `Fusion` whose `dominability` is 1 / M where all sources have data. Under `jax.jit` unused
+      fields cost nothing.
 
     Raises:
       UserError: see `dynamic_fuse`.
@@ -259,13 +306,20 @@ def static_fuse(
       0.5
     """
     sources = _as_sources(network, sources)
+    _check_has_data(network, sources, has_data)
     settings = _own_settings(network) if settings is None else settings
     network = _within(network, extent)
     parts = decompose(network, sources)
     losses = measure_losses(network, sources, parts, settings)
+    if has_data is None:
+        rd = jnp.full(losses.shape, 1.0 / sources.shape[0], losses.dtype)
+        image = network.finish(parts.static)
+    else:
+        rd, weights = dom.weigh_evenly(has_data, losses.dtype)
+        image = recompose(network, parts, weights, has_data)
     return Fusion(
-        image=network.finish(parts.static),
-        dominability=jnp.full(losses.shape, 1.0 / sources.shape[0], losses.dtype),
+        image=image,
+        dominability=rd,
         components=network.restore(parts.components),
         losses=losses,
     )
@@ -278,6 +332,7 @@ def dynamic_fuse(
     *,
     losses: chex.Array | None = None,
     extent: chex.Array | None = None,
+    has_data: chex.Array | None = None,
     **fields: Any,
 ) -> Fusion:
     """Fuses with per-pixel weights found at test time (TTD).
@@ -296,13 +351,17 @@ def dynamic_fuse(
       extent: i32[2], height and width of a picture in the top left corner of larger arrays, so that
         pictures of different sizes share a program, and a batch. Beyond it the sources hold
         anything finite, and so do the results.
+      has_data: bool[M, H, W], where each source has data; None for everywhere. RD at a pixel
+        belongs to the sources that have some there: see `mask_dominability`. What the others hold
+        must be finite, and best is what a network may see beside its pixels, such as those at the
+        edge repeated: features of pixels near by, and means over the picture, depend on it.
       **fields: of the settings, to be changed: `temperature=50.0`.
 
     Returns:
       A `Fusion`. With equal losses everywhere it equals `static_fuse`.
 
     Raises:
-      UserError: sources of another rank, dtype, range or number of channels; a network that is not
+      UserError: sources or a mask of another rank, dtype, range or size; a network that is not
         separable; a value that a field of the settings may not have; outside of `jax.jit`, losses
         that are no finite numbers.
       AssertionError: if `losses` does not fit the sources.
@@ -319,9 +378,9 @@ def dynamic_fuse(
     Reference: the paper's section 4 and eq. 6.
     """
     if not getattr(network, "separable", True):
-        spec = getattr(network, "spec", None)
-        raise inseparable(type(network).__name__ if spec is None else spec.name)
+        raise inseparable(_name(network))
     sources = _as_sources(network, sources)
+    _check_has_data(network, sources, has_data)
     settings = _own_settings(network) if settings is None else settings
     if not isinstance(settings, dom.DominabilitySettings):
         raise UserError(
@@ -334,9 +393,9 @@ def dynamic_fuse(
     if losses is None:
         losses = measure_losses(network, sources, parts, settings)
     chex.assert_shape(losses, sources.shape[:3])
-    rd, weights = dom.weigh_losses(losses, settings)
+    rd, weights = dom.weigh_losses(losses, settings, has_data)
     return Fusion(
-        image=recompose(network, parts, weights),
+        image=recompose(network, parts, weights, has_data),
         dominability=rd,
         components=network.restore(parts.components),
         losses=losses,
@@ -349,6 +408,7 @@ def fuse(
     settings: dom.DominabilitySettings | None,
     *,
     extent: chex.Array | None = None,
+    has_data: chex.Array | None = None,
 ) -> Fusion:
     """Fuses by a strategy: dynamically with its settings, or statically for None.
 
@@ -358,7 +418,8 @@ def fuse(
       settings: how losses become weights; None for the static fusion, which reports the losses of
         the network's own settings.
       extent: see `dynamic_fuse`.
+      has_data: see `dynamic_fuse`.
     """
     if settings is None:
-        return static_fuse(network, sources, extent=extent)
-    return dynamic_fuse(network, sources, settings, extent=extent)
+        return static_fuse(network, sources, extent=extent, has_data=has_data)
+    return dynamic_fuse(network, sources, settings, extent=extent, has_data=has_data)

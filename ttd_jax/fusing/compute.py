@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ttd_jax.core.color import resolve_color
+from ttd_jax.core.color import pillow_gray, resolve_color
 from ttd_jax.core.dominability import LOSS_MAPS, DominabilitySettings
 from ttd_jax.core.quantization import as_float
 from ttd_jax.fusing.programs import compile_kept
@@ -31,7 +31,7 @@ from ttd_jax.parts import (
 )
 from ttd_jax.parts.maps import plane_means, share_planes
 from ttd_jax.parts.part import Part
-from ttd_jax.pictures.batches import Batch, fill_up, stack
+from ttd_jax.pictures.batches import Batch, fill_up, stack, stack_masks
 from ttd_jax.pictures.images import Picture
 from ttd_jax.report.progress import progress
 
@@ -98,7 +98,10 @@ class BatchFuser:
             yield from self._fuse(batch, scenes)
             return
         eights = {slot: _as_eights(pictures) for slot, (_, pictures) in scenes.items()}
-        given = {slot: (name, self._given(eights[slot])) for slot, (name, _) in scenes.items()}
+        given = {
+            slot: (name, self._given(eights[slot], pictures))
+            for slot, (name, pictures) in scenes.items()
+        }
         for slot, result in self._fuse(batch, given):
             if "fused" in result:
                 how = self.quantization
@@ -115,7 +118,11 @@ class BatchFuser:
             return
         pixels = {slot: [p.pixels for p in pictures] for slot, (_, pictures) in scenes.items()}
         sources = stack(batch.capacity, pixels, lambda array: fill_up(as_float(array), batch.size))
-        results = program(*jax.tree.leaves((self._model, sources, batch.extents)))
+        masks = None
+        if batch.masked:
+            each = {slot: stack_masks(given, batch.size) for slot, (_, given) in scenes.items()}
+            masks = stack(batch.capacity, each)
+        results = program(*jax.tree.leaves((self._model, sources, batch.extents, masks)))
         results = {name: np.asarray(array) for name, array in results.items()}
         for slot in scenes:
             size = batch.sizes[slot]
@@ -144,7 +151,7 @@ class BatchFuser:
         """
         if self._whole(batch) is None:
             if self._saving is not None:
-                pictures = self._given(_as_eights(pictures))
+                pictures = self._given(_as_eights(pictures), pictures)
             self._plan_windows(batch, pictures)
 
     @property
@@ -157,8 +164,9 @@ class BatchFuser:
             return self._saving.mode(batch.colored)
         return resolve_color(self._color, batch.colored)
 
-    def _given(self, eights):
-        return [Picture(pixels) for pixels in self._saving.given(eights)]
+    def _given(self, eights, pictures):
+        given = zip(self._saving.given(eights), pictures, strict=True)
+        return [Picture(pixels, has_data=picture.has_data) for pixels, picture in given]
 
     def _whole(self, batch):
         """The program of a whole batch, None if it takes too much memory."""
@@ -166,7 +174,7 @@ class BatchFuser:
 
     def _planned(self, batch):
         """That program, and the bytes that it takes, or that it would at least."""
-        key = batch.frame, batch.colored, batch.capacity
+        key = batch.frame, batch.colored, batch.capacity, batch.masked
         if key not in self._programs:
             self._programs[key] = self._compile(batch)
         return self._programs[key]
@@ -177,6 +185,9 @@ class BatchFuser:
         if batch.frame.shared:
             extents = jax.ShapeDtypeStruct((batch.capacity, 2), jnp.int32)
         pictures = tuple(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
+        masks = None
+        if batch.masked:
+            masks = jax.ShapeDtypeStruct((batch.capacity, *batch.mask_shape), jnp.bool_)
         taken = overhead(_WHOLE) if jax.default_backend() == "cpu" else 0
         # A batch whose features alone are too much need not be compiled to be called too large.
         features = self._feature_bytes(shapes)
@@ -189,13 +200,14 @@ class BatchFuser:
             mode=mode,
             save=self._save,
         )
-        batched = _batch_of_one(one) if batch.capacity == 1 else jax.vmap(one, in_axes=(None, 0, 0))
+        each = jax.vmap(one, in_axes=(None, 0, 0, 0))
+        batched = _batch_of_one(one) if batch.capacity == 1 else each
         name = f"{self._settings} {mode} {self._save}"
         cache = jax.config.jax_compilation_cache_dir
         code = [type(self._model.module)]
         if self._settings is not None:
             code.append(LOSS_MAPS[self._settings.loss].difference)
-        arguments = self._model, pictures, extents
+        arguments = self._model, pictures, extents, masks
         program, planned = plan_program(
             lambda: compile_kept(batched, arguments, name=name, cache=cache, code=code)
         )
@@ -226,13 +238,16 @@ class BatchFuser:
             mode=mode,
             channels=self._model.spec.channels,
             save=saved_maps(self._save),
+            masked=batch.masked,
         )
-        if mode not in self._fusers:
+        if options not in self._fusers:
             model = self._model.saving(mode)
-            self._fusers[mode] = WindowFuser(model, options, jax.local_devices())
+            self._fusers[options] = WindowFuser(model, options, jax.local_devices())
         size = pictures[0].size
-        fuser, maps = self._fusers[mode], map_shapes(options, len(pictures), size)
+        fuser, maps = self._fusers[options], map_shapes(options, len(pictures), size)
         beside = _host_bytes(pictures, maps, self._target_type(pictures))
+        if batch.masked:
+            beside += len(pictures) * math.prod(size)
         shapes = [(*size, 3 if colored else 1) for colored in batch.colored]
         return fuser, options, fuser.plan(shapes, memory=self.memory, beside=beside)
 
@@ -242,22 +257,31 @@ class BatchFuser:
         self.compile_seconds += time.perf_counter() - start
         maps = empty_maps(options, len(pictures), pictures[0].size, self._target_type(pictures))
         arrays = [picture.pixels for picture in pictures]
+        masks = stack_masks(pictures, pictures[0].size) if batch.masked else None
         with progress(total=plan.steps, description=name, unit="window", leave=False) as bar:
-            shares = fuser(arrays, maps, plan, how=self.quantization, advance=bar.update)
+            how = {"how": self.quantization, "advance": bar.update}
+            shares = fuser(arrays, maps, plan, has_data=masks, **how)
         planes = {name: maps[name][..., 0] for name in ("dominability", "losses") if name in maps}
         size = [plan.rows, pictures[0].size[1]]
         return maps | planes | shares | {"windows": {"count": plan.windows, "size": size}}
 
 
 def _as_eights(pictures):
-    return [picture.as_bytes() for picture in pictures]
+    """Pictures in 8 bits; gray where they lack data, so that no color of there is put back."""
+    eights = []
+    for picture in pictures:
+        pixels = picture.as_bytes()
+        if picture.colored and picture.has_data is not None:
+            pixels = np.where(picture.has_data[..., None], pixels, pillow_gray(pixels))
+        eights.append(pixels)
+    return eights
 
 
 def _batch_of_one(one):
     """What `jax.vmap` makes of a function for batches of one, without tracing it twice."""
 
-    def batched(model, pictures, extents):
-        result = one(model, *jax.tree.map(lambda leaf: leaf[0], (pictures, extents)))
+    def batched(model, *scenes):
+        result = one(model, *jax.tree.map(lambda leaf: leaf[0], scenes))
         return jax.tree.map(lambda leaf: leaf[None], result)
 
     return batched
@@ -272,13 +296,14 @@ def fuse_scene(
     model: Model,
     pictures: Sequence[chex.Array],
     extent: chex.Array | None = None,
+    has_data: chex.Array | None = None,
     *,
     settings: DominabilitySettings | None,
     mode: str,
     save: Sequence[str],
 ) -> dict[str, chex.Array]:
     """One scene: what its record and its files need; see `BatchFuser`."""
-    fusion = fuse_pictures(model, pictures, settings, mode=mode, extent=extent)
+    fusion = fuse_pictures(model, pictures, settings, mode=mode, extent=extent, has_data=has_data)
     kept = {
         "fused": fusion.image,
         "dominability": fusion.dominability,
@@ -287,9 +312,8 @@ def fuse_scene(
     }
     even = jnp.full(len(pictures), 1.0 / len(pictures))
     shares = {"dominates": even, "mean_dominability": even}
-    if settings is not None:  # a static fusion's RD is a constant: nothing to measure
-        planes = share_planes(fusion).items()
-        shares = {name: plane_means(plane, Part(extent)) for name, plane in planes}
+    planes = share_planes(fusion, dynamic=settings is not None, masked=has_data is not None)
+    shares |= {name: plane_means(plane, Part(extent)) for name, plane in planes.items()}
     return shares | {name: kept[name] for name in saved_maps(save)}
 
 

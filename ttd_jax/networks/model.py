@@ -225,6 +225,7 @@ def fuse_pictures(
     *,
     mode: str,
     extent: chex.Array | None = None,
+    has_data: chex.Array | None = None,
 ) -> fusion.Fusion:
     """Fuses pictures of which some have color, by one strategy.
 
@@ -234,13 +235,15 @@ def fuse_pictures(
       settings: how losses become weights; None for the static fusion.
       mode: see `ttd_jax.core.color.fuse_in_color`.
       extent: see `ttd_jax.dynamic_fuse`.
+      has_data: bool[M, H, W], see there.
     """
     model = model.saving(mode)
     return color.fuse_in_color(
-        lambda sources: fusion.fuse(model, sources, settings, extent=extent),
+        lambda sources: fusion.fuse(model, sources, settings, extent=extent, has_data=has_data),
         pictures,
         mode=mode,
         channels=model.spec.channels,
+        has_data=has_data,
     )
 
 
@@ -262,6 +265,12 @@ class DynamicFusion(nn.Module):
     network: Network
     settings: DominabilitySettings
 
-    def __call__(self, sources: chex.Array, losses: chex.Array | None = None) -> fusion.Fusion:
+    def __call__(
+        self,
+        sources: chex.Array,
+        losses: chex.Array | None = None,
+        has_data: chex.Array | None = None,
+    ) -> fusion.Fusion:
         """Fuses f32[M, H, W, C] in [0, 1]; see `ttd_jax.dynamic_fuse`."""
-        return fusion.dynamic_fuse(self.network, sources, self.settings, losses=losses)
+        options = {"losses": losses, "has_data": has_data}
+        return fusion.dynamic_fuse(self.network, sources, self.settings, **options)

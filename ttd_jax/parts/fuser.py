@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import jax
 import numpy as np
 
-from ttd_jax.core.fusion import BoundNetwork
+from ttd_jax.core.fusion import BoundNetwork, unmaskable
 from ttd_jax.errors import UserError
 from ttd_jax.parts.maps import SceneOptions, check_finite, map_shapes
 from ttd_jax.parts.memory import format_size, free_memory, overhead
@@ -47,7 +47,7 @@ class WindowFuser:
       devices: those that share the windows of a picture; the first one by default.
 
     Raises:
-      UserError: the network cannot be cut.
+      UserError: the network cannot be cut, or some sources lack data, which it cannot heed.
     """
 
     def __init__(
@@ -56,9 +56,11 @@ class WindowFuser:
         options: SceneOptions,
         devices: Sequence[jax.Device] | None = None,
     ):
+        name = model.spec.name if model.spec else type(model.module).__name__
+        if options.masked and not model.separable:
+            raise unmaskable(name)
         fuser = model.spec and model.spec.fuser(model, options)
         if fuser is None:
-            name = model.spec.name if model.spec else type(model.module).__name__
             raise UserError(
                 f"{name} cannot be cut in windows, since its spec does not tell how far it "
                 "sees: allow it more memory, or pass smaller pictures"
@@ -123,6 +125,7 @@ class WindowFuser:
         targets: Mapping[str, np.ndarray],
         plan: WindowPlan,
         *,
+        has_data: np.ndarray | None = None,
         how: str = "round",
         advance: Callable[[], object] = lambda: None,
     ) -> dict[str, np.ndarray]:
@@ -132,6 +135,7 @@ class WindowFuser:
           pictures: M arrays [H, W, 1 or 3], integers or f32 in [0, 1].
           targets: what `empty_maps` gave; filled.
           plan: for pictures of these shapes.
+          has_data: bool[M, H, W], see `ttd_jax.dynamic_fuse`, if `SceneOptions.masked`.
           how: 'round' or 'truncate', where `targets` are integers.
           advance: called after every window.
 
@@ -150,11 +154,12 @@ class WindowFuser:
             check=functools.partial(check_finite, self._model, self._options.settings),
             how=how,
         )
-        sums = self._fuser(sweeper, pictures, targets)
+        masks = has_data[..., None] if self._options.masked else None
+        sums = self._fuser(sweeper, pictures, targets, masks)
         height, width = pictures[0].shape[:2]
         even = np.full(len(pictures), 1 / len(pictures), np.float32)
         return {
-            name: sums[name] / np.float32(height * width) if self._options.dynamic else even
+            name: sums[name] / np.float32(height * width) if name in sums else even
             for name in ("dominates", "mean_dominability")
         }
 
@@ -166,5 +171,6 @@ class WindowFuser:
             name: np.broadcast_to(np.float32(0), shape)
             for name, shape in map_shapes(self._options, count, size).items()
         }
-        self._fuser(rehearsal, pictures, targets)
+        masks = np.broadcast_to(True, (count, *size, 1)) if self._options.masked else None
+        self._fuser(rehearsal, pictures, targets, masks)
         return rehearsal

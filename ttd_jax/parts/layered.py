@@ -9,9 +9,9 @@ import numpy as np
 from flax.core import FrozenDict
 
 from ttd_jax.core import color, fusion
-from ttd_jax.core.dominability import LOSS_MAPS, weigh_losses
+from ttd_jax.core.dominability import LOSS_MAPS, weigh_evenly, weigh_losses
 from ttd_jax.parts.deferred import HostPart
-from ttd_jax.parts.maps import SceneOptions, parts_and_sums
+from ttd_jax.parts.maps import SceneOptions, as_mask, parts_and_sums
 from ttd_jax.parts.sweeps import Sweeper
 
 
@@ -32,7 +32,11 @@ class LayeredFuser:
         self._works = {}
 
     def __call__(
-        self, sweeper: Sweeper, pictures: Sequence[np.ndarray], targets: Mapping[str, np.ndarray]
+        self,
+        sweeper: Sweeper,
+        pictures: Sequence[np.ndarray],
+        targets: Mapping[str, np.ndarray],
+        has_data: np.ndarray | None = None,
     ) -> dict:
         """Fuses one scene; see `ttd_jax.parts.local.LocalFuser.__call__`."""
         options, settings, count = self._options, self._model.settings, len(pictures)
@@ -41,11 +45,13 @@ class LayeredFuser:
         wants_losses = options.dynamic or "losses" in options.save
         wants_components = "components" in options.save or (wants_losses and "components" in reads)
         wants_copies = wants_losses and "copies" in reads
-        wants_static = not options.dynamic or (wants_losses and "static" in reads)
+        weighs = options.dynamic or options.masked
+        wants_static = not weighs or (wants_losses and "static" in reads)
 
         part = HostPart(sweeper, pictures[0].shape[:2], self._works)
         call = functools.partial(self._call, part)
         held = [part.hold(picture) for picture in pictures]
+        mask = None if has_data is None else part.hold(has_data)
         x = part.map(functools.partial(_view, self._bare, options), *held)
         alone = [x]
         if not self._model.coupled:
@@ -69,13 +75,15 @@ class LayeredFuser:
             measure = functools.partial(_measure, self._bare, settings)
             losses = part.map(measure, x, components, copies, static)
         raw = static
-        if options.dynamic:
-            rd = part.map(functools.partial(_dominability, settings), losses)
-            weights = part.map(functools.partial(_weights, settings), losses)
-            raw = call("decode", call("merge", features, weights), x)
+        if weighs:
+            judged = losses if options.dynamic else None
+            rd = part.map(functools.partial(_dominability, options.settings), judged, mask)
+            weights = part.map(functools.partial(_weights, options.settings), judged, mask)
+            shown = x if mask is None else part.map(_fill_in, x, mask)
+            raw = call("decode", call("merge", features, weights), shown)
         image = call(self._model.last_step, raw)
         paint = functools.partial(_paint, self._bare, options)
-        return part.write(paint, image, components, rd, losses, *held, targets=targets)
+        return part.write(paint, image, components, rd, losses, mask, *held, targets=targets)
 
     def _call(self, part, method, *args, **options):
         """A method of the network; in bfloat16 as `ttd_jax.networks.Model` does it."""
@@ -123,15 +131,25 @@ def _measure(model, settings, x, components, copies, static):
     return fusion.measure_losses(model, model.restore(x), parts, settings)
 
 
-def _dominability(settings, losses):
-    return weigh_losses(losses, settings)[0]
+def _dominability(settings, losses, has_data):
+    return _weigh(settings, losses, has_data)[0]
 
 
-def _weights(settings, losses):
-    return weigh_losses(losses, settings)[1]
+def _weights(settings, losses, has_data):
+    return _weigh(settings, losses, has_data)[1]
 
 
-def _paint(model, options, image, components, rd, losses, *pictures, part):
+def _weigh(settings, losses, has_data):
+    if settings is None:
+        return weigh_evenly(as_mask(has_data), has_data.dtype)
+    return weigh_losses(losses, settings, as_mask(has_data))
+
+
+def _fill_in(x, has_data):
+    return fusion.fill_in(x, as_mask(has_data))
+
+
+def _paint(model, options, image, components, rd, losses, has_data, *pictures, part):
     """The finished picture in its colors, and what is kept beside it."""
     count = len(pictures)
     zeros = jnp.zeros((count, *image.shape), image.dtype)
@@ -140,6 +158,10 @@ def _paint(model, options, image, components, rd, losses, *pictures, part):
     components = zeros if components is None else model.restore(components)
     fused = fusion.Fusion(image=image, dominability=rd, components=components, losses=losses)
     fused = color.fuse_in_color(
-        lambda sources: fused, pictures, mode=options.mode, channels=options.channels
+        lambda sources: fused,
+        pictures,
+        mode=options.mode,
+        channels=options.channels,
+        has_data=as_mask(has_data),
     )
     return parts_and_sums(fused, part, options)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ttd_jax.core import color, fusion
-from ttd_jax.parts.maps import SceneOptions, parts_and_sums
+from ttd_jax.parts.maps import SceneOptions, as_mask, parts_and_sums
 from ttd_jax.parts.part import Part
 from ttd_jax.parts.sweeps import Sweeper, Work
 
@@ -41,7 +41,11 @@ class LocalFuser:
         self._fuse = Work(self._fuse_window, self.halo, align)
 
     def __call__(
-        self, sweeper: Sweeper, pictures: Sequence[np.ndarray], targets: Mapping[str, np.ndarray]
+        self,
+        sweeper: Sweeper,
+        pictures: Sequence[np.ndarray],
+        targets: Mapping[str, np.ndarray],
+        has_data: np.ndarray | None = None,
     ) -> dict:
         """Fuses one scene.
 
@@ -49,18 +53,21 @@ class LocalFuser:
           sweeper: runs what is to be done on the windows.
           pictures: M arrays [H, W, 1 or 3], integers or f32 in [0, 1].
           targets: dict of the arrays of `options.save`, [..., H, W, C].
+          has_data: bool[M, H, W, 1], if `options.masked`.
 
         Returns:
           Sums over the pixels; see `parts_and_sums`.
         """
-        return sweeper.sweep(self._fuse, self._model.variables, pictures, targets)
+        return sweeper.sweep(self._fuse, self._model.variables, (pictures, has_data), targets)
 
-    def _fuse_window(self, variables, pictures, owned):
-        model = self._model.replace(variables=variables)
+    def _fuse_window(self, variables, windows, owned):
+        model, (pictures, has_data) = self._model.replace(variables=variables), windows
+        has_data = as_mask(has_data)
         fused = color.fuse_in_color(
-            lambda sources: fusion.fuse(model, sources, self._options.settings),
+            lambda sources: fusion.fuse(model, sources, self._options.settings, has_data=has_data),
             pictures,
             mode=self._options.mode,
             channels=self._options.channels,
+            has_data=has_data,
         )
         return parts_and_sums(fused, Part(owned=owned), self._options)

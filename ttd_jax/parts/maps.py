@@ -24,12 +24,14 @@ class SceneOptions:
       mode: of `ttd_jax.core.color.fuse_in_color`.
       channels: of the network.
       save: which of 'fused', 'dominability', 'components', 'losses' are kept.
+      masked: whether some sources lack data somewhere, and come with a mask.
     """
 
     settings: DominabilitySettings | None
     mode: str
     channels: int
     save: tuple[str, ...]
+    masked: bool = False
 
     @property
     def dynamic(self) -> bool:
@@ -58,13 +60,21 @@ def empty_maps(options: SceneOptions, count: int, size: tuple[int, int], dtype: 
     }
 
 
-def share_planes(fusion: Fusion) -> dict[str, chex.Array]:
-    """What a dynamic fusion's record tells the means of over the pixels, f32[M, H, W] each."""
-    return {
-        "dominates": leading(fusion.dominability),
-        "mean_dominability": fusion.dominability,
-        "mean_loss": fusion.losses,
-    }
+def as_mask(has_data: chex.Array | None) -> chex.Array | None:
+    """Where sources have data, bool[M, H, W], of f32[M, H, W, 1] as windows hold it."""
+    return None if has_data is None else has_data[..., 0] > 0
+
+
+def share_planes(fusion: Fusion, *, dynamic: bool, masked: bool) -> dict[str, chex.Array]:
+    """What a fusion's record tells the means of over the pixels, f32[M, H, W] each.
+
+    None of a static fusion whose sources have data everywhere: its RD is a constant.
+    """
+    planes = {}
+    if dynamic or masked:
+        rd = fusion.dominability
+        planes = {"dominates": leading(rd), "mean_dominability": rd}
+    return planes | ({"mean_loss": fusion.losses} if dynamic else {})
 
 
 def plane_means(planes: chex.Array, part: Part) -> chex.Array:
@@ -84,8 +94,8 @@ def parts_and_sums(
 
     Returns:
       `parts`, the maps of `options.save` as f32[..., H, W, C], and `sums`, a dict of f32[M] over
-      the owned pixels, empty for the static fusion: `dominates`, `mean_dominability` and
-      `mean_loss`. A compiler may drop NaN of a loss that nothing but RD depends on.
+      the owned pixels of `share_planes`. A compiler may drop NaN of a loss that nothing but RD
+      depends on.
     """
     maps = {
         "fused": fusion.image,
@@ -93,12 +103,10 @@ def parts_and_sums(
         "components": fusion.components,
         "losses": fusion.losses[..., None],
     }
-    sums = {}
-    if options.dynamic:
-        sums = {
-            name: jnp.sum(part.own(plane[..., None]), axis=(1, 2, 3))
-            for name, plane in share_planes(fusion).items()
-        }
+    planes = share_planes(fusion, dynamic=options.dynamic, masked=options.masked)
+    sums = {
+        name: jnp.sum(part.own(plane[..., None]), axis=(1, 2, 3)) for name, plane in planes.items()
+    }
     return {name: maps[name] for name in options.save}, sums
 
 

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from ttd_jax.pictures.buckets import choose_buckets
+from ttd_jax.pictures.images import Picture
 
 SIZES = ("bucket", "exact")
 # A batch holds about this many pixels: enough to fill a device, little enough to hold in memory.
@@ -46,6 +47,7 @@ class Batch:
       frame: its arrays.
       colored: whether each source has color.
       sizes: (H, W) of the scenes' pictures.
+      masked: whether some sources lack data somewhere, and come with a mask.
     """
 
     indices: tuple[int, ...]
@@ -53,6 +55,7 @@ class Batch:
     frame: Frame
     colored: tuple[bool, ...]
     sizes: tuple[tuple[int, int], ...]
+    masked: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -72,6 +75,11 @@ class Batch:
         """(H, W, 1 or 3) of every source."""
         return tuple((*self.size, 3 if colored else 1) for colored in self.colored)
 
+    @property
+    def mask_shape(self) -> tuple[int, int, int] | None:
+        """(M, H, W) of where sources have data; None where they have everywhere."""
+        return (len(self.colored), *self.size) if self.masked else None
+
     def missing(self, finished: Collection[int]) -> dict[int, int]:
         """Slot -> index of the scenes that are not finished."""
         return {slot: i for slot, i in enumerate(self.indices) if i not in finished}
@@ -87,7 +95,7 @@ def plan_batches(
     """Groups scenes by the shapes of their arrays, then cuts each group into batches.
 
     Args:
-      scenes: all of the run, finished ones included, with `size` and `colored`.
+      scenes: all of the run, finished ones included, with `size`, `colored` and `masked`.
       batch_size: scenes in a batch; 0 chooses: what fits, or about a megapixel; eight at most.
       exact: arrays have the sizes of their pictures; otherwise, where those are several, those of
         few buckets.
@@ -99,16 +107,16 @@ def plan_batches(
     groups = collections.defaultdict(list)
     frames = choose_frames([scene.size for scene in scenes], exact=exact)
     for index, frame in enumerate(frames):
-        groups[frame, scenes[index].colored].append(index)
+        groups[frame, scenes[index].colored, scenes[index].masked].append(index)
     batches = []
-    for (frame, colored), members in groups.items():
+    for (frame, colored, masked), members in groups.items():
 
-        def cut(capacity, frame=frame, colored=colored, members=members):
+        def cut(capacity, frame=frame, colored=colored, masked=masked, members=members):
             capacity = min(capacity, len(members))
             for start in range(0, len(members), capacity):
                 indices = tuple(members[start : start + capacity])
                 sizes = tuple(scenes[index].size for index in indices)
-                yield Batch(indices, capacity, frame, colored, sizes)
+                yield Batch(indices, capacity, frame, colored, sizes, masked)
 
         capacity = batch_size or max(1, min(_LIMIT, _PIXELS // (frame.size[0] * frame.size[1])))
         if fit is not None and not batch_size:
@@ -183,3 +191,15 @@ def fill_up(array: np.ndarray, size: tuple[int, int], *, axis: int = 0) -> np.nd
     return np.pad(
         array, [(0, 0)] * axis + [(0, m) for m in missing] + [(0, 0)] * (array.ndim - axis - 2)
     )
+
+
+def stack_masks(pictures: Sequence[Picture], size: tuple[int, int]) -> np.ndarray:
+    """Where each of a scene's pictures has data, bool[M, H, W]; nowhere beyond it in larger arrays.
+
+    Args:
+      pictures: M pictures; one without a mask has data everywhere.
+      size: (H, W) of the arrays.
+    """
+    whole = np.ones(pictures[0].size, bool)
+    masks = (whole if picture.has_data is None else picture.has_data for picture in pictures)
+    return np.stack([fill_up(mask, size) for mask in masks])

@@ -34,12 +34,14 @@ class Checked:
       colored: whether each source has color.
       sha256: see `Example.sha256`.
       objects: how many have boxes; 0 where the set has none.
+      masked: whether some source lacks data somewhere.
     """
 
     size: tuple[int, int]
     colored: tuple[bool, ...]
     sha256: tuple[str, ...]
     objects: int = 0
+    masked: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -33,6 +33,7 @@ class Picture:
       scale: how stored values became pixels; None where these are the stored ones.
       carried: what its file carries beside its pixels.
       remark: what somebody should know of it before it is used, None for nothing.
+      has_data: bool[H, W], where it was moved here with data; None for everywhere.
     """
 
     pixels: np.ndarray
@@ -41,6 +42,7 @@ class Picture:
     scale: Scale | None = None
     carried: Carried = dataclasses.field(default_factory=Carried)
     remark: str | None = None
+    has_data: np.ndarray | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -77,9 +77,9 @@ def test_a_device_takes_as_many_scenes_as_its_memory_holds(examples, tmp_path, m
     def spy_shapes(*arguments, **options):
         program = device_program(*arguments, **options)
 
-        def run(model, pictures, grays, extents):
+        def run(model, pictures, grays, *others):
             shapes.add(grays.shape[1:3])
-            return program(model, pictures, grays, extents)
+            return program(model, pictures, grays, *others)
 
         run.lower = program.lower
         return run

@@ -94,7 +94,7 @@ def _evaluate(case, devices):
             protocol="paper",
             names=metrics.choose(()),
         )
-        return program(model, *scenes, None)
+        return program(model, *scenes, None, None)
 
     there = SingleDeviceSharding(devices[0])
     pictures = _pictures(case, there)

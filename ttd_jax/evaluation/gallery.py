@@ -16,7 +16,7 @@ from ttd_jax.evaluation.plots import spread
 from ttd_jax.networks import fuse_pictures
 from ttd_jax.parts.maps import plane_means
 from ttd_jax.parts.part import Part
-from ttd_jax.pictures.batches import choose_frames, fill_up
+from ttd_jax.pictures.batches import choose_frames, fill_up, stack_masks
 from ttd_jax.pictures.checking import Scenes
 from ttd_jax.report.overlay import dominability_map, tint
 from ttd_jax.report.progress import progress
@@ -84,8 +84,9 @@ class Gallery:
         }
         height, width = size = scenes[index].size
         pictures = tuple(fill_up(p.as_float(), frame.size) for p in scenes.given(shown))
+        masks = stack_masks(shown, frame.size) if scenes[index].masked else None
         fused, maps = {}, {}
-        results = self._program(self._job.model, pictures, frame.extent(size))
+        results = self._program(self._job.model, pictures, frame.extent(size), masks)
         for strategy, (image, *dynamic) in jax.tree.map(np.asarray, results).items():
             image = image[:height, :width]
             fused[strategy] = thumbnail(image)
@@ -94,7 +95,7 @@ class Gallery:
                 maps[strategy] = dominance_map(image, rd[:, :height, :width], shares, example.roles)
         return Card(example.name, sources, fused, maps)
 
-    def _fuse(self, model, pictures, extent):
+    def _fuse(self, model, pictures, extent, has_data):
         """Strategy -> image, and for the dynamic ones RD and the shares that sources dominate.
 
         A static fusion's RD is a constant: XLA would reduce it while it compiles, very slowly.
@@ -103,7 +104,8 @@ class Gallery:
         how = model.spec.quantize if self._gray else "round"
         results = {}
         for strategy, settings in self._job.strategies.items():
-            fusion = fuse_pictures(model, pictures, settings, mode=mode, extent=extent)
+            where = {"extent": extent, "has_data": has_data}
+            fusion = fuse_pictures(model, pictures, settings, mode=mode, **where)
             results[strategy] = (quantize(fusion.image, how=how),)
             if settings is not None:
                 rd = fusion.dominability

@@ -18,7 +18,7 @@ from ttd_jax.files import jsonable
 from ttd_jax.networks import Model, takes_extents
 from ttd_jax.parts import check_finite, choose_count, held_bytes, plan_program
 from ttd_jax.pictures.ahead import ahead
-from ttd_jax.pictures.batches import fill_up, plan_batches, stack, unfinished
+from ttd_jax.pictures.batches import fill_up, plan_batches, stack, stack_masks, unfinished
 from ttd_jax.pictures.checking import Scenes
 from ttd_jax.pictures.records import Records
 from ttd_jax.processes import usable_cpus
@@ -116,7 +116,7 @@ def evaluate_dataset(
     def load(group):
         given = [
             {
-                slot: decoders.submit(_inputs, scenes, i, batch.size, job.protocol)
+                slot: decoders.submit(_inputs, scenes, i, batch, job.protocol)
                 for slot, i in slots.items()
             }
             for batch, slots in group
@@ -124,7 +124,8 @@ def evaluate_dataset(
         arrays = {}
         for device, (batch, _) in enumerate(group):
             inputs = {slot: decoded.result() for slot, decoded in given[device].items()}
-            arrays[device] = *stack(batch.capacity, inputs), batch.extents
+            pictures, planes, masks = stack(batch.capacity, inputs)
+            arrays[device] = pictures, planes, batch.extents, masks
         return jax.device_put(stack(len(devices), arrays), each)
 
     fits = memory is not None and len(finished) < len(scenes)
@@ -157,8 +158,9 @@ def _shapes(batch, protocol, lead, sharding):
 
     pictures = tuple(shaped(*shape) for shape in batch.shapes)
     extents = shaped(2, dtype=np.int32) if batch.frame.shared else None
+    masks = shaped(*batch.mask_shape, dtype=np.bool_) if batch.masked else None
     channels = (3,) if any(batch.colored) and metrics.PROTOCOLS[protocol].colors else ()
-    return pictures, shaped(len(pictures), *channels, *batch.size), extents
+    return pictures, shaped(len(pictures), *channels, *batch.size), extents, masks
 
 
 def _same_shape(todo, size):
@@ -172,17 +174,19 @@ def _same_shape(todo, size):
 def _program(batch_and_slots):
     """What the programs of batches that can be computed together have in common."""
     batch, _ = batch_and_slots
-    return batch.frame, batch.colored, batch.capacity
+    return batch.frame, batch.colored, batch.capacity, batch.masked
 
 
-def _inputs(scenes, index, size, protocol):
-    """Pictures f32[H, W, 1 or 3], and the sources' planes for the metrics, in arrays of a size."""
+def _inputs(scenes, index, batch, protocol):
+    """Pictures f32[H, W, 1 or 3], the sources' planes for the metrics and masks, as a batch's."""
+    size = batch.size
     _, pictures = scenes.load(index)
     stored = [picture.as_bytes() for picture in pictures]
     planes = metrics.source_planes(stored, protocol=protocol, gray=scenes.gray)
     given = (picture.as_float() for picture in scenes.given(pictures))
     filled = tuple(fill_up(picture, size) for picture in given)
-    return filled, fill_up(planes, size, axis=planes.ndim - 2)
+    masks = stack_masks(pictures, size) if batch.masked else None
+    return filled, fill_up(planes, size, axis=planes.ndim - 2), masks
 
 
 def _records(job, dataset, scenes, group, results):

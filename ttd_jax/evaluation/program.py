@@ -18,6 +18,7 @@ def score_scene(
     pictures: Sequence[jax.Array],
     planes: jax.Array,
     extent: jax.Array | None = None,
+    has_data: jax.Array | None = None,
     *,
     strategies: Mapping[str, DominabilitySettings | None],
     mode: str,
@@ -32,6 +33,7 @@ def score_scene(
       pictures: M arrays f32[H, W, 1 or 3] in [0, 1].
       planes: of the sources, for the metrics; see `metrics.source_planes`.
       extent: i32[2], see `ttd_jax.dynamic_fuse`.
+      has_data: bool[M, H, W], see there; judged are the pixels where all sources have data.
       strategies: name -> RD settings, None for the static fusion.
       mode: of `fuse_in_color`.
       how: 'round' or 'truncate', to 8 bits before scoring, as a saved picture would be.
@@ -44,10 +46,13 @@ def score_scene(
       share one pass of the encoder.
     """
     rows, sums = [], []
+    mask = None if has_data is None else jnp.all(has_data, axis=0)
+    where = {"extent": extent, "has_data": has_data}
     for settings in strategies.values():
-        fusion = fuse_pictures(model, pictures, settings, mode=mode, extent=extent)
+        fusion = fuse_pictures(model, pictures, settings, mode=mode, **where)
         judged = metrics.fused_planes(quantize(fusion.image, how=how), protocol=protocol)
-        scores = metrics.evaluate(judged, planes, protocol=protocol, names=names, extent=extent)
+        options = {"protocol": protocol, "names": names, "extent": extent, "mask": mask}
+        scores = metrics.evaluate(judged, planes, **options)
         rows.append(jnp.stack([scores[name] for name in names]))
         losses = 0.0 if settings is None else jnp.sum(fusion.losses)
         sums.append(jnp.sum(fusion.image) + losses)
@@ -64,14 +69,15 @@ def batch_program(
       **options: its other static options.
 
     Returns:
-      Function `(model, pictures, planes, extents) -> (scores, sums)` of arrays with the leading
-      axis [batch]; see `score_scene`.
+      Function `(model, pictures, planes, extents, masks) -> (scores, sums)` of arrays with the
+      leading axis [batch]; see `score_scene`.
     """
 
-    def one_device(model, pictures, planes, extents):
+    def one_device(model, pictures, planes, extents, masks):
         mode = resolve_mode(tuple(picture.shape[-1] == 3 for picture in pictures))
         one = functools.partial(score_scene, mode=mode, **options)
-        return jax.vmap(one, in_axes=(None, 0, 0, 0))(model, pictures, planes, extents)
+        over_scenes = jax.vmap(one, in_axes=(None, 0, 0, 0, 0))
+        return over_scenes(model, pictures, planes, extents, masks)
 
     return one_device
 
@@ -88,4 +94,4 @@ def device_program(
     Returns:
       What that gives, of arrays with the leading axes [device, batch].
     """
-    return jax.pmap(batch_program(**options), in_axes=(None, 0, 0, 0), devices=devices)
+    return jax.pmap(batch_program(**options), in_axes=(None, 0, 0, 0, 0), devices=devices)

@@ -1,0 +1,116 @@
+"""Scenes whose sources lack data at some pixels, in windows."""
+
+import functools
+
+import chex
+import jax
+import numpy as np
+import pytest
+from flax import linen as nn
+
+import ttd_jax
+from tests.parts.in_windows import fuse_in_windows, kept, options_of
+from tests.random_models import random_model
+from tests.small_networks import LOCAL, bound
+from ttd_jax.core import fusion
+from ttd_jax.networks import fuse_pictures
+from ttd_jax.networks.layers import PaddedConv, merge_sources
+from ttd_jax.parts import SceneOptions, WindowFuser
+from ttd_jax.parts.part import WHOLE
+
+
+def scene(size, channels, seed=0):
+    """Sources that all lack data somewhere, the first of them in the first windows."""
+    rng = np.random.default_rng(seed)
+    has_data = np.ones((2, *size), bool)
+    has_data[0, :13, 3:] = has_data[1, -9:] = has_data[1, :, :4] = False
+    return rng.random((2, *size, channels), np.float32), has_data
+
+
+class InParts(ttd_jax.Network):
+    """A 3x3 convolution of the sources, whose weighted sum is beside the first of them."""
+
+    def setup(self):
+        self.conv = PaddedConv(1, size=3, pad_mode="edge", precision=self.precision)
+
+    def encode(self, x, part=WHOLE):
+        return part.run(self.conv, x, margin=1)
+
+    def merge(self, features, weights, part=WHOLE):
+        return part.map(functools.partial(merge_sources, "sum"), features, weights)
+
+    def decode(self, latent, x, part=WHOLE):
+        return latent if x is None else part.map(_add_first, latent, x)
+
+    def solo(self, x, features, part=WHOLE, copies=1):
+        return features
+
+    def finish(self, raw, part=WHOLE):
+        return part.map(nn.sigmoid, raw)
+
+
+def _add_first(latent, x):
+    return latent + x[0]
+
+
+IN_PARTS = {"name": "small_in_parts", "build": InParts, "reach": None}
+
+
+@pytest.mark.parametrize(
+    ("fields", "strategy", "size"),
+    [({}, "ttd", (33, 8)), (IN_PARTS, "ttd", (33, 9)), (IN_PARTS, "static", (32, 8))],
+)
+def test_windows_give_what_the_whole_gives(fields, strategy, size):
+    model = bound(**fields)
+    sources, has_data = scene(size, 1)
+    settings = model.strategy(strategy)
+    whole = jax.jit(fusion.fuse, static_argnums=2)(model, sources, settings, has_data=has_data)
+    strips = fuse_in_windows(model, sources, settings, 24, has_data=has_data)
+    chex.assert_trees_all_close(strips, jax.tree.map(np.asarray, whole), atol=5e-6)
+    plain = fuse_in_windows(model, sources, settings, 24)
+    assert np.abs(strips.image - plain.image).max() > 0.01
+
+
+@pytest.mark.parametrize("settings", [None, LOCAL.presets["self"]])
+def test_shares_are_means_of_what_belongs_to_the_sources(settings):
+    sources, has_data = scene((21, 10), 1)
+    options = options_of(sources, settings, save=("dominability",), masked=True)
+    maps, shares = kept(WindowFuser(bound(), options), sources, 14, has_data=has_data)
+    rd = maps["dominability"][..., 0]
+    assert rd[0][has_data[1] & ~has_data[0]].max() == 0
+    np.testing.assert_allclose(shares["mean_dominability"], rd.mean((1, 2)), atol=1e-6)
+    leads = (rd == rd.max(0)) / (rd == rd.max(0)).sum(0)
+    np.testing.assert_allclose(shares["dominates"], leads.mean((1, 2)), atol=1e-6)
+    assert abs(shares["mean_dominability"][0] - 0.5) > 0.02
+
+
+def test_color_is_put_back_where_there_is_any():
+    rng = np.random.default_rng(0)
+    pictures = [rng.random((30, 12, channels), np.float32) for channels in (3, 1)]
+    _, has_data = scene((30, 12), 1)
+    model = bound()
+    options = SceneOptions(settings=None, mode="luma", channels=1, save=("fused",), masked=True)
+    maps, _ = kept(WindowFuser(model, options), pictures, 14, has_data=has_data)
+    whole = fuse_pictures(model, pictures, None, mode="luma", has_data=has_data)
+    np.testing.assert_allclose(maps["fused"], whole.image, atol=1e-5)
+    assert np.ptp(maps["fused"][~has_data[0]], axis=-1).max() < 1e-5
+
+
+def test_a_plan_compiles_what_a_masked_scene_needs():
+    sources, has_data = scene((40, 8), 1)
+    options = options_of(sources, None, save=("fused",), masked=True)
+    fuser = WindowFuser(bound(), options)
+    plan = fuser.plan([(40, 8, 1)] * 2, memory=2**40)
+    programs = fuser.program_count
+    assert programs > 0
+    maps = {"fused": np.empty((40, 8, 1), np.float32)}
+    fuser(list(sources), maps, plan, has_data=has_data)
+    assert fuser.program_count == programs
+
+
+def test_a_network_that_cannot_weigh_its_sources_is_refused():
+    model = random_model("mufusion_tno")
+    sources, _ = scene((40, 8), 1)
+    with pytest.raises(ttd_jax.UserError, match=r"mufusion_tno cannot .*--crop=common"):
+        WindowFuser(model, options_of(sources, None, masked=True))
+    assert WindowFuser(model, options_of(sources, None))

@@ -57,31 +57,20 @@ def shared() -> pathlib.Path:
 
 @pytest.fixture(scope="module")
 def quick_compilation():
-    """For what runs once, on few pixels: optimizing its code would cost more than it saves.
+    """For what runs a few times, on few pixels; see `tests.compilation`."""
+    from tests.compilation import optimizations
 
-    Commands in processes of their own compile as quickly.
-    """
-    with _optimizations_off(True):
+    with optimizations(on=False):
         yield
 
 
 @pytest.fixture
 def thorough_compilation(quick_compilation):
     """In a file of the above, for a test of many pixels."""
-    with _optimizations_off(False):
+    from tests.compilation import optimizations
+
+    with optimizations(on=True):
         yield
-
-
-@contextlib.contextmanager
-def _optimizations_off(off):
-    import jax
-
-    with pytest.MonkeyPatch.context() as patch:
-        before = jax.config.values["jax_disable_most_optimizations"]
-        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", str(off).lower())
-        jax.config.update("jax_disable_most_optimizations", off)
-        yield
-        jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(scope="session")

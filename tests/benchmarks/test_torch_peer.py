@@ -3,11 +3,11 @@
 import dataclasses
 import functools
 
-import jax
 import numpy as np
 import pytest
 
 import ttd_jax
+from tests.compilation import quick_jit
 from ttd_jax.benchmarks.cases import Case, make_scenes
 from ttd_jax.benchmarks.programs import torch_case
 from ttd_jax.networks import lookup
@@ -22,9 +22,7 @@ pytestmark = pytest.mark.usefixtures("one_torch_thread")
 ATOL = {"cddfuse": 1e-4, "pfcfuse": 1e-4}  # they stretch the picture's range; others 1e-5
 
 
-@functools.partial(
-    jax.jit, static_argnums=0, compiler_options={"xla_backend_optimization_level": 0}
-)
+@functools.partial(quick_jit, static_argnums=0)
 def _fuse(strategy, model, sources):
     fuse = {"static": ttd_jax.static_fuse, "ttd": ttd_jax.dynamic_fuse}[strategy]
     fusion = fuse(model, sources)

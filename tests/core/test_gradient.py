@@ -10,6 +10,7 @@ import pytest
 from flax import struct
 
 import ttd_jax
+from tests.compilation import quick_jit
 from tests.random_models import random_model
 from ttd_jax.core.dominability import DominabilitySettings, relative_dominability
 from ttd_jax.core.fusion import decompose, measure_losses
@@ -17,9 +18,6 @@ from ttd_jax.core.gradient import gradient_maps, rank_channels, select_channel
 from ttd_jax.networks import lookup
 
 EVEN, ODD = (16, 18), (17, 15)
-
-# What runs once or twice: optimizing the compiled code would cost more than it saves.
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 @struct.dataclass

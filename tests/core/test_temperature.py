@@ -1,12 +1,11 @@
 """The temperature chosen on the image itself."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.compilation import quick_jit
 from ttd_jax.core.dominability import relative_dominability
 from ttd_jax.core.temperature import choose_temperature
 
@@ -21,8 +20,6 @@ DISTRIBUTIONS = {
     ),
 }
 
-# Few pixels: optimizing the compiled code would cost more than it saves.
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 choose = quick_jit(choose_temperature, static_argnames=("bounds", "points", "steps"))
 
 

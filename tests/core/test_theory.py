@@ -8,11 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.compilation import quick_jit
 from ttd_jax.core import theory
 from ttd_jax.core.dominability import relative_dominability
 
-# Few pixels: optimizing the compiled code would cost more than it saves.
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 bound = quick_jit(theory.bound)
 covariance = quick_jit(theory.covariance)
 measure_moments = quick_jit(theory.measure_moments)

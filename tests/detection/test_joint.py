@@ -10,6 +10,7 @@ import pytest
 from flax import linen as nn
 
 import ttd_jax
+from tests.compilation import quick_jit
 from tests.random_models import random_model
 from ttd_jax.core.color import fuse_in_color
 from ttd_jax.detection.joint import (
@@ -25,7 +26,6 @@ from ttd_jax.detectors import Detector, DetectorSettings
 from ttd_jax.networks import lookup
 
 SIZE = (32, 64)
-_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 class Coarse(nn.Module):
@@ -94,7 +94,7 @@ def test_the_gradient_of_the_fusion_network_goes_through_the_fused_picture(
             params = {**joined["params"], FUSION: fusion}
             return objective({**joined, "params": params}, wide)[0]
 
-        @_jit
+        @quick_jit
         def picture(fusion):
             network = model.replace(variables={"params": fusion, "batch_stats": statistics})
             fuse = functools.partial(ttd_jax.static_fuse, network)
@@ -110,12 +110,12 @@ def test_the_gradient_of_the_fusion_network_goes_through_the_fused_picture(
 
         rng = np.random.default_rng(0)
         direction = jax.tree.map(lambda leaf: rng.standard_normal(leaf.shape), fusion)
-        gradient = _jit(jax.grad(loss))(fusion)
+        gradient = quick_jit(jax.grad(loss))(fusion)
         assert all(bool((leaf != 0).any()) for leaf in jax.tree.leaves(gradient))
         ahead, behind = (
             picture(optax.tree.add_scale(fusion, step, direction)) for step in (1e-6, -1e-6)
         )
-        expected = jnp.vdot(_jit(jax.grad(seen))(picture(fusion)), (ahead - behind) / 2e-6)
+        expected = jnp.vdot(quick_jit(jax.grad(seen))(picture(fusion)), (ahead - behind) / 2e-6)
         np.testing.assert_allclose(optax.tree.vdot(gradient, direction), expected, rtol=3e-4)
 
 
@@ -125,7 +125,7 @@ def test_a_step_through_dominability_is_another_than_one_through_the_static_fusi
     joined = join_variables(detector=detector.variables, fusion=model.variables)
     preset = lookup("ifcnn_sum").presets["self"]
     first, second = (
-        _jit(make_fusion_objective(detector, model, settings))(joined, sample)[0]
+        quick_jit(make_fusion_objective(detector, model, settings))(joined, sample)[0]
         for settings in (None, preset)
     )
     assert abs(first - second) > 1e-4
@@ -134,10 +134,10 @@ def test_a_step_through_dominability_is_another_than_one_through_the_static_fusi
 def test_a_source_is_seen_as_it_is_and_a_fusion_ends_where_the_scene_does(detector, model, sample):
     joined = join_variables(detector=detector.variables, fusion=model.variables)
     source = make_source_objective(detector)
-    first, _ = _jit(source)(joined, sample)
+    first, _ = quick_jit(source)(joined, sample)
     other = sample | {"sources": np.stack([sample["sources"][0], sample["sources"][0] * 0])}
-    np.testing.assert_array_equal(_jit(source)(joined, other)[0], first)
-    fused = _jit(make_fusion_objective(detector, model, None))
+    np.testing.assert_array_equal(quick_jit(source)(joined, other)[0], first)
+    fused = quick_jit(make_fusion_objective(detector, model, None))
     outside = sample["sources"].copy()
     outside[:, :, 61:] = 1 - outside[:, :, 61:]  # out of sight, and out of the kernels' reach
     changed = fused(joined, sample | {"sources": outside})[0]
@@ -152,7 +152,7 @@ def test_the_fusion_networks_own_loss_is_added_with_its_weight(detector, model, 
 
     options = {"keep_fusing": keep_fusing}
     plain, kept = (
-        _jit(make_fusion_objective(detector, model, None, keep_weight=weight, **options))
+        quick_jit(make_fusion_objective(detector, model, None, keep_weight=weight, **options))
         for weight in (0.0, 2.0)
     )
     loss, terms = kept(joined, sample)

@@ -1,6 +1,5 @@
 """YOLOX's losses and gradients against the original's, and what they promise beyond."""
 
-import functools
 import json
 
 import jax
@@ -10,6 +9,7 @@ import pytest
 from flax import linen as nn
 from flax import traverse_util
 
+from tests.compilation import quick_jit
 from ttd_jax.detection.assignment import assign
 from ttd_jax.detection.boxes import (
     Objects,
@@ -27,7 +27,6 @@ from ttd_jax.weights.convert import convert_checkpoint
 NAMES = {"iou": "iou_loss", "objectness": "conf_loss", "class": "cls_loss", "l1": "l1_loss"}
 # What is differentiated: the end of the network, since compiling the way back costs most.
 TRAINED = ("heads_0", "heads_1", "heads_2", "neck/down_coarse")
-_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def _losses_of_a_batch(raw, objects):
@@ -97,8 +96,8 @@ def runs(torch, golden):
         }
 
     differentiate = jax.value_and_grad(run, has_aux=True)
-    (_, fixed), gradients = _jit(differentiate, static_argnums=3)(trained, flat, batch, False)
-    _, moving = _jit(run, static_argnums=3)(trained, flat, batch, True)
+    (_, fixed), gradients = quick_jit(differentiate, static_argnums=3)(trained, flat, batch, False)
+    _, moving = quick_jit(run, static_argnums=3)(trained, flat, batch, True)
     return jax.tree.map(np.asarray, {"bn_eval": fixed, "bn_train": moving, "gradients": gradients})
 
 
@@ -190,7 +189,7 @@ def test_without_objects_only_objectness_counts_and_no_gradient_is_nan():
 
     raw = _random_raw(64, 96)
     raw[0][0, 0, 2:4] = 200  # a box whose size overflows
-    run = _jit(jax.value_and_grad(total, has_aux=True))
+    run = quick_jit(jax.value_and_grad(total, has_aux=True))
     (_, (sums, count)), gradient = run(raw, _objects())
     assert count == sums["iou"] == sums["class"] == sums["l1"] == 0
     logits = np.concatenate([level[..., 4].ravel() for level in raw]).astype(np.float64)
@@ -242,7 +241,7 @@ def test_descent_on_the_objective_lowers_it_on_a_batch():
         loss, terms = jax.vmap(objective, in_axes=(None, 0))(variables, batch)
         return jnp.mean(loss), terms
 
-    step = _jit(jax.value_and_grad(mean, has_aux=True))
+    step = quick_jit(jax.value_and_grad(mean, has_aux=True))
     (first, terms), _ = step(variables)
     assert set(terms) == {*L1_WEIGHTS, "foreground"}
     np.testing.assert_allclose(sum(terms[name] for name in L1_WEIGHTS).mean(), first, rtol=1e-6)
@@ -258,6 +257,6 @@ def test_a_given_foreground_divides_every_picture_alike():
     module = _Small()
     sample = _sample((8, 8, 40, 48))
     variables = module.init(jax.random.key(0), sample["image"])
-    own = _jit(make_objective(module, "bgr"))(variables, sample)
-    given = _jit(make_objective(module, "bgr", foreground=4.0))(variables, sample)
+    own = quick_jit(make_objective(module, "bgr"))(variables, sample)
+    given = quick_jit(make_objective(module, "bgr", foreground=4.0))(variables, sample)
     assert given[0] == pytest.approx(float(own[0] * own[1]["foreground"] / 4), rel=1e-5)

@@ -1,13 +1,12 @@
 """Decoding and duplicates against the original's detections, and the rule written out as a loop."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
 
+from tests.compilation import quick_jit
 from ttd_jax.detection import Found, detect, letterbox
 from ttd_jax.detection.boxes import overlap
 from ttd_jax.detection.prediction import DetectionSettings, decode, select, suppress
@@ -94,7 +93,7 @@ def test_people_in_a_real_street_are_found_where_the_original_finds_them(coco, s
 
     loose = DetectionSettings(confidence=0.01, overlap=0.65)
 
-    @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+    @quick_jit
     def run(detector, picture):
         x = prepare(picture, detector.settings.inputs)
         decoded = decode(detector.module.apply(detector.variables, x))

@@ -1,7 +1,6 @@
 """YOLOX against the original's stored blocks, and what converting and storing it promises."""
 
 import dataclasses
-import functools
 import json
 
 import jax
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 
 import ttd_jax
+from tests.compilation import quick_jit
 from ttd_jax.detectors import DetectorSettings, DetectorSpec
 from ttd_jax.errors import UserError
 from ttd_jax.networks import lookup
@@ -32,7 +32,6 @@ BLOCKS = {  # the name in the golden data -> the module and which of its outputs
     "pan_16": ("neck", 1),
     "pan_32": ("neck", 2),
 }
-_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +49,7 @@ def detector(golden):
 def test_blocks_and_raw_predictions_equal_the_original(detector, golden):
     wanted = {module for module, _ in BLOCKS.values()}
 
-    @_jit
+    @quick_jit
     def run(variables, x):
         raw, stored = detector.module.apply(
             variables, x, capture_intermediates=lambda module, _: module.name in wanted

@@ -9,6 +9,7 @@ import pytest
 from jax import export
 
 import ttd_jax
+from tests.compilation import quick_jit
 from tests.random_models import random_model
 from ttd_jax.export import program as exporting
 from ttd_jax.networks import lookup
@@ -27,7 +28,6 @@ SIZES = {
     "piafusion": [(2, 2, 9, 19)],
     "cddfuse_mif": [(2, 3, 12, 10)],
 }
-_quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -68,8 +68,8 @@ def _close(found, expected):
 def test_one_program_fuses_every_size_as_the_network_does(name, shape):
     row, model = _model(name)
     sources = _sources(shape, row.channels)
-    expected = _quick_jit(jax.vmap(ttd_jax.dynamic_fuse, in_axes=(None, 0)))(model, sources)
-    found = _quick_jit(_program(name).call)(sources)
+    expected = quick_jit(jax.vmap(ttd_jax.dynamic_fuse, in_axes=(None, 0)))(model, sources)
+    found = quick_jit(_program(name).call)(sources)
     _close(found, {"image": expected.image, "dominability": expected.dominability})
     batch, count, *size = shape
     assert found["image"].shape == (batch, *size, row.channels)
@@ -79,10 +79,10 @@ def test_one_program_fuses_every_size_as_the_network_does(name, shape):
 def test_the_static_strategy_weighs_all_sources_the_same():
     row, model = _model("ifcnn_sum")
     sources = _sources(SIZES["ifcnn_sum"][0], row.channels)
-    found = _quick_jit(_program("ifcnn_sum", strategy="static").call)(sources)
-    expected = _quick_jit(model.module.apply)(model.variables, sources[0])
+    found = quick_jit(_program("ifcnn_sum", strategy="static").call)(sources)
+    expected = quick_jit(model.module.apply)(model.variables, sources[0])
     _close(found, {"image": expected[None], "dominability": np.full((1, 2, 8, 6), 0.5)})
-    dynamic = _quick_jit(_program("ifcnn_sum").call)(sources)
+    dynamic = quick_jit(_program("ifcnn_sum").call)(sources)
     assert np.max(np.abs(dynamic["image"] - found["image"])) > 1000 * ATOL
 
 

@@ -1,19 +1,15 @@
 """What TTD promises of a network that adds or averages features, and the ways to compute it."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 import ttd_jax
+from tests.compilation import quick_jit
 from tests.parts.in_windows import fuse_in_windows
 from ttd_jax.parts import tiles
 
 MAPS = ("image", "components", "losses", "dominability")
-
-# What runs once or twice, on few pixels: optimizing its code would cost more than it saves.
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def scene(*size, channels=1, count=2, seed=0):

@@ -11,6 +11,7 @@ from flax import struct
 from scipy.special import logit
 
 import ttd_jax
+from tests.compilation import quick_jit
 from ttd_jax.core.dominability import fusion_weights
 from ttd_jax.networks import Model, Network, layers, lookup
 from ttd_jax.networks.cddfuse import RESIDUALS, CDDFuse
@@ -30,16 +31,13 @@ CASES = ("mri_ct_64x64", "roadscene_96x128", "roadscene_odd_61x83")
 NAMES = ("vi", "ir")  # the sources' names in the golden data, in the registry's order
 MODES = {"vi": "first", "sum": "sum", "none": "none"}  # the residual's name there and here
 
-# What runs once, on few pixels: optimizing the compiled code would cost more than it saves.
-_quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
-
 
 def _apply(module, method, variables, *args, **parts):
     return module.apply(variables, *args, method=method, **parts)
 
 
 _inner = jax.jit(_apply, static_argnums=(0, 1))  # inside of a larger program: traced only once
-_outer = _quick_jit(_apply, static_argnums=(0, 1))
+_outer = quick_jit(_apply, static_argnums=(0, 1))
 
 
 @struct.dataclass
@@ -64,7 +62,7 @@ def _static_raw(model, x):
     return model.decode(model.merge(model.encode(x), jnp.ones(x.shape[:-1])), x)
 
 
-_static_raw_at_once = _quick_jit(_static_raw)
+_static_raw_at_once = quick_jit(_static_raw)
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +177,7 @@ def test_every_stored_array_matches_the_original(shared, case, form, monkeypatch
     model, _, remarks = convert_checkpoint(ROW, folder / "cddfuse_random.pth")
     assert all("would fit cddfuse_mif as well" in remark for remark in remarks)
     model = _compiled(fold(model) if folded else model, _inner)
-    jit = jax.jit if (case, form) == FORMS[0] else _quick_jit
+    jit = jax.jit if (case, form) == FORMS[0] else quick_jit
     golden, found = _golden_and_found(folder / f"{case}.npz", model, jit)
     inputs = {"vi", "ir", "vi_u8", "ir_u8", "sub_channels", "sub_rows", "sub_cols"}
     assert set(found) == set(golden) - inputs
@@ -270,7 +268,7 @@ def test_components_are_what_the_default_would_decode(model):
 def test_batches_equal_single_scenes(model):
     scenes = jnp.stack([_scene(*SIZE, seed=seed) for seed in (1, 2)])
     model = _compiled(model)
-    batch = _quick_jit(jax.vmap(ttd_jax.dynamic_fuse, in_axes=(None, 0)))(
+    batch = quick_jit(jax.vmap(ttd_jax.dynamic_fuse, in_axes=(None, 0)))(
         _compiled(model, _inner), scenes
     )
     for index in range(2):
@@ -279,7 +277,7 @@ def test_batches_equal_single_scenes(model):
             np.testing.assert_allclose(got[index], want, atol=1e-5)
 
 
-@_quick_jit
+@quick_jit
 def _gradients(model, x):
     def error(model, x):
         return jnp.mean(jnp.square(model.finish(_static_raw(model, x)) - 0.3))
@@ -339,7 +337,7 @@ def test_registry_rows_differ_in_task_and_residual():
 
 def test_finish_stretches_each_picture_to_the_full_range():
     raw = np.random.default_rng(0).uniform(0.4, 0.6, (3, 5, 4, 1)).astype(np.float32)
-    images = _quick_jit(jax.vmap(CDDFuse().finish))(raw)
+    images = quick_jit(jax.vmap(CDDFuse().finish))(raw)
     np.testing.assert_array_equal(images.min((1, 2, 3)), 0.0)
     np.testing.assert_allclose(images.max((1, 2, 3)), 1.0, atol=1e-6)
 
@@ -348,7 +346,7 @@ def test_finish_stretches_each_picture_to_the_full_range():
 def test_finish_of_a_constant_picture_is_zero_with_a_finite_gradient(value):
     raw = jnp.full((4, 3, 1), value)
     np.testing.assert_array_equal(CDDFuse().finish(raw), 0.0)
-    gradient = _quick_jit(jax.grad(lambda raw: jnp.sum(jnp.square(CDDFuse().finish(raw) - 0.5))))(
+    gradient = quick_jit(jax.grad(lambda raw: jnp.sum(jnp.square(CDDFuse().finish(raw) - 0.5))))(
         raw
     )
     assert np.isfinite(gradient).all()
@@ -372,5 +370,5 @@ def test_shifted_multiply_adds_equal_the_grouped_convolution(group, features):
     padded = rng.standard_normal((2, 3, 7, 6, 6), np.float32)
     kernel = rng.standard_normal((3, 3, group, features), np.float32)
     native = functools.partial(layers._grouped_native, precision=jax.lax.Precision.HIGHEST)
-    found, expected = (_quick_jit(f)(padded, kernel) for f in (layers._grouped_shifted, native))
+    found, expected = (quick_jit(f)(padded, kernel) for f in (layers._grouped_shifted, native))
     np.testing.assert_allclose(found, expected, atol=1e-5)

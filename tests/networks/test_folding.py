@@ -7,6 +7,7 @@ import pytest
 from flax import traverse_util
 
 import ttd_jax
+from tests.compilation import quick_jit
 from tests.random_models import random_model
 from ttd_jax.networks import lookup, networks
 from ttd_jax.networks.cddfuse.blocks import BaseBlock, DenseQKV
@@ -86,9 +87,8 @@ def test_folded_variables_are_those_the_folded_network_expects(name):
 def test_folded_network_fuses_the_same(name):
     model = random_model(name)
     sources = np.random.default_rng(0).random((2, 13, 11, lookup(name).channels), np.float32)
-    quick = {"compiler_options": {"xla_backend_optimization_level": 0}}
-    plain = jax.jit(ttd_jax.dynamic_fuse, **quick)(model, sources)
-    folded = jax.jit(ttd_jax.dynamic_fuse, **quick)(fold(model), sources)
+    plain = quick_jit(ttd_jax.dynamic_fuse)(model, sources)
+    folded = quick_jit(ttd_jax.dynamic_fuse)(fold(model), sources)
     for found, expected in zip(jax.tree.leaves(folded), jax.tree.leaves(plain), strict=True):
         np.testing.assert_allclose(found, expected, atol=2e-5)
 

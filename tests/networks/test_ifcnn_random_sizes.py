@@ -1,12 +1,10 @@
 """IFCNN against a torch twin at many sizes, itself proven on the original's stored outputs."""
 
-import functools
-
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.compilation import quick_jit
 from ttd_jax.networks import lookup
 from ttd_jax.weights.convert import convert_tensors
 
@@ -18,7 +16,7 @@ OPERATORS = ("max", "sum", "mean")
 ATOL = 1e-4  # in the network's standardized domain
 
 
-@functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+@quick_jit
 def _fused_and_components(model, x):
     features = model.encode(x)
     return model.decode(model.merge(features, jnp.ones(x.shape[:3])), x), model.solo(x, features)

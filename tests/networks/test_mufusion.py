@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import ttd_jax
+from tests.compilation import quick_jit
 from tests.networks.golden import Golden
 from tests.parts.in_windows import fuse_in_windows
 from tests.random_models import random_model
@@ -30,12 +31,10 @@ KEYS = {  # of the golden data
 }
 ATOL = 2e-6
 
-# Most of it runs once or twice: optimizing the compiled code would cost more than it saves.
-_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
-_static_fuse = _jit(ttd_jax.static_fuse)
+_static_fuse = quick_jit(ttd_jax.static_fuse)
 
 
-@_jit
+@quick_jit
 def _raw(variables, sources, extent=None):
     """The static fusion, not clipped; all networks share it."""
     model = lookup("mufusion_tno").bind(variables)
@@ -44,7 +43,7 @@ def _raw(variables, sources, extent=None):
     return model.decode(model.merge(model.encode(x), jnp.ones(x.shape[:3])), x)
 
 
-@_jit
+@quick_jit
 def _blocks(variables, sources):
     """Every layer's result, by its name in the authors' code."""
 
@@ -145,7 +144,7 @@ def test_pictures_of_all_sizes_share_a_program_and_a_batch():
     arrays = np.full((len(sizes), 2, 43, 37, 1), 3, np.float32)
     for index, (height, width) in enumerate(sizes):
         arrays[index, :, :height, :width] = scene(height, width, seed=index)
-    batch = _jit(jax.vmap(_raw.__wrapped__, in_axes=(None, 0, 0)))
+    batch = quick_jit(jax.vmap(_raw.__wrapped__, in_axes=(None, 0, 0)))
     found = batch(model.variables, arrays, jnp.array(sizes))
     for image, (height, width), array in zip(found, sizes, arrays, strict=True):
         sources = array[:, :height, :width]
@@ -192,7 +191,7 @@ def test_gradients_are_finite_and_those_of_larger_arrays():
             image = _raw.__wrapped__(variables, sources, *extent)
             return jnp.sum(jnp.square(image[:9, :12]))
 
-        return _jit(jax.grad(total))(model.variables)
+        return quick_jit(jax.grad(total))(model.variables)
 
     found = slope(sources)
     larger = slope(np.pad(sources, [(0, 0), (0, 3), (0, 2), (0, 0)]), jnp.array([9, 12]))

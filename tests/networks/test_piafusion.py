@@ -1,13 +1,12 @@
 """PIAFusion against the original's stored outputs, a torch twin, and what TTD promises of it."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import ttd_jax
+from tests.compilation import quick_jit
 from ttd_jax.core.color import rgb_to_ycbcr, ycbcr_to_rgb
 from ttd_jax.networks import lookup
 from ttd_jax.networks.piafusion import PIAFusion
@@ -20,13 +19,11 @@ from ttd_jax.benchmarks.twins import piafusion as twins
 CASES = ("msrs_night_72x96", "roadscene_odd_75x101")
 ATOL = 1e-5
 
-# Most of it runs once or twice: optimizing the compiled code would cost more than it saves.
-_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
-_static_fuse = _jit(ttd_jax.static_fuse)
-_dynamic_fuse = _jit(ttd_jax.dynamic_fuse)
+_static_fuse = quick_jit(ttd_jax.static_fuse)
+_dynamic_fuse = quick_jit(ttd_jax.dynamic_fuse)
 
 
-@_jit
+@quick_jit
 def _raw(model, x):
     """The static fusion, neither restored nor clipped."""
     return model.decode(model.merge(model.encode(x), jnp.ones(x.shape[:-1])), x)
@@ -227,7 +224,7 @@ def test_component_does_not_depend_on_the_other_source(model):
 def test_vmap_over_scenes_equals_scene_by_scene(model):
     # The streams' exchange averages over the pixels of one scene, never over a batch.
     scenes = np.stack([_sources(24, 24, seed=1), 0.2 * _sources(24, 24, seed=2)])
-    batch = _jit(jax.vmap(ttd_jax.dynamic_fuse, in_axes=(None, 0)))(model, scenes)
+    batch = quick_jit(jax.vmap(ttd_jax.dynamic_fuse, in_axes=(None, 0)))(model, scenes)
     for image, scene in zip(batch.image, scenes, strict=True):
         np.testing.assert_allclose(image, _dynamic_fuse(model, scene).image, rtol=0, atol=1e-5)
 
@@ -236,7 +233,7 @@ def test_gradient_reaches_both_sources(model):
     def brightness(sources):
         return jnp.sum(ttd_jax.dynamic_fuse(model, sources).image)
 
-    gradient = _jit(jax.grad(brightness))(_sources(24, 24))
+    gradient = quick_jit(jax.grad(brightness))(_sources(24, 24))
     assert np.isfinite(gradient).all()
     assert (np.abs(gradient).max(axis=(1, 2, 3)) > 0).all()
 
@@ -244,7 +241,7 @@ def test_gradient_reaches_both_sources(model):
 def test_dynamic_fusion_module_equals_the_function(model):
     sources = _sources(24, 24)
     layer = ttd_jax.DynamicFusion(PIAFusion(), model.settings)
-    found = _jit(layer.apply)({"params": {"network": model.params}}, sources)
+    found = quick_jit(layer.apply)({"params": {"network": model.params}}, sources)
     expected = _dynamic_fuse(model, sources)
     np.testing.assert_allclose(found.image, expected.image, rtol=0, atol=1e-6)
 

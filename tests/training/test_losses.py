@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.compilation import quick_jit
 from ttd_jax.core import subgradients as kinks
 from ttd_jax.networks.illumination import day_probability
 from ttd_jax.training import cddfuse, ifcnn, losses, piafusion, unsupervised
@@ -19,8 +20,6 @@ SCALAR = {"rtol": 1e-5}
 MAP = {"rtol": 0, "atol": 1e-5}
 GRADIENT = {"rtol": 1e-4, "atol": 1e-7}
 FEATURES = ("feat_base_v", "feat_base_i", "feat_detail_v", "feat_detail_i")
-# What runs once, on few pixels: optimizing the compiled code would cost more than it saves.
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 FORMS = {"legacy": "kornia_0_2_0", "current": "kornia_new"}
 
 

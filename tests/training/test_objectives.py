@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import ttd_jax
+from tests.compilation import quick_jit
 from tests.random_models import random_model
 from tests.training.shallow import make_shallow
 from ttd_jax.core.dominability import LITERAL, DominabilitySettings
@@ -25,8 +26,6 @@ from ttd_jax.training.objectives import (
     needed_keys,
 )
 
-# What runs once, on few pixels: optimizing the compiled code would cost more than it saves.
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 SIZE = (16, 17)
 
 

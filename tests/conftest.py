@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import functools
 import gc
 import os
 import pathlib
@@ -70,6 +71,16 @@ def thorough_compilation(quick_compilation):
     from tests.compilation import optimizations
 
     with optimizations(on=True):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shapes_once():
+    """Shapes of variables are found out once a process: that traces a whole network."""
+    from ttd_jax.networks import NetworkSpec
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(NetworkSpec, "shapes", functools.cache(NetworkSpec.shapes))
         yield
 
 

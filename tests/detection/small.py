@@ -1,10 +1,15 @@
-"""A detector to try things with, and scenes to try it on."""
+"""Detectors to try things with, and scenes to try them on."""
 
+from typing import Any
+
+import jax.numpy as jnp
 import numpy as np
+from flax import linen as nn
 from flax import traverse_util
 
 from tests.commands.conftest import draw
-from ttd_jax.detectors import Detector, DetectorSpec
+from ttd_jax.detectors import Detector, DetectorSettings, DetectorSpec
+from ttd_jax.detectors.yolox import STRIDES
 from ttd_jax.networks import lookup
 from ttd_jax.weights import store
 
@@ -37,10 +42,47 @@ def xml(boxes, name="person"):
     return f"<annotation>{objects}</annotation>"
 
 
-def random_detector() -> Detector:
-    """YOLOX nano with random weights, which finds something almost everywhere."""
+class _Head(nn.Module):
+    classes: int
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.BatchNorm(use_running_average=True, name="bn")(x)
+        parts = {"box": 4, "objectness": 1, "class": self.classes}
+        return jnp.concatenate([nn.Dense(n, name=name)(x) for name, n in parts.items()], axis=-1)
+
+
+class _Shallow(nn.Module):
+    """YOLOX without its depth: every level is a linear function of its patches' mean colors."""
+
+    num_classes: int
+    precision: Any = None
+
+    def setup(self):
+        self.heads = [_Head(self.num_classes) for _ in STRIDES]
+
+    def __call__(self, x):
+        levels = [nn.avg_pool(x, (s, s), strides=(s, s)) for s in STRIDES]
+        return tuple(head(level) for head, level in zip(self.heads, levels, strict=True))
+
+
+# What surrounds a detector is tried with this one: YOLOX takes seconds to trace, and to compile.
+SHALLOW = DetectorSpec(
+    name="shallow_detector",
+    build=_Shallow,
+    settings=DetectorSettings(inputs="imagenet", size=(96, 128)),
+    min_size=32,
+)
+
+
+def random_detector(spec: DetectorSpec | None = None) -> Detector:
+    """A detector, YOLOX nano by default, with random weights: it finds something almost everywhere.
+
+    Args:
+      spec: of another one.
+    """
     rng = np.random.default_rng(3)
-    row = lookup(NAME, DetectorSpec)
+    row = spec or lookup(NAME, DetectorSpec)
 
     def value(path, shape):
         if path.endswith("kernel"):

@@ -13,7 +13,7 @@ import pytest
 import ttd_jax_datasets
 
 from tests.commands.conftest import draw
-from tests.detection.small import BOXES, EMPTY, NAME, SIZE, draw_llvip, random_detector, save, xml
+from tests.detection.small import BOXES, EMPTY, NAME, SIZE, draw_llvip, save, xml
 from ttd_jax.detection import evaluation, inputs, tables
 from ttd_jax.detection.average_precision import Found
 from ttd_jax.detection.inputs import find_labeled, truth_of
@@ -27,24 +27,19 @@ from ttd_jax.weights.store import load
 CONFIG = importlib.import_module("ttd_jax_configs.detect")
 
 
-@pytest.fixture(scope="module")
-def detector_folder(tmp_path_factory):
-    return save(tmp_path_factory.mktemp("detector") / "nano", random_detector())
-
-
 @pytest.fixture
 def root(tmp_path):
     return draw_llvip(tmp_path)
 
 
 @pytest.fixture
-def configure(root, detector_folder, random_weights):
+def configure(root, shallow_folder, random_weights):
     """`configure(**fields)`: a configuration for the drawn scenes and random networks."""
 
     def make(**fields):
         config = CONFIG.get_config()
         config.root = str(root)
-        config.detector = str(detector_folder)
+        config.detector = str(shallow_folder)
         config.weights_dir = str(random_weights.parent)
         config.update(fields)
         return config
@@ -133,8 +128,8 @@ def test_scenes_count_what_the_figures_count():
 # Detectors --------------------------------------------------------------------------------------
 
 
-def test_only_the_data_sets_classes_count_by_their_names(detector_folder):
-    detector = load(detector_folder, precision="highest")  # as `evaluate` does
+def test_only_the_data_sets_classes_count_by_their_names(shallow_folder):
+    detector = load(shallow_folder, precision="highest")  # as `evaluate` does
     settings = DetectionSettings(confidence=0.01, overlap=0.65, limit=300)
     everything = evaluation.Search(
         detector=detector,

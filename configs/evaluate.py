@@ -37,4 +37,11 @@ def get_config(argument: str = "ifcnn_sum,harvard_medical/mri_ct"):
     # How their files become pictures: see --range and --bands of `ttd-jax fuse`.
     config.range = "type"
     config.bands = ()
+    # How sources that do not line up are treated: see --align, --align_to, --crop, --fov and
+    # --transforms of `ttd-jax fuse`.
+    config.align = "check"
+    config.align_to = 0
+    config.crop = "reference"
+    config.fov = ()
+    config.transforms = ""
     return config

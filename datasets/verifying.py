@@ -4,7 +4,9 @@ import pathlib
 
 from ttd_jax_datasets.base import FusionBuilder, FusionConfig
 
+from ttd_jax.align.alignment import Alignment
 from ttd_jax.errors import UserError
+from ttd_jax.pictures.aligning import line_up
 from ttd_jax.pictures.decode import decode_example
 from ttd_jax.pictures.prepared import prepared_examples
 from ttd_jax.report.progress import progress
@@ -12,7 +14,7 @@ from ttd_jax.report.progress import progress
 
 def verify(
     cls: type[FusionBuilder], config: FusionConfig, data_dir: pathlib.Path
-) -> dict[str, int]:
+) -> tuple[dict[str, int], list[str]]:
     """Reads and decodes every example, then compares the counts with the official ones.
 
     Args:
@@ -21,7 +23,7 @@ def verify(
       data_dir: where prepared benchmarks are.
 
     Returns:
-      Split -> number of examples.
+      Split -> number of examples; and what is said of sources that do not line up.
 
     Raises:
       UserError: not prepared, incomplete, or damaged.
@@ -33,12 +35,13 @@ def verify(
             f"{data_dir}: {name} is not prepared here: "
             f"`ttd-jax datasets prepare {name} --manual_dir=... --data_dir={data_dir}`"
         )
+    remarks = []
     counts = {split: info.num_examples for split, info in builder.info.splits.items()}
     for split in counts:
         examples = prepared_examples(name, split, data_dir=data_dir)
         with progress(range(len(examples)), f"verifying {split}") as numbers:
             for number in numbers:
-                _check(examples, number)
+                remarks += _check(examples, number)
     # Last: what is there may be damaged as well.
     shortfalls = builder.shortfalls(counts)
     if shortfalls:
@@ -46,10 +49,11 @@ def verify(
             f"{builder.data_path}: {name}: {' and '.join(shortfalls)}: "
             "complete the files and prepare it again with --overwrite"
         )
-    return counts
+    return counts, remarks
 
 
 def _check(examples, number):
+    """What is remarkable of how an example's sources line up."""
     example = examples[number]
     where = f"{examples.path}: {examples.split} example {example.name}"
     if example.name != examples.names[number]:
@@ -58,8 +62,10 @@ def _check(examples, number):
             "prepare the benchmark again with --overwrite"
         )
     try:
-        decode_example(example)
+        pictures = decode_example(example)
     except UserError as error:
         raise UserError(
             f"{where}: {error}: prepare the benchmark again with --overwrite"
         ) from error
+    found = line_up(example.name, example.titles, pictures, Alignment("check"))
+    return found.remarks.values()

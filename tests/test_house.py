@@ -32,7 +32,7 @@ FLOORS = (  # from the top; a room is a folder or a module of the package
     JOBS,
     {"pictures", "report", "ttd_jax_datasets", "weights"},
     {"detectors", "networks"},
-    {"metrics", "parts"},
+    {"align", "metrics", "parts"},
     {"core"},
     {
         "errors",

@@ -20,7 +20,7 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(2**40))
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_WIDTH", str(2**31 - 1))
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_HEIGHT", str(2**31 - 1))
 
-from ttd_jax import metrics
+from ttd_jax import align, metrics
 from ttd_jax.core.dominability import DominabilitySettings, register_loss, relative_dominability
 from ttd_jax.core.fusion import Fusion, dynamic_fuse, static_fuse
 from ttd_jax.detectors import Detector
@@ -62,6 +62,7 @@ __all__ = [
     "Target",
     "UserError",
     "__version__",
+    "align",
     "dominability_overlay",
     "dynamic_fuse",
     "example",

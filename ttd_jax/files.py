@@ -164,7 +164,7 @@ def fits(value: Any, like: Any) -> bool:
     Args:
       value: anything.
       like: None for anything; a type (an integer is a float, too), or `float | None` where a figure
-        may have been no number; `[LIKE]`, of all items;
+        may have been no number; `(LIKE, LIKE)`, of one of them; `[LIKE]`, of all items;
         `{str: LIKE}`, of all values; or `{name: LIKE}`, of the fields that there must be.
 
     Example:
@@ -184,8 +184,8 @@ def fits(value: Any, like: Any) -> bool:
         if str in like:
             return all(fits(item, like[str]) for item in value.values())
         return all(name in value and fits(value[name], one) for name, one in like.items())
-    if isinstance(like, types.UnionType):
-        return any(fits(value, one) for one in like.__args__)
+    if isinstance(like, (tuple, types.UnionType)):
+        return any(fits(value, one) for one in getattr(like, "__args__", like))
     if like in (int, float):
         numbers = int if like is int else (int, float)
         plain = isinstance(value, numbers) and not isinstance(value, bool)

@@ -1,7 +1,9 @@
 """What the processes of a run agree on, and what one may use. A single one agrees with itself."""
 
 import itertools
+import json
 import os
+from collections.abc import Mapping
 
 import jax
 import numpy as np
@@ -15,6 +17,15 @@ _MEETINGS = itertools.count()  # all processes call alike
 def add_up(array: jax.typing.ArrayLike) -> np.ndarray:
     """The sum of every process's array."""
     return _gather(array).sum(axis=0)
+
+
+def gather_texts(own: Mapping[int, str]) -> dict[int, str]:
+    """Every process's texts by their numbers, each of which only one process has a text for."""
+    data = json.dumps(own).encode()
+    padded = np.zeros(greatest(len(data)), np.uint8)
+    padded[: len(data)] = np.frombuffer(data, np.uint8)
+    every = (json.loads(row.tobytes().rstrip(b"\0")) for row in _gather(padded))
+    return {int(number): text for texts in every for number, text in texts.items()}
 
 
 def greatest(number: int) -> int:

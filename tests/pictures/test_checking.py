@@ -77,18 +77,18 @@ def test_known_scenes_are_hashed_but_not_decoded(scenes, decoded, tmp_path):
 def test_processes_look_at_their_part_and_know_all(scenes, decoded):
     alone = check(scenes)
     decoded.clear()
-    tables = []
+    every = {}
 
-    def collect(table):
-        tables.append(table)
-        return table
+    def collect(texts):
+        every.update(texts)
+        return {index: texts.get(index, texts[min(texts)]) for index in range(5)}
 
     for process in range(2):
-        check(scenes, share=(process, 2), add=collect)
+        check(scenes, share=(process, 2), gather=collect)
     assert sorted(decoded) == ["0", "1", "2", "3", "4"]
-    summed = check(scenes, share=(0, 2), add=lambda _: sum(tables))
-    assert summed.checked == alone.checked
-    assert summed.sha256 == alone.sha256
+    joined = check(scenes, share=(0, 2), gather=lambda _: every)
+    assert joined.checked == alone.checked
+    assert joined.sha256 == alone.sha256
 
 
 def test_objects_are_counted_and_hashed():

@@ -54,3 +54,18 @@ def corner_error(one: np.ndarray, other: np.ndarray, size: tuple[int, int]) -> f
     corners = np.array([[0, 0, 1], [right, 0, 1], [0, bottom, 1], [right, bottom, 1]]).T
     (first, second) = ((m @ corners)[:2] / (m @ corners)[2] for m in (one, other))
     return float(np.linalg.norm(first - second, axis=0).mean())
+
+
+@dataclasses.dataclass(frozen=True)
+class Registration:
+    """The transforms of a scene's sources.
+
+    Attributes:
+      to: which source is the reference, from 0.
+      sizes: (H, W) of each source as it was found.
+      transforms: one for each.
+    """
+
+    to: int
+    sizes: tuple[tuple[int, int], ...]
+    transforms: tuple[Transform, ...]

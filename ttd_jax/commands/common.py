@@ -12,15 +12,18 @@ from typing import Any, TextIO
 
 from absl import flags
 
+from ttd_jax.align.alignment import ALIGNS, Alignment
+from ttd_jax.align.warp import CROPS
 from ttd_jax.core.dominability import LOSS_MAPS
 from ttd_jax.core.fusion import INSEPARABLE
-from ttd_jax.errors import UserError, printable
+from ttd_jax.errors import UserError, naming, printable
 from ttd_jax.files import dumps
 from ttd_jax.networks import PRECISIONS, FusionSpec, Model, NetworkSpec, networks
 from ttd_jax.pictures.batches import SIZES
 from ttd_jax.pictures.images import Reading
 from ttd_jax.pictures.prepared import default_data_dir
 from ttd_jax.pictures.ranges import parse_ranges
+from ttd_jax.pictures.transforms import with_transforms
 from ttd_jax.places import is_url, on_disk
 from ttd_jax.processes import find_devices
 from ttd_jax.registry import nearest
@@ -138,6 +141,29 @@ class Flags:
             "4 as gray"
         )
         self.several("bands", text)
+
+    def alignment(self) -> None:
+        """How sources that do not line up are treated; see `reading`."""
+        text = (
+            "check: measure by how much sources are off the first one, and say so; off: do not; or "
+            "register them by a translation, similarity, affine map or homography"
+        )
+        self.choice("align", text, ALIGNS, "check")
+        text = "which source the others are registered to, from 0; it gives the results' size"
+        self.integer("align_to", text, 0, least=0)
+        text = "the sources' horizontal angles of view in degrees, between commas, where known"
+        self.several("fov", text)
+        text = "in place of finding any: the transforms.json of another run with --align"
+        self.transforms(f"{text}; of a single scene, as of a rig, they are taken for all")
+
+    def transforms(self, meaning: str) -> None:
+        """--transforms of sources, and --crop; see `reading`."""
+        self.place("transforms", meaning)
+        text = (
+            "reference: results have the reference's size, and each source counts where it has "
+            "data; common: they are cut to what all have"
+        )
+        self.choice("crop", text, CROPS, "reference")
 
     def sizes(self) -> None:
         """--sizes, of the arrays that pictures are computed in."""
@@ -263,13 +289,20 @@ def size(flag: str, word: str) -> tuple[int, int]:
 
 
 def reading(values: flags.FlagValues) -> Reading:
-    """How files become pictures, by --range and --bands.
+    """How files become pictures, by --range and --bands, and what else of it a command has.
 
     Raises:
-      UserError: either says what cannot be.
+      UserError: one says what cannot be.
     """
     bands = tuple(int(band) if band.isdecimal() else band for band in values.bands or ())
-    return Reading(ranges=parse_ranges(values.range), bands=bands or None)
+    align = Alignment()
+    if "align" in values:
+        with naming("--fov"):
+            fov = tuple(map(float, values.fov or ()))
+        align = Alignment(values.align, values.align_to, fov=fov)
+    if "transforms" in values:
+        align = with_transforms(align, values.crop, values.transforms)
+    return Reading(ranges=parse_ranges(values.range), bands=bands or None, align=align)
 
 
 def several(values: flags.FlagValues, name: str, known: Sequence[str]) -> tuple[str, ...]:

@@ -6,7 +6,8 @@
 
 No benchmark's license lets its pictures be passed on: download them yourself, then `prepare` writes
 them, byte for byte, to --data_dir, where every other command finds them. `verify` ends with status
-0 only if all official examples are there and every picture can be decoded.
+0 only if all official examples are there and every picture can be decoded; it notes sources that
+are shifted against the first.
 """
 
 import pathlib
@@ -111,12 +112,13 @@ def _verify(values, name):
     from ttd_jax_datasets.verifying import verify
 
     cls, config = find_config(name)
-    counts = verify(cls, config, _root(values))
+    counts, remarks = verify(cls, config, _root(values))
     row = _row(values, cls, config)
     common.tell(
         values,
-        {"name": row["name"], "path": row["path"], "examples": counts},
+        {"name": row["name"], "path": row["path"], "examples": counts, "remarks": remarks},
         f"{row['path']}: {row['name']}: all {_counts(counts)} examples are there and decode",
+        *(f"note: {remark}" for remark in remarks),
     )
 
 

@@ -4,6 +4,7 @@
     ttd-jax fuse --task=infrared-visible --out=out vis.png ir.png
     ttd-jax fuse --weights=weights/ifcnn_sum --out=maps \\
         --save=fused,dominability,components,losses visible_dir infrared_dir
+    ttd-jax fuse --weights=weights/ifcnn_sum --out=out --align=affine vis.png small_ir.png
 
 Name two or more sources in the order of their roles: visible then infrared, MRI then CT / PET /
 SPECT, under- then over-exposed, near then far focus. The fused picture is --out/STEM.png, with
@@ -52,6 +53,7 @@ def define_flags(values: FlagValues) -> None:
     flag.choice("color", text, opt.FUSE_COLORS, "auto")
     flag.choice("format", "of the fused pictures", FORMATS, "png")
     flag.range()
+    flag.alignment()
     text = (
         "type: results fill the range of their type; source: they have the values of the first "
         "source whose --range is its own, such as degrees (with --format=tiff)"

@@ -40,6 +40,7 @@ def define_flags(values: FlagValues) -> None:
     flag.choice("protocol", "of the metrics", PROTOCOLS, "paper")
     flag.several("metrics", "names, core or all; see `ttd-jax metrics`", (FIFTEEN,))
     flag.range()
+    flag.transforms("the transforms.json of the run that fused them: sources are scored so warped")
     flag.sizes()
     flag.boolean("resume", "keep the finished scores of --out")
     flag.json()

@@ -8,16 +8,19 @@ import jax
 from ml_collections import ConfigDict
 
 from ttd_jax import fields, metrics
+from ttd_jax.align import MODELS
 from ttd_jax.core.color import COLORS
 from ttd_jax.core.fusion import INSEPARABLE
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.evaluation import comparison, report
 from ttd_jax.evaluation.gallery import Gallery
 from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
+from ttd_jax.evaluation.regions import check_masks
 from ttd_jax.files import dumps, read_json, write_whole
 from ttd_jax.folders import together
 from ttd_jax.networks import PRECISIONS, FusionSpec
 from ttd_jax.parts import batch_memory
+from ttd_jax.pictures import transforms
 from ttd_jax.pictures.batches import SIZES
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.decode import READING_FIELDS, reading_of
@@ -46,6 +49,7 @@ _FIELDS = {
     "split": fields.text,
     "sources": fields.folders,
     **READING_FIELDS,
+    **transforms.ALIGN_FIELDS,
 }
 
 
@@ -74,7 +78,8 @@ def evaluate(
         other settings, models, data sets or images, or another run is writing there.
     """
     fields.check_fields(config, _FIELDS)
-    reading = reading_of(config)
+    align = transforms.alignment_of(config)
+    reading = dataclasses.replace(reading_of(config), align=align)
     jobs = [_job(config, name) for name in config.models]
     for job in jobs if process == 0 else ():
         if len(job.strategies) < len(config.strategies):
@@ -89,7 +94,7 @@ def _evaluate(config, jobs, found, reading, out, resume, share):
     process, processes = share
     runs, recorded = [], set()
     for job in jobs:
-        settings, place = _settings(config, job), out / job.model.spec.name
+        settings, place = _settings(config, job, reading.align), out / job.model.spec.name
         scores = {strategy: dict.fromkeys(job.names, float | None) for strategy in job.strategies}
         records = Records(place, like={**IMAGE, "scores": scores}, process=process, root=out)
         recorded |= records.find(settings, resume=resume).keys()
@@ -105,6 +110,9 @@ def _evaluate(config, jobs, found, reading, out, resume, share):
         )
         for name, examples in found.items()
     }
+    masked = any(scene.masked for scenes in datasets.values() for scene in scenes)
+    for job in jobs:
+        check_masks(job.names, job.protocol, regions=False, masked=masked)
     options = {"process": process, "processes": processes, "memory": _memory()}
     for job, settings, records in runs:
         with records.leaving_no_trace() if processes == 1 else contextlib.nullcontext():
@@ -130,6 +138,7 @@ def _evaluate(config, jobs, found, reading, out, resume, share):
         "results.csv": comparison.csv_table(comparisons, protocol),
         "results.tex": comparison.latex(comparisons, protocol, ranked),
         _RESULTS: dumps({"protocol": protocol, "comparisons": comparisons, "ranks": ranked}),
+        **_transforms(datasets, reading.align),
     }
     _write(out, files)
     # The page comes last: its pictures take a while, and by then the tables are safe.
@@ -141,6 +150,21 @@ def _evaluate(config, jobs, found, reading, out, resume, share):
             shown.append(dataclasses.replace(next(remaining), cards=cards))
     _write(out, {"report.html": report.render(shown, protocol, ranked)})
     return comparisons
+
+
+def _transforms(datasets, align):
+    """File -> content of the transforms that were found, for each data set."""
+    if align.model not in MODELS:
+        return {}
+    files = {}
+    for name, scenes in datasets.items():
+        prefix = f"{name.replace('/', '_')}_" if len(datasets) > 1 else ""
+        found = {
+            scene: transforms.as_record(one.registration)
+            for scene, one in zip(scenes.examples.names, scenes, strict=True)
+        }
+        files[prefix + transforms.TRANSFORMS] = transforms.file_text(found)
+    return files
 
 
 def _memory():
@@ -194,7 +218,7 @@ def _examples(config, name):
     return find_scenes(sources)
 
 
-def _settings(config, job):
+def _settings(config, job, align):
     weights = place(config.weights_dir) / job.model.spec.name
     return {
         "model": job.model.spec.name,
@@ -211,6 +235,7 @@ def _settings(config, job):
         "sizes": job.sizes,
         "range": config.range,
         "bands": list(config.bands),
+        "align": align.as_record(),
         "versions": versions_of(
             job.model,
             strategies=job.strategies.values(),

@@ -11,14 +11,14 @@ import jax
 from ttd_jax import metrics
 from ttd_jax.errors import UserError, counted, some
 from ttd_jax.evaluation import tables
-from ttd_jax.evaluation.regions import REGIONS, empty_regions, score_regions
+from ttd_jax.evaluation.regions import REGIONS, check_masks, empty_regions, score_regions
 from ttd_jax.files import jsonable
 from ttd_jax.folders import alone
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.batches import choose_frames, fill_up
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.examples import Example, FolderExamples
-from ttd_jax.pictures.images import Reading
+from ttd_jax.pictures.images import Reading, all_have_data
 from ttd_jax.pictures.ranges import Range, of_result_and_sources
 from ttd_jax.pictures.records import UNFINISHED, Records, check_covered, versions_of
 from ttd_jax.pictures.scenes import folder_images
@@ -125,6 +125,7 @@ def score_results(
         "metrics": list(names),
         "range": [str(one) for one in reading.ranges],
         "bands": reading.bands and list(reading.bands),
+        "align": reading.align.as_record(),
         "versions": versions_of(functions=[metrics.lookup(name).function for name in names]),
     }
     like = {"method": str, "image": str, "sha256": [str], "colored": bool}
@@ -132,8 +133,6 @@ def score_results(
     if masked:
         settings["regions"] = list(REGIONS)
         like |= {"regions": dict.fromkeys(REGIONS, scores), "empty": [str]}
-        if lost := metrics.lacking(names, "mask", protocol):
-            raise UserError(f"{', '.join(lost)} cannot judge a region: leave out of --metrics")
     else:
         like["scores"] = scores
     store = Records(out, like=like, folder=UNFINISHED, key=_key)
@@ -147,6 +146,7 @@ def score_results(
     ranges = (ranges[0], *masks, *ranges[1:])
     reading = dataclasses.replace(reading, ranges=ranges, results=1 + masked)
     checked = check(FolderExamples(pictures), reading=reading)
+    check_masks(names, protocol, regions=masked, masked=any(scene.masked for scene in checked))
     exact = sizes == "exact" or metrics.lacking(names, "extent", protocol)
     frames = choose_frames([scene.size for scene in checked], exact=bool(exact))
 
@@ -163,15 +163,23 @@ def score_results(
             return known, None
         _, (fused, *sources) = checked.load(index)
         record["colored"] = fused.colored
-        masks = [picture.pixels.any(axis=-1) for picture in sources[:masked]]
+        arrays = {
+            "fused": metrics.fused_planes(fused.as_bytes(), protocol=protocol),
+            "sources": metrics.source_planes(
+                [source.as_bytes() for source in sources[masked:]], protocol=protocol
+            ),
+        }
         if masked:
-            record["empty"] = empty_regions(*masks)
-        judged = metrics.source_planes([s.as_bytes() for s in sources[masked:]], protocol=protocol)
-        result = metrics.fused_planes(fused.as_bytes(), protocol=protocol)
+            arrays["region"] = sources[0].pixels.any(axis=-1)
+        if checked[index].masked:
+            arrays["mask"] = all_have_data(sources)
+        if masked:
+            record["empty"] = empty_regions(arrays["region"], arrays.get("mask"))
         frame = frames[index]
-        planes = (result, judged, *masks)
-        filled = [fill_up(plane, frame.size, axis=plane.ndim - 2) for plane in planes]
-        return record, (filled, frame.extent(checked[index].size))
+        filled = {
+            name: fill_up(plane, frame.size, axis=plane.ndim - 2) for name, plane in arrays.items()
+        }
+        return record, {**filled, "extent": frame.extent(checked[index].size)}
 
     records, scored = [], 0
     with alone(out, "score"), store.leaving_no_trace():
@@ -187,8 +195,7 @@ def score_results(
         with progress(loaded, "scoring", len(pictures), unit="image") as bar:
             for _, (record, arrays) in bar:
                 if arrays is not None:
-                    planes, extent = arrays
-                    found = jax.tree.map(float, evaluate(*planes, extent=extent))
+                    found = jax.tree.map(float, evaluate(**arrays))
                     record["regions" if masked else "scores"] = jsonable(found)
                     store.append(record)
                     scored += 1

@@ -7,15 +7,17 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
+from ttd_jax.align.alignment import Alignment
 from ttd_jax.core.dominability import LOSS_MAPS
 from ttd_jax.core.fusion import Fusion
 from ttd_jax.errors import UserError, check_list
 from ttd_jax.fusing.compute import BatchFuser
-from ttd_jax.fusing.options import SAVES, check_network
+from ttd_jax.fusing.options import MAPS, check_network
 from ttd_jax.fusing.outputs import of_type
 from ttd_jax.networks import FusionSpec, Model
 from ttd_jax.parts import default_memory, parse_size
-from ttd_jax.pictures.arrays import as_pictures
+from ttd_jax.pictures.aligning import line_up
+from ttd_jax.pictures.arrays import as_pictures, titles_of
 from ttd_jax.pictures.batches import Batch, Frame
 from ttd_jax.pictures.images import alpha_of_type
 from ttd_jax.pictures.sizes import check_least_size
@@ -31,9 +33,10 @@ def fuse(
     strategy: str = "ttd",
     color: str = "auto",
     ranges: str = "type",
+    align: str = "check",
     max_memory: int | str | None = None,
 ) -> Fusion:
-    """Fuses aligned pictures of one scene, of any size, as `ttd-jax fuse` does with files.
+    """Fuses pictures of one scene, of any size, as `ttd-jax fuse` does with files.
 
     Programs are compiled once a size and kept while the same model is used.
 
@@ -47,12 +50,15 @@ def fuse(
         script of the network's authors saves it, see `ttd_jax.networks.Saving`.
       ranges: what becomes black and white, for all or for each: 'type' (floats lie in [0, 1]),
         'data', 'percentile:1,99', '20,40.5', or several of these between commas.
+      align: 'check' warns of pictures that are shifted against the first; 'off' does not look;
+        'translation', 'similarity', 'affine' and 'homography' register them to it, whatever their
+        sizes: see `ttd_jax.align`. Each then weighs where it has data.
       max_memory: bytes, or a size such as '2GiB', that fusing may take: what does not fit is fused
         in strips, with the same result up to rounding. Half of what is free by default.
 
     Returns:
       A `Fusion` of numpy arrays: `image` [H, W, C] and `components` [M, H, W, C] as deep as the
-        first picture (u8, u16, or f32 in [0, 1]), C one or three, with the first picture's alpha
+        first picture (u8, u16, or f32 in [0, 1]) and of its size, C one or three, with its alpha
         behind the image if it has one; `dominability` and `losses` f32[M, H, W].
 
     Raises:
@@ -73,10 +79,13 @@ def fuse(
     check_list("pictures", pictures)
     if len(pictures) < 2:
         raise UserError(f"fusing needs two pictures or more of one scene, got {len(pictures)}")
-    sources = as_pictures(pictures, ranges)
-    for picture in sources:
-        if picture.remark:
-            warnings.warn(picture.remark, stacklevel=2)
+    alignment = Alignment(align)
+    sources = as_pictures(pictures, ranges, one_size=not alignment.moves)
+    lined_up = line_up("the scene", titles_of(pictures), sources, alignment)
+    for remark in (*(source.remark for source in sources), *lined_up.remarks.values()):
+        if remark:
+            warnings.warn(remark, stacklevel=2)
+    sources = lined_up.pictures
     check_network(model.spec, len(sources), color)
     check_least_size("picture 1", sources[0].size, model.spec.min_size, model.spec.name)
     if isinstance(max_memory, str):
@@ -85,7 +94,8 @@ def fuse(
     given = [picture.grayed() for picture in sources] if color == "network" else sources
     colored = tuple(picture.colored for picture in given)
     size = sources[0].size
-    batch = Batch((0,), 1, Frame(size, shared=False), colored, (size,))
+    masked = any(picture.has_data is not None for picture in given)
+    batch = Batch((0,), 1, Frame(size, shared=False), colored, (size,), masked)
     ((_, found),) = fuser(batch, {0: ("fusing", given)})
     first, how = given[0], fuser.quantization
     depth = np.dtype(np.uint8) if color == "authors" else first.depth
@@ -108,7 +118,7 @@ def _fuser(model, settings, color, max_memory):
     key = structure, tuple(map(id, leaves)), settings, loss, color, max_memory
     if key not in _fusers:
         memory = default_memory() if max_memory is None else max_memory
-        _fusers[key] = BatchFuser(model, settings, color=color, save=SAVES, memory=memory)
+        _fusers[key] = BatchFuser(model, settings, color=color, save=MAPS, memory=memory)
     _fusers.move_to_end(key)
     while len(_fusers) > _KEPT:
         _fusers.popitem(last=False)

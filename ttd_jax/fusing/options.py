@@ -10,7 +10,8 @@ from ttd_jax.registry import unknown
 
 # As `ttd_jax.core.color` has them, and as the script of the network's authors saves its results.
 FUSE_COLORS = (*COLORS, "authors")
-SAVES = ("fused", "dominability", "components", "losses")
+MAPS = ("fused", "dominability", "components", "losses")
+SAVES = (*MAPS, "alignment")
 OUTPUT_RANGES = ("type", "source")
 METADATA = ("keep", "drop")
 
@@ -60,10 +61,16 @@ class FuseOptions:
 
     def as_record(self) -> dict:
         """JSON-able."""
-        record = {**dataclasses.asdict(self), "save": list(self.save)}
+        plain = dataclasses.replace(self, reading=None)  # which may hold thousands of transforms
+        record = {**dataclasses.asdict(plain), "save": list(self.save)}
         del record["reading"]
         bands = self.reading.bands and list(self.reading.bands)
-        return {**record, "range": ",".join(map(str, self.reading.ranges)), "bands": bands}
+        return {
+            **record,
+            "range": ",".join(map(str, self.reading.ranges)),
+            "bands": bands,
+            "align": self.reading.align.as_record(),
+        }
 
     @property
     def gray(self) -> bool:

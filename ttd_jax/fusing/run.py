@@ -9,14 +9,16 @@ from collections.abc import Callable, Mapping
 
 import jax
 
+from ttd_jax.align import MODELS
 from ttd_jax.errors import UserError, explain_exhausted, some
 from ttd_jax.folders import alone
 from ttd_jax.fusing.compute import BatchFuser, day_probability
-from ttd_jax.fusing.options import FuseOptions, check_network
+from ttd_jax.fusing.options import MAPS, FuseOptions, check_network
 from ttd_jax.fusing.outputs import output_files, output_names, output_type
 from ttd_jax.networks import Model, takes_extents
 from ttd_jax.networks.illumination import Classifier
 from ttd_jax.parts import batch_memory, default_memory, format_size
+from ttd_jax.pictures import transforms
 from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.batches import Batch, plan_batches, unfinished
 from ttd_jax.pictures.checking import Checked, Scenes, check
@@ -31,6 +33,8 @@ _LONGEST = 255  # of a file's name, in bytes, on nearly all systems
 _LIKE = {
     "scene": str,
     "size": [int],
+    "masked": bool,
+    "registration": (transforms.REGISTRATION, type(None)),
     "files": {str: str},
     "sources": [{"file": str, "sha256": str, "colored": bool}],
 }
@@ -203,7 +207,7 @@ def _fuser(job, model):
         model,
         model.strategy(job.options.strategy),
         color=job.options.color,
-        save=job.options.save,
+        save=[name for name in job.options.save if name in MAPS],
         memory=job.memory,
     )
 
@@ -238,12 +242,22 @@ def run_job(job: FuseJob, model: Model, classifier: Classifier | None = None) ->
         own = {record["scene"]: record for record in (fused | job.finished).values()}
         # Scenes of earlier runs stay: their pictures are there.
         every = {record["scene"]: record for record in job.found.values()} | own
+        ordered = sorted(every.values(), key=lambda record: record["scene"])
         summary = job.records.close(
             job.settings,
-            sorted(every.values(), key=lambda record: record["scene"]),
+            ordered,
             {"seconds": time.perf_counter() - start, **counts, "batches": batch_times},
+            _transforms(job, ordered),
         )
     return {**counts, "scenes": [record for record in summary if record["scene"] in own]}
+
+
+def _transforms(job, records):
+    """The file of what was found, by its name."""
+    if job.options.reading.align.model not in MODELS:
+        return
+    found = {record["scene"]: record["registration"] for record in records}
+    yield transforms.TRANSFORMS, transforms.file_text(found)
 
 
 def _fuse_batches(job, fuser, classifier):
@@ -310,6 +324,8 @@ def _record(job, index, example, pictures, result):
         "size": list(checked.size),
         "color": options.resolve_color(checked.colored),
         "windows": result["windows"],
+        "masked": checked.masked,
+        "registration": checked.registration and transforms.as_record(checked.registration),
         "sources": [
             {
                 "name": role,
@@ -317,17 +333,19 @@ def _record(job, index, example, pictures, result):
                 "path": resolved(source),
                 "sha256": sha256,
                 "colored": colored,
+                "shift": shift and dataclasses.asdict(shift),
                 "range": picture.scale and [picture.scale.low, picture.scale.high],
                 "dominates": round(float(dominates), 6),
                 "mean_dominability": round(float(mean), 6),
             }
-            for role, title, source, picture, sha256, colored, dominates, mean in zip(
+            for role, title, source, picture, sha256, colored, shift, dominates, mean in zip(
                 example.roles,
                 example.titles,
                 example.sources,
                 pictures,
                 checked.sha256,
                 checked.colored,
+                [None, *checked.shifts] if checked.shifts else [None] * len(pictures),
                 result["dominates"],
                 result["mean_dominability"],
                 strict=True,
@@ -342,5 +360,11 @@ def _key(record):
 
 def _checked(record):
     """What a finished scene's record tells, so that it need not be decoded again."""
-    colored = tuple(source["colored"] for source in record["sources"])
-    return Checked(tuple(record["size"]), colored, _key(record)[1:])
+    sources, registration = record["sources"], record["registration"]
+    return Checked(
+        size=tuple(record["size"]),
+        colored=tuple(source["colored"] for source in sources),
+        sha256=_key(record)[1:],
+        registration=registration and transforms.of_record(registration),
+        masked=record["masked"],
+    )

@@ -10,15 +10,18 @@ from ttd_jax.pictures.ranges import of_sources, parse_ranges, to_unit
 from ttd_jax.pictures.sizes import check_same_size
 
 
-def as_pictures(arrays: Sequence[np.ndarray], ranges: str = "type") -> tuple[Picture, ...]:
+def as_pictures(
+    arrays: Sequence[np.ndarray], ranges: str = "type", *, one_size: bool = True
+) -> tuple[Picture, ...]:
     """The sources of one scene.
 
     Args:
       arrays: one or more of integers or floats, each [H, W] or [H, W, 1] (gray), [H, W, 3] (RGB)
-        or [H, W, 4] (RGB with alpha), of one height and width.
+        or [H, W, 4] (RGB with alpha).
       ranges: what becomes black and white, for all or for each of them: see
         `ttd_jax.pictures.ranges.parse_ranges`. By default the range of the type, and [0, 1] for
         floats.
+      one_size: refuse arrays of different height and width.
 
     Returns:
       A `Picture` each; RGB whose channels are all equal is gray, as in files.
@@ -32,12 +35,17 @@ def as_pictures(arrays: Sequence[np.ndarray], ranges: str = "type") -> tuple[Pic
         raise UserError("no pictures: pass one array or more")
     chosen = of_sources(parse_ranges(ranges), len(arrays))
     pictures = tuple(
-        _as_picture(array, f"picture {m}", one)
-        for m, (array, one) in enumerate(zip(arrays, chosen, strict=True), start=1)
+        _as_picture(array, title, one)
+        for array, title, one in zip(arrays, titles_of(arrays), chosen, strict=True)
     )
-    titles = [f"picture {m}" for m in range(1, len(pictures) + 1)]
-    check_same_size(titles, [picture.size for picture in pictures])
+    if one_size:
+        check_same_size(titles_of(arrays), [picture.size for picture in pictures])
     return pictures
+
+
+def titles_of(arrays: Sequence[np.ndarray]) -> list[str]:
+    """What messages call arrays."""
+    return [f"picture {m}" for m in range(1, len(arrays) + 1)]
 
 
 def _as_picture(given, name, chosen):

@@ -4,18 +4,21 @@ import collections
 import concurrent.futures
 import dataclasses
 import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
-
+from ttd_jax.align.check import Shift
+from ttd_jax.align.transform import Registration
+from ttd_jax.pictures import transforms
 from ttd_jax.pictures.ahead import ahead
+from ttd_jax.pictures.aligning import line_up, warped
 from ttd_jax.pictures.decode import decode_example
 from ttd_jax.pictures.examples import Example, FolderExamples
 from ttd_jax.pictures.images import Picture, Reading
-from ttd_jax.pictures.sizes import check_least_size
+from ttd_jax.pictures.sizes import check_least_size, check_same_size
 from ttd_jax.places import on_disk
-from ttd_jax.processes import add_up
+from ttd_jax.processes import gather_texts
 from ttd_jax.report.progress import progress, remark
 
 # Decoded pictures are kept while they take so many bytes, and this share of the memory, at most.
@@ -34,14 +37,39 @@ class Checked:
       colored: whether each source has color.
       sha256: see `Example.sha256`.
       objects: how many have boxes; 0 where the set has none.
-      masked: whether some source lacks data somewhere.
+      shifts: of each source against the first, where they were measured; () where not.
+      registration: how the sources were brought to line up; None where they are as they were.
+      masked: whether one lacks data somewhere.
     """
 
     size: tuple[int, int]
     colored: tuple[bool, ...]
     sha256: tuple[str, ...]
     objects: int = 0
+    shifts: tuple[Shift, ...] = ()
+    registration: Registration | None = None
     masked: bool = False
+
+    def as_text(self) -> str:
+        """JSON, for other processes."""
+        record = dataclasses.asdict(self)
+        found = self.registration
+        return json.dumps({**record, "registration": found and transforms.as_record(found)})
+
+    @classmethod
+    def of_text(cls, text: str) -> "Checked":
+        """What `as_text` is of."""
+        record = json.loads(text)
+        found = record["registration"]
+        return cls(
+            tuple(record["size"]),
+            tuple(record["colored"]),
+            tuple(record["sha256"]),
+            record["objects"],
+            tuple(Shift(**shift) for shift in record["shifts"]),
+            found and transforms.of_record(found),
+            record["masked"],
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,8 +115,11 @@ class Scenes(Sequence):
         """
         if index in self.kept:
             return self.kept[index]
-        example = self.examples[index]
-        return example, decode_example(example, self.reading)
+        example, reading = self.examples[index], self.reading
+        pictures = decode_example(example, reading)
+        results, sources = pictures[: reading.results], pictures[reading.results :]
+        moved = warped(sources, self[index].registration, reading.align.crop)
+        return example, [*results, *moved]
 
     def given(self, pictures: Sequence[Picture]) -> list[Picture]:
         """What a network is given of a scene's pictures."""
@@ -105,7 +136,7 @@ def check(
     needs: str = "this network",
     known: Mapping[tuple, Checked] | None = None,
     share: tuple[int, int] = (0, 1),
-    add: Callable = add_up,
+    gather: Callable[[Mapping[int, str]], Mapping[int, str]] = gather_texts,
     max_memory: int | None = None,
     also: Callable[[Sequence[Picture]], object] = len,
 ) -> Scenes:
@@ -120,7 +151,7 @@ def check(
       needs: what needs them, for the message.
       known: by `Scenes.keys`: these scenes are only hashed.
       share: `(process, processes)`: this process looks at every so many-th example only.
-      add: sums an integer array over the processes.
+      gather: puts the texts of all processes together.
       max_memory: bytes that this may take; fewer are then decoded at a time if their files are
         large.
       also: further checks of a scene's pictures: raises an error of its own.
@@ -129,10 +160,11 @@ def check(
       What was found, the same in every process.
 
     Raises:
-      UserError: an unreadable source, or sources of different or too small sizes.
+      UserError: an unreadable source, sources of different or too small sizes, or ones that cannot
+        be aligned as the reading says.
     """
     process, processes = share
-    every, sources = range(len(examples))[:count], len(examples.roles)
+    every = range(len(examples))[:count]
     mine = every[process::processes]
     threads = _threads(examples, max_memory)
     room = _KEPT if max_memory is None else min(_KEPT, max_memory // _SHARE)
@@ -146,28 +178,41 @@ def check(
         found = (known or {}).get((example.name, *sha256))
         if found is not None:
             return found, None, 0
-        pictures = decode_example(example, reading)
-        also(pictures)
-        size = pictures[0].size
-        colored = tuple(picture.colored and not gray for picture in pictures)
+        titles, pictures = example.titles, decode_example(example, reading)
         for role, picture in zip(example.roles, pictures, strict=True):
             if picture.remark:
-                remarks[role].append(picture.remark)
-        check_least_size(example.titles[0], size, least, needs)
-        found = Checked(size, colored, sha256, len(example.boxes or ()))
+                remarks[role, ""].append(picture.remark)
+        own = slice(reading.results, None)  # the sources
+        lined_up = line_up(example.name, titles[own], pictures[own], reading.align)
+        pictures = [*pictures[: reading.results], *lined_up.pictures]
+        check_same_size(titles, [picture.size for picture in pictures])
+        for source, off in lined_up.remarks.items():
+            remarks[example.roles[own][source], "alignment"].append(off)
+        also(pictures)
+        size = pictures[0].size
+        check_least_size(titles[0], size, least, needs)
+        found = Checked(
+            size=size,
+            colored=tuple(picture.colored and not gray for picture in pictures),
+            sha256=sha256,
+            objects=len(example.boxes or ()),
+            shifts=lined_up.shifts,
+            registration=lined_up.registration,
+            masked=any(picture.has_data is not None for picture in pictures),
+        )
         taken = sum(picture.nbytes for picture in pictures)
         return found, (example, pictures) if taken <= small else None, taken
 
-    width = 3 + sources + 32 * (sources + 1)  # see `_as_row`
-    kept, table = {}, np.zeros((len(every), width), np.int32)
+    kept, own = {}, {}
     with progress(description="checking", total=len(mine)) as bar:
         for index, (found, loaded, taken) in ahead(look, mine, threads):
-            table[index] = _as_row(found, width)
+            own[index] = found.as_text()
             if loaded is not None and taken <= room:
                 kept[index], room = loaded, room - taken
             bar.update()
-    checked = tuple(_of_row(row, sources) for row in add(table).tolist())
-    for role, found in sorted(remarks.items()):
+    texts = gather(own)
+    checked = tuple(Checked.of_text(texts[index]) for index in every)
+    for (role, _), found in sorted(remarks.items()):
         others = f" (and {len(found) - 1} more of {role})" if len(found) > 1 else ""
         remark(found[0] + others)
     return Scenes(examples, gray, reading, checked, kept)
@@ -188,17 +233,3 @@ def _bytes(path):
         return path.stat().st_size if on_disk(path) else path.size()
     except OSError:  # said when it is read
         return 0
-
-
-def _as_row(one, length):
-    """What is known of a scene as integers that can be summed over processes."""
-    row = [*one.size, one.objects, *one.colored, *bytes.fromhex("".join(one.sha256))]
-    return row + [0] * (length - len(row))  # of a scene without boxes
-
-
-def _of_row(row, sources):
-    height, width, objects, *rest = row
-    digests = bytes(rest[sources:]).hex()
-    hashes = [digests[start : start + 64] for start in range(0, len(digests), 64)]
-    colored = tuple(map(bool, rest[:sources]))
-    return Checked((height, width), colored, tuple(h for h in hashes if h.strip("0")), objects)

@@ -39,7 +39,7 @@ def decode_example(
       reading: how its files become pictures.
 
     Returns:
-      A picture for each source, of one size.
+      A picture for each source, of one size unless they are to be aligned.
 
     Raises:
       UserError: an unreadable picture, or pictures of different sizes; see `decode_picture`.
@@ -60,5 +60,6 @@ def decode_example(
     ]
     if len(set(titles)) < len(titles):  # pages of one file
         titles = [f"{title}, page {n}" for n, title in enumerate(titles, start=1)]
-    check_same_size(titles, [picture.size for picture in pictures])
+    if not reading.align.moves:
+        check_same_size(titles, [picture.size for picture in pictures])
     return pictures

@@ -4,10 +4,12 @@ import dataclasses
 import os
 import pathlib
 import stat
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
+from ttd_jax.align.alignment import Alignment
 from ttd_jax.core.color import decoder_gray
 from ttd_jax.core.quantization import as_float, quantize
 from ttd_jax.errors import UserError
@@ -33,7 +35,7 @@ class Picture:
       scale: how stored values became pixels; None where these are the stored ones.
       carried: what its file carries beside its pixels.
       remark: what somebody should know of it before it is used, None for nothing.
-      has_data: bool[H, W], where it was moved here with data; None for everywhere.
+      has_data: bool[H, W], where a warped one shows something; None for everywhere.
     """
 
     pixels: np.ndarray
@@ -57,7 +59,7 @@ class Picture:
     @property
     def nbytes(self) -> int:
         """Bytes that it takes."""
-        planes = (self.pixels, self.alpha, self.luma)
+        planes = (self.pixels, self.alpha, self.luma, self.has_data)
         return sum(plane.nbytes for plane in planes if plane is not None)
 
     @property
@@ -91,6 +93,7 @@ class Reading:
       bands: those that are taken of files with several, from 1: three (RGB) or one (gray).
       luma: whether a JPEG's own Y is wanted too, for `Picture.grayed`.
       results: so many of a scene's pictures, the first, are results: no band is chosen of them.
+      align: how the sources of a scene are brought to line up.
 
     Raises:
       UserError: `bands` are neither one number nor three.
@@ -100,12 +103,19 @@ class Reading:
     bands: tuple[int, ...] | None = None
     luma: bool = False
     results: int = 0
+    align: Alignment = Alignment()  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
         bands = (1,) if self.bands is None else self.bands
         if len(bands) not in (1, 3) or not all(isinstance(n, int) and n > 0 for n in bands):
             given = ",".join(map(str, bands))
             raise UserError(f"bands {given}: name one or three by their numbers, from 1")
+
+
+def all_have_data(pictures: Sequence[Picture]) -> np.ndarray | None:
+    """bool[H, W], where every picture of a scene shows something; None for everywhere."""
+    masks = [picture.has_data for picture in pictures if picture.has_data is not None]
+    return np.logical_and.reduce(masks) if masks else None
 
 
 def read_picture(path: pathlib.Path) -> Picture:

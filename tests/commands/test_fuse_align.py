@@ -1,13 +1,15 @@
 """`ttd-jax fuse --align`: what is written, told, used again and resumed."""
 
+import dataclasses
 import json
 
 import cv2
 import numpy as np
 import pytest
 
-from tests.commands.conftest import draw
+import ttd_jax
 from ttd_jax.pictures.images import read_picture
+from ttd_jax.pictures.transforms import of_record
 
 SIZE, DOWN, RIGHT = (120, 160), 4, -9
 
@@ -136,18 +138,38 @@ def test_mistakes_are_told(command_line, fuse, pair, tmp_path, flags, said):
 
 
 def test_scoring_takes_the_same_transforms(command_line, fuse, folders, tmp_path):
-    out = tmp_path / "out"
+    out, results = tmp_path / "out", tmp_path / "results"
     command_line(*fuse(out, "--align=translation", *folders))
-    (out / "alone").mkdir()
+    results.mkdir()
     for path in out.glob("*.png"):
-        path.rename(out / "alone" / path.name)
-    sources = f"--sources={folders[0]},{folders[1]}"
-    common = ("score", f"--fused={out / 'alone'}", sources, "--metrics=CC,MSE", "--protocol=liu")
-    warped = command_line(
-        *common, f"--out={tmp_path / 's'}", f"--transforms={out / 'transforms.json'}", "--json"
+        path.rename(results / path.name)
+    scored = command_line(
+        "score",
+        f"--fused={results}",
+        f"--sources={folders[0]},{folders[1]}",
+        f"--transforms={out / 'transforms.json'}",
+        f"--out={tmp_path / 'scores'}",
+        "--protocol=vifb",
+        "--metrics=MI,PSNR",
     )
-    assert warped.returncode == 0, warped.stderr
-    off = command_line(*common, f"--out={tmp_path / 't'}", "--json")
-    assert draw  # the helper of all commands' tests
-    rows = [json.loads(one.stdout) for one in (warped, off)]
-    assert rows[0] != rows[1]
+    assert scored.returncode == 0, scored.stderr
+    rows = (tmp_path / "scores" / "scores.csv").read_text().splitlines()
+    known = json.loads((out / "transforms.json").read_text())["scenes"]
+    for row, name in zip(rows[1:], ("0", "1"), strict=True):
+        registration = of_record(known[name])
+        fused, *sources = (read_picture(folder / f"{name}.png") for folder in (results, *folders))
+        arrays = [source.pixels for source in sources]
+        warped, has_data = ttd_jax.align.warp(arrays, registration.transforms)
+        assert not has_data.all()
+        found = ttd_jax.metrics.evaluate(
+            ttd_jax.metrics.fused_planes(fused.as_bytes(), protocol="vifb"),
+            ttd_jax.metrics.source_planes(
+                [dataclasses.replace(sources[0], pixels=one).as_bytes() for one in warped],
+                protocol="vifb",
+            ),
+            protocol="vifb",
+            names=("MI", "PSNR"),
+            mask=has_data.all(axis=0),
+        )
+        told = [float(figure) for figure in row.split(",")[-2:]]
+        np.testing.assert_allclose(told, [found["MI"], found["PSNR"]], rtol=1e-5)

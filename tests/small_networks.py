@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,9 @@ import ttd_jax
 from ttd_jax.core.dominability import LOSS_MAPS
 from ttd_jax.metrics import METRICS
 from ttd_jax.networks import NETWORKS
+from ttd_jax.networks.layers import PaddedConv, merge_sources
 from ttd_jax.networks.random_variables import random_variables
+from ttd_jax.parts.part import WHOLE
 
 SETTINGS = ttd_jax.DominabilitySettings(loss="self", temperature=5.0)
 
@@ -46,6 +49,32 @@ class Strided(Local):
         return wide[:, : x.shape[1], : x.shape[2]]
 
 
+class InParts(ttd_jax.Network):
+    """A 3x3 convolution, whose weighted sum is added to the first source; its steps take parts."""
+
+    def setup(self):
+        self.conv = PaddedConv(1, size=3, pad_mode="edge", precision=self.precision)
+
+    def encode(self, x, part=WHOLE):
+        return part.run(self.conv, x, margin=1)
+
+    def merge(self, features, weights, part=WHOLE):
+        return part.map(functools.partial(merge_sources, "sum"), features, weights)
+
+    def decode(self, latent, x, part=WHOLE):
+        return latent if x is None else part.map(_add_first, latent, x)
+
+    def solo(self, x, features, part=WHOLE, copies=1):
+        return features
+
+    def finish(self, raw, part=WHOLE):
+        return part.map(nn.sigmoid, raw)
+
+
+def _add_first(latent, x):
+    return latent + x[0]
+
+
 LOCAL = ttd_jax.FusionSpec(
     name="small_local",
     build=Local,
@@ -56,6 +85,8 @@ LOCAL = ttd_jax.FusionSpec(
 STRIDED = dataclasses.replace(
     LOCAL, name="small_strided", build=Strided, reach=ttd_jax.Reach(3, 1, align=2)
 )
+
+IN_PARTS = dataclasses.replace(LOCAL, name="small_in_parts", build=InParts, reach=None)
 
 
 def bound(spec=LOCAL, **fields):

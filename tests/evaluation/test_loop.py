@@ -8,16 +8,18 @@ import time
 
 import chex
 import jax
+import numpy as np
 import pytest
 
 from tests.commands.conftest import draw
 from tests.random_models import random_model
-from tests.small_networks import registered
+from tests.small_networks import IN_PARTS, SETTINGS, bound, registered
 from ttd_jax import metrics
+from ttd_jax.core.quantization import quantize
 from ttd_jax.errors import UserError
 from ttd_jax.evaluation import loop, program
 from ttd_jax.evaluation.loop import Evaluation, evaluate_dataset
-from ttd_jax.networks import lookup
+from ttd_jax.networks import fuse_pictures, lookup
 from ttd_jax.pictures import checking
 from ttd_jax.pictures.checking import check
 from ttd_jax.pictures.records import Records
@@ -232,3 +234,37 @@ def test_plug_in_metrics_and_losses_that_know_no_extent_are_given_exact_sizes():
             dataclasses.replace(metrics.METRICS["SD"], name="one", function=takes_none)
         )
         assert dataclasses.replace(job(), names=("SD", "one")).exact
+
+
+def test_pixels_that_a_source_lacks_are_not_judged(tmp_path):
+    sizes, gone = [(24, 32), (21, 27)], 6
+    for i, size in enumerate(sizes):
+        draw(tmp_path / "v" / f"{i}.png", size, seed=i)
+        draw(tmp_path / "i" / f"{i}.png", size, seed=10 + i)
+    scenes = check(find_scenes([tmp_path / "v", tmp_path / "i"], ("v", "i")), gray=True)
+    masks, kept = [], {}
+    for index, (example, (visible, infrared)) in scenes.kept.items():
+        masks.append(np.ones((2, *sizes[index]), bool))
+        masks[-1][0, :gone] = False
+        visible = dataclasses.replace(visible, has_data=masks[-1][0])
+        kept[index] = example, [visible, infrared]
+    checked = tuple(dataclasses.replace(one, masked=True) for one in scenes.checked)
+    masked = dataclasses.replace(scenes, checked=checked, kept=kept)
+
+    what = dataclasses.replace(job(), model=bound(IN_PARTS), strategies={"ttd": SETTINGS})
+    records = Records(tmp_path / "out")
+    records.open({})
+    evaluate_dataset(what, "x", masked, records)
+    found = {image: record["scores"] for (_, image, *_), record in records.finished().items()}
+    fuse = jax.jit(fuse_pictures, static_argnums=2, static_argnames="mode")
+    for index, mask in enumerate(masks):
+        _, pictures = scenes.load(index)
+        given = [picture.as_float() for picture in scenes.given(pictures)]
+        planes = metrics.source_planes([p.as_bytes() for p in pictures], gray=True)
+        fused = fuse(what.model, given, SETTINGS, mode="network", has_data=mask).image
+        judged = metrics.fused_planes(quantize(fused, how=what.model.spec.quantize))
+        scores = metrics.evaluate(judged, planes, names=what.names, mask=mask.all(axis=0))
+        own = found[str(index)]["ttd"]
+        assert own == pytest.approx({name: float(s) for name, s in scores.items()}, rel=1e-4)
+        cut = metrics.evaluate(judged[gone:], planes[:, gone:], names=["MSE"])
+        assert own["MSE"] == pytest.approx(float(cut["MSE"]), rel=1e-4)

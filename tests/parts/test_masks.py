@@ -1,22 +1,17 @@
 """Scenes whose sources lack data at some pixels, in windows."""
 
-import functools
-
 import chex
 import jax
 import numpy as np
 import pytest
-from flax import linen as nn
 
 import ttd_jax
 from tests.parts.in_windows import fuse_in_windows, kept, options_of
 from tests.random_models import random_model
-from tests.small_networks import LOCAL, bound
+from tests.small_networks import IN_PARTS, LOCAL, bound
 from ttd_jax.core import fusion
 from ttd_jax.networks import fuse_pictures
-from ttd_jax.networks.layers import PaddedConv, merge_sources
 from ttd_jax.parts import SceneOptions, WindowFuser
-from ttd_jax.parts.part import WHOLE
 
 
 def scene(size, channels, seed=0):
@@ -27,41 +22,12 @@ def scene(size, channels, seed=0):
     return rng.random((2, *size, channels), np.float32), has_data
 
 
-class InParts(ttd_jax.Network):
-    """A 3x3 convolution of the sources, whose weighted sum is beside the first of them."""
-
-    def setup(self):
-        self.conv = PaddedConv(1, size=3, pad_mode="edge", precision=self.precision)
-
-    def encode(self, x, part=WHOLE):
-        return part.run(self.conv, x, margin=1)
-
-    def merge(self, features, weights, part=WHOLE):
-        return part.map(functools.partial(merge_sources, "sum"), features, weights)
-
-    def decode(self, latent, x, part=WHOLE):
-        return latent if x is None else part.map(_add_first, latent, x)
-
-    def solo(self, x, features, part=WHOLE, copies=1):
-        return features
-
-    def finish(self, raw, part=WHOLE):
-        return part.map(nn.sigmoid, raw)
-
-
-def _add_first(latent, x):
-    return latent + x[0]
-
-
-IN_PARTS = {"name": "small_in_parts", "build": InParts, "reach": None}
-
-
 @pytest.mark.parametrize(
-    ("fields", "strategy", "size"),
-    [({}, "ttd", (33, 8)), (IN_PARTS, "ttd", (33, 9)), (IN_PARTS, "static", (32, 8))],
+    ("spec", "strategy", "size"),
+    [(LOCAL, "ttd", (33, 8)), (IN_PARTS, "ttd", (33, 9)), (IN_PARTS, "static", (32, 8))],
 )
-def test_windows_give_what_the_whole_gives(fields, strategy, size):
-    model = bound(**fields)
+def test_windows_give_what_the_whole_gives(spec, strategy, size):
+    model = bound(spec)
     sources, has_data = scene(size, 1)
     settings = model.strategy(strategy)
     whole = jax.jit(fusion.fuse, static_argnums=2)(model, sources, settings, has_data=has_data)
@@ -91,7 +57,8 @@ def test_color_is_put_back_where_there_is_any():
     model = bound()
     options = SceneOptions(settings=None, mode="luma", channels=1, save=("fused",), masked=True)
     maps, _ = kept(WindowFuser(model, options), pictures, 14, has_data=has_data)
-    whole = fuse_pictures(model, pictures, None, mode="luma", has_data=has_data)
+    whole = jax.jit(fuse_pictures, static_argnums=2, static_argnames="mode")
+    whole = whole(model, pictures, None, mode="luma", has_data=has_data)
     np.testing.assert_allclose(maps["fused"], whole.image, atol=1e-5)
     assert np.ptp(maps["fused"][~has_data[0]], axis=-1).max() < 1e-5
 

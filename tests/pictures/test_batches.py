@@ -4,12 +4,13 @@ import itertools
 
 import numpy as np
 
-from ttd_jax.pictures.batches import fill_up, plan_batches, stack
+from ttd_jax.pictures.batches import fill_up, plan_batches, stack, stack_masks
 from ttd_jax.pictures.checking import Checked
+from ttd_jax.pictures.images import Picture
 
 
-def checked(size, colored=(True, False)):
-    return Checked(size, colored, ("", ""))
+def checked(size, colored=(True, False), **fields):
+    return Checked(size, colored, ("", ""), **fields)
 
 
 def test_a_batch_holds_one_shape_and_every_scene_is_in_one():
@@ -93,3 +94,19 @@ def test_arrays_are_filled_up_below_and_to_the_right():
     assert grays[:, :3, :4].all()
     own = np.ones((3, 4, 1))
     assert fill_up(own, (3, 4)) is own
+
+
+def test_scenes_with_masks_are_batched_apart():
+    scenes = [checked((60, 90), masked=n % 3 == 0) for n in range(7)]
+    whole, masked = sorted(plan_batches(scenes), key=lambda batch: batch.masked)
+    assert (whole.indices, whole.mask_shape) == ((1, 2, 4, 5), None)
+    assert (masked.indices, masked.mask_shape) == ((0, 3, 6), (2, 60, 90))
+
+
+def test_masks_are_stacked_and_false_beyond_the_picture():
+    some = np.arange(6).reshape(2, 3) > 1
+    pictures = [Picture(np.zeros((2, 3, 1), np.uint8), has_data=mask) for mask in (None, some)]
+    masks = stack_masks(pictures, (4, 4))
+    assert (masks.dtype, masks.shape) == (bool, (2, 4, 4))
+    np.testing.assert_array_equal(masks[:, :2, :3], [np.ones((2, 3)), some])
+    assert masks.sum() == 6 + 4

@@ -6,6 +6,7 @@
     ttd-jax benchmark --what=precision --model=ifcnn_sum --weights=weights/ifcnn_sum \\
         --sources=visible_dir,infrared_dir
     ttd-jax benchmark --what=sizes --model=ifcnn_sum
+    ttd-jax benchmark --what=alignment --model=ifcnn_sum
     ttd-jax benchmark --what=plan --topology=v5e:4x4 --model=ifcnn_sum --size=480x640
 
 fusion: static fusion and TTD as `jax.jit` runs them with folded weights; random ones do without
@@ -25,6 +26,8 @@ are imitated.
 sizes: scenes of many sizes, those of --size, of --sources or of a dozen crops, fused and scored by
 a program for every size and by programs for few sizes of arrays: how many, how long, how much
 padded.
+
+alignment: checking, registering and warping a pair, beside fusing it with a network.
 
 plan: what fuse, evaluate (all metrics) and a step of finetune need of a TPU pod, compiled for it on
 this machine: seconds to compile, memory, bytes accessed, operations, the roofline's time, scenes
@@ -57,6 +60,7 @@ from ttd_jax.report.columns import aligned
 _FILES = ("benchmark.json", "benchmark.md", "roofline.png")
 _NOT_OF_SIZES = ("strategy", "batch", "peer", "out", "metrics", "protocol")
 _NOT_OF_PLAN = ("weights", "sources", "peer", "repeats", "out", "metrics", "protocol")
+_NOT_OF_ALIGNMENT = (*_NOT_OF_SIZES, "sources")
 _NOT_OF_METRICS = ("model", "weights", "sources", "dominability", "peer", "out")
 
 
@@ -70,8 +74,8 @@ def define_flags(values: FlagValues) -> None:
     flag.several("model", text)
     flag.path("weights", "what `ttd-jax convert` made; default: random")
     text = (
-        "height x width, one or, for fusion and sizes, several; default: 256x256, metrics 480x640, "
-        "sizes a dozen"
+        "height x width, one or, for fusion and sizes, several; default: 256x256, metrics and "
+        "alignment 480x640, sizes a dozen"
     )
     flag.several("size", text)
     text = f"one or more of: {', '.join(common.STRATEGIES)}"
@@ -117,11 +121,7 @@ def _metrics(values):
         values,
         result,
         f"metrics, {height}x{width}, {result['device']}, {values.repeats} rounds",
-        *(
-            f"{name:<12} median {seconds['median']:.4f} s "
-            f"({seconds['least']:.4f} .. {seconds['most']:.4f}), ratio {result['ratios'][name]:.3f}"
-            for name, seconds in result["seconds"].items()
-        ),
+        *_timed(result),
         "",
         *aligned(
             [
@@ -130,6 +130,15 @@ def _metrics(values):
             ]
         ),
     )
+
+
+def _timed(result):
+    """A line for each of what `interleave` timed."""
+    for name, seconds in result["seconds"].items():
+        yield (
+            f"{name:<12} median {seconds['median']:.4f} s "
+            f"({seconds['least']:.4f} .. {seconds['most']:.4f}), ratio {result['ratios'][name]:.3f}"
+        )
 
 
 def _row(name, one):
@@ -254,6 +263,28 @@ def _many_sizes(values):
     common.tell(values, {**result, "sizes": found}, markdown(found))
 
 
+def _alignment(values):
+    from ttd_jax.benchmarks.alignment import benchmark_alignment
+    from ttd_jax.benchmarks.timing import machine
+
+    _refuse(values, _NOT_OF_ALIGNMENT)
+    common.require(values, "model")
+    spec, (height, width) = _one_model(values), _one_size(values, "480x640")
+    check_least_size(f"--size={height}x{width}", (height, width), spec.min_size, spec.name)
+    variables, settings = _load(spec, values)
+    model = spec.bind(variables, settings=settings, precision=values.precision)
+    result = {
+        "what": values.what,
+        "model": spec.name,
+        "size": [height, width],
+        "repeats": values.repeats,
+        **machine(),
+        **benchmark_alignment(model, size=(height, width), repeats=values.repeats),
+    }
+    head = f"alignment, {height}x{width}, {result['device']}, {values.repeats} rounds"
+    common.tell(values, result, f"{head}; ratios to the static fusion", *_timed(result))
+
+
 def _plan(values):
     _refuse(values, _NOT_OF_PLAN)
     common.require(values, "topology")
@@ -278,6 +309,7 @@ _WHAT = {
     "fusion": _fusion,
     "precision": _precision,
     "sizes": _many_sizes,
+    "alignment": _alignment,
     "plan": _plan,
 }
 

@@ -86,6 +86,10 @@ def test_where_there_is_nothing_to_see_it_says_nothing(size):
         assert np.isfinite([shift.y, shift.x, shift.clarity, shift.agreement]).all()
 
 
+def _read(shared, name):
+    return cv2.imread(str(shared / "data" / name), cv2.IMREAD_GRAYSCALE)
+
+
 @pytest.mark.parametrize(
     ("reference", "source"),
     [
@@ -96,11 +100,17 @@ def test_where_there_is_nothing_to_see_it_says_nothing(size):
     ],
 )
 def test_pairs_of_public_sets(shared, reference, source):
-    first, second = (
-        cv2.imread(str(shared / "data" / name), cv2.IMREAD_GRAYSCALE)
-        for name in (reference, source)
-    )
+    first, second = (_read(shared, name) for name in (reference, source))
     assert not measure_shift(first, second).off
     shift = measure_shift(first[:-18, 24:], second[18:, :-24])
     assert shift.off
     assert (shift.y, shift.x) == pytest.approx((-18, 24), abs=4)  # what the sets themselves are off
+
+
+def test_a_shift_with_a_turn(shared):
+    first, second = (_read(shared, f"lytro/lytro-02-{letter}.jpg") for letter in "AB")
+    move = cv2.getRotationMatrix2D((260, 260), 2, 1)
+    move[:, 2] += 20, 12
+    shift = measure_shift(first, cv2.warpAffine(second, move, (520, 520)))
+    assert shift.off
+    assert (shift.y, shift.x) == pytest.approx((12, 20), abs=4)

@@ -2,8 +2,8 @@
 
 The shift is where the phase correlation of the two pictures' edges peaks. It counts only if that
 peak stands out, and if the picture's blocks agree that shifted edges match better than those as
-they lie: a warning that is wrong costs more than one that is missing. Of turns, zooms and views it
-knows nothing.
+they lie: a warning that is wrong costs more than one that is missing. A turn or a zoom about the
+middle goes unseen; with a few degrees or percent of them a shift is still found.
 
     shift = measure_shift(visible, infrared)
     if shift.off: ...  # infrared[row + shift.y, column + shift.x] shows visible[row, column]
@@ -21,7 +21,9 @@ import numpy as np
 import scipy.fft
 
 _LEAST = 64  # pixels of a side: in less room no peak stands out from others
-_MOST = 4e5  # pixels: larger pictures are reduced, by a whole factor
+# Pixels of a picture: larger ones are reduced, for a look at details and one without.
+_FINE = 4e5
+_COARSE = 6e4
 _SMOOTH = 1.5  # standard deviation in pixels, before gradients are taken
 _AROUND = 49  # pixels, side of the square whose mean an edge is measured against
 _BAND = 0.08  # standard deviation in cycles per pixel of the frequencies that count
@@ -72,7 +74,7 @@ def measure_shift(reference: np.ndarray, source: np.ndarray) -> Shift:
     """How far a source is shifted against the reference, up to a quarter of each side.
 
     Args:
-      reference: u8, u16 or f32 [H, W], gray, in any range.
+      reference: u8, u16 or f32 [H, W], gray, finite, in any range.
       source: the same size; its values need not be like the reference's.
 
     Returns:
@@ -83,7 +85,17 @@ def measure_shift(reference: np.ndarray, source: np.ndarray) -> Shift:
       >>> round(shift.y), round(shift.x)
       (5, 7)
     """
-    factor = math.ceil(math.sqrt(reference.size / _MOST))
+    fine, coarse = (math.ceil(math.sqrt(reference.size / most)) for most in (_FINE, _COARSE))
+    shift = _look(reference, source, fine)
+    if shift.off:
+        return shift
+    # Turned or zoomed as well, pictures match only where details are too small to see.
+    rough = _look(reference, source, coarse)
+    return rough if rough.off and rough.pixels > _OFF * coarse else shift
+
+
+def _look(reference, source, factor):
+    """The shift as pictures reduced by a whole factor show it."""
     if min(reference.shape) < _LEAST * factor:
         return Shift()
     first, second = (_edges(_reduced(gray, factor)) for gray in (reference, source))

@@ -13,7 +13,7 @@ import pytest
 
 from tests.commands.conftest import draw
 from tests.random_models import random_model
-from tests.small_networks import IN_PARTS, SETTINGS, bound, registered
+from tests.small_networks import IN_PARTS, SETTINGS, bound, registered, untried
 from ttd_jax import metrics
 from ttd_jax.core.quantization import quantize
 from ttd_jax.errors import UserError
@@ -236,7 +236,8 @@ def test_plug_in_metrics_and_losses_that_know_no_extent_are_given_exact_sizes():
         assert dataclasses.replace(job(), names=("SD", "one")).exact
 
 
-def test_pixels_that_a_source_lacks_are_not_judged(tmp_path):
+def test_pixels_that_a_source_lacks_are_not_judged(tmp_path, monkeypatch):
+    untried(monkeypatch)
     sizes, gone = [(24, 32), (21, 27)], 6
     for i, size in enumerate(sizes):
         draw(tmp_path / "v" / f"{i}.png", size, seed=i)

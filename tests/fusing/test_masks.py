@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from tests.small_networks import IN_PARTS, bound
+from tests.small_networks import IN_PARTS, bound, untried
 from ttd_jax.errors import UserError
 from ttd_jax.fusing.compute import BatchFuser
 from ttd_jax.networks import Saving, fuse_pictures
@@ -20,6 +20,11 @@ ROWS = 11  # that the colored picture lacks
 @pytest.fixture(scope="module", autouse=True)
 def _quickly(quick_compilation):
     """Programs here run a few times on few pixels."""
+
+
+@pytest.fixture(autouse=True)
+def _untried(monkeypatch):
+    untried(monkeypatch)
 
 
 def scene(size, seed=0):

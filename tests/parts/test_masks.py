@@ -8,10 +8,15 @@ import pytest
 import ttd_jax
 from tests.parts.in_windows import fuse_in_windows, kept, options_of
 from tests.random_models import random_model
-from tests.small_networks import IN_PARTS, LOCAL, bound
+from tests.small_networks import IN_PARTS, LOCAL, bound, untried
 from ttd_jax.core import fusion
 from ttd_jax.networks import fuse_pictures
 from ttd_jax.parts import SceneOptions, WindowFuser
+
+
+@pytest.fixture(autouse=True)
+def _untried(monkeypatch):
+    untried(monkeypatch)
 
 
 def scene(size, channels, seed=0):

@@ -7,7 +7,17 @@ import jax
 import numpy as np
 import pytest
 
-from tests.detection.small import BOXES, EMPTY, NAME, SIZE, draw_llvip, random_detector, save, xml
+from tests.detection.small import (
+    BOXES,
+    EMPTY,
+    NAME,
+    SHALLOW,
+    SIZE,
+    draw_llvip,
+    random_detector,
+    save,
+    xml,
+)
 from ttd_jax.detection.augmentation import Augmentation
 from ttd_jax.detection.evaluation import evaluate
 from ttd_jax.detection.inputs import find_inputs, find_labeled
@@ -23,13 +33,7 @@ from ttd_jax.training.run import as_plain
 from ttd_jax.weights.store import load, read_manifest
 
 CONFIG = importlib.import_module("ttd_jax_configs.detect")
-# Compiling the way back through a whole detector takes a minute: its classes alone are trained.
-FROZEN = ("detector/backbone", "detector/neck", "detector/heads_1", "detector/heads_2")
-
-
-@pytest.fixture(scope="module")
-def detector_folder(tmp_path_factory):
-    return save(tmp_path_factory.mktemp("detector") / "nano", random_detector())
+FROZEN = ("detector/heads_1", "detector/heads_2")
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +42,12 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture
-def configure(root, detector_folder, random_weights):
+def configure(root, shallow_folder, random_weights):
     """`configure(**fields)`: three steps on the drawn scenes; fields of `config.train`."""
 
     def make(**fields):
         config = CONFIG.get_config("llvip/detection,small")
-        config.root, config.detector = str(root), str(detector_folder)
+        config.root, config.detector = str(root), str(shallow_folder)
         config.weights_dir = str(random_weights.parent)
         config.size = (32, 32)
         config.train.update({"batch_size": 2, "log_every": 1, "checkpoint_every": 1, **fields})
@@ -59,14 +63,14 @@ def configure(root, detector_folder, random_weights):
 def test_a_stopped_run_goes_on_to_the_same_weights_which_eval_takes(configure, root, tmp_path):
     config = configure(held_back=1, validate_every=2)
     outcome = train_detector(config, tmp_path / "run")
-    assert outcome.weights == tmp_path / "run" / NAME
+    assert outcome.weights == tmp_path / "run" / SHALLOW.name
     records = read_json_lines(tmp_path / "run/log.jsonl")
     losses = [r["loss"] for r in records if r["kind"] == "train"]
     assert len(losses) == 3
     assert {"AP50", "recall"} < [r for r in records if r["kind"] == "validation"][-1].keys()
     assert (tmp_path / "run/sheets/step-00000003.png").is_file()
 
-    start, trained = random_detector(), load(outcome.weights)
+    start, trained = random_detector(SHALLOW), load(outcome.weights)
     assert (trained.settings.classes, trained.settings.size) == (("person",), (32, 32))
     person = start.settings.classes.index("person")
     for level, moved in ((0, True), (1, False)):
@@ -82,7 +86,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights_which_eval_takes(configure, r
     assert manifest["source"]["training"]["classes"] == {"person": "person"}
 
     shutil.copytree(tmp_path / "run", tmp_path / "again")
-    shutil.rmtree(tmp_path / "again" / NAME)
+    shutil.rmtree(tmp_path / "again" / SHALLOW.name)
     shutil.rmtree(tmp_path / "again/checkpoints/3")
     assert Checkpoints(tmp_path / "again").newest == 2
     outcome = train_detector(config, tmp_path / "again", resume=True)
@@ -90,6 +94,24 @@ def test_a_stopped_run_goes_on_to_the_same_weights_which_eval_takes(configure, r
 
     config.detector, config.split, config.inputs = str(outcome.weights), "train", ("visible",)
     assert evaluate(config, tmp_path / "out")["objects"] == sum(map(len, BOXES.values()))
+
+
+def test_the_classes_of_yolox_are_trained_alone(configure, tmp_path):
+    config = configure()
+    config.detector = str(save(tmp_path / "nano", random_detector()))
+    (phase,) = config.train.phases
+    phase.steps = 1
+    # Compiling the way back through all of it takes a minute.
+    phase.optimizer.frozen = (*FROZEN, "detector/backbone", "detector/neck")
+    outcome = train_detector(config, tmp_path / "run")
+    assert outcome.weights == tmp_path / "run" / NAME
+    before, after = (load(path).variables for path in (tmp_path / "nano", outcome.weights))
+    for part, tree in before["params"].items():
+        after_part = after["params"][part]
+        if part == "heads_0":
+            tree, after_part = ({"box": heads["box"]} for heads in (tree, after_part))
+        same = jax.tree.map(lambda a, b: bool((a == b).all()), tree, after_part)
+        assert all(jax.tree.leaves(same)) == (part != "heads_0"), part
 
 
 def test_joint_training_changes_the_fusion_network_as_well(configure, random_weights, tmp_path):
@@ -102,9 +124,9 @@ def test_joint_training_changes_the_fusion_network_as_well(configure, random_wei
     assert all(jax.tree.leaves(changed))
 
 
-def test_without_joint_the_fusion_network_is_frozen(configure, detector_folder):
+def test_without_joint_the_fusion_network_is_frozen(configure, shallow_folder):
     inputs = find_inputs(("ttd",), ("visible", "infrared"), configure(), fold=False)
-    detector = load(detector_folder)
+    detector = load(shallow_folder)
     variables = join_variables(detector=detector.variables, fusion=inputs.model.variables)
     for joint in (True, False):
         config = as_plain(configure().train.phases)[0] | {"joint": joint}
@@ -115,13 +137,37 @@ def test_without_joint_the_fusion_network_is_frozen(configure, detector_folder):
         assert any(jax.tree.leaves(trained["detector"]))
 
 
-def test_classes_that_the_detector_knows_stay_and_others_begin_anew(configure, detector_folder):
+def test_parts_of_yolox_are_frozen_by_their_names_and_its_objective_is_traced(configure):
+    """The rest is as of any detector; to compile the way back through this one takes a minute."""
+    inputs = find_inputs(("visible",), ("visible", "infrared"), configure(), fold=False)
+    detector = random_detector()
+    variables = join_variables(detector=detector.variables)
+    config = as_plain(configure().train.phases)[0]
+    config["optimizer"]["frozen"] = ("detector/backbone", "detector/neck", "detector/heads_1")
+    (phase,) = _phases([config], detector, inputs, variables)
+    trained = make_optimizer(phase.optimizer, variables["params"]).trainable["detector"]
+    assert {part for part, tree in trained.items() if any(jax.tree.leaves(tree))} == {
+        "heads_0",
+        "heads_2",
+    }
+    sample = {
+        "sources": jax.ShapeDtypeStruct((1, 32, 32, 3), np.float32),
+        "boxes": jax.ShapeDtypeStruct((1, 4), np.float32),
+        "classes": jax.ShapeDtypeStruct((1,), np.int32),
+        "mask": jax.ShapeDtypeStruct((1,), bool),
+    }
+    loss, terms = jax.eval_shape(phase.objective, variables, sample)
+    assert loss.shape == ()
+    assert {"iou", "objectness", "class"} < terms.keys()
+
+
+def test_classes_that_the_detector_knows_stay_and_others_begin_anew(configure, shallow_folder):
     config = configure()
     config.known_as = {"People": "person"}
     detector, names = _start(config, ("People", "Lamp"))
     assert isinstance(detector, Detector)
     assert names == {"People": "person", "Lamp": None}
-    start = load(detector_folder)
+    start = load(shallow_folder)
     kernels = [d.variables["params"]["heads_0"]["class"]["kernel"] for d in (start, detector)]
     np.testing.assert_array_equal(
         kernels[0][:, start.settings.classes.index("person")], kernels[1][:, 0]

@@ -159,18 +159,19 @@ def test_shifted_sums_with_a_stride_equal_the_grouped_convolution(size, group):
         native = _grouped_native(padded, kernel, stride=2, precision=jax.lax.Precision.HIGHEST)
         return _grouped_shifted(padded, kernel, stride=2), native
 
-    shifted, native = both(x, kernel)
+    shifted, native = quick_jit(both)(x, kernel)
     assert shifted.shape == (2, -(-size[0] // 2), -(-size[1] // 2), 8)
     np.testing.assert_allclose(shifted, native, rtol=0, atol=1e-5)
     weights = rng.standard_normal(shifted.shape, np.float32)
     gradients = [
-        jax.grad(lambda *of, i=i: jnp.sum(weights * both(*of)[i]), argnums=(0, 1))(x, kernel)
+        quick_jit(jax.grad(lambda *of, i=i: jnp.sum(weights * both(*of)[i]), (0, 1)))(x, kernel)
         for i in range(2)
     ]
     for first, second in zip(*gradients, strict=True):
         np.testing.assert_allclose(first, second, rtol=0, atol=1e-4)
     module = GroupedConv3x3(8, group=group, stride=2)
-    assert module.apply({"params": {"kernel": kernel}}, pad_border(x)).shape == shifted.shape
+    variables = {"params": {"kernel": kernel}}
+    assert jax.eval_shape(module.apply, variables, pad_border(x)).shape == shifted.shape
 
 
 @pytest.mark.parametrize("shape", [(64, 48, 3), (64, 64, 1), (64, 3)])

@@ -88,8 +88,7 @@ def names(protocol):
     ("protocol", "name"), [(p, name) for p in metrics.PROTOCOLS for name in names(p)]
 )
 def test_figures_are_those_of_the_program(golden, protocol, name, request):
-    if name not in LONG:
-        request.getfixturevalue("quick_compilation")
+    request.getfixturevalue("thorough_compilation" if name in LONG else "quick_compilation")
     cases, values = golden
     row = metrics.scored(protocol)[name]
     found = values[row.program, name]

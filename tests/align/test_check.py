@@ -108,7 +108,7 @@ def test_pairs_of_public_sets(shared, reference, source):
 
 
 def test_a_shift_with_a_turn(shared):
-    first, second = (_read(shared, f"lytro/lytro-02-{letter}.jpg") for letter in "AB")
+    first, second = (_read(shared, f"lytro/lytro-10-{letter}.jpg") for letter in "AB")
     move = cv2.getRotationMatrix2D((260, 260), 2, 1)
     move[:, 2] += 20, 12
     shift = measure_shift(first, cv2.warpAffine(second, move, (520, 520)))

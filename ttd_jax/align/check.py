@@ -30,11 +30,11 @@ _BAND = 0.08  # standard deviation in cycles per pixel of the frequencies that c
 _REACH = 0.25  # of each side: the largest shift that is looked for
 _PEAK = 10  # pixels from a peak to where another one may begin
 _BLOCKS = 6  # in each direction
-# Measured on 108 pairs of nine public sets as they are, shifted, and mixed: strangers' peaks stay
-# below 0.3, and pairs that lie as their sets have them below 3 standard errors.
+# Of 108 pairs of nine public sets none is off as it lies there, and of 216 pictures paired with
+# another scene's none; with one source shifted by 3 to 40 pixels 71 % are.
 _CLEAR = 1 / 3
 _AGREED = 3.5
-_OFF = 1.5
+_OFF = 1.5  # pixels
 
 
 @dataclasses.dataclass(frozen=True)

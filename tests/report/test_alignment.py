@@ -90,7 +90,11 @@ def test_a_sheet_of_any_size_fits_a_screen(size, other):
     reference = np.zeros((*size, 3), np.uint8)
     source = np.zeros(other, np.uint8)
     sheet = alignment_sheet(
-        reference, source, reference, np.ones(size, bool), ("a long name " * 9, "source")
+        reference,
+        source,
+        reference,
+        np.ones(size, bool),
+        labels=("a long name " * 9, "source"),
     )
     assert 800 <= sheet.shape[1] <= 2000
     assert sheet.shape[0] < 3200

@@ -62,6 +62,11 @@ class Alignment:
             "transforms": self.known_sha256,
         }
 
+    def reference(self, name: str) -> int:
+        """Which source the others of a scene are compared with."""
+        known = self.of_scene(name)
+        return self.to if known is None else known.to
+
     def of_scene(self, name: str) -> Registration | None:
         """What is known of a scene: its own, or the only one that there is.
 

@@ -20,6 +20,8 @@ import cv2
 import numpy as np
 import scipy.fft
 
+from ttd_jax.align.gray import to_gray
+
 _LEAST = 64  # pixels of a side: in less room no peak stands out from others
 # Pixels of a picture: larger ones are reduced, for a look at details and one without.
 _FINE = 4e5
@@ -74,7 +76,7 @@ def measure_shift(reference: np.ndarray, source: np.ndarray) -> Shift:
     """How far a source is shifted against the reference, up to a quarter of each side.
 
     Args:
-      reference: u8, u16 or f32 [H, W], gray, finite, in any range.
+      reference: u8, u16 or f32 [H, W] or [H, W, 1 or 3], finite, in any range.
       source: the same size; its values need not be like the reference's.
 
     Returns:
@@ -85,7 +87,8 @@ def measure_shift(reference: np.ndarray, source: np.ndarray) -> Shift:
       >>> round(shift.y), round(shift.x)
       (5, 7)
     """
-    fine, coarse = (math.ceil(math.sqrt(reference.size / most)) for most in (_FINE, _COARSE))
+    pixels = math.prod(reference.shape[:2])
+    fine, coarse = (math.ceil(math.sqrt(pixels / most)) for most in (_FINE, _COARSE))
     shift = _look(reference, source, fine)
     if shift.off:
         return shift
@@ -96,22 +99,22 @@ def measure_shift(reference: np.ndarray, source: np.ndarray) -> Shift:
 
 def _look(reference, source, factor):
     """The shift as pictures reduced by a whole factor show it."""
-    if min(reference.shape) < _LEAST * factor:
+    if min(reference.shape[:2]) < _LEAST * factor:
         return Shift()
-    first, second = (_edges(_reduced(gray, factor)) for gray in (reference, source))
+    first, second = (_edges(to_gray(_reduced(one, factor))) for one in (reference, source))
     if not (first.any() and second.any()):
         return Shift()
     y, x, clarity = _peak(_correlation(first, second))
     return Shift(factor * y, factor * x, clarity, _agreement(first, second, round(y), round(x)))
 
 
-def _reduced(gray, factor):
-    gray = np.asarray(gray, np.float32)
+def _reduced(picture, factor):
+    """In its own type: a large picture is held once."""
     if factor == 1:
-        return gray
-    height, width = (side // factor for side in gray.shape)
+        return picture
+    height, width = (side // factor for side in picture.shape[:2])
     # Whole blocks only: a pixel is then the mean of factor x factor in both pictures.
-    whole = gray[: height * factor, : width * factor]
+    whole = picture[: height * factor, : width * factor]
     return cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
 
 

@@ -5,16 +5,20 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from ttd_jax.align import Registration
 from ttd_jax.core.quantization import quantize
 from ttd_jax.errors import UserError
 from ttd_jax.fusing.options import FuseOptions
+from ttd_jax.pictures.aligning import before_and_after
 from ttd_jax.pictures.images import Picture, alpha_of_type, encode_picture
 from ttd_jax.pictures.ranges import Scale
+from ttd_jax.report.alignment import alignment_sheet
 from ttd_jax.report.overlay import dominability_overlay
 
 
 def output_names(name: str, labels: Sequence[str], options: FuseOptions) -> list[pathlib.PurePath]:
     """Every file of a scene, relative to the output folder."""
+    reference = options.reading.align.reference(name)
     suffix = f".{options.format}"
     numbered = [f"{name}_{i}_{label}" for i, label in enumerate(labels, start=1)]
     names = []
@@ -27,6 +31,9 @@ def output_names(name: str, labels: Sequence[str], options: FuseOptions) -> list
         names += [f"components/{stem}{suffix}" for stem in numbered]
     if "losses" in options.save:
         names += [f"losses/{stem}.tiff" for stem in numbered]
+    if "alignment" in options.save:
+        others = (stem for m, stem in enumerate(numbered) if m != reference)
+        names += [f"alignment/{stem}.png" for stem in others]
     return [pathlib.PurePath(n) for n in names]
 
 
@@ -37,6 +44,8 @@ def output_files(
     result: Mapping[str, np.ndarray],
     *,
     pictures: Sequence[Picture],
+    found: Sequence[Picture] = (),
+    registration: Registration | None = None,
     quantize_how: str,
 ) -> Iterator[tuple[pathlib.PurePath, bytes]]:
     """The content of every file of `output_names`, in its order.
@@ -47,6 +56,8 @@ def output_files(
       options: the run's.
       result: what `BatchFuser` made of the scene; pictures may be quantized already.
       pictures: the sources: the first gives bit depth, alpha and what files carry.
+      found: the sources as they were found, where the options save how they line up.
+      registration: how they were brought to line up; None where they are as they were.
       quantize_how: 'round' or 'truncate', for the pictures.
 
     Yields:
@@ -80,6 +91,12 @@ def output_files(
     if "losses" in options.save:
         for loss in result["losses"]:
             yield next(names), encode_picture(loss[..., None], ".tiff")
+    if "alignment" in options.save:
+        reference = options.reading.align.reference(name)
+        for m in (m for m in range(len(found)) if m != reference):
+            shown = before_and_after(found, m, reference, registration)
+            names_of = labels[reference], labels[m]
+            yield next(names), encode_picture(alignment_sheet(*shown, labels=names_of), ".png")
 
 
 def output_type(pictures: Sequence[Picture], options: FuseOptions) -> tuple[Scale | None, np.dtype]:

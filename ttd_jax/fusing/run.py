@@ -290,6 +290,8 @@ def _fuse_batches(job, fuser, classifier):
                     job.options,
                     result,
                     pictures=pictures,
+                    found=job.scenes.found(index) if "alignment" in job.options.save else (),
+                    registration=job.scenes[index].registration,
                     quantize_how=fuser.quantization,
                 )
                 records[index] = job.records.append(record, files)

@@ -10,7 +10,6 @@ from ttd_jax.align.check import Shift, measure_shift
 from ttd_jax.align.estimate import estimate
 from ttd_jax.align.transform import Registration
 from ttd_jax.align.warp import common, covered, warp_one
-from ttd_jax.core.color import decoder_gray
 from ttd_jax.errors import UserError
 from ttd_jax.pictures.images import Picture
 
@@ -124,6 +123,29 @@ def warped(
     ]
 
 
+def before_and_after(
+    pictures: Sequence[Picture], index: int, reference: int, registration: Registration | None
+) -> tuple[np.ndarray, ...]:
+    """What shows how a source lies on the reference.
+
+    Args:
+      pictures: the sources of a scene as they were found.
+      index: of the source.
+      reference: of the reference.
+      registration: of `line_up`.
+
+    Returns:
+      The reference u8[H, W, 1 or 3], the source as it was, of any size, the source warped, u8 of
+      the reference's size, and bool[H, W], where it has data. The last two are None where nothing
+      was warped.
+    """
+    shown, own = pictures[reference].as_bytes(), pictures[index].as_bytes()
+    if registration is None:
+        return shown, own, None, None
+    size, matrix = shown.shape[:2], registration.transforms[index].array
+    return shown, own, warp_one(own, matrix, size), covered(matrix, own.shape[:2], size)
+
+
 def _carried(picture, matrix, cut):
     """What a picture's file says of it, but for where its pixels lie on the earth."""
     stays = np.array_equal(matrix, np.eye(3)) and not any(axis.start for axis in cut)
@@ -132,7 +154,7 @@ def _carried(picture, matrix, cut):
 
 def _shifts(pictures):
     """How far each picture but the first is off that one."""
-    first, *others = (decoder_gray(picture.pixels)[..., 0] for picture in pictures)
+    first, *others = (picture.pixels for picture in pictures)
     return tuple(measure_shift(first, other) for other in others)
 
 

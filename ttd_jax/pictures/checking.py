@@ -107,6 +107,14 @@ class Scenes(Sequence):
         """Over the names and hashes of all."""
         return hashlib.sha256(repr(self.keys).encode()).hexdigest()
 
+    def found(self, index: int) -> list[Picture]:
+        """A scene's decoded pictures before anything was aligned; of one size if nothing is.
+
+        Raises:
+          UserError: they cannot be read any more.
+        """
+        return decode_example(self.examples[index], self.reading)
+
     def load(self, index: int) -> tuple[Example, list[Picture]]:
         """A scene and its decoded pictures.
 

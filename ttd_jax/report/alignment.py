@@ -68,8 +68,9 @@ def edges_over(
 def alignment_sheet(
     reference: np.ndarray,
     before: np.ndarray,
-    after: np.ndarray,
-    has_data: np.ndarray,
+    after: np.ndarray | None = None,
+    has_data: np.ndarray | None = None,
+    *,
     labels: Sequence[str] = ("reference", "source"),
 ) -> np.ndarray:
     """A source against the reference, as it was above and warped below.
@@ -79,7 +80,7 @@ def alignment_sheet(
     Args:
       reference: u8[H, W] or u8[H, W, 1 or 3].
       before: the source as it was, of any size.
-      after: the source warped, of the reference's size.
+      after: the source warped, of the reference's size; None where it is as it was.
       has_data: bool[H, W], where the warped one has data; its squares are white elsewhere.
       labels: of the reference and of the source.
 
@@ -90,19 +91,16 @@ def alignment_sheet(
     height, width = reference.shape[:2]
     scale = min(max(1, _NARROWEST / width), _WIDEST / width, _TALLEST / height)
     size = max(1, round(scale * width)), max(1, round(scale * height))
-    reference, before, after = (
-        _brightened(_resized(each, size)) for each in (reference, before, after)
-    )
-    has_data = cv2.resize(np.uint8(has_data), size, interpolation=cv2.INTER_NEAREST) > 0
-    blanked = np.where(has_data[..., None], _colored(after), 255)
+    reference, before = (_brightened(_resized(each, size)) for each in (reference, before))
     side = max(8, min(size) // _SQUARES)
-    rows = [
-        [("before", checkerboard(reference, before, side)), ("", edges_over(reference, before))],
-        [
-            ("after", checkerboard(reference, blanked, side)),
-            ("", edges_over(reference, after, has_data)),
-        ],
-    ]
+    squares = checkerboard(reference, before, side)
+    rows = [[("before", squares), ("", edges_over(reference, before))]]
+    if after is not None:
+        after = _brightened(_resized(after, size))
+        has_data = cv2.resize(np.uint8(has_data), size, interpolation=cv2.INTER_NEAREST) > 0
+        blanked = np.where(has_data[..., None], _colored(after), 255)
+        squares = checkerboard(reference, blanked, side)
+        rows.append([("after", squares), ("", edges_over(reference, after, has_data))])
     letters = max(15, size[0] // 35)
     sheet = grid([[_cell(*captioned, letters) for captioned in row] for row in rows])
     lines = [

@@ -115,13 +115,13 @@ def estimate_pair(
     )
     rough = "translation" if model == "translation" else "similarity"
     candidates = [start, *search(level, start, turns, scales, REACH)[:CANDIDATES]]
-    refined = [refine(level, each, rough, steps=STEPS[0]) for each in candidates]
+    refined = [refine(level, each, rough, start=start, steps=STEPS[0]) for each in candidates]
     refined = [each for each in refined if each is not None]
     matrix = max(refined, key=lambda each: likeness(level, each), default=None)
     for side, steps in zip(SIDES[1:], STEPS[1:], strict=True):
         if matrix is not None:
             level = Level.of(reference, source, side)
-            matrix = refine(level, matrix, model, steps=steps)
+            matrix = refine(level, matrix, model, start=start, steps=steps)
     before = likeness(level, first)
     if matrix is None:
         return _refused(first, "not aligned: no warp holds", before, before)
@@ -132,16 +132,16 @@ def estimate_pair(
         return _refused(first, "not aligned: what fits best is too far off", before, before)
     if alike and after <= before:
         return _refused(first, "not aligned: no warp beats none", before, before)
-    if _disagreement(level, matrix, model) > AGREEMENT:
+    if _disagreement(level, matrix, start, model) > AGREEMENT:
         return _refused(first, "not aligned: two halves of the picture disagree", before, before)
     return Transform(as_matrix(matrix), model, before, after)
 
 
-def _disagreement(level, matrix, model):
+def _disagreement(level, matrix, start, model):
     """Pixels between what two halves of the points say, each of every other square."""
     points, side = level.points, max(8, max(level.size) // 12)
     odd = (points.row // side + points.column // side) % 2
-    halves = [refine(level, matrix, model, steps=6, part=odd == each) for each in (0, 1)]
+    halves = [refine(level, matrix, model, start=start, steps=6, part=odd == each) for each in (0, 1)]
     if any(each is None for each in halves):
         return np.inf
     return corner_error(*halves, level.full)

@@ -6,6 +6,8 @@ SHIFT = 0.2  # of the longer side, of the middle
 TURN = 10.0  # degrees
 SCALE = 1.25  # and its inverse
 SHEAR = 0.12  # one scale against the other across, and the angle between them in radians
+USUAL_SHEAR = 0.01
+USUAL_BEND = 0.03
 BEND = 0.15  # how much nearer than the middle a corner may be
 
 
@@ -42,6 +44,25 @@ def small_matrix(model: str, step: np.ndarray) -> np.ndarray:
     if model == "homography":
         matrix[2, :2] = step[6:]
     return matrix
+
+
+def vector(model: str, matrix: np.ndarray) -> np.ndarray:
+    """f64[K], what `small_matrix` made a matrix of, or of the nearest."""
+    matrix = matrix / matrix[2, 2] - np.eye(3)
+    (a, b), (c, d) = matrix[:2, :2]
+    turned = {"translation": [], "similarity": [(a + d) / 2, (c - b) / 2]}
+    rest = turned.get(model, [a, b, c, d])
+    return np.array([*matrix[:2, 2], *rest, *(matrix[2, :2] if model == "homography" else [])])
+
+
+def rare(model: str) -> np.ndarray:
+    """f64[R, K]: what of the K parameters one camera against another hardly has, over its usual size."""
+    shear = np.array([[0, 0, 0.5, 0, 0, -0.5], [0, 0, 0, 0.5, 0.5, 0]]) / USUAL_SHEAR
+    if model == "affine":
+        return shear
+    if model == "homography":
+        return np.block([[shear, np.zeros((2, 2))], [np.zeros((2, 6)), np.eye(2) / USUAL_BEND]])
+    return np.zeros((0, {"translation": 2, "similarity": 4}[model]))
 
 
 def middle(size: tuple[int, int]) -> np.ndarray:

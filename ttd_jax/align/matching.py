@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ POINTS = 20000  # of the reference, that a refinement looks at
 EDGE = 0.1  # the least energy of channels that makes a pixel such a point
 SOFT = 0.6  # the difference between two edges from which on they hardly pull
 BORDER = 2  # pixels at which a filter saw what is not there
+AREA = 300  # pixels that see about the same edge
 STILL = 0.02  # of a pixel: a smaller step ends a refinement
 
 
@@ -121,14 +123,15 @@ class Points:
 
 
 def likeness(level: Level, matrix: np.ndarray) -> float:
-    """The cosine between the channels of the reference and of the warped source, where both are.
+    """The cosine between how edges run in the reference and in the warped source, where both are.
 
-    0 where nothing is alike or nothing is to be seen, 1 for pictures whose edges are the same.
+    1 for pictures whose edges are the same, about 0 where they have nothing in common.
     """
     warped, seen = level.warped(level.inside(matrix))
-    products = (level.channels * warped, np.square(level.channels), np.square(warped))
+    warped, own = warped[1:], level.channels[1:]  # but the strength, which is like everywhere
+    products = (own * warped, np.square(own), np.square(warped))
     both, one, other = (float((each.sum(0) * seen).sum(dtype=np.float64)) for each in products)
-    return both / np.sqrt(one * other) if one > 0 and other > 0 else 0.0
+    return both / math.sqrt(one * other) if one > 0 and other > 0 else 0.0
 
 
 def search(
@@ -179,6 +182,7 @@ def refine(
     matrix: np.ndarray,
     model: str,
     *,
+    start: np.ndarray,
     steps: int,
     part: np.ndarray | None = None,
 ) -> np.ndarray | None:
@@ -192,6 +196,8 @@ def refine(
       level: the pictures.
       matrix: f64[3, 3], between the full pictures.
       model: one of `MODELS`.
+      start: f64[3, 3], of which cameras hardly shear or bend what they see: where edges say little
+        about that, this does.
       steps: at most so many.
       part: bool[P], which of the level's points count; None for all.
 
@@ -212,7 +218,8 @@ def refine(
         )
     )
     strength = np.square(points.channels).sum(0)
-    inner = level.inside(matrix)
+    inner, origin = level.inside(matrix), np.linalg.inv(level.inside(start) @ about)
+    rare = fitting.rare(model)
     for _ in range(steps):
         warped, seen = level.warped(inner)
         warped = _at(warped, points.index)
@@ -226,7 +233,11 @@ def refine(
         normal = (normal + mixed + mixed.T).astype(np.float64)
         pull = across @ ((points.across * difference).sum(0) * weight)
         pull = (pull + down @ ((points.down * difference).sum(0) * weight)).astype(np.float64)
-        normal += np.eye(len(normal)) * (1e-4 * np.trace(normal) / len(normal) + 1e-9)
+        noise = np.square(difference).mean(0) @ weight / (weight.sum() + 1e-9)
+        noise *= AREA
+        unlikely = rare @ fitting.vector(model, origin @ inner @ about) * half
+        normal += noise / half**2 * rare.T @ rare + np.eye(len(normal)) * 1e-6
+        pull += noise / half**2 * rare.T @ unlikely
         step = fitting.small_matrix(model, np.linalg.solve(normal, pull) / half)
         before, inner = inner, inner @ about @ np.linalg.inv(step) @ np.linalg.inv(about)
         inner /= inner[2, 2]

@@ -12,19 +12,21 @@ def _names():
     import numpy as np
 
     import ttd_jax
+    from tests.compilation import optimizations
     from tests.random_models import random_model
 
     sources = jax.random.uniform(jax.random.key(0), (2, _SIDE, _SIDE, 3))
-    return {
-        "jax": jax,
-        "jnp": jnp,
-        "np": np,
-        "ttd_jax": ttd_jax,
-        "random_model": random_model,
-        "model": ttd_jax.load("shipped/ifcnn_sum"),
-        "sources": sources,
-        "scenes": jnp.stack([sources, sources[::-1]]),
-    }
+    with optimizations(on=False):
+        yield {
+            "jax": jax,
+            "jnp": jnp,
+            "np": np,
+            "ttd_jax": ttd_jax,
+            "random_model": random_model,
+            "model": ttd_jax.load("shipped/ifcnn_sum"),
+            "sources": sources,
+            "scenes": jnp.stack([sources, sources[::-1]]),
+        }
 
 
 @pytest.fixture(autouse=True)

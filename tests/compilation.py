@@ -29,6 +29,7 @@ def _get_quick_options(*args, **kwargs):
 def optimizations(on):
     """Whether everything within is optimized, in processes that are started there as well."""
     flag = "jax_disable_most_optimizations"
+    jax.devices()  # this process reads XLA_FLAGS here: what is set below is for those it starts
     with pytest.MonkeyPatch.context() as patch:
         before = jax.config.values[flag]
         patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", str(not on).lower())

@@ -10,11 +10,12 @@ import pytest
 
 import ttd_jax
 from tests.random_models import random_model
-from tests.small_networks import bound
+from tests.small_networks import SETTINGS, bound
 from ttd_jax.core import color, fusion
-from ttd_jax.core.dominability import mask_dominability
+from ttd_jax.core.dominability import mask_dominability, weigh_losses
 
 EVEN, ODD = (12, 18), (11, 17)
+SEES = 3  # how far a pixel of the small network's dynamic fusion looks
 
 
 def scene(size, count=2, seed=0):
@@ -53,8 +54,30 @@ def test_sources_with_data_of_no_dominability_share_it():
     np.testing.assert_array_equal(masked[:, 0, 0], [0, 0.5, 0.5])
 
 
+@pytest.mark.parametrize("normalization", ["softmax", "none"])
+def test_weights_keep_their_mean_and_are_even_where_one_source_has_data(normalization):
+    _, has_data = scene(ODD, 3)
+    has_data[2, :, 5:] = False
+    settings = SETTINGS.replace(normalization=normalization)
+    losses = np.random.default_rng(0).random(has_data.shape, np.float32)
+    weigh = jax.jit(weigh_losses, static_argnums=1)
+    (rd, weights), (_, plain) = weigh(losses, settings, has_data), weigh(losses, settings)
+    rd, weights, plain = map(np.asarray, (rd, weights, plain))
+    mean = np.broadcast_to(plain.mean(axis=0), plain.shape)
+    np.testing.assert_allclose(weights.mean(axis=0), mean[0], atol=1e-6)
+    alone, every = has_data.sum(axis=0) == 1, has_data.all(axis=0)
+    np.testing.assert_allclose(weights[:, alone], mean[:, alone], atol=1e-6)
+    np.testing.assert_array_equal(weights[:, every], plain[:, every])
+    two = ~has_data[0] & has_data[1] & has_data[2]
+    np.testing.assert_allclose((weights[1] * rd[2])[two], (weights[2] * rd[1])[two], atol=1e-6)
+    assert min(alone.sum(), every.sum(), two.sum()) > 0
+
+
 class Pointwise:
     """A network of single pixels, whose residual is the first source."""
+
+    def __init__(self, merge=None):
+        self.merge = merge or (lambda features, weights: jnp.mean(weights[..., None] * features, 0))
 
     def prepare(self, sources):
         return sources
@@ -64,9 +87,6 @@ class Pointwise:
 
     def encode(self, x):
         return x
-
-    def merge(self, features, weights):
-        return jnp.mean(weights[..., None] * features, axis=0)
 
     def decode(self, latent, x):
         return (latent + (0 if x is None else x[0])) / 2
@@ -80,15 +100,22 @@ class Pointwise:
 
 @pytest.mark.parametrize("fuse", [ttd_jax.dynamic_fuse, ttd_jax.static_fuse])
 def test_what_a_source_holds_where_it_has_no_data_is_not_seen(fuse):
-    sources, has_data = scene(EVEN)
+    sources, has_data = scene(EVEN, 3)
     other = np.where(has_data[..., None], sources, 1 - sources)
-    seen = has_data.any(axis=0)
-    image, changed = (
-        fused(fuse, Pointwise(), s, has_data=has_data).image for s in (sources, other)
-    )
-    np.testing.assert_allclose(image[seen], changed[seen], atol=1e-6)
-    only_second = ~has_data[0] & has_data[1]
-    np.testing.assert_allclose(image[only_second], sources[1][only_second], atol=1e-6)
+    found = [fused(fuse, bound(), held, has_data=has_data) for held in (sources, other)]
+    chex.assert_trees_all_equal(*found)
+
+
+@pytest.mark.parametrize("fuse", [ttd_jax.dynamic_fuse, ttd_jax.static_fuse])
+@pytest.mark.parametrize("operator", [jnp.sum, jnp.max, jnp.prod])
+def test_a_source_that_has_data_alone_is_fused_with_itself(operator, fuse):
+    sources, has_data = scene(ODD)
+    network = Pointwise(lambda features, weights: operator(weights[..., None] * features, axis=0))
+    image = fused(fuse, network, sources, has_data=has_data).image
+    for index in range(2):
+        expected = fused(ttd_jax.static_fuse, network, np.stack([sources[index]] * 2)).image
+        alone = has_data[index] & ~has_data[1 - index]
+        np.testing.assert_allclose(image[alone], expected[alone], atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -100,10 +127,7 @@ def test_a_mask_changes_nothing_where_all_have_data(fuse, size):
     everywhere = fused(fuse, model, sources, has_data=np.ones_like(has_data))
     chex.assert_trees_all_equal(everywhere, plain)
     masked = fused(fuse, model, sources, has_data=has_data)
-    chex.assert_trees_all_equal(
-        (masked.losses, masked.components), (plain.losses, plain.components)
-    )
-    inner = np.s_[5:, :-6]  # a pixel's picture depends on weights next to it
+    inner = np.s_[4 + SEES :, : -5 - SEES]
     np.testing.assert_allclose(masked.image[inner], plain.image[inner], atol=1e-6)
     assert np.abs(masked.image - plain.image).max() > 0.01
 

@@ -10,7 +10,6 @@ from typing import Any
 import chex
 import jax
 import jax.numpy as jnp
-from numpy.typing import DTypeLike
 
 from ttd_jax.core.shapes import describe
 from ttd_jax.core.subgradients import absolute
@@ -305,7 +304,7 @@ def fusion_weights(dominability: chex.Array, *, normalization: str = "softmax") 
 
 
 def mask_dominability(dominability: chex.Array, has_data: chex.Array | None) -> chex.Array:
-    """RD, or weights, of the sources that have data at a pixel, in the place of all.
+    """RD of the sources that have data at a pixel, in the place of all.
 
     There rd'_m = rd_m has_data_m sum_n(rd_n) / sum_n(rd_n has_data_n): what the others would have
     is theirs, in the proportions of their own, and in equal parts where they have none. Where no
@@ -334,18 +333,25 @@ def mask_dominability(dominability: chex.Array, has_data: chex.Array | None) -> 
     return jnp.where(some & ~every, share * jnp.sum(dominability, axis=0), dominability)
 
 
-def weigh_evenly(has_data: chex.Array, dtype: DTypeLike) -> tuple[chex.Array, chex.Array]:
-    """RD and feature weights of a static fusion: those of equal losses.
+def spread_weights(weights: chex.Array, has_data: chex.Array | None) -> chex.Array:
+    """Feature weights where a source without data shows what the others do: see `fill_in`.
+
+    It weighs what is the mean of all, and those with data share the rest as they shared it all. A
+    source that has data alone is so on all inputs, at weights of one, as the network was trained:
+    at M and zero, a maximum would be M times too great and streams that are concatenated empty.
 
     Args:
-      has_data: bool[M, H, W]; see `mask_dominability`.
-      dtype: of both.
+      weights: f32[M, H, W], zero where a source has no data; see `mask_dominability`.
+      has_data: bool[M, H, W]; None where all have data everywhere.
 
     Returns:
-      `(dominability, weights)`, [M, H, W] both; exactly 1 / M and one where all sources have data.
+      f32[M, H, W], with the same sum over the sources.
     """
-    weights = mask_dominability(jnp.ones(has_data.shape, dtype), has_data)
-    return weights / has_data.shape[0], weights
+    if has_data is None:
+        return weights
+    share = jnp.mean(has_data.astype(weights.dtype), axis=0)
+    spread = jnp.where(has_data, share * weights, jnp.mean(weights, axis=0))
+    return jnp.where(share > 0, spread, weights)
 
 
 def weigh_losses(
@@ -356,7 +362,7 @@ def weigh_losses(
     Args:
       losses: f32[M, H, W], any loss maps, sources first.
       settings: temperature, form, normalization and correlation are used.
-      has_data: bool[M, H, W]; see `mask_dominability`.
+      has_data: bool[M, H, W]; see `mask_dominability`, `spread_weights`.
 
     Returns:
       `(dominability, weights)`, f32[M, H, W] both; see `relative_dominability`, `fusion_weights`.
@@ -369,7 +375,8 @@ def weigh_losses(
         correlation=settings.correlation,
     )
     dominability = mask_dominability(dominability, has_data)
-    return dominability, fusion_weights(dominability, normalization=settings.normalization)
+    weights = fusion_weights(dominability, normalization=settings.normalization)
+    return dominability, spread_weights(weights, has_data)
 
 
 def leading(dominability: chex.Array) -> chex.Array:

@@ -50,7 +50,7 @@ class FusionNetwork(Protocol):
     def merge(self, features: Any, weights: chex.Array) -> Any:
         """One latent from the features, each source scaled by its weights f32[M, H, W].
 
-        They average one over the sources; one that lacks data at a pixel weighs zero there.
+        They average one over the sources.
         """
 
     def decode(self, latent: Any, x: chex.Array | None) -> chex.Array:
@@ -160,37 +160,39 @@ def measure_losses(
     return dom.loss_maps(*judged, loss=settings.loss, norm=settings.norm)
 
 
-def recompose(
-    network: FusionNetwork,
-    parts: Decomposition,
-    weights: chex.Array,
-    has_data: chex.Array | None = None,
-) -> chex.Array:
+def recompose(network: FusionNetwork, parts: Decomposition, weights: chex.Array) -> chex.Array:
     """Puts a scene together again: the second stage of TTD.
 
     Args:
       network: the one that took it apart.
       parts: see `decompose`.
       weights: f32[M, H, W] of the features, averaging one over the sources.
-      has_data: bool[M, H, W], for the residual: see `fill_in`.
 
     Returns:
       The fused picture f32[H, W, C] in [0, 1]; with all weights one, the static fusion.
     """
-    latent = network.merge(parts.features, weights)
-    return network.finish(network.decode(latent, fill_in(parts.x, has_data)))
+    return network.finish(network.decode(network.merge(parts.features, weights), parts.x))
 
 
-def fill_in(x: chex.Array, has_data: chex.Array | None) -> chex.Array:
-    """What residuals are picked from: sources f32[M, H, W, C] that show no pixel without data.
+def fill_in(sources: chex.Array, has_data: chex.Array | None) -> chex.Array:
+    """Sources that show the mean of the others where they have no data: networks need some.
 
-    Where one has none, bool[M, H, W], it shows the mean of those that have some, if any has.
+    So nothing of a source without data is seen, neither by features and residuals of pixels near
+    by nor by means over the picture, and a source that has data alone is on all inputs.
+
+    Args:
+      sources: f32[M, H, W, C].
+      has_data: bool[M, H, W]; None where all have data everywhere.
+
+    Returns:
+      f32[M, H, W, C]; where no source has data, all as they were.
     """
     if has_data is None:
-        return x
-    _, weights = dom.weigh_evenly(has_data, x.dtype)
-    own = has_data | ~jnp.any(has_data, axis=0)
-    return jnp.where(own[..., None], x, jnp.mean(weights[..., None] * x, axis=0))
+        return sources
+    count = jnp.sum(has_data, axis=0, dtype=sources.dtype)[..., None]
+    shown = jnp.where(has_data[..., None], sources, 0)
+    mean = jnp.sum(shown, axis=0) / jnp.maximum(count, 1)
+    return jnp.where(has_data[..., None] | (count == 0), sources, mean)
 
 
 def _own_settings(network):
@@ -290,8 +292,7 @@ def static_fuse(
       sources: f32[M, H, W, C] in [0, 1], M >= 1, in the order of their roles; see `dynamic_fuse`.
       settings: which losses to report; the network's own by default.
       extent: see `dynamic_fuse`.
-      has_data: see `dynamic_fuse`. Where some sources have data and others have none, the former
-        weigh as they do in a dynamic fusion with equal losses.
+      has_data: see `dynamic_fuse`.
 
     Returns:
       A `Fusion` whose `dominability` is 1 / M where all sources have data. Under `jax.jit` unused
@@ -307,19 +308,15 @@ def static_fuse(
     """
     sources = _as_sources(network, sources)
     _check_has_data(network, sources, has_data)
+    sources = fill_in(sources, has_data)
     settings = _own_settings(network) if settings is None else settings
     network = _within(network, extent)
     parts = decompose(network, sources)
     losses = measure_losses(network, sources, parts, settings)
-    if has_data is None:
-        rd = jnp.full(losses.shape, 1.0 / sources.shape[0], losses.dtype)
-        image = network.finish(parts.static)
-    else:
-        rd, weights = dom.weigh_evenly(has_data, losses.dtype)
-        image = recompose(network, parts, weights, has_data)
+    even = jnp.full(losses.shape, 1.0 / sources.shape[0], losses.dtype)
     return Fusion(
-        image=image,
-        dominability=rd,
+        image=network.finish(parts.static),
+        dominability=dom.mask_dominability(even, has_data),
         components=network.restore(parts.components),
         losses=losses,
     )
@@ -352,9 +349,9 @@ def dynamic_fuse(
         pictures of different sizes share a program, and a batch. Beyond it the sources hold
         anything finite, and so do the results.
       has_data: bool[M, H, W], where each source has data; None for everywhere. RD at a pixel
-        belongs to the sources that have some there: see `mask_dominability`. What the others hold
-        must be finite, and best is what a network may see beside its pixels, such as those at the
-        edge repeated: features of pixels near by, and means over the picture, depend on it.
+        belongs to the sources that have some there; the network sees these in the place of the
+        others, whose pixels are not looked at: see `mask_dominability`, `fill_in`. Where none has
+        data they are, and RD is as it would be without a mask.
       **fields: of the settings, to be changed: `temperature=50.0`.
 
     Returns:
@@ -381,6 +378,7 @@ def dynamic_fuse(
         raise inseparable(_name(network))
     sources = _as_sources(network, sources)
     _check_has_data(network, sources, has_data)
+    sources = fill_in(sources, has_data)
     settings = _own_settings(network) if settings is None else settings
     if not isinstance(settings, dom.DominabilitySettings):
         raise UserError(
@@ -395,7 +393,7 @@ def dynamic_fuse(
     chex.assert_shape(losses, sources.shape[:3])
     rd, weights = dom.weigh_losses(losses, settings, has_data)
     return Fusion(
-        image=recompose(network, parts, weights, has_data),
+        image=recompose(network, parts, weights),
         dominability=rd,
         components=network.restore(parts.components),
         losses=losses,

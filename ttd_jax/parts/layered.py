@@ -9,7 +9,7 @@ import numpy as np
 from flax.core import FrozenDict
 
 from ttd_jax.core import color, fusion
-from ttd_jax.core.dominability import LOSS_MAPS, weigh_evenly, weigh_losses
+from ttd_jax.core.dominability import LOSS_MAPS, mask_dominability, weigh_losses
 from ttd_jax.parts.deferred import HostPart
 from ttd_jax.parts.maps import SceneOptions, as_mask, parts_and_sums
 from ttd_jax.parts.sweeps import Sweeper
@@ -45,14 +45,13 @@ class LayeredFuser:
         wants_losses = options.dynamic or "losses" in options.save
         wants_components = "components" in options.save or (wants_losses and "components" in reads)
         wants_copies = wants_losses and "copies" in reads
-        weighs = options.dynamic or options.masked
-        wants_static = not weighs or (wants_losses and "static" in reads)
+        wants_static = not options.dynamic or (wants_losses and "static" in reads)
 
         part = HostPart(sweeper, pictures[0].shape[:2], self._works)
         call = functools.partial(self._call, part)
         held = [part.hold(picture) for picture in pictures]
         mask = None if has_data is None else part.hold(has_data)
-        x = part.map(functools.partial(_view, self._bare, options), *held)
+        x = part.map(functools.partial(_view, self._bare, options), mask, *held)
         alone = [x]
         if not self._model.coupled:
             alone = [part.map(_source, x, index) for index in range(count)]
@@ -75,12 +74,10 @@ class LayeredFuser:
             measure = functools.partial(_measure, self._bare, settings)
             losses = part.map(measure, x, components, copies, static)
         raw = static
-        if weighs:
-            judged = losses if options.dynamic else None
-            rd = part.map(functools.partial(_dominability, options.settings), judged, mask)
-            weights = part.map(functools.partial(_weights, options.settings), judged, mask)
-            shown = x if mask is None else part.map(_fill_in, x, mask)
-            raw = call("decode", call("merge", features, weights), shown)
+        if options.dynamic:
+            rd = part.map(functools.partial(_dominability, settings), losses, mask)
+            weights = part.map(functools.partial(_weights, settings), losses, mask)
+            raw = call("decode", call("merge", features, weights), x)
         image = call(self._model.last_step, raw)
         paint = functools.partial(_paint, self._bare, options)
         return part.write(paint, image, components, rd, losses, mask, *held, targets=targets)
@@ -104,10 +101,10 @@ def _as_float(x):
     return x.astype(jnp.float32)
 
 
-def _view(model, options, *pictures):
+def _view(model, options, has_data, *pictures):
     """What the network is given."""
     sources = color.network_sources(pictures, mode=options.mode, channels=options.channels)
-    return model.prepare(sources)
+    return model.prepare(fusion.fill_in(sources, as_mask(has_data)))
 
 
 def _source(x, index):
@@ -132,28 +129,19 @@ def _measure(model, settings, x, components, copies, static):
 
 
 def _dominability(settings, losses, has_data):
-    return _weigh(settings, losses, has_data)[0]
+    return weigh_losses(losses, settings, as_mask(has_data))[0]
 
 
 def _weights(settings, losses, has_data):
-    return _weigh(settings, losses, has_data)[1]
-
-
-def _weigh(settings, losses, has_data):
-    if settings is None:
-        return weigh_evenly(as_mask(has_data), has_data.dtype)
-    return weigh_losses(losses, settings, as_mask(has_data))
-
-
-def _fill_in(x, has_data):
-    return fusion.fill_in(x, as_mask(has_data))
+    return weigh_losses(losses, settings, as_mask(has_data))[1]
 
 
 def _paint(model, options, image, components, rd, losses, has_data, *pictures, part):
     """The finished picture in its colors, and what is kept beside it."""
     count = len(pictures)
     zeros = jnp.zeros((count, *image.shape), image.dtype)
-    rd = zeros[..., 0] + 1 / count if rd is None else rd
+    has_data = as_mask(has_data)
+    rd = mask_dominability(zeros[..., 0] + 1 / count, has_data) if rd is None else rd
     losses = zeros[..., 0] if losses is None else losses
     components = zeros if components is None else model.restore(components)
     fused = fusion.Fusion(image=image, dominability=rd, components=components, losses=losses)
@@ -162,6 +150,6 @@ def _paint(model, options, image, components, rd, losses, has_data, *pictures, p
         pictures,
         mode=options.mode,
         channels=options.channels,
-        has_data=as_mask(has_data),
+        has_data=has_data,
     )
     return parts_and_sums(fused, part, options)

@@ -15,8 +15,12 @@ STEPS = (20, 12, 12)
 TURNS = (-6.0, -3.0, 0.0, 3.0, 6.0)
 SCALES = (0.88, 0.94, 1.0, 1.06, 1.12)
 VIEWS = tuple(1.07**each for each in range(-10, 11))  # where the angles of view are unknown
-REACH = 0.2
-CANDIDATES = 5
+REACH = 0.22
+CANDIDATES = 6
+FINALISTS = 3
+APART = 0.03  # of the longer side, at the corners: another warp
+RIVAL = 0.9
+LIKENESS = 0.1
 LEAST = 24  # pixels of the shorter side
 AGREEMENT = 1.5  # pixels between the estimates of two halves
 SAME = 0.1  # of a pixel
@@ -106,35 +110,52 @@ def estimate_pair(
     start = first if start is None else start
     reference, source = _stretched(reference), _stretched(source)
     if min(reference.shape + source.shape) < LEAST:
-        return _refused(first, "not aligned: too small", None, None)
+        return _refused(first, "not aligned: too small")
     level = Level.of(reference, source, SIDES[0])
     if min(np.ptp(reference), np.ptp(source)) == 0 or len(level.points.index) < 2 * LEAST:
-        return _refused(first, "not aligned: no edges to go by", None, None)
+        return _refused(first, "not aligned: no edges to go by")
     turns, scales = (
         ((0.0,), (1.0,)) if model == "translation" else (TURNS, VIEWS if free else SCALES)
     )
     rough = "translation" if model == "translation" else "similarity"
     candidates = [start, *search(level, start, turns, scales, REACH)[:CANDIDATES]]
-    refined = [refine(level, each, rough, start=start, steps=STEPS[0]) for each in candidates]
-    refined = [each for each in refined if each is not None]
-    matrix = max(refined, key=lambda each: likeness(level, each), default=None)
-    for side, steps in zip(SIDES[1:], STEPS[1:], strict=True):
-        if matrix is not None:
-            level = Level.of(reference, source, side)
-            matrix = refine(level, matrix, model, start=start, steps=steps)
+    finalists = _refined(level, candidates, rough, start, STEPS[0])[:FINALISTS]
+    level = Level.of(reference, source, SIDES[1])
+    candidates = _refined(level, [each for _, each in finalists], model, start, STEPS[1])
+    level = Level.of(reference, source, SIDES[2])
     before = likeness(level, first)
-    if matrix is None:
-        return _refused(first, "not aligned: no warp holds", before, before)
-    after = likeness(level, matrix)
+    best = _refined(level, [each for _, each in candidates[:1]], model, start, STEPS[2])
+    if not best:
+        return _refused(first, "not aligned: no warp holds", before)
+    ((after, matrix),) = best
     if alike and corner_error(matrix, first, reference.shape) < SAME:
         return Transform(before=before, after=before)
-    if not within_bounds(matrix, start, reference.shape, *([2.2] if free else [])):
-        return _refused(first, "not aligned: what fits best is too far off", before, before)
-    if alike and after <= before:
-        return _refused(first, "not aligned: no warp beats none", before, before)
+    bounds = (VIEWS[-1] * SCALES[-1],) if free else ()
+    rivals = [value for value, _ in candidates[1:]]
+    reasons = {
+        "what fits best is too far off": not within_bounds(matrix, start, reference.shape, *bounds),
+        "no warp beats none": alike and after <= before,
+        "too little is alike": after < LIKENESS,
+        "other warps fit as well": max(rivals, default=0) > RIVAL * candidates[0][0],
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            return _refused(first, f"not aligned: {reason}", before)
     if _disagreement(level, matrix, start, model) > AGREEMENT:
-        return _refused(first, "not aligned: two halves of the picture disagree", before, before)
+        return _refused(first, "not aligned: two halves of the picture disagree", before)
     return Transform(as_matrix(matrix), model, before, after)
+
+
+def _refined(level, candidates, model, start, steps):
+    """(likeness, matrix) of each that leads somewhere of its own, the likeliest first."""
+    found = [refine(level, each, model, start=start, steps=steps) for each in candidates]
+    found = [(likeness(level, each), each) for each in found if each is not None]
+    distinct = []
+    for value, matrix in sorted(found, key=lambda each: -each[0]):
+        apart = (corner_error(matrix, each, level.full) for _, each in distinct)
+        if all(error > APART * max(level.full) for error in apart):
+            distinct.append((value, matrix))
+    return distinct
 
 
 def _disagreement(level, matrix, start, model):
@@ -147,8 +168,8 @@ def _disagreement(level, matrix, start, model):
     return corner_error(*halves, level.full)
 
 
-def _refused(matrix, remark, before, after):
-    return Transform(as_matrix(matrix), "none", before, after, remark)
+def _refused(matrix, remark, before=None):
+    return Transform(as_matrix(matrix), "none", before, before, remark)
 
 
 def _compared(reference, source, *matrices):

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-SHIFT = 0.2  # of the longer side, of the middle
+SHIFT = 0.25  # of the longer side, of the middle, along either axis
 TURN = 10.0  # degrees
 SCALE = 1.25  # and its inverse
 SHEAR = 0.12  # one scale against the other across, and the angle between them in radians
 USUAL_SHEAR = 0.01
-USUAL_BEND = 0.03
+USUAL_BEND = 0.02
 BEND = 0.15  # how much nearer than the middle a corner may be
 
 
@@ -99,7 +99,7 @@ def within_bounds(
     angle = np.rad2deg(np.arctan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1]))
     return bool(
         np.linalg.det(linear) > 0
-        and np.hypot(*shift) / 2 <= SHIFT
+        and np.abs(shift).max() / 2 <= SHIFT
         and abs(angle) <= TURN
         and 1 / scale <= np.sqrt(large * small) <= scale
         and large / small <= 1 + 2 * SHEAR

@@ -15,7 +15,7 @@ POINTS = 20000  # of the reference, that a refinement looks at
 EDGE = 0.1  # the least energy of channels that makes a pixel such a point
 SOFT = 0.6  # the difference between two edges from which on they hardly pull
 BORDER = 2  # pixels at which a filter saw what is not there
-AREA = 300  # pixels that see about the same edge
+AREA = 30  # pixels that see about the same edge
 STILL = 0.02  # of a pixel: a smaller step ends a refinement
 
 

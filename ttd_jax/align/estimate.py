@@ -10,20 +10,21 @@ from ttd_jax.align.matching import Level, likeness, refine, search
 from ttd_jax.align.transform import MODELS, Transform, as_matrix, corner_error, resizing
 from ttd_jax.errors import UserError, check_choice
 
-SIDES = (128, 256, 512)  # of the levels, from coarse to fine
+SIDES = (128, 256, 512)  # the longer sides of the levels, from coarse to fine
 STEPS = (20, 12, 12)
-TURNS = (-6.0, -3.0, 0.0, 3.0, 6.0)
+TURNS = (-6.0, -3.0, 0.0, 3.0, 6.0)  # degrees, between which a refinement finds the rest
 SCALES = (0.88, 0.94, 1.0, 1.06, 1.12)
 VIEWS = tuple(1.07**each for each in range(-10, 11))  # where the angles of view are unknown
-REACH = 0.22
-CANDIDATES = 6
-FINALISTS = 3
-APART = 0.03  # of the longer side, at the corners: another warp
-RIVAL = 0.9
-LIKENESS = 0.1
-LEAST = 24  # pixels of the shorter side
-AGREEMENT = 1.5  # pixels between the estimates of two halves
+REACH = 0.22  # of the longer side
+CANDIDATES = 6  # of the search, that are refined at the first level
+FINALISTS = 3  # of those, at the second
+APART = 0.03  # of the longer side: from there on two warps are two
+RIVAL = 0.9  # of the best likeness at the second level: another warp this good leaves it open
+# The least likeness: the more a warp is free to do, the more it finds by chance.
+LIKENESS = {"translation": 0.1, "similarity": 0.2, "affine": 0.25, "homography": 0.25}
+AGREEMENT = 1.5  # pixels of the last level between the estimates of two halves
 SAME = 0.1  # of a pixel
+LEAST = 24  # pixels of the shorter side
 
 
 def estimate(
@@ -135,7 +136,7 @@ def estimate_pair(
     reasons = {
         "what fits best is too far off": not within_bounds(matrix, start, reference.shape, *bounds),
         "no warp beats none": alike and after <= before,
-        "too little is alike": after < LIKENESS,
+        "too little is alike": after < LIKENESS[model],
         "other warps fit as well": max(rivals, default=0) > RIVAL * candidates[0][0],
     }
     for reason, holds in reasons.items():
@@ -159,13 +160,13 @@ def _refined(level, candidates, model, start, steps):
 
 
 def _disagreement(level, matrix, start, model):
-    """Pixels between what two halves of the points say, each of every other square."""
+    """Pixels of the level between what two halves of its points say, each every other square."""
     points, side = level.points, max(8, max(level.size) // 12)
     odd = (points.row // side + points.column // side) % 2
     halves = [refine(level, matrix, model, start=start, steps=6, part=odd == each) for each in (0, 1)]
     if any(each is None for each in halves):
         return np.inf
-    return corner_error(*halves, level.full)
+    return corner_error(*halves, level.full) * max(level.size) / max(level.full)
 
 
 def _refused(matrix, remark, before=None):

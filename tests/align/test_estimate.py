@@ -104,7 +104,10 @@ def test_each_is_aligned_by_its_neighbour_and_the_matrices_are_chained(scene):
     step = known("similarity", scene.shape)
     step[:2, 2] /= 2
     steps = (np.eye(3), step, step @ step)
-    bracket = [np.clip(gain * moved(scene, each), 0, 1) for gain, each in zip((1, 1.5, 2), steps)]
+    bracket = [
+        np.clip(gain * moved(scene, each), 0, 1)
+        for gain, each in zip((1, 1.5, 2), steps, strict=True)
+    ]
     found = align.estimate(bracket, model="similarity")
     assert [each.model for each in found] == ["none", "similarity", "similarity"]
     for each, matrix in zip(found, steps, strict=True):

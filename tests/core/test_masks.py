@@ -162,11 +162,14 @@ def test_a_mask_that_is_none_is_refused_in_a_line(make):
         ttd_jax.dynamic_fuse(bound(), sources, has_data=make(has_data))
 
 
-def test_a_network_that_cannot_weigh_its_sources_cannot_leave_any_out():
+def test_a_network_that_cannot_weigh_its_sources_is_shown_those_that_have_data():
     sources, has_data = scene(EVEN)
-    refusal = "mufusion_tno cannot leave pixels of one source out: pass --crop=common"
-    with pytest.raises(ttd_jax.UserError, match=refusal):
-        ttd_jax.static_fuse(random_model("mufusion_tno"), sources, has_data=has_data)
+    model, fuse = random_model("mufusion_tno"), jax.jit(ttd_jax.static_fuse)
+    masked = fuse(model, sources, has_data=has_data)
+    own = has_data | ~has_data.any(axis=0)
+    shown = jnp.where(own[..., None], sources, sources[::-1])
+    np.testing.assert_allclose(masked.image, fuse(model, shown).image, atol=1e-5)
+    np.testing.assert_array_equal(masked.dominability[0], np.where(own.all(0), 0.5, has_data[0]))
 
 
 @pytest.mark.parametrize("first", [1, 3])

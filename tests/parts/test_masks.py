@@ -5,9 +5,7 @@ import jax
 import numpy as np
 import pytest
 
-import ttd_jax
 from tests.parts.in_windows import fuse_in_windows, kept, options_of
-from tests.random_models import random_model
 from tests.small_networks import IN_PARTS, LOCAL, bound, untried
 from ttd_jax.core import fusion
 from ttd_jax.networks import fuse_pictures
@@ -78,11 +76,3 @@ def test_a_plan_compiles_what_a_masked_scene_needs():
     maps = {"fused": np.empty((40, 8, 1), np.float32)}
     fuser(list(sources), maps, plan, has_data=has_data)
     assert fuser.program_count == programs
-
-
-def test_a_network_that_cannot_weigh_its_sources_is_refused():
-    model = random_model("mufusion_tno")
-    sources, _ = scene((40, 8), 1)
-    with pytest.raises(ttd_jax.UserError, match=r"mufusion_tno cannot .*--crop=common"):
-        WindowFuser(model, options_of(sources, None, masked=True))
-    assert WindowFuser(model, options_of(sources, None))

@@ -163,7 +163,9 @@ def _disagreement(level, matrix, start, model):
     """Pixels of the level between what two halves of its points say, each every other square."""
     points, side = level.points, max(8, max(level.size) // 12)
     odd = (points.row // side + points.column // side) % 2
-    halves = [refine(level, matrix, model, start=start, steps=6, part=odd == each) for each in (0, 1)]
+    halves = [
+        refine(level, matrix, model, start=start, steps=6, part=odd == each) for each in (0, 1)
+    ]
     if any(each is None for each in halves):
         return np.inf
     return corner_error(*halves, level.full) * max(level.size) / max(level.full)

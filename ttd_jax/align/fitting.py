@@ -56,7 +56,7 @@ def vector(model: str, matrix: np.ndarray) -> np.ndarray:
 
 
 def rare(model: str) -> np.ndarray:
-    """f64[R, K]: what of the K parameters one camera against another hardly has, over its usual size."""
+    """f64[R, K]: what of the K parameters cameras hardly differ in, over its usual size."""
     shear = np.array([[0, 0, 0.5, 0, 0, -0.5], [0, 0, 0, 0.5, 0.5, 0]]) / USUAL_SHEAR
     if model == "affine":
         return shear

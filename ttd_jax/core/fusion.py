@@ -207,25 +207,13 @@ def inseparable(name: str) -> UserError:
     return UserError(f"{name}: {INSEPARABLE}: choose the strategy 'static'")
 
 
-def unmaskable(name: str) -> UserError:
-    """The refusal to fuse with such a network what lacks data at some pixels."""
-    return UserError(f"{name} cannot leave pixels of one source out: pass --crop=common")
-
-
-def _check_has_data(network, sources, has_data):
-    """Refuses a mask that is none, or that the network cannot heed; None is no mask."""
+def _check_has_data(sources, has_data):
+    """Refuses a mask that is none; None stands for data everywhere."""
     if has_data is None:
         return
-    if not getattr(network, "separable", True):
-        raise unmaskable(_name(network))
     shape = sources.shape[:3]
     if getattr(has_data, "shape", None) != shape or jnp.dtype(has_data.dtype) != jnp.bool_:
         raise UserError(f"has_data is {describe(has_data)}: pass bool{list(shape)}")
-
-
-def _name(network):
-    spec = getattr(network, "spec", None)
-    return type(network).__name__ if spec is None else spec.name
 
 
 def _as_sources(network, sources):
@@ -307,7 +295,7 @@ def static_fuse(
       0.5
     """
     sources = _as_sources(network, sources)
-    _check_has_data(network, sources, has_data)
+    _check_has_data(sources, has_data)
     sources = fill_in(sources, has_data)
     settings = _own_settings(network) if settings is None else settings
     network = _within(network, extent)
@@ -375,9 +363,10 @@ def dynamic_fuse(
     Reference: the paper's section 4 and eq. 6.
     """
     if not getattr(network, "separable", True):
-        raise inseparable(_name(network))
+        spec = getattr(network, "spec", None)
+        raise inseparable(type(network).__name__ if spec is None else spec.name)
     sources = _as_sources(network, sources)
-    _check_has_data(network, sources, has_data)
+    _check_has_data(sources, has_data)
     sources = fill_in(sources, has_data)
     settings = _own_settings(network) if settings is None else settings
     if not isinstance(settings, dom.DominabilitySettings):

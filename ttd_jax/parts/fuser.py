@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import jax
 import numpy as np
 
-from ttd_jax.core.fusion import BoundNetwork, unmaskable
+from ttd_jax.core.fusion import BoundNetwork
 from ttd_jax.errors import UserError
 from ttd_jax.parts.maps import SceneOptions, check_finite, map_shapes
 from ttd_jax.parts.memory import format_size, free_memory, overhead
@@ -47,7 +47,7 @@ class WindowFuser:
       devices: those that share the windows of a picture; the first one by default.
 
     Raises:
-      UserError: the network cannot be cut, or some sources lack data, which it cannot heed.
+      UserError: the network cannot be cut.
     """
 
     def __init__(
@@ -56,11 +56,9 @@ class WindowFuser:
         options: SceneOptions,
         devices: Sequence[jax.Device] | None = None,
     ):
-        name = model.spec.name if model.spec else type(model.module).__name__
-        if options.masked and not model.separable:
-            raise unmaskable(name)
         fuser = model.spec and model.spec.fuser(model, options)
         if fuser is None:
+            name = model.spec.name if model.spec else type(model.module).__name__
             raise UserError(
                 f"{name} cannot be cut in windows, since its spec does not tell how far it "
                 "sees: allow it more memory, or pass smaller pictures"

@@ -22,7 +22,8 @@ APART = 0.03  # of the longer side: from there on two warps are two
 RIVAL = 0.9  # of the best likeness at the second level: another warp this good leaves it open
 # The least likeness: the more a warp is free to do, the more it finds by chance.
 LIKENESS = {"translation": 0.1, "similarity": 0.2, "affine": 0.25, "homography": 0.25}
-AGREEMENT = 1.5  # pixels of the last level between the estimates of two halves
+AGREEMENT = 1.2  # pixels of the last level between the estimates of two halves, at its edges
+AGAIN = 6  # steps of each half from what both found
 SAME = 0.1  # of a pixel
 LEAST = 24  # pixels of the shorter side
 
@@ -160,15 +161,17 @@ def _refined(level, candidates, model, start, steps):
 
 
 def _disagreement(level, matrix, start, model):
-    """Pixels of the level between what two halves of its points say, each every other square."""
+    """Pixels between where two halves of the points, each every other square, put them all."""
     points, side = level.points, max(8, max(level.size) // 12)
     odd = (points.row // side + points.column // side) % 2
     halves = [
-        refine(level, matrix, model, start=start, steps=6, part=odd == each) for each in (0, 1)
+        refine(level, matrix, model, start=start, steps=AGAIN, part=odd == each) for each in (0, 1)
     ]
     if any(each is None for each in halves):
         return np.inf
-    return corner_error(*halves, level.full) * max(level.size) / max(level.full)
+    pixels = np.stack([points.column, points.row, np.ones_like(points.row)])
+    one, other = (level.inside(each) @ pixels for each in halves)
+    return np.linalg.norm(one[:2] / one[2] - other[:2] / other[2], axis=0).mean()
 
 
 def _refused(matrix, remark, before=None):

@@ -2,13 +2,15 @@
 
 import numpy as np
 
+# What `within_bounds` allows.
 SHIFT = 0.25  # of the longer side, of the middle, along either axis
 TURN = 10.0  # degrees
 SCALE = 1.25  # and its inverse
-SHEAR = 0.12  # one scale against the other across, and the angle between them in radians
+STRETCH = 1.25  # of the one direction against the one across it
+BEND = 0.15  # how much nearer than the middle a corner may be
+# What a refinement takes for usual between two cameras.
 USUAL_SHEAR = 0.01
 USUAL_BEND = 0.02
-BEND = 0.15  # how much nearer than the middle a corner may be
 
 
 def directions(model: str, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -56,7 +58,7 @@ def vector(model: str, matrix: np.ndarray) -> np.ndarray:
 
 
 def rare(model: str) -> np.ndarray:
-    """f64[R, K]: what of the K parameters cameras hardly differ in, over its usual size."""
+    """f64[R, K], of K parameters: what cameras hardly do to each other, over its usual size."""
     shear = np.array([[0, 0, 0.5, 0, 0, -0.5], [0, 0, 0, 0.5, 0.5, 0]]) / USUAL_SHEAR
     if model == "affine":
         return shear
@@ -102,6 +104,6 @@ def within_bounds(
         and np.abs(shift).max() / 2 <= SHIFT
         and abs(angle) <= TURN
         and 1 / scale <= np.sqrt(large * small) <= scale
-        and large / small <= 1 + 2 * SHEAR
+        and large / small <= STRETCH
         and abs(bend).sum() <= BEND
     )

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from ttd_jax.align.fitting import within_bounds
+from ttd_jax.align.gray import to_gray
 from ttd_jax.align.matching import Level, likeness, refine, search
 from ttd_jax.align.transform import MODELS, Transform, as_matrix, corner_error, resizing
 from ttd_jax.errors import UserError, check_choice
@@ -58,7 +58,7 @@ def estimate(
         raise UserError(f"there is no source {to} to align to: there are {len(pictures)}, from 0")
     if fov is not None and (len(fov) != len(pictures) or not all(0 < a < 180 for a in fov)):
         raise UserError(f"fov wants {len(pictures)} angles between 0 and 180 degrees, not {fov}")
-    grays = [_gray(each) for each in pictures]
+    grays = [np.nan_to_num(to_gray(each), posinf=0.0, neginf=0.0) for each in pictures]
     found = {to: Transform()}
     for each in sorted(range(len(grays)), key=lambda index: abs(index - to)):
         if each != to:
@@ -181,15 +181,6 @@ def _refused(matrix, remark, before=None):
 def _compared(reference, source, *matrices):
     level = Level.of(_stretched(reference), _stretched(source), SIDES[-1])
     return [likeness(level, each) for each in matrices]
-
-
-def _gray(picture):
-    """f32[H, W] of [H, W] or [H, W, 1 or 3]."""
-    picture = np.nan_to_num(np.asarray(picture).astype(np.float32), posinf=0.0, neginf=0.0)
-    if picture.ndim == 3:
-        colored = picture.shape[2] == 3
-        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) if colored else picture[..., 0]
-    return picture
 
 
 def _stretched(gray):

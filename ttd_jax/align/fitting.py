@@ -58,7 +58,10 @@ def vector(model: str, matrix: np.ndarray) -> np.ndarray:
 
 
 def rare(model: str) -> np.ndarray:
-    """f64[R, K], of K parameters: what cameras hardly do to each other, over its usual size."""
+    """f64[R, K], of K parameters: what cameras hardly do to each other, over its usual size.
+
+    A likeness tells little of shear and perspective where edges are few or in one place only.
+    """
     shear = np.array([[0, 0, 0.5, 0, 0, -0.5], [0, 0, 0, 0.5, 0.5, 0]]) / USUAL_SHEAR
     if model == "affine":
         return shear

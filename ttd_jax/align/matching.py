@@ -233,8 +233,7 @@ def refine(
         normal = (normal + mixed + mixed.T).astype(np.float64)
         pull = across @ ((points.across * difference).sum(0) * weight)
         pull = (pull + down @ ((points.down * difference).sum(0) * weight)).astype(np.float64)
-        noise = np.square(difference).mean(0) @ weight / (weight.sum() + 1e-9)
-        noise *= AREA
+        noise = AREA * (np.square(difference).mean(0) @ weight) / (weight.sum() + 1e-9)
         unlikely = rare @ fitting.vector(model, origin @ inner @ about) * half
         normal += noise / half**2 * rare.T @ rare + np.eye(len(normal)) * 1e-6
         pull += noise / half**2 * rare.T @ unlikely

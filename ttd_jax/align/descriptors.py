@@ -9,11 +9,11 @@ are the first terms of that function's Fourier series in t, which hold the same 
 import cv2
 import numpy as np
 
-BLUR = 1.0  # of the picture, in pixels: a derivative's own scale
-SPREAD = 1.5  # of what is known of a pixel over its neighbours
-WEIGHTS = (0.35, 1.0, 0.35)  # of the strength, the direction, the direction's double
-FLOOR = 0.05  # of the mean energy: what is flatter counts for less
-NOISE = 0.004  # of the range: gradients of this strength say nothing
+_BLUR = 1.0  # of the picture, in pixels: a derivative's own scale
+_SPREAD = 1.5  # of what is known of a pixel over its neighbours
+_WEIGHTS = (0.35, 1.0, 0.35)  # of the strength, the direction, the direction's double
+_FLOOR = 0.05  # of the mean energy: what is flatter counts for less
+_NOISE = 0.004  # of the range: gradients of this strength say nothing
 
 
 def channels(gray: np.ndarray) -> np.ndarray:
@@ -25,7 +25,7 @@ def channels(gray: np.ndarray) -> np.ndarray:
     Returns:
       f32[5, H, W]: a vector of length one at a clear edge and about zero where all is flat.
     """
-    smooth = cv2.GaussianBlur(gray, (0, 0), BLUR, borderType=cv2.BORDER_REPLICATE)
+    smooth = cv2.GaussianBlur(gray, (0, 0), _BLUR, borderType=cv2.BORDER_REPLICATE)
     x, y = gradients(smooth)
     strength = cv2.magnitude(x, y)
     inverse = 1 / (strength + np.float32(1e-9))
@@ -33,13 +33,13 @@ def channels(gray: np.ndarray) -> np.ndarray:
     cos2, sin2 = (cos * cos - sin * sin) * inverse, 2 * cos * sin * inverse
     found = np.stack(
         [
-            cv2.GaussianBlur(each, (0, 0), SPREAD, borderType=cv2.BORDER_REPLICATE)
+            cv2.GaussianBlur(each, (0, 0), _SPREAD, borderType=cv2.BORDER_REPLICATE)
             for each in (strength, cos, sin, cos2, sin2)
         ]
     )
-    found *= np.repeat(np.float32(WEIGHTS), (1, 2, 2))[:, None, None]
+    found *= np.repeat(np.float32(_WEIGHTS), (1, 2, 2))[:, None, None]
     energy = np.square(found).sum(0)
-    found /= np.sqrt(energy + max(NOISE**2, FLOOR * float(energy.mean())))
+    found /= np.sqrt(energy + max(_NOISE**2, _FLOOR * float(energy.mean())))
     return found
 
 

@@ -10,22 +10,22 @@ from ttd_jax.align.matching import Level, likeness, refine, search
 from ttd_jax.align.transform import MODELS, Transform, as_matrix, corner_error, resizing
 from ttd_jax.errors import UserError, check_choice
 
-SIDES = (128, 256, 512)  # the longer sides of the levels, from coarse to fine
-STEPS = (20, 12, 12)
-TURNS = (-6.0, -3.0, 0.0, 3.0, 6.0)  # degrees, between which a refinement finds the rest
-SCALES = (0.88, 0.94, 1.0, 1.06, 1.12)
-VIEWS = tuple(1.07**each for each in range(-10, 11))  # where the angles of view are unknown
-REACH = 0.22  # of the longer side
-CANDIDATES = 6  # of the search, that are refined at the first level
-FINALISTS = 3  # of those, at the second
-APART = 0.03  # of the longer side: from there on two warps are two
-RIVAL = 0.9  # of the best likeness at the second level: another warp this good leaves it open
+_SIDES = (128, 256, 512)  # the longer sides of the levels, from coarse to fine
+_STEPS = (20, 12, 12)
+_TURNS = (-6.0, -3.0, 0.0, 3.0, 6.0)  # degrees, between which a refinement finds the rest
+_SCALES = (0.88, 0.94, 1.0, 1.06, 1.12)
+_VIEWS = tuple(1.07**each for each in range(-10, 11))  # where the angles of view are unknown
+_REACH = 0.22  # of the longer side
+_CANDIDATES = 6  # of the search, that are refined at the first level
+_FINALISTS = 3  # of those, at the second
+_APART = 0.03  # of the longer side: from there on two warps are two
+_RIVAL = 0.9  # of the best likeness at the second level: another warp this good leaves it open
 # The least likeness: the more a warp is free to do, the more it finds by chance.
-LIKENESS = {"translation": 0.1, "similarity": 0.2, "affine": 0.25, "homography": 0.25}
-AGREEMENT = 1.2  # pixels of the last level between the estimates of two halves, at its edges
-AGAIN = 6  # steps of each half from what both found
-SAME = 0.1  # of a pixel
-LEAST = 24  # pixels of the shorter side
+_LIKENESS = {"translation": 0.18, "similarity": 0.2, "affine": 0.25, "homography": 0.25}
+_AGREEMENT = 1.2  # pixels of the last level between the estimates of two halves, at its edges
+_AGAIN = 6  # steps of each half from what both found
+_SAME = 0.1  # of a pixel
+_LEAST = 24  # pixels of the shorter side
 
 
 def estimate(
@@ -111,39 +111,39 @@ def estimate_pair(
     first = resizing(source.shape, reference.shape)
     start = first if start is None else start
     reference, source = _stretched(reference), _stretched(source)
-    if min(reference.shape + source.shape) < LEAST:
+    if min(reference.shape + source.shape) < _LEAST:
         return _refused(first, "not aligned: too small")
-    level = Level.of(reference, source, SIDES[0])
-    if min(np.ptp(reference), np.ptp(source)) == 0 or len(level.points.index) < 2 * LEAST:
+    level = Level.of(reference, source, _SIDES[0])
+    if min(np.ptp(reference), np.ptp(source)) == 0 or len(level.points.index) < 2 * _LEAST:
         return _refused(first, "not aligned: no edges to go by")
     turns, scales = (
-        ((0.0,), (1.0,)) if model == "translation" else (TURNS, VIEWS if free else SCALES)
+        ((0.0,), (1.0,)) if model == "translation" else (_TURNS, _VIEWS if free else _SCALES)
     )
     rough = "translation" if model == "translation" else "similarity"
-    candidates = [start, *search(level, start, turns, scales, REACH)[:CANDIDATES]]
-    finalists = _refined(level, candidates, rough, start, STEPS[0])[:FINALISTS]
-    level = Level.of(reference, source, SIDES[1])
-    candidates = _refined(level, [each for _, each in finalists], model, start, STEPS[1])
-    level = Level.of(reference, source, SIDES[2])
+    candidates = [start, *search(level, start, turns, scales, _REACH)[:_CANDIDATES]]
+    finalists = _refined(level, candidates, rough, start, _STEPS[0])[:_FINALISTS]
+    level = Level.of(reference, source, _SIDES[1])
+    candidates = _refined(level, [each for _, each in finalists], model, start, _STEPS[1])
+    level = Level.of(reference, source, _SIDES[2])
     before = likeness(level, first)
-    best = _refined(level, [each for _, each in candidates[:1]], model, start, STEPS[2])
+    best = _refined(level, [each for _, each in candidates[:1]], model, start, _STEPS[2])
     if not best:
         return _refused(first, "not aligned: no warp holds", before)
     ((after, matrix),) = best
-    if alike and corner_error(matrix, first, reference.shape) < SAME:
+    if alike and corner_error(matrix, first, reference.shape) < _SAME:
         return Transform(before=before, after=before)
-    bounds = (VIEWS[-1] * SCALES[-1],) if free else ()
+    bounds = (_VIEWS[-1] * _SCALES[-1],) if free else ()
     rivals = [value for value, _ in candidates[1:]]
     reasons = {
         "what fits best is too far off": not within_bounds(matrix, start, reference.shape, *bounds),
         "no warp beats none": alike and after <= before,
-        "too little is alike": after < LIKENESS[model],
-        "other warps fit as well": max(rivals, default=0) > RIVAL * candidates[0][0],
+        "too little is alike": after < _LIKENESS[model],
+        "other warps fit as well": max(rivals, default=0) > _RIVAL * candidates[0][0],
     }
     for reason, holds in reasons.items():
         if holds:
             return _refused(first, f"not aligned: {reason}", before)
-    if _disagreement(level, matrix, start, model) > AGREEMENT:
+    if _disagreement(level, matrix, start, model) > _AGREEMENT:
         return _refused(first, "not aligned: two halves of the picture disagree", before)
     return Transform(as_matrix(matrix), model, before, after)
 
@@ -155,7 +155,7 @@ def _refined(level, candidates, model, start, steps):
     distinct = []
     for value, matrix in sorted(found, key=lambda each: -each[0]):
         apart = (corner_error(matrix, each, level.full) for _, each in distinct)
-        if all(error > APART * max(level.full) for error in apart):
+        if all(error > _APART * max(level.full) for error in apart):
             distinct.append((value, matrix))
     return distinct
 
@@ -165,7 +165,7 @@ def _disagreement(level, matrix, start, model):
     points, side = level.points, max(8, max(level.size) // 12)
     odd = (points.row // side + points.column // side) % 2
     halves = [
-        refine(level, matrix, model, start=start, steps=AGAIN, part=odd == each) for each in (0, 1)
+        refine(level, matrix, model, start=start, steps=_AGAIN, part=odd == each) for each in (0, 1)
     ]
     if any(each is None for each in halves):
         return np.inf
@@ -179,7 +179,7 @@ def _refused(matrix, remark, before=None):
 
 
 def _compared(reference, source, *matrices):
-    level = Level.of(_stretched(reference), _stretched(source), SIDES[-1])
+    level = Level.of(_stretched(reference), _stretched(source), _SIDES[-1])
     return [likeness(level, each) for each in matrices]
 
 

@@ -3,14 +3,14 @@
 import numpy as np
 
 # What `within_bounds` allows.
-SHIFT = 0.25  # of the longer side, of the middle, along either axis
-TURN = 10.0  # degrees
-SCALE = 1.25  # and its inverse
-STRETCH = 1.25  # of the one direction against the one across it
-BEND = 0.15  # how much nearer than the middle a corner may be
+_SHIFT = 0.25  # of the longer side, of the middle, along either axis
+_TURN = 10.0  # degrees
+_SCALE = 1.25  # and its inverse
+_STRETCH = 1.25  # of the one direction against the one across it
+_BEND = 0.15  # how much nearer than the middle a corner may be
 # What a refinement takes for usual between two cameras.
-USUAL_SHEAR = 0.01
-USUAL_BEND = 0.02
+_USUAL_SHEAR = 0.01
+_USUAL_BEND = 0.02
 
 
 def directions(model: str, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -62,11 +62,11 @@ def rare(model: str) -> np.ndarray:
 
     A likeness tells little of shear and perspective where edges are few or in one place only.
     """
-    shear = np.array([[0, 0, 0.5, 0, 0, -0.5], [0, 0, 0, 0.5, 0.5, 0]]) / USUAL_SHEAR
+    shear = np.array([[0, 0, 0.5, 0, 0, -0.5], [0, 0, 0, 0.5, 0.5, 0]]) / _USUAL_SHEAR
     if model == "affine":
         return shear
     if model == "homography":
-        return np.block([[shear, np.zeros((2, 2))], [np.zeros((2, 6)), np.eye(2) / USUAL_BEND]])
+        return np.block([[shear, np.zeros((2, 2))], [np.zeros((2, 6)), np.eye(2) / _USUAL_BEND]])
     return np.zeros((0, {"translation": 2, "similarity": 4}[model]))
 
 
@@ -83,7 +83,7 @@ def turned(degrees: float, scale: float) -> np.ndarray:
 
 
 def within_bounds(
-    matrix: np.ndarray, start: np.ndarray, size: tuple[int, int], scale: float = SCALE
+    matrix: np.ndarray, start: np.ndarray, size: tuple[int, int], scale: float = _SCALE
 ) -> bool:
     """Whether a warp is no further from `start` than cameras of one scene are.
 
@@ -104,9 +104,9 @@ def within_bounds(
     angle = np.rad2deg(np.arctan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1]))
     return bool(
         np.linalg.det(linear) > 0
-        and np.abs(shift).max() / 2 <= SHIFT
-        and abs(angle) <= TURN
+        and np.abs(shift).max() / 2 <= _SHIFT
+        and abs(angle) <= _TURN
         and 1 / scale <= np.sqrt(large * small) <= scale
-        and large / small <= STRETCH
-        and abs(bend).sum() <= BEND
+        and large / small <= _STRETCH
+        and abs(bend).sum() <= _BEND
     )

@@ -11,12 +11,12 @@ from ttd_jax.align import fitting
 from ttd_jax.align.descriptors import channels, gradients
 from ttd_jax.align.transform import corner_error, resizing
 
-POINTS = 20000  # of the reference, that a refinement looks at
-EDGE = 0.1  # the least energy of channels that makes a pixel such a point
-SOFT = 0.6  # the difference between two edges from which on they hardly pull
-BORDER = 2  # pixels at which a filter saw what is not there
-AREA = 30  # pixels that see about the same edge
-STILL = 0.02  # of a pixel: a smaller step ends a refinement
+_POINTS = 20000  # of the reference, that a refinement looks at
+_EDGE = 0.1  # the least energy of channels that makes a pixel such a point
+_SOFT = 0.6  # the difference between two edges from which on they hardly pull
+_BORDER = 2  # pixels at which a filter saw what is not there
+_AREA = 30  # pixels that see about the same edge
+_STILL = 0.02  # of a pixel: a smaller step ends a refinement
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Level:
             borderMode=cv2.BORDER_REPLICATE,
         )
         inner = np.zeros(self.source.shape, np.uint8)
-        inner[BORDER:-BORDER, BORDER:-BORDER] = 1
+        inner[_BORDER:-_BORDER, _BORDER:-_BORDER] = 1
         seen = cv2.warpPerspective(inner, matrix, size, flags=flags | cv2.INTER_NEAREST)
         return channels(picture), seen
 
@@ -89,9 +89,9 @@ class Level:
         """Where the reference has edges."""
         energy = np.square(self.channels).sum(0)
         inner = np.zeros_like(energy)
-        inner[BORDER:-BORDER, BORDER:-BORDER] = 1
-        chosen = np.flatnonzero(energy * inner > EDGE)
-        chosen = chosen[:: max(1, len(chosen) // POINTS)]
+        inner[_BORDER:-_BORDER, _BORDER:-_BORDER] = 1
+        chosen = np.flatnonzero(energy * inner > _EDGE)
+        chosen = chosen[:: max(1, len(chosen) // _POINTS)]
         slopes = [gradients(each) for each in self.channels]
         return Points(
             chosen,
@@ -225,7 +225,7 @@ def refine(
         warped = _at(warped, points.index)
         difference = warped - points.channels
         weight = seen.ravel()[points.index] * np.sqrt(strength * np.square(warped).sum(0))
-        weight /= np.square(1 + np.square(difference).sum(0) / np.float32(SOFT**2))
+        weight /= np.square(1 + np.square(difference).sum(0) / np.float32(_SOFT**2))
         if part is not None:
             weight *= part
         mixed = (across * (xy * weight)) @ down.T
@@ -233,7 +233,7 @@ def refine(
         normal = (normal + mixed + mixed.T).astype(np.float64)
         pull = across @ ((points.across * difference).sum(0) * weight)
         pull = (pull + down @ ((points.down * difference).sum(0) * weight)).astype(np.float64)
-        noise = AREA * (np.square(difference).mean(0) @ weight) / (weight.sum() + 1e-9)
+        noise = _AREA * (np.square(difference).mean(0) @ weight) / (weight.sum() + 1e-9)
         unlikely = rare @ fitting.vector(model, origin @ inner @ about) * half
         normal += noise / half**2 * rare.T @ rare + np.eye(len(normal)) * 1e-6
         pull += noise / half**2 * rare.T @ unlikely
@@ -243,7 +243,7 @@ def refine(
         moved = corner_error(before, inner, level.size)
         if not moved < max(level.size):  # nor a number
             return None
-        if moved < STILL:
+        if moved < _STILL:
             break
     return level.outside(inner)
 

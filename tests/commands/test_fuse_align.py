@@ -50,7 +50,8 @@ def test_sources_are_registered_and_what_was_found_is_used_again(
     out = tmp_path / "out"
     found = command_line(*fuse(out, "--align=translation", "--save=fused,alignment", *folders))
     assert found.returncode == 0, found.stderr
-    assert found.stderr.splitlines() == [f"{out}: 2 scenes fused, 0 reused"]
+    (line,) = found.stderr.splitlines()
+    assert line == f"{out}: 2 scenes fused, 0 reused; 2 of 2 sources registered"
     scenes = json.loads((out / "transforms.json").read_text())["scenes"]
     assert sorted(scenes) == ["0", "1"]
     for scene in scenes.values():
@@ -83,7 +84,7 @@ def test_a_pair_that_is_off_is_told_by_default(command_line, fuse, folders, tmp_
     result = command_line(*fuse(tmp_path / "out", *folders))
     assert result.returncode == 0, result.stderr
     line, _ = result.stderr.splitlines()
-    assert "--align=translation" in line
+    assert "--align=similarity" in line
     assert line.endswith("(and 1 more of i)")
     for record in json.loads((tmp_path / "out" / "summary.json").read_text()):
         first, second = record["sources"]
@@ -101,6 +102,7 @@ def test_sources_of_other_sizes_are_fused_in_the_reference_s(command_line, fuse,
     refused = command_line(*fuse(tmp_path / "out", *pair))
     assert refused.returncode == 2
     assert "is 160x120 (width x height) but" in refused.stderr
+    assert refused.stderr.endswith(": --align=affine brings them together\n")
     result = command_line(*fuse(tmp_path / "out", "--align=similarity", *pair))
     assert result.returncode == 0, result.stderr
     assert read_picture(tmp_path / "out" / "vis.png").size == SIZE
@@ -126,7 +128,7 @@ def test_featureless_pictures_are_left_as_they_are(command_line, fuse, tmp_path)
     [
         (["--align_to=2", "--align=affine"], "align_to=2: there are 2 sources, from 0"),
         (["--fov=40,wide", "--align=affine"], "--fov: could not convert string to float: 'wide'"),
-        (["--fov=40", "--align=affine"], "fov has 1 angles for 2 sources"),
+        (["--fov=40", "--align=affine"], "fov has 1 angle for 2 sources"),
         (["--transforms=nowhere.json"], "nowhere.json: no such file"),
     ],
 )

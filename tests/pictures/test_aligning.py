@@ -70,7 +70,7 @@ def test_results_are_not_moved(tmp_path, scenes):
     alone = decode_example(with_results[0], known(results=1))[0]
     np.testing.assert_array_equal(pictures[0].pixels, alone.pixels)
     assert pictures[0].has_data is None
-    with pytest.raises(UserError, match=r"is 57x40 .* but .* is 53x38"):
+    with pytest.raises(UserError, match=r"is 57x40 .* but .* is 53x38: .*--crop=common\?"):
         check(with_results, reading=known("common", results=1))
 
 
@@ -83,7 +83,7 @@ def test_what_does_not_fit_is_told(scenes, tmp_path):
         check(three, reading=known())
     with pytest.raises(UserError, match="align_to=2: there are 2 sources, from 0"):
         check(scenes, reading=Reading(align=Alignment("affine", to=2)))
-    with pytest.raises(UserError, match="fov has 1 angles for 2 sources"):
+    with pytest.raises(UserError, match="fov has 1 angle for 2 sources"):
         check(scenes, reading=Reading(align=Alignment("affine", fov=(50.0,))))
     with pytest.raises(UserError, match=r"0.png is 57x40 .* but .*0.png is 31x20"):
         check(scenes, reading=Reading(align=Alignment("check")))
@@ -104,7 +104,8 @@ def test_a_shift_is_measured_and_told_once_for_each_role(tmp_path, capsys):
     assert (first.y, first.x) == pytest.approx((4, -9), abs=0.3)
     assert (second.y, second.x) == pytest.approx((0, 0), abs=0.3)
     (line,) = capsys.readouterr().err.strip().splitlines()
-    assert "9.8 pixels away (-9.0 to the right, +4.0 down): --align=translation" in line
+    assert "9.8 pixels off " in line
+    assert "(-9.0 right, +4.0 down): --align=similarity registers them" in line
     assert line.endswith("(and 2 more of i)")
     assert check(scenes, reading=Reading(align=Alignment("off")))[0].shifts == ()
     assert not capsys.readouterr().err

@@ -38,7 +38,7 @@ def test_a_registration_comes_back_exactly(tmp_path):
     assert known.moves
     assert known.crop == "common"
     assert len(known.as_record()["transforms"]) == 64
-    assert with_transforms(Alignment("check"), "common", "") == Alignment("check", crop="common")
+    assert with_transforms(Alignment("affine"), "common", "") == Alignment("affine", crop="common")
 
 
 def test_a_scene_takes_its_own_or_the_only_one(tmp_path):
@@ -90,5 +90,7 @@ def test_choices_that_cannot_be_are_told(tmp_path):
         Alignment("shift")
     with pytest.raises(UserError, match="angles of view lie between 0 and 180"):
         Alignment(fov=(60.0, 200.0))
+    with pytest.raises(UserError, match="crop=common cuts what was warped"):
+        with_transforms(Alignment("check"), "common", "")
     with pytest.raises(UserError, match="leave one out"):
         with_transforms(Alignment("affine"), "reference", str(written(tmp_path, a=FOUND)))

@@ -40,7 +40,7 @@ class Alignment:
         check_choice("crop", self.crop, CROPS)
         if self.known is not None and self.model in MODELS:
             raise UserError(
-                f"align={self.model} finds transforms, and transforms are given: leave one out"
+                f"--align={self.model} finds transforms, and --transforms gives them: leave one out"
             )
         if not all(0 < angle < 180 for angle in self.fov):
             raise UserError(f"fov {self.fov}: angles of view lie between 0 and 180 degrees")

@@ -21,6 +21,7 @@ import numpy as np
 import scipy.fft
 
 from ttd_jax.align.gray import to_gray
+from ttd_jax.errors import UserError
 
 _LEAST = 64  # pixels of a side: in less room no peak stands out from others
 # Pixels of a picture: larger ones are reduced, for a look at details and one without.
@@ -82,11 +83,17 @@ def measure_shift(reference: np.ndarray, source: np.ndarray) -> Shift:
     Returns:
       The shift; not clear if either is featureless or narrower than 64 pixels.
 
+    Raises:
+      UserError: they are of different sizes.
+
     Example:
       >>> shift = measure_shift(scene[10:210, 10:210], scene[5:205, 3:203])
       >>> round(shift.y), round(shift.x)
       (5, 7)
     """
+    if reference.shape[:2] != source.shape[:2]:
+        sizes = " and ".join(f"{h}x{w}" for h, w in (reference.shape[:2], source.shape[:2]))
+        raise UserError(f"shifts are between pictures of one size, not {sizes}: take estimate")
     pixels = math.prod(reference.shape[:2])
     fine, coarse = (math.ceil(math.sqrt(pixels / most)) for most in (_FINE, _COARSE))
     shift = _look(reference, source, fine)

@@ -18,6 +18,7 @@ import sys
 
 from absl.flags import FlagValues
 
+from ttd_jax.align import MODELS
 from ttd_jax.commands import common
 from ttd_jax.commands.choosing import choose_weights
 from ttd_jax.core.tasks import TASKS
@@ -161,10 +162,23 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     if len(result["scenes"]) == 1:
         made = out / next(iter(result["scenes"][0]["files"]))
     fused = counted(result["fused"], "scene")
-    common.show(f"{made}: {fused} fused, {result['reused']} reused", sys.stderr)
+    told = _registered(result["scenes"]) if reading.align.model in MODELS else ""
+    common.show(f"{made}: {fused} fused, {result['reused']} reused{told}", sys.stderr)
     for scene in result["scenes"] if values.pages != "sources" else ():
         if len({source["sha256"] for source in scene["sources"]}) < len(scene["sources"]):
             remark(f"{scene['scene']}: sources are the same picture")
+
+
+def _registered(scenes):
+    """How many sources were registered, for the last line."""
+    found = [scene["registration"] for scene in scenes]
+    models = [
+        source["model"]
+        for one in found
+        for m, source in enumerate(one["sources"])
+        if m != one["to"]
+    ]
+    return f"; {sum(model != 'none' for model in models)} of {len(models)} sources registered"
 
 
 def _choose(values, count):

@@ -10,7 +10,7 @@ from ttd_jax.align.check import Shift, measure_shift
 from ttd_jax.align.estimate import estimate
 from ttd_jax.align.transform import Registration
 from ttd_jax.align.warp import common, covered, warp_one
-from ttd_jax.errors import UserError
+from ttd_jax.errors import UserError, counted
 from ttd_jax.pictures.images import Picture
 
 
@@ -75,7 +75,8 @@ def _register(name, titles, pictures, alignment):
         raise UserError(f"align_to={alignment.to}: there are {len(sizes)} sources, from 0")
     if alignment.fov and len(alignment.fov) != len(sizes):
         raise UserError(
-            f"fov has {len(alignment.fov)} angles for {len(sizes)} sources: pass one for each"
+            f"fov has {counted(len(alignment.fov), 'angle')} for {len(sizes)} sources: pass one "
+            "for each"
         )
     arrays = [picture.pixels for picture in pictures]
     transforms = estimate(arrays, model=alignment.model, to=alignment.to, fov=alignment.fov or None)
@@ -164,9 +165,8 @@ def _remarks(titles, shifts, registration):
         if shift.off:
             yield (
                 index,
-                f"{titles[index]}: shows what {titles[0]} does {shift.pixels:.1f} pixels away "
-                f"({shift.x:+.1f} to the right, {shift.y:+.1f} down): --align=translation (or "
-                "similarity, affine, homography; --config.align of evaluate) registers them",
+                f"{titles[index]}: {shift.pixels:.1f} pixels off {titles[0]} "
+                f"({shift.x:+.1f} right, {shift.y:+.1f} down): --align=similarity registers them",
             )
     if registration is not None:
         for index, transform in enumerate(registration.transforms):

@@ -193,7 +193,8 @@ def check(
         own = slice(reading.results, None)  # the sources
         lined_up = line_up(example.name, titles[own], pictures[own], reading.align)
         pictures = [*pictures[: reading.results], *lined_up.pictures]
-        check_same_size(titles, [picture.size for picture in pictures])
+        cut = ": was it cut with --crop=common? pass that here, too"
+        check_same_size(titles, [picture.size for picture in pictures], cut)
         for source, off in lined_up.remarks.items():
             remarks[example.roles[own][source], "alignment"].append(off)
         also(pictures)

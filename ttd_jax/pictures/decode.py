@@ -61,5 +61,6 @@ def decode_example(
     if len(set(titles)) < len(titles):  # pages of one file
         titles = [f"{title}, page {n}" for n, title in enumerate(titles, start=1)]
     if not reading.align.moves:
-        check_same_size(titles, [picture.size for picture in pictures])
+        mend = ": --align=affine brings them together" if reading.align.model == "check" else ""
+        check_same_size(titles, [picture.size for picture in pictures], mend)
     return pictures

@@ -5,8 +5,15 @@ from collections.abc import Sequence
 from ttd_jax.errors import UserError
 
 
-def check_same_size(titles: Sequence[str], sizes: Sequence[tuple[int, int]]) -> None:
+def check_same_size(
+    titles: Sequence[str], sizes: Sequence[tuple[int, int]], mend: str = ""
+) -> None:
     """Refuses pictures (H, W) of one scene that differ in their size.
+
+    Args:
+      titles: of the pictures.
+      sizes: of them.
+      mend: what can be done about it, after a colon.
 
     Raises:
       UserError: names two of them by their titles.
@@ -15,7 +22,7 @@ def check_same_size(titles: Sequence[str], sizes: Sequence[tuple[int, int]]) -> 
         if size != sizes[0]:
             raise UserError(
                 f"{titles[0]} is {_show(sizes[0])} (width x height) but {title} is {_show(size)}: "
-                "the pictures of a scene must be aligned and of one size"
+                f"the pictures of a scene must be aligned and of one size{mend}"
             )
 
 

@@ -97,6 +97,10 @@ def with_transforms(alignment: Alignment, crop: str, transforms: str | None) -> 
     """
     alignment = dataclasses.replace(alignment, crop=crop)
     if not transforms:
+        if crop == "common" and not alignment.moves:
+            raise UserError(
+                "crop=common cuts what was warped: pass --align=MODEL or --transforms as well"
+            )
         return alignment
     path = place(transforms)
     mend = f"pass a {TRANSFORMS} that `ttd-jax fuse --align=...` wrote"

@@ -100,7 +100,8 @@ def alignment_sheet(
         has_data = cv2.resize(np.uint8(has_data), size, interpolation=cv2.INTER_NEAREST) > 0
         blanked = np.where(has_data[..., None], _colored(after), 255)
         squares = checkerboard(reference, blanked, side)
-        rows.append([("after", squares), ("", edges_over(reference, after, has_data))])
+        caption = "after" if has_data.all() else "after; white where it has no data"
+        rows.append([(caption, squares), ("", edges_over(reference, after, has_data))])
     letters = max(15, size[0] // 35)
     sheet = grid([[_cell(*captioned, letters) for captioned in row] for row in rows])
     lines = [

@@ -135,7 +135,6 @@ def test_what_lines_up_is_left_as_it_is(scene):
         (np.zeros((8, 8), np.uint8), "too small"),
         (np.zeros((1, 1, 3), np.float32), "too small"),
         (np.full((64, 65), 7, np.uint8), "no edges"),
-        (np.full((64, 65, 3), np.nan, np.float32), "no edges"),
         (np.full((40, 300), 65535, np.uint16), "no edges"),
     ],
 )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ttd_jax.align import Transform, warp
+from ttd_jax.align import Transform, estimate, warp
 from ttd_jax.align.transform import as_matrix, resizing
 from ttd_jax.align.warp import common, covered, warp_one
 from ttd_jax.errors import UserError
@@ -78,7 +78,38 @@ def test_the_common_rectangle_lies_within_the_mask():
         common(np.zeros((4, 5), bool))
 
 
+def test_results_are_the_caller_s_own():
+    picture = np.zeros((4, 5), np.uint8)
+    (result,), _ = warp([picture], [Transform()])
+    result[:] = 9
+    assert not picture.any()
+
+
+@pytest.mark.parametrize(
+    ("pictures", "said"),
+    [
+        (np.zeros((2, 4, 4), np.uint8), "pictures is one array"),
+        ([], "no pictures"),
+        ([np.zeros((4, 4), int)], r"picture 1 is no array \[H, W\] .* int64"),
+        ([np.zeros((4, 4), np.uint8), np.zeros(3, np.uint8)], "picture 2 is no array"),
+        ([np.zeros((4, 4, 5), np.uint8)], "picture 1 has 5 channels"),
+        ([np.full((4, 4), np.nan, np.float32)], "picture 1 has values that are no numbers"),
+    ],
+)
+def test_what_is_no_picture_is_told(pictures, said):
+    with pytest.raises(UserError, match=said):
+        warp(pictures, [Transform()] * len(pictures))
+    with pytest.raises(UserError, match=said):
+        estimate(pictures)
+
+
 def test_wrong_arguments_are_told():
+    with pytest.raises(UserError, match="to=2: there are 1 pictures"):
+        warp([np.zeros((4, 4), np.uint8)], [Transform()], to=2)
+    with pytest.raises(UserError, match=r"transforms are not those of estimate: .*horizon"):
+        warp([np.zeros((4, 4), np.uint8)], [Transform(((1, 0, 0), (0, 1, 0), (-1, 0, 1)))])
+    with pytest.raises(UserError, match=r"fov .* is not 1 angles between 0 and 180 degrees"):
+        estimate([np.zeros((4, 4), np.uint8)], fov=57)
     with pytest.raises(UserError, match="1 transforms for 2 pictures"):
         warp([np.zeros((4, 4), np.uint8)] * 2, [Transform()])
     with pytest.raises(UserError, match="crop must be one of reference, common"):

@@ -93,6 +93,25 @@ def test_a_pair_that_is_off_is_told_by_default(command_line, fuse, folders, tmp_
         assert second["shift"]["y"] == pytest.approx(DOWN, abs=0.5)
 
 
+def test_what_was_measured_survives_a_resumed_run(command_line, fuse, folders, tmp_path):
+    out = tmp_path / "out"
+    command_line(*fuse(out, *folders))
+    summary = (out / "summary.json").read_text()
+    (out / "1.png").unlink()
+    resumed = command_line(*fuse(out, "--resume", *folders))
+    assert "1 scene fused, 1 reused" in resumed.stderr
+    assert (out / "summary.json").read_text() == summary
+
+
+def test_a_file_of_another_run_is_not_replaced(command_line, fuse, pair, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "transforms.json").write_text("mine")
+    result = command_line(*fuse(tmp_path / "out", "--align=affine", *pair))
+    assert result.returncode == 2
+    assert "transforms.json: is of another run: move it" in result.stderr
+    assert (tmp_path / "out" / "transforms.json").read_text() == "mine"
+
+
 def test_sources_of_other_sizes_are_fused_in_the_reference_s(command_line, fuse, tmp_path):
     scene = view(7)
     cv2.imwrite(str(tmp_path / "vis.png"), cut(scene))

@@ -42,7 +42,7 @@ def test_a_registration_comes_back_exactly(tmp_path):
 
 
 def test_a_scene_takes_its_own_or_the_only_one(tmp_path):
-    other = Registration(1, FOUND.sizes, FOUND.transforms)
+    other = Registration(1, FOUND.sizes, FOUND.transforms[::-1])
     alone = with_transforms(Alignment(), "reference", str(written(tmp_path, a=FOUND)))
     assert alone.of_scene("b") is alone.of_scene("a")
     two = with_transforms(Alignment(), "reference", str(written(tmp_path, a=FOUND, b=other)))
@@ -58,6 +58,9 @@ def test_a_scene_takes_its_own_or_the_only_one(tmp_path):
         (lambda scene: scene.update(to=2), "there is no source 2"),
         (lambda scene: scene["sources"][1].update(matrix=[[1.0]]), "three rows"),
         (lambda scene: scene["sources"][1].update(matrix=np.ones((3, 3)).tolist()), "nothing of"),
+        (lambda scene: scene["sources"][1].update(matrix=[[1.0], [2.0, 3.0]]), "three rows"),
+        (lambda scene: scene["sources"][1]["matrix"][2].__setitem__(0, -0.1), "the horizon"),
+        (lambda scene: scene["sources"][0]["matrix"][0].__setitem__(2, 9.0), "is the identity"),
         (lambda scene: scene["sources"][1].update(model="bent"), "a model is one of"),
         (lambda scene: scene["sources"][1].update(size=[3]), "height and width"),
         (lambda scene: scene.pop("to"), "damaged"),

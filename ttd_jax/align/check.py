@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import scipy.fft
 
-from ttd_jax.align.gray import to_gray
+from ttd_jax.align.gray import check_pictures, to_gray
 from ttd_jax.errors import UserError
 
 _LEAST = 64  # pixels of a side: in less room no peak stands out from others
@@ -84,13 +84,14 @@ def measure_shift(reference: np.ndarray, source: np.ndarray) -> Shift:
       The shift; not clear if either is featureless or narrower than 64 pixels.
 
     Raises:
-      UserError: they are of different sizes.
+      UserError: they are of different sizes, or no pictures.
 
     Example:
       >>> shift = measure_shift(scene[10:210, 10:210], scene[5:205, 3:203])
       >>> round(shift.y), round(shift.x)
       (5, 7)
     """
+    check_pictures([reference, source])
     if reference.shape[:2] != source.shape[:2]:
         sizes = " and ".join(f"{h}x{w}" for h, w in (reference.shape[:2], source.shape[:2]))
         raise UserError(f"shifts are between pictures of one size, not {sizes}: take estimate")
@@ -129,7 +130,7 @@ def _edges(gray):
     """c64[H, W]: the direction of each edge at twice its angle, as long as its local contrast."""
     smooth = cv2.GaussianBlur(gray, (0, 0), _SMOOTH)
     right, down = (cv2.Sobel(smooth, cv2.CV_32F, *axis) for axis in ((1, 0), (0, 1)))
-    height = cv2.magnitude(right, down)
+    height = np.sqrt(right * right + down * down)  # cv2.magnitude varies with where arrays lie
     mean = cv2.blur(height, (_AROUND, _AROUND))
     contrast = np.sqrt(height / (mean + 0.1 * height.mean() + np.float32(1e-30)))
     direction = (right + 1j * down) / np.maximum(height, np.float32(1e-30))

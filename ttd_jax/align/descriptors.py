@@ -27,7 +27,7 @@ def channels(gray: np.ndarray) -> np.ndarray:
     """
     smooth = cv2.GaussianBlur(gray, (0, 0), _BLUR, borderType=cv2.BORDER_REPLICATE)
     x, y = gradients(smooth)
-    strength = cv2.magnitude(x, y)
+    strength = np.sqrt(x * x + y * y)  # cv2.magnitude's last bit depends on where arrays lie
     inverse = 1 / (strength + np.float32(1e-9))
     cos, sin = (x * x - y * y) * inverse, 2 * x * y * inverse
     cos2, sin2 = (cos * cos - sin * sin) * inverse, 2 * cos * sin * inverse

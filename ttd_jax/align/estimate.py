@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ttd_jax.align.fitting import within_bounds
-from ttd_jax.align.gray import to_gray
+from ttd_jax.align.gray import check_pictures, to_gray
 from ttd_jax.align.matching import Level, likeness, refine, search
 from ttd_jax.align.transform import MODELS, Transform, as_matrix, corner_error, resizing
-from ttd_jax.errors import UserError, check_choice
+from ttd_jax.errors import UserError, blaming, check_choice
 
 _SIDES = (128, 256, 512)  # the longer sides of the levels, from coarse to fine
 _STEPS = (20, 12, 12)
@@ -53,12 +53,16 @@ def estimate(
     Raises:
       UserError: no such model or reference, or angles that are not M between 0 and 180.
     """
+    check_pictures(pictures)
     check_choice("model", model, MODELS)
-    if not 0 <= to < len(pictures):
+    if to not in range(len(pictures)):
         raise UserError(f"there is no source {to} to align to: there are {len(pictures)}, from 0")
-    if fov is not None and (len(fov) != len(pictures) or not all(0 < a < 180 for a in fov)):
-        raise UserError(f"fov wants {len(pictures)} angles between 0 and 180 degrees, not {fov}")
-    grays = [np.nan_to_num(to_gray(each), posinf=0.0, neginf=0.0) for each in pictures]
+    if fov is not None:
+        with blaming(f"fov {fov}", f"is not {len(pictures)} angles between 0 and 180 degrees"):
+            fov = np.asarray(fov, np.float64)
+            if fov.shape != (len(pictures),) or not ((fov > 0) & (fov < 180)).all():
+                raise ValueError("wrong number or range")
+    grays = [to_gray(each) for each in pictures]
     found = {to: Transform()}
     for each in sorted(range(len(grays)), key=lambda index: abs(index - to)):
         if each != to:

@@ -1,12 +1,15 @@
 """Where a source shows what the reference does."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
 # From the fewest degrees of freedom to the most: 2, 4, 6 and 8.
 MODELS = ("translation", "similarity", "affine", "homography")
 IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+
+_MOST = 1e9  # of what matrices have, and one over it the least that is not zero
 
 Matrix = tuple[tuple[float, float, float], ...]
 
@@ -40,6 +43,28 @@ class Transform:
 def as_matrix(array: np.ndarray) -> Matrix:
     """A f64[3, 3] as `Transform` holds it, the last element one."""
     return tuple(map(tuple, (np.asarray(array, np.float64) / array[2][2]).tolist()))
+
+
+def checked_matrix(rows: Sequence[Sequence[float]], size: tuple[int, int]) -> np.ndarray:
+    """A matrix as f64[3, 3] whose last element is one.
+
+    Args:
+      rows: three of three numbers, see `Transform`.
+      size: (H, W) of the reference.
+
+    Raises:
+      ValueError: they are not, they map everything to a line, or a pixel of the reference to
+        infinity.
+    """
+    if [len(row) for row in rows] != [3, 3, 3] or not np.isfinite(rows).all() or not rows[2][2]:
+        raise ValueError("a matrix has three rows of three numbers, the last one not zero")
+    matrix = np.array(rows, np.float64) / rows[2][2]
+    if np.abs(matrix).max() > _MOST or abs(np.linalg.det(matrix)) < 1 / _MOST:
+        raise ValueError("a matrix leaves nothing of the picture")
+    bottom, right = size[0] - 1, size[1] - 1
+    if min(matrix[2] @ (x, y, 1) for x in (0, right) for y in (0, bottom)) <= 1 / _MOST:
+        raise ValueError("a matrix maps some of the picture beyond the horizon")
+    return matrix
 
 
 def resizing(size: tuple[int, int], to: tuple[int, int]) -> np.ndarray:

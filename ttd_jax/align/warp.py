@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from ttd_jax.align.transform import Transform, resizing
-from ttd_jax.errors import UserError, check_choice
+from ttd_jax.align.gray import check_pictures
+from ttd_jax.align.transform import Transform, checked_matrix, resizing
+from ttd_jax.errors import UserError, blaming, check_choice
 
 CROPS = ("reference", "common")
 _SIDE = 1024  # of the areas that are warped at a time: what they need is bounded
@@ -37,13 +38,18 @@ def warp(
         has no data it repeats its border.
 
     Raises:
-      UserError: another number of transforms, an unknown crop, or nothing in common.
+      UserError: no such pictures, reference or transforms, another number of them, an unknown crop,
+        or nothing in common.
     """
+    check_pictures(pictures, channels=(1, 2, 3, 4))
     check_choice("crop", crop, CROPS)
+    if to not in range(len(pictures)):
+        raise UserError(f"to={to!r}: there are {len(pictures)} pictures, from 0")
     if len(transforms) != len(pictures):
         raise UserError(f"{len(transforms)} transforms for {len(pictures)} pictures: pass one each")
     size = pictures[to].shape[:2]
-    matrices = [transform.array for transform in transforms]
+    with blaming("transforms", "are not those of estimate"):
+        matrices = [checked_matrix(transform.matrix, size) for transform in transforms]
     has_data = np.stack(
         [
             covered(matrix, picture.shape[:2], size)
@@ -52,7 +58,7 @@ def warp(
     )
     rows, columns = common(has_data.all(axis=0)) if crop == "common" else (slice(None),) * 2
     warped = [
-        warp_one(picture, matrix, size)[rows, columns]
+        warp_one(picture, matrix, size)[rows, columns].copy()
         for matrix, picture in zip(matrices, pictures, strict=True)
     ]
     return warped, has_data[:, rows, columns]

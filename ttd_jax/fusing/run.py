@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import jax
 
-from ttd_jax.align import MODELS
+from ttd_jax.align import MODELS, Shift
 from ttd_jax.errors import UserError, explain_exhausted, some
 from ttd_jax.folders import alone
 from ttd_jax.fusing.compute import BatchFuser, day_probability
@@ -30,13 +30,16 @@ from ttd_jax.report.progress import progress
 # Pictures are decoded ahead only if that takes this share of the memory at most.
 _AHEAD = 1 / 16
 _LONGEST = 255  # of a file's name, in bytes, on nearly all systems
+_SHIFT = {"y": float, "x": float, "clarity": float, "agreement": float}
 _LIKE = {
     "scene": str,
     "size": [int],
     "masked": bool,
     "registration": (transforms.REGISTRATION, type(None)),
     "files": {str: str},
-    "sources": [{"file": str, "sha256": str, "colored": bool}],
+    "sources": [
+        {"file": str, "sha256": str, "colored": bool, "shift": (_SHIFT, type(None))},
+    ],
 }
 
 
@@ -125,6 +128,9 @@ def plan_job(
                 )
     if out.exists() and not out.is_dir():
         raise UserError(f"{out}: is a file: choose a folder as --out")
+    file = out / transforms.TRANSFORMS
+    if options.reading.align.model in MODELS and not found and file.exists():
+        raise UserError(f"{file}: is of another run: move it, or choose another --out")
     memory = default_memory() if max_memory is None else max_memory
     checked = check(
         scenes,
@@ -367,6 +373,7 @@ def _checked(record):
         size=tuple(record["size"]),
         colored=tuple(source["colored"] for source in sources),
         sha256=_key(record)[1:],
+        shifts=tuple(Shift(**source["shift"]) for source in sources if source["shift"]),
         registration=registration and transforms.of_record(registration),
         masked=record["masked"],
     )

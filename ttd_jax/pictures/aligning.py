@@ -10,7 +10,7 @@ from ttd_jax.align.check import Shift, measure_shift
 from ttd_jax.align.estimate import estimate
 from ttd_jax.align.transform import Registration
 from ttd_jax.align.warp import common, covered, warp_one
-from ttd_jax.errors import UserError, counted
+from ttd_jax.errors import UserError, counted, naming
 from ttd_jax.pictures.images import Picture
 
 
@@ -46,8 +46,11 @@ def line_up(
       UserError: pictures of other sizes, or of another number, than transforms are known for; a
         reference that is not there; pictures that have nothing in common.
     """
+    if alignment.to >= len(pictures):
+        raise UserError(f"align_to={alignment.to}: there are {len(pictures)} sources, from 0")
     registration = _register(name, titles, pictures, alignment)
-    pictures = warped(pictures, registration, alignment.crop)
+    with naming(name):
+        pictures = warped(pictures, registration, alignment.crop)
     shifts = _shifts(pictures) if alignment.model == "check" else ()
     remarks = dict(_remarks(titles, shifts, registration))
     return LinedUp(pictures, registration, shifts, remarks)
@@ -62,7 +65,8 @@ def _register(name, titles, pictures, alignment):
     if known is not None:
         if len(known.sizes) != len(sizes):
             raise UserError(
-                f"{name}: has {len(sizes)} sources, and --transforms tells of {len(known.sizes)}"
+                f"{name}: has {len(sizes)} sources, and --transforms tells of "
+                f"{len(known.sizes)}: find others with --align"
             )
         for title, size, given in zip(titles, sizes, known.sizes, strict=True):
             if size != given:
@@ -71,8 +75,6 @@ def _register(name, titles, pictures, alignment):
                     f"{given[1]}x{given[0]}: find another with --align"
                 )
         return known
-    if alignment.to >= len(sizes):
-        raise UserError(f"align_to={alignment.to}: there are {len(sizes)} sources, from 0")
     if alignment.fov and len(alignment.fov) != len(sizes):
         raise UserError(
             f"fov has {counted(len(alignment.fov), 'angle')} for {len(sizes)} sources: pass one "
@@ -161,12 +163,17 @@ def _shifts(pictures):
 
 def _remarks(titles, shifts, registration):
     """What somebody should know of how the pictures of a scene line up, by their indices."""
+    mend = (
+        "--align=similarity registers them"
+        if registration is None
+        else "find another transform with --align"
+    )
     for index, shift in enumerate(shifts, start=1):
         if shift.off:
             yield (
                 index,
                 f"{titles[index]}: {shift.pixels:.1f} pixels off {titles[0]} "
-                f"({shift.x:+.1f} right, {shift.y:+.1f} down): --align=similarity registers them",
+                f"({shift.x:+.1f} right, {shift.y:+.1f} down): {mend}",
             )
     if registration is not None:
         for index, transform in enumerate(registration.transforms):

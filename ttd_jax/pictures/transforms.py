@@ -8,7 +8,7 @@ import numpy as np
 
 from ttd_jax import fields
 from ttd_jax.align.alignment import ALIGNS, Alignment
-from ttd_jax.align.transform import MODELS, Registration, Transform, as_matrix
+from ttd_jax.align.transform import MODELS, Registration, Transform, as_matrix, checked_matrix
 from ttd_jax.align.warp import CROPS
 from ttd_jax.errors import UserError, naming
 from ttd_jax.files import dumps, read_json
@@ -54,18 +54,17 @@ def of_record(record: Mapping) -> Registration:
       ValueError: it is none.
     """
     sources = record["sources"]
-    matrices = [np.array(source["matrix"], np.float64) for source in sources]
-    for matrix, source in zip(matrices, sources, strict=True):
-        if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or not matrix[2, 2]:
-            raise ValueError("a matrix has three rows of three numbers, the last one not zero")
-        if abs(np.linalg.det(matrix)) < 1e-9:
-            raise ValueError("a matrix leaves nothing of the picture")
-        if source["model"] not in ("none", *MODELS):
-            raise ValueError(f"a model is one of {', '.join(MODELS)}, or none")
-        if len(source["size"]) != 2:
-            raise ValueError("a size is height and width")
     if not 0 <= record["to"] < len(sources):
         raise ValueError(f"there is no source {record['to']}")
+    for source in sources:
+        if source["model"] not in ("none", *MODELS):
+            raise ValueError(f"a model is one of {', '.join(MODELS)}, or none")
+        if len(source["size"]) != 2 or min(source["size"]) < 1:
+            raise ValueError("a size is height and width")
+    size = sources[record["to"]]["size"]
+    matrices = [checked_matrix(source["matrix"], size) for source in sources]
+    if not np.array_equal(matrices[record["to"]], np.eye(3)):
+        raise ValueError("the matrix of the reference is the identity")
     return Registration(
         to=record["to"],
         sizes=tuple(tuple(source["size"]) for source in sources),

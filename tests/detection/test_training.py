@@ -96,24 +96,6 @@ def test_a_stopped_run_goes_on_to_the_same_weights_which_eval_takes(configure, r
     assert evaluate(config, tmp_path / "out")["objects"] == sum(map(len, BOXES.values()))
 
 
-def test_the_classes_of_yolox_are_trained_alone(configure, tmp_path):
-    config = configure()
-    config.detector = str(save(tmp_path / "nano", random_detector()))
-    (phase,) = config.train.phases
-    phase.steps = 1
-    # Compiling the way back through all of it takes a minute.
-    phase.optimizer.frozen = (*FROZEN, "detector/backbone", "detector/neck")
-    outcome = train_detector(config, tmp_path / "run")
-    assert outcome.weights == tmp_path / "run" / NAME
-    before, after = (load(path).variables for path in (tmp_path / "nano", outcome.weights))
-    for part, tree in before["params"].items():
-        after_part = after["params"][part]
-        if part == "heads_0":
-            tree, after_part = ({"box": heads["box"]} for heads in (tree, after_part))
-        same = jax.tree.map(lambda a, b: bool((a == b).all()), tree, after_part)
-        assert all(jax.tree.leaves(same)) == (part != "heads_0"), part
-
-
 def test_joint_training_changes_the_fusion_network_as_well(configure, random_weights, tmp_path):
     config = configure(input="ttd")
     (phase,) = config.train.phases

@@ -10,12 +10,10 @@ import pytest
 from tests.detection.small import (
     BOXES,
     EMPTY,
-    NAME,
     SHALLOW,
     SIZE,
     draw_llvip,
     random_detector,
-    save,
     xml,
 )
 from ttd_jax.detection.augmentation import Augmentation

@@ -108,7 +108,7 @@ def evaluate_dataset(
     def fit(batch):
         def planned(count):
             shapes = _shapes(batch, job.protocol, (len(devices), count), each)
-            return plan_program(lambda: program.lower(model, *shapes).compile())[1]
+            return plan_program(lambda: program.lower(model, shapes).compile())[1]
 
         weights = held_bytes(job.model)
         return choose_count(batch.capacity, planned, memory=memory, fixed=weights)
@@ -142,7 +142,7 @@ def evaluate_dataset(
         bar.total = scored
         groups = ahead(load, _same_shape(todo, len(devices)))
         for group, arrays in itertools.chain(groups, [(None, None)]):
-            dispatched = group and (group, program(model, *arrays))  # returns at once
+            dispatched = group and (group, program(model, arrays))  # returns at once
             if running is not None:
                 records.extend(_records(job, dataset, scenes, *running))
                 bar.update(sum(len(slots) for _, slots in running[0]))

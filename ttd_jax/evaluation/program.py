@@ -92,6 +92,12 @@ def device_program(
       **options: of `batch_program`.
 
     Returns:
-      What that gives, of arrays with the leading axes [device, batch].
+      `(model, (pictures, planes, extents, masks)) -> (scores, sums)`, of arrays with the leading
+      axes [device, batch].
     """
-    return jax.pmap(batch_program(**options), in_axes=(None, 0, 0, 0, 0), devices=devices)
+    program = batch_program(**options)
+    # Two arguments, since pmap mistakes `in_axes` for one axis a leaf where there are as many
+    # leaves as arguments: here there are more.
+    return jax.pmap(
+        lambda model, scenes: program(model, *scenes), in_axes=(None, 0), devices=devices
+    )

@@ -82,7 +82,7 @@ def _scores(devices, copies, names):
     arrays = jax.tree.map(
         lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), stack(len(sizes), given)
     )
-    results = program(jax.tree.map(np.asarray, model), *arrays, None)
+    results = program(jax.tree.map(np.asarray, model), (*arrays, None))
     return [np.asarray(array).reshape(len(sizes), *array.shape[2:]) for array in results]
 
 

@@ -79,9 +79,9 @@ def test_a_device_takes_as_many_scenes_as_its_memory_holds(examples, tmp_path, m
     def spy_shapes(*arguments, **options):
         program = device_program(*arguments, **options)
 
-        def run(model, pictures, grays, *others):
-            shapes.add(grays.shape[1:3])
-            return program(model, pictures, grays, *others)
+        def run(model, scenes):
+            shapes.add(scenes[1].shape[1:3])
+            return program(model, scenes)
 
         run.lower = program.lower
         return run

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import ttd_jax
+from tests.core.test_fusion import Blend
 from tests.random_models import random_model
 from tests.small_networks import SETTINGS, bound
 from ttd_jax.core import color, fusion
@@ -73,20 +74,11 @@ def test_weights_keep_their_mean_and_are_even_where_one_source_has_data(normaliz
     assert min(alone.sum(), every.sum(), two.sum()) > 0
 
 
-class Pointwise:
+class Pointwise(Blend):
     """A network of single pixels, whose residual is the first source."""
 
     def __init__(self, merge=None):
-        self.merge = merge or (lambda features, weights: jnp.mean(weights[..., None] * features, 0))
-
-    def prepare(self, sources):
-        return sources
-
-    def restore(self, raw):
-        return raw
-
-    def encode(self, x):
-        return x
+        self.merge = merge or super().merge
 
     def decode(self, latent, x):
         return (latent + (0 if x is None else x[0])) / 2

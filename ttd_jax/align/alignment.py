@@ -21,7 +21,7 @@ class Alignment:
       crop: 'reference': results have the reference's size, 'common': what all sources have.
       fov: the horizontal angle of view of each in degrees; () where they are not known.
       known: scene -> registration, to be used in place of one that is found; None where there is
-        none. `model` is then 'off'.
+        none. `model` is then 'off', or 'check' for what they leave.
       known_sha256: of the file that they are from.
 
     Raises:

@@ -7,7 +7,6 @@ import jax
 import numpy as np
 
 from ttd_jax import align
-from ttd_jax.align.check import measure_shift
 from ttd_jax.benchmarks.timing import interleave
 from ttd_jax.core.fusion import dynamic_fuse, static_fuse
 from ttd_jax.networks import Model
@@ -43,7 +42,7 @@ def benchmark_alignment(model: Model, *, size: tuple[int, int], repeats: int) ->
         for fuse in (static_fuse, dynamic_fuse)
     )
     functions = {
-        "check": lambda: measure_shift(*pair),
+        "check": lambda: align.measure_shift(*pair),
         **{name: functools.partial(align.estimate, pair, model=name) for name in align.MODELS},
         "warp": lambda: align.warp(pair, known),
         **({"ttd": lambda: dynamic(model, sources)} if model.separable else {}),

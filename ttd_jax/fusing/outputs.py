@@ -18,7 +18,6 @@ from ttd_jax.report.overlay import dominability_overlay
 
 def output_names(name: str, labels: Sequence[str], options: FuseOptions) -> list[pathlib.PurePath]:
     """Every file of a scene, relative to the output folder."""
-    reference = options.reading.align.reference(name)
     suffix = f".{options.format}"
     numbered = [f"{name}_{i}_{label}" for i, label in enumerate(labels, start=1)]
     names = []
@@ -32,6 +31,7 @@ def output_names(name: str, labels: Sequence[str], options: FuseOptions) -> list
     if "losses" in options.save:
         names += [f"losses/{stem}.tiff" for stem in numbered]
     if "alignment" in options.save:
+        reference = options.reading.align.reference(name)
         others = (stem for m, stem in enumerate(numbered) if m != reference)
         names += [f"alignment/{stem}.png" for stem in others]
     return [pathlib.PurePath(n) for n in names]

@@ -87,6 +87,7 @@ def measure_shift(reference: np.ndarray, source: np.ndarray) -> Shift:
       UserError: they are of different sizes, or no pictures.
 
     Example:
+      >>> scene = np.random.default_rng(0).integers(0, 256, (220, 220), np.uint8)
       >>> shift = measure_shift(scene[10:210, 10:210], scene[5:205, 3:203])
       >>> round(shift.y), round(shift.x)
       (5, 7)

@@ -14,6 +14,7 @@ from tests.random_models import random_model
 from tests.small_networks import SETTINGS, bound
 from ttd_jax.core import color, fusion
 from ttd_jax.core.dominability import mask_dominability, weigh_losses
+from ttd_jax.core.filling import REACH, fill_in
 
 EVEN, ODD = (12, 18), (11, 17)
 SEES = 3  # how far a pixel of the small network's dynamic fusion looks
@@ -101,13 +102,30 @@ def test_what_a_source_holds_where_it_has_no_data_is_not_seen(fuse):
 @pytest.mark.parametrize("fuse", [ttd_jax.dynamic_fuse, ttd_jax.static_fuse])
 @pytest.mark.parametrize("operator", [jnp.sum, jnp.max, jnp.prod])
 def test_a_source_that_has_data_alone_is_fused_with_itself(operator, fuse):
-    sources, has_data = scene(ODD)
+    sources, has_data = scene((4 + REACH + ODD[0], ODD[1] + REACH + 5))
+    has_data[0, : 4 + REACH] = has_data[1, :, -5 - REACH :] = False
     network = Pointwise(lambda features, weights: operator(weights[..., None] * features, axis=0))
     image = fused(fuse, network, sources, has_data=has_data).image
-    for index in range(2):
+    beyond = np.s_[:4, : ODD[1]], np.s_[-ODD[0] :, -5:]  # of the first source's data, the second's
+    for index, alone in enumerate(reversed(beyond)):
+        assert (has_data[index] & ~has_data[1 - index])[alone].all()
         expected = fused(ttd_jax.static_fuse, network, np.stack([sources[index]] * 2)).image
-        alone = has_data[index] & ~has_data[1 - index]
         np.testing.assert_allclose(image[alone], expected[alone], atol=1e-6)
+
+
+def test_where_data_end_there_is_no_step():
+    sources = jnp.broadcast_to(jnp.array([0.8, 0.2, 0.4]).reshape(3, 1, 1, 1), (3, 9, 40, 2))
+    has_data = np.ones((3, 9, 40), bool)
+    has_data[0, :, :20] = False
+    filled = np.asarray(jax.jit(fill_in)(sources, has_data))
+    np.testing.assert_array_equal(filled[1:], sources[1:])
+    row = filled[0, 4, :, 0]
+    np.testing.assert_allclose(row[20:], 0.8)
+    np.testing.assert_allclose(row[: 20 - REACH], 0.3, atol=1e-6)  # the mean of the others
+    assert row[19] == pytest.approx(0.8, abs=1e-5)
+    assert np.diff(row).min() > -1e-6
+    assert np.diff(row).max() < 0.25 * (0.8 - 0.3)
+    assert np.ptp(filled[0], axis=(0, 2)).max() < 0.01  # whatever row or channel it is
 
 
 @pytest.mark.parametrize(
@@ -159,8 +177,8 @@ def test_a_network_that_cannot_weigh_its_sources_is_shown_those_that_have_data()
     model, fuse = random_model("mufusion_tno"), jax.jit(ttd_jax.static_fuse)
     masked = fuse(model, sources, has_data=has_data)
     own = has_data | ~has_data.any(axis=0)
-    shown = jnp.where(own[..., None], sources, sources[::-1])
-    np.testing.assert_allclose(masked.image, fuse(model, shown).image, atol=1e-5)
+    shown = fuse(model, fill_in(sources, has_data))
+    np.testing.assert_allclose(masked.image, shown.image, atol=1e-5)
     np.testing.assert_array_equal(masked.dominability[0], np.where(own.all(0), 0.5, has_data[0]))
 
 

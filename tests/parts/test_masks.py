@@ -27,24 +27,24 @@ def scene(size, channels, seed=0):
 
 @pytest.mark.parametrize(
     ("spec", "strategy", "size"),
-    [(LOCAL, "ttd", (33, 8)), (IN_PARTS, "ttd", (33, 9)), (IN_PARTS, "static", (32, 8))],
+    [(LOCAL, "ttd", (43, 8)), (IN_PARTS, "ttd", (43, 9)), (IN_PARTS, "static", (42, 8))],
 )
 def test_windows_give_what_the_whole_gives(spec, strategy, size):
     model = bound(spec)
     sources, has_data = scene(size, 1)
     settings = model.strategy(strategy)
     whole = jax.jit(fusion.fuse, static_argnums=2)(model, sources, settings, has_data=has_data)
-    strips = fuse_in_windows(model, sources, settings, 24, has_data=has_data)
+    strips = fuse_in_windows(model, sources, settings, 34, has_data=has_data)
     chex.assert_trees_all_close(strips, jax.tree.map(np.asarray, whole), atol=5e-6)
-    plain = fuse_in_windows(model, sources, settings, 24)
+    plain = fuse_in_windows(model, sources, settings, 34)
     assert np.abs(strips.image - plain.image).max() > 0.01
 
 
 @pytest.mark.parametrize("settings", [None, LOCAL.presets["self"]])
 def test_shares_are_means_of_what_belongs_to_the_sources(settings):
-    sources, has_data = scene((21, 10), 1)
+    sources, has_data = scene((51, 10), 1)
     options = options_of(sources, settings, save=("dominability",), masked=True)
-    maps, shares = kept(WindowFuser(bound(), options), sources, 14, has_data=has_data)
+    maps, shares = kept(WindowFuser(bound(), options), sources, 34, has_data=has_data)
     rd = maps["dominability"][..., 0]
     assert rd[0][has_data[1] & ~has_data[0]].max() == 0
     np.testing.assert_allclose(shares["mean_dominability"], rd.mean((1, 2)), atol=1e-6)
@@ -55,11 +55,11 @@ def test_shares_are_means_of_what_belongs_to_the_sources(settings):
 
 def test_color_is_put_back_where_there_is_any():
     rng = np.random.default_rng(0)
-    pictures = [rng.random((30, 12, channels), np.float32) for channels in (3, 1)]
-    _, has_data = scene((30, 12), 1)
+    pictures = [rng.random((55, 12, channels), np.float32) for channels in (3, 1)]
+    _, has_data = scene((55, 12), 1)
     model = bound()
     options = SceneOptions(settings=None, mode="luma", channels=1, save=("fused",), masked=True)
-    maps, _ = kept(WindowFuser(model, options), pictures, 14, has_data=has_data)
+    maps, _ = kept(WindowFuser(model, options), pictures, 34, has_data=has_data)
     whole = jax.jit(fuse_pictures, static_argnums=2, static_argnames="mode")
     whole = whole(model, pictures, None, mode="luma", has_data=has_data)
     np.testing.assert_allclose(maps["fused"], whole.image, atol=1e-5)

@@ -12,6 +12,7 @@ import numpy as np
 from flax import struct
 
 from ttd_jax.core import dominability as dom
+from ttd_jax.core.filling import fill_in
 from ttd_jax.core.shapes import describe
 from ttd_jax.errors import UserError
 
@@ -172,27 +173,6 @@ def recompose(network: FusionNetwork, parts: Decomposition, weights: chex.Array)
       The fused picture f32[H, W, C] in [0, 1]; with all weights one, the static fusion.
     """
     return network.finish(network.decode(network.merge(parts.features, weights), parts.x))
-
-
-def fill_in(sources: chex.Array, has_data: chex.Array | None) -> chex.Array:
-    """Sources that show the mean of the others where they have no data: networks need some.
-
-    So nothing of a source without data is seen, neither by features and residuals of pixels near
-    by nor by means over the picture, and a source that has data alone is on all inputs.
-
-    Args:
-      sources: f32[M, H, W, C].
-      has_data: bool[M, H, W]; None where all have data everywhere.
-
-    Returns:
-      f32[M, H, W, C]; where no source has data, all as they were.
-    """
-    if has_data is None:
-        return sources
-    count = jnp.sum(has_data, axis=0, dtype=sources.dtype)[..., None]
-    shown = jnp.where(has_data[..., None], sources, 0)
-    mean = jnp.sum(shown, axis=0) / jnp.maximum(count, 1)
-    return jnp.where(has_data[..., None] | (count == 0), sources, mean)
 
 
 def _own_settings(network):

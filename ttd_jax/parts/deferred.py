@@ -123,9 +123,9 @@ class HostPart:
         found = self._of_module(step, pictures, margin, constants, sums=True)
         return found, self._sweep(found, kept=[each for each in pictures if each.kept])
 
-    def map(self, function: Callable, *arguments: Any) -> Deferred:
-        """See `Part.map`."""
-        return self._of_pixels(function, arguments, sums=False)
+    def map(self, function: Callable, *arguments: Any, margin: int = 0) -> Deferred:
+        """See `Part.map`; a function that looks beyond single pixels tells how far by a margin."""
+        return self._of_pixels(function, arguments, sums=False, margin=margin)
 
     def mean(self, x: Deferred) -> np.ndarray:
         """See `Part.mean`."""
@@ -177,13 +177,13 @@ class HostPart:
         step = _Step(method, method, module, margin, sums)
         return self._put_off(step, tuple(pictures), (variables, tuple(constants)))
 
-    def _of_pixels(self, function, arguments, *, sums):
+    def _of_pixels(self, function, arguments, *, sums, margin=0):
         order = tuple(isinstance(each, Deferred) for each in arguments)
         pictures = tuple(each for each in arguments if isinstance(each, Deferred))
         constants = [each for each in arguments if not isinstance(each, Deferred)]
         constants = jax.tree.map(jnp.asarray, constants)
         function, name = _named(function)
-        step = _Step(function, name, sums=sums, order=order)
+        step = _Step(function, name, margin=margin, sums=sums, order=order)
         return self._put_off(step, pictures, constants)
 
     def _put_off(self, step, inputs, constants):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.core import FrozenDict
 
-from ttd_jax.core import color, fusion
+from ttd_jax.core import color, filling, fusion
 from ttd_jax.core.dominability import LOSS_MAPS, mask_dominability, weigh_losses
 from ttd_jax.parts.deferred import HostPart
 from ttd_jax.parts.maps import SceneOptions, as_mask, parts_and_sums
@@ -51,7 +51,8 @@ class LayeredFuser:
         call = functools.partial(self._call, part)
         held = [part.hold(picture) for picture in pictures]
         mask = None if has_data is None else part.hold(has_data)
-        x = part.map(functools.partial(_view, self._bare, options), mask, *held)
+        view = functools.partial(_view, self._bare, options)
+        x = part.map(view, mask, *held, margin=0 if mask is None else filling.REACH)
         alone = [x]
         if not self._model.coupled:
             alone = [part.map(_source, x, index) for index in range(count)]
@@ -104,7 +105,7 @@ def _as_float(x):
 def _view(model, options, has_data, *pictures):
     """What the network is given."""
     sources = color.network_sources(pictures, mode=options.mode, channels=options.channels)
-    return model.prepare(fusion.fill_in(sources, as_mask(has_data)))
+    return model.prepare(filling.fill_in(sources, as_mask(has_data)))
 
 
 def _source(x, index):

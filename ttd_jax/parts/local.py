@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ttd_jax.core import color, fusion
+from ttd_jax.core import color, filling, fusion
 from ttd_jax.parts.maps import SceneOptions, as_mask, parts_and_sums
 from ttd_jax.parts.part import Part
 from ttd_jax.parts.sweeps import Sweeper, Work
@@ -37,7 +37,7 @@ class LocalFuser:
         # The weights of a pixel come from components decoded around it, and it is decoded from
         # weighted features around it.
         passes = 2 if options.dynamic else 1
-        self.halo = features + passes * picture
+        self.halo = features + passes * picture + (filling.REACH if options.masked else 0)
         self._fuse = Work(self._fuse_window, self.halo, align)
 
     def __call__(

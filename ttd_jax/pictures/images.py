@@ -65,10 +65,7 @@ class Picture:
     @property
     def depth(self) -> np.dtype:
         """The type that a result of this depth is saved as: u8, u16 or f32."""
-        stored = np.dtype(self.scale.dtype) if self.scale else self.pixels.dtype
-        if stored.kind == "f":
-            return np.dtype(np.float32)
-        return np.dtype(np.uint8 if stored.itemsize == 1 else np.uint16)
+        return saved_depth(np.dtype(self.scale.dtype) if self.scale else self.pixels.dtype)
 
     def as_float(self) -> np.ndarray:
         """f32[H, W, 1 or 3] in [0, 1]: integers over the largest of their type."""
@@ -110,6 +107,13 @@ class Reading:
         if len(bands) not in (1, 3) or not all(isinstance(n, int) and n > 0 for n in bands):
             given = ",".join(map(str, bands))
             raise UserError(f"bands {given}: name one or three by their numbers, from 1")
+
+
+def saved_depth(stored: np.dtype) -> np.dtype:
+    """The type that a result of values stored as another is saved as: u8, u16 or f32."""
+    if stored.kind == "f":
+        return np.dtype(np.float32)
+    return np.dtype(np.uint8 if stored.itemsize == 1 else np.uint16)
 
 
 def all_have_data(pictures: Sequence[Picture]) -> np.ndarray | None:
@@ -169,13 +173,8 @@ def decode_picture(
       UserError: empty, truncated or no image; several pages or bands, and none chosen; values whose
         range cannot be known; a package that such files need is missing.
     """
-    if not data:
-        raise UserError(f"{name}: the file is empty: copy or download it again")
-    raster = _read(data, str(name), page, reading.luma)
-    if raster is None or not raster.bands.size:
-        raise UserError(f"{name}: truncated, damaged or not an image that can be read: replace it")
-    raster = raster.upright()
-    stored = _choose_bands(raster.bands, reading.bands, name)
+    raster = decode_raster(data, name, page=page, reading=reading)
+    stored = raster.bands
     if stored.shape[2] == 3 and _all_equal(stored):
         stored = stored[..., :1]
     pixels, scale, remark = to_unit(stored, chosen, str(name), raster.nodata)
@@ -186,6 +185,48 @@ def decode_picture(
     plain = pixels.shape[2] == 3 and scale is None and reading.bands is None
     luma = raster.luma if plain else None
     return Picture(*map(_whole, (pixels, alpha, luma)), scale, raster.carried, remark)
+
+
+def decode_raster(
+    data: bytes,
+    name: str | os.PathLike,
+    *,
+    page: int | None = None,
+    reading: Reading = Reading(),
+) -> Raster:
+    """The stored values of a file of those that `decode_picture` reads.
+
+    Args:
+      data: the file's content.
+      name: what to call it in messages.
+      page: see `decode_picture`.
+      reading: whose bands are taken, and whether a JPEG's own Y is.
+
+    Returns:
+      An upright `Raster` of one band (gray) or three (RGB).
+
+    Raises:
+      UserError: for the reasons of `decode_picture` but those of ranges.
+    """
+    if not data:
+        raise UserError(f"{name}: the file is empty: copy or download it again")
+    return stored_values(_read(data, str(name), page, reading.luma), name, reading)
+
+
+def stored_values(
+    raster: Raster | None,
+    name: str | os.PathLike,
+    reading: Reading = Reading(),
+) -> Raster:
+    """What a codec gives, upright, with the bands that are taken.
+
+    Raises:
+      UserError: it gave nothing, or several bands, and none was chosen.
+    """
+    if raster is None or not raster.bands.size:
+        raise UserError(f"{name}: truncated, damaged or not an image that can be read: replace it")
+    raster = raster.upright()
+    return dataclasses.replace(raster, bands=_choose_bands(raster.bands, reading.bands, name))
 
 
 def count_pages(path: pathlib.Path) -> int:

@@ -4,7 +4,9 @@ import contextlib
 import io
 import logging
 import math
+import mmap
 import struct
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -49,50 +51,69 @@ def read_tiff(data: bytes, name: str, page: int | None) -> Raster | None:
     """
     with _open(data) as file:
         pages = _pages(file)
-        own = pages[choose_page(name, len(pages), page)]
-        kind = own.photometric
-        if int(kind) not in _KINDS:
-            colors = getattr(kind, "name", f"unknown ({kind})")
-            raise UserError(f"{name}: has {colors} colors: convert it to RGB")
-        if own.sampleformat in _COMPLEX:
-            raise UserError(f"{name}: has complex values: write their magnitudes as floats")
-        if own.dtype is None:
-            raise UserError(
-                f"{name}: has values of {own.bitspersample} bits: write 8, 16 or 32 bits"
-            )
-        if 262 in own.tags and int(kind) == _WHITE_IS_ZERO and own.dtype.kind in "if":
-            raise UserError(
-                f"{name}: zero is white in {own.dtype} values: write it with zero black"
-            )
-        if own.imagedepth > 1:
-            raise UserError(
-                f"{name}: is a volume of {own.imagedepth} slices: write each as a page of its own"
-            )
-        _check_whole(own, data)
-        samples = own.asarray()
-        if samples.dtype.kind not in "buif" or samples.ndim - ("S" in own.axes) != 2:
-            raise ValueError(f"{samples.dtype} in {own.axes}")
-        if own.axes.startswith("S"):
-            samples = np.moveaxis(samples, 0, -1)
-        samples = np.atleast_3d(samples)
-        extra = tuple(map(int, own.extrasamples))
-        if not extra and own.samplesperpixel == 4 and int(own.photometric) == _RGB:
-            extra = (_UNASSOCIATED,)  # which OpenCV writes and does not say
-        count = samples.shape[2] - len(extra)
-        bands = _bands(own, samples[..., :count])
-        if bands is None:
-            return None
-        alpha = None
-        if extra and extra[0] in (_ASSOCIATED, _UNASSOCIATED):
-            alpha = _spread(samples[..., count : count + 1], _bits(own))
-            if extra[0] == _ASSOCIATED:
-                bands = _unassociated(bands, alpha)
-            extra, count = extra[1:], count + 1
-        if extra:
-            bands = np.concatenate([bands, samples[..., count:]], axis=-1)
-        turned = own.tags.valueof(_ORIENTATION, default=1)
-        bits = _bits(own) if own.dtype == np.uint16 and _bits(own) < 16 else None
-        return Raster(bands, alpha, turned, _carried(own, turned), bits=bits, nodata=_nodata(own))
+        return _read_page(pages[choose_page(name, len(pages), page)], data, name)
+
+
+@contextlib.contextmanager
+def open_tiff(
+    data: bytes | mmap.mmap, name: str
+) -> Iterator[tuple[int, Callable[[int], Raster | None]]]:
+    """How many pages a TIFF file has, and a function that decodes one as `read_tiff` does.
+
+    They are listed once, and of a mapped file only what is asked for is read.
+
+    Args:
+      data: the file's content.
+      name: for messages.
+
+    Raises:
+      ValueError: it is damaged.
+    """
+    with _open(data) as file:
+        pages = _pages(file)
+        yield len(pages), lambda page: _read_page(pages[page], data, name)
+
+
+def _read_page(own, data, name):
+    kind = own.photometric
+    if int(kind) not in _KINDS:
+        colors = getattr(kind, "name", f"unknown ({kind})")
+        raise UserError(f"{name}: has {colors} colors: convert it to RGB")
+    if own.sampleformat in _COMPLEX:
+        raise UserError(f"{name}: has complex values: write their magnitudes as floats")
+    if own.dtype is None:
+        raise UserError(f"{name}: has values of {own.bitspersample} bits: write 8, 16 or 32 bits")
+    if 262 in own.tags and int(kind) == _WHITE_IS_ZERO and own.dtype.kind in "if":
+        raise UserError(f"{name}: zero is white in {own.dtype} values: write it with zero black")
+    if own.imagedepth > 1:
+        raise UserError(
+            f"{name}: is a volume of {own.imagedepth} slices: write each as a page of its own"
+        )
+    _check_whole(own, data)
+    samples = own.asarray()
+    if samples.dtype.kind not in "buif" or samples.ndim - ("S" in own.axes) != 2:
+        raise ValueError(f"{samples.dtype} in {own.axes}")
+    if own.axes.startswith("S"):
+        samples = np.moveaxis(samples, 0, -1)
+    samples = np.atleast_3d(samples)
+    extra = tuple(map(int, own.extrasamples))
+    if not extra and own.samplesperpixel == 4 and int(own.photometric) == _RGB:
+        extra = (_UNASSOCIATED,)  # which OpenCV writes and does not say
+    count = samples.shape[2] - len(extra)
+    bands = _bands(own, samples[..., :count])
+    if bands is None:
+        return None
+    alpha = None
+    if extra and extra[0] in (_ASSOCIATED, _UNASSOCIATED):
+        alpha = _spread(samples[..., count : count + 1], _bits(own))
+        if extra[0] == _ASSOCIATED:
+            bands = _unassociated(bands, alpha)
+        extra, count = extra[1:], count + 1
+    if extra:
+        bands = np.concatenate([bands, samples[..., count:]], axis=-1)
+    turned = own.tags.valueof(_ORIENTATION, default=1)
+    bits = _bits(own) if own.dtype == np.uint16 and _bits(own) < 16 else None
+    return Raster(bands, alpha, turned, _carried(own, turned), bits=bits, nodata=_nodata(own))
 
 
 def write_tiff(pixels: np.ndarray, alpha: np.ndarray | None, carried: Carried) -> bytes:
@@ -137,7 +158,8 @@ def _open(data):
     import tifffile
 
     try:
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
+        source = data if isinstance(data, mmap.mmap) else io.BytesIO(data)
+        with tifffile.TiffFile(source) as file:
             yield file
     except UserError:
         raise

@@ -23,6 +23,7 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_HEIGHT", str(2**31 - 1))
 from ttd_jax import align, metrics
 from ttd_jax.core.dominability import DominabilitySettings, register_loss, relative_dominability
 from ttd_jax.core.fusion import Fusion, dynamic_fuse, static_fuse
+from ttd_jax.core.steadiness import steady_losses
 from ttd_jax.detectors import Detector
 from ttd_jax.errors import UserError
 from ttd_jax.evaluation.arrays import score
@@ -79,4 +80,5 @@ __all__ = [
     "save",
     "score",
     "static_fuse",
+    "steady_losses",
 ]

@@ -12,6 +12,7 @@ import ttd_jax
 from tests.commands.conftest import draw
 from ttd_jax import metrics
 from ttd_jax.errors import UserError
+from ttd_jax.metrics.temporal import TEMPORAL
 
 
 @pytest.fixture
@@ -199,9 +200,13 @@ def test_the_registry_is_printed(command_line):
     assert result.returncode == 0
     for name in metrics.METRICS:
         assert f"\n{name} " in result.stdout
-    rows = json.loads(command_line("metrics", "--json").stdout)["metrics"]
-    assert rows["CE"]["better"] == "down"
-    assert rows["EN"]["needs_sources"] is False
+    told = json.loads(command_line("metrics", "--json").stdout)
+    assert told["metrics"]["CE"]["better"] == "down"
+    assert told["metrics"]["EN"]["needs_sources"] is False
+    for name, known in told["temporal"].items():
+        assert f"\n{name} " in result.stdout
+        assert known["reference"] in result.stdout
+    assert told["temporal"].keys() == TEMPORAL.keys()
 
 
 @pytest.mark.parametrize("protocol", ["paper", "vifb", "tang", "ivif_zoo"])

@@ -13,6 +13,7 @@ from absl.flags import FlagValues
 
 from ttd_jax.commands import common
 from ttd_jax.metrics import METRICS, PROTOCOLS, scored
+from ttd_jax.metrics.temporal import TEMPORAL
 from ttd_jax.report.listing import list_metrics, list_protocol
 
 
@@ -29,12 +30,17 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     if values.protocol is None:
         found = {"protocols": {name: _told(name) for name in PROTOCOLS}, "metrics": {}}
         for metric in METRICS.values():
-            known = {f.name: getattr(metric, f.name) for f in dataclasses.fields(metric)}
-            del known["function"]
-            found["metrics"][metric.name] = {**known, "range": metric.range}
+            found["metrics"][metric.name] = {**_known(metric), "range": metric.range}
+        found["temporal"] = {metric.name: _known(metric) for metric in TEMPORAL.values()}
         common.tell(values, found, list_metrics())
     else:
         common.tell(values, _told(values.protocol), list_protocol(values.protocol))
+
+
+def _known(metric):
+    known = {f.name: getattr(metric, f.name) for f in dataclasses.fields(metric)}
+    del known["function"]
+    return known
 
 
 def _told(protocol):

@@ -2,12 +2,13 @@
 
 from ttd_jax.core.dominability import LOSS_MAPS
 from ttd_jax.metrics import GROUPS, METRICS, PROTOCOLS, scored
+from ttd_jax.metrics.temporal import TEMPORAL
 from ttd_jax.networks import lookup, networks
 from ttd_jax.report.columns import aligned
 
 
 def list_metrics() -> str:
-    """Every metric in a line, group by group, then the protocols, then the references."""
+    """Every metric in a line, group by group, then of sequences, the protocols, the references."""
     found = sorted(METRICS.values(), key=lambda metric: GROUPS.index(metric.group))
     head = ("name", "better", "range", "group", "looks at", "what it measures")
     rows = [(m.name, m.better, m.range, m.group, _looks_at(m), m.description) for m in found]
@@ -16,9 +17,13 @@ def list_metrics() -> str:
     ]
     return _sections(
         ("Metrics of one fused image and its M sources, grays in 0..255", [head, *rows]),
+        (
+            "Metrics of sequences, the less the better",
+            [(m.name, m.description) for m in TEMPORAL.values()],
+        ),
         ("Protocols; --protocol=NAME tells how one defines its metrics", protocols),
         ("Undefined", [(m.name, m.undefined) for m in found if m.undefined]),
-        ("References", [(m.name, m.reference) for m in found]),
+        ("References", [(m.name, m.reference) for m in (*found, *TEMPORAL.values())]),
     )
 
 

@@ -1,0 +1,1 @@
+"""Float64 definitions of `ttd_jax.metrics.temporal`."""

@@ -140,6 +140,15 @@ def test_losses_of_the_wrong_shape_are_refused():
         ttd_jax.dynamic_fuse(ifcnn(), random_sources(EVEN), losses=jnp.ones((2, 3, 3)))
 
 
+def test_losses_may_be_a_function_of_those_that_the_settings_measure():
+    model, sources = ifcnn(), random_sources(EVEN)
+    measured = ttd_jax.dynamic_fuse(model, sources).losses
+    by_function = ttd_jax.dynamic_fuse(model, sources, losses=lambda losses: 0.5 * losses)
+    by_maps = ttd_jax.dynamic_fuse(model, sources, losses=0.5 * measured)
+    chex.assert_trees_all_close(by_function, by_maps, atol=1e-6)
+    np.testing.assert_array_equal(by_function.losses, 0.5 * measured)
+
+
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
 def test_losses_that_are_no_numbers_are_refused(number):
     losses = np.ones((2, *EVEN), np.float32)

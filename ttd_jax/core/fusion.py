@@ -3,6 +3,7 @@
 Source: Cao et al., "Test-Time Dynamic Image Fusion", NeurIPS 2024, section 4.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import chex
@@ -295,7 +296,7 @@ def dynamic_fuse(
     sources: chex.Array,
     settings: dom.DominabilitySettings | None = None,
     *,
-    losses: chex.Array | None = None,
+    losses: chex.Array | Callable[[chex.Array], chex.Array] | None = None,
     extent: chex.Array | None = None,
     has_data: chex.Array | None = None,
     **fields: Any,
@@ -312,7 +313,8 @@ def dynamic_fuse(
         and its like, values outside of [0, 1] and NaN are refused. Inside, nobody knows them: NaN
         spreads as far as the network sees, which may be the whole picture.
       settings: how losses become weights; the network's own by default.
-      losses: f32[M, H, W], loss maps to use in place of the settings'.
+      losses: f32[M, H, W], loss maps to use in place of the settings'; or what becomes of these
+        before they are weighed, a function f32[M, H, W] -> f32[M, H, W]: see `steady_losses`.
       extent: i32[2], height and width of a picture in the top left corner of larger arrays, so that
         pictures of different sizes share a program, and a batch. Beyond it the sources hold
         anything finite, and so do the results.
@@ -357,8 +359,9 @@ def dynamic_fuse(
         settings = settings.replace(**fields)
     network = _within(network, extent)
     parts = decompose(network, sources)
-    if losses is None:
-        losses = measure_losses(network, sources, parts, settings)
+    if losses is None or callable(losses):
+        measured = measure_losses(network, sources, parts, settings)
+        losses = measured if losses is None else losses(measured)
     chex.assert_shape(losses, sources.shape[:3])
     rd, weights = dom.weigh_losses(losses, settings, has_data)
     return Fusion(
@@ -374,6 +377,7 @@ def fuse(
     sources: chex.Array,
     settings: dom.DominabilitySettings | None,
     *,
+    losses: chex.Array | Callable[[chex.Array], chex.Array] | None = None,
     extent: chex.Array | None = None,
     has_data: chex.Array | None = None,
 ) -> Fusion:
@@ -384,9 +388,11 @@ def fuse(
       sources: f32[M, H, W, C] in [0, 1], M >= 1, in the order of their roles.
       settings: how losses become weights; None for the static fusion, which reports the losses of
         the network's own settings.
+      losses: see `dynamic_fuse`; no static fusion has any.
       extent: see `dynamic_fuse`.
       has_data: see `dynamic_fuse`.
     """
+    options = {"extent": extent, "has_data": has_data}
     if settings is None:
-        return static_fuse(network, sources, extent=extent, has_data=has_data)
-    return dynamic_fuse(network, sources, settings, extent=extent, has_data=has_data)
+        return static_fuse(network, sources, **options)
+    return dynamic_fuse(network, sources, settings, losses=losses, **options)

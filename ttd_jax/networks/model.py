@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import chex
@@ -224,6 +224,7 @@ def fuse_pictures(
     settings: DominabilitySettings | None,
     *,
     mode: str,
+    losses: chex.Array | Callable[[chex.Array], chex.Array] | None = None,
     extent: chex.Array | None = None,
     has_data: chex.Array | None = None,
 ) -> fusion.Fusion:
@@ -234,12 +235,14 @@ def fuse_pictures(
       pictures: M arrays f32[H, W, 1 or 3] in [0, 1]; three channels mean color.
       settings: how losses become weights; None for the static fusion.
       mode: see `ttd_jax.core.color.fuse_in_color`.
-      extent: see `ttd_jax.dynamic_fuse`.
+      losses: see `ttd_jax.dynamic_fuse`; no static fusion has any.
+      extent: see there.
       has_data: bool[M, H, W], see there.
     """
     model = model.saving(mode)
+    options = {"losses": losses, "extent": extent, "has_data": has_data}
     return color.fuse_in_color(
-        lambda sources: fusion.fuse(model, sources, settings, extent=extent, has_data=has_data),
+        lambda sources: fusion.fuse(model, sources, settings, **options),
         pictures,
         mode=mode,
         channels=model.spec.channels,

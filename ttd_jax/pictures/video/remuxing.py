@@ -1,0 +1,101 @@
+"""A video's packets copied beside another's sound into another container, nothing encoded."""
+
+import contextlib
+import heapq
+import pathlib
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from ttd_jax.pictures.video.ffmpeg import clock_start, library, opened
+
+if TYPE_CHECKING:
+    import av
+
+_WHOLE = {"mp4": {"movflags": "faststart"}, "mov": {"movflags": "faststart"}}
+
+
+def remux(
+    source: pathlib.Path,
+    target: pathlib.Path,
+    kind: str,
+    *,
+    rate: Fraction,
+    sound: pathlib.Path | None,
+    span: tuple[float, float],
+    name: pathlib.Path,
+) -> list[str]:
+    """Copies the packets of a video.
+
+    Args:
+      source: the video, whose time stamps begin at zero.
+      target: the file to write.
+      kind: FFmpeg's name of its container.
+      rate: frames a second, to whose steps AVI rounds time stamps.
+      sound: a file whose first sound is copied beside it; None for none.
+      span: seconds of the sound's file that are copied, the first of which becomes zero.
+      name: of the file in messages.
+
+    Returns:
+      What somebody should know of it.
+
+    Raises:
+      OSError, FFmpegError: it cannot be written.
+    """
+    av = library(f"{name}: a video file")
+    with contextlib.ExitStack() as stack:
+        video = stack.enter_context(opened(source)).streams.video[0]
+        options = _WHOLE.get(kind)
+        output = stack.enter_context(av.open(f"file:{target}", "w", format=kind, options=options))
+        copy = output.add_stream_from_template(video)
+        if video.codec_context.codec_tag == "hvc1":
+            copy.codec_context.codec_tag = "hvc1"
+        copies, remarks = [_timed(_video_packets(video, kind, rate), copy)], []
+        if sound is not None:
+            heard = stack.enter_context(opened(sound)).streams.audio
+            fits = heard and heard[0].codec_context.name in output.supported_codecs
+            if fits:
+                copy = output.add_stream_from_template(heard[0])
+                copies.append(_timed(_sound_packets(heard[0], span), copy))
+            elif heard:
+                remarks.append(
+                    f"{name}: {heard[0].codec_context.name}, the sound of {sound}, is left out: "
+                    f"{name.suffix} does not hold it: write .mkv"
+                )
+        for _, packet in heapq.merge(*copies, key=lambda timed: timed[0]):
+            output.mux(packet)
+    return remarks
+
+
+def _timed(packets, copy):
+    """`(seconds, packet)` of the packets of a stream that is copied."""
+    for packet in packets:
+        time = float((packet.pts if packet.dts is None else packet.dts) * packet.time_base)
+        packet.stream = copy
+        yield time, packet
+
+
+def _video_packets(video, kind, rate) -> Iterator["av.Packet"]:
+    last = -1
+    for packet in video.container.demux(video):
+        if not packet.size:
+            continue
+        if kind == "avi":
+            last = max(round(packet.pts * packet.time_base * rate), last + 1)
+            packet.pts = packet.dts = last
+            packet.time_base, packet.duration = 1 / rate, 1
+        yield packet
+
+
+def _sound_packets(heard, span) -> Iterator["av.Packet"]:
+    """Those that begin within the span; they end where the file is damaged."""
+    av = library("sound")
+    start = clock_start(heard.container)
+    unit = heard.time_base
+    first, end = (round((time + start) / unit) for time in span)
+    with contextlib.suppress(av.error.FFmpegError):
+        for packet in heard.container.demux(heard):
+            if packet.size and packet.pts is not None and first <= packet.pts < end:
+                packet.pts -= first
+                packet.dts = packet.pts
+                yield packet

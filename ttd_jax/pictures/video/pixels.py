@@ -41,7 +41,8 @@ def to_array(frame) -> np.ndarray:
         return _turned(frame, _spread(stored, bits, dtype, limited=limited))
     if name.startswith("gbrp") and bits > 8 and not name.startswith("gbrpf"):
         return _turned(frame, _spread(frame.to_ndarray(), bits, dtype, limited=False))
-    rgb = _converted(frame, _named(3, dtype)).to_ndarray()
+    # As planes: swscale wraps values where it makes packed RGB of 16 bits from 4:2:0.
+    rgb = _converted(frame, "gbrp" if dtype == np.uint8 else f"gbrp16{_NATIVE}").to_ndarray()
     if dtype == np.uint16 and not frame.format.is_rgb:
         white = _WHITE if _range(frame) == LIMITED else (2**bits - 1) << 16 - bits
         rgb = np.rint(np.minimum(rgb * np.float32(65535 / white), 65535)).astype(np.uint16)

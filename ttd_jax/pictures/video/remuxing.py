@@ -32,7 +32,8 @@ def remux(
       target: the file to write.
       kind: FFmpeg's name of its container.
       rate: frames a second, to whose steps AVI rounds time stamps.
-      sound: a file whose first sound is copied beside it; None for none.
+      sound: a file whose first sound is copied beside it, if the container holds such; None for
+        none.
       span: seconds of the sound's file that are copied, the first of which becomes zero.
       name: of the file in messages.
 
@@ -43,28 +44,49 @@ def remux(
       OSError, FFmpegError: it cannot be written.
     """
     av = library(f"{name}: a video file")
+    heard = None
+    if sound is not None:
+        with opened(sound) as container:
+            heard = next((one.codec_context.name for one in container.streams.audio), None)
+    if heard is not None:
+        try:
+            if _copy(source, target, kind, rate, sound, span):
+                return []
+        except av.error.FFmpegError as error:
+            if isinstance(error, OSError):  # such as a full disk, whatever is copied
+                raise
+    _copy(source, target, kind, rate, None, span)
+    return (
+        []
+        if heard is None
+        else [
+            f"{name}: the sound of {sound}, {heard}, is left out: {name.suffix} does not hold it: "
+            "write .mkv"
+        ]
+    )
+
+
+def _copy(source, target, kind, rate, sound, span):
+    """Whether all was copied; nothing is, where the container does not know the sound's codec."""
+    av = library("a video file")
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(opened(source)).streams.video[0]
-        options = _WHOLE.get(kind)
-        output = stack.enter_context(av.open(f"file:{target}", "w", format=kind, options=options))
+        output = stack.enter_context(
+            av.open(f"file:{target}", "w", format=kind, options=_WHOLE.get(kind))
+        )
         copy = output.add_stream_from_template(video)
         if video.codec_context.codec_tag == "hvc1":
             copy.codec_context.codec_tag = "hvc1"
-        copies, remarks = [_timed(_video_packets(video, kind, rate), copy)], []
+        copies = [_timed(_video_packets(video, kind, rate), copy)]
         if sound is not None:
-            heard = stack.enter_context(opened(sound)).streams.audio
-            fits = heard and heard[0].codec_context.name in output.supported_codecs
-            if fits:
-                copy = output.add_stream_from_template(heard[0])
-                copies.append(_timed(_sound_packets(heard[0], span), copy))
-            elif heard:
-                remarks.append(
-                    f"{name}: {heard[0].codec_context.name}, the sound of {sound}, is left out: "
-                    f"{name.suffix} does not hold it: write .mkv"
-                )
+            heard = stack.enter_context(opened(sound)).streams.audio[0]
+            if heard.codec_context.name not in output.supported_codecs:
+                return False
+            copy = output.add_stream_from_template(heard)
+            copies.append(_timed(_sound_packets(heard, span), copy))
         for _, packet in heapq.merge(*copies, key=lambda timed: timed[0]):
             output.mux(packet)
-    return remarks
+    return True
 
 
 def _timed(packets, copy):

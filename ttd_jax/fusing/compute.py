@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import chex
@@ -116,13 +116,11 @@ class BatchFuser:
             for slot, (name, pictures) in scenes.items():
                 yield slot, self._fuse_in_windows(batch, name, pictures)
             return
-        pixels = {slot: [p.pixels for p in pictures] for slot, (_, pictures) in scenes.items()}
-        sources = stack(batch.capacity, pixels, lambda array: fill_up(as_float(array), batch.size))
-        masks = None
-        if batch.masked:
-            each = {slot: stack_masks(given, batch.size) for slot, (_, given) in scenes.items()}
-            masks = stack(batch.capacity, each)
-        results = program(*jax.tree.leaves((self._model, sources, batch.extents, masks)))
+        results = program(*jax.tree.leaves((self._model, *stack_scenes(batch, scenes))))
+        yield from self._each(batch, scenes, results)
+
+    def _each(self, batch, scenes, results):
+        """The scenes' own of what the program of a batch gave."""
         results = {name: np.asarray(array) for name, array in results.items()}
         for slot in scenes:
             size = batch.sizes[slot]
@@ -193,21 +191,12 @@ class BatchFuser:
         features = self._feature_bytes(shapes)
         if taken + features > self.memory:
             return None, taken + features
-        mode = self._mode(batch)
-        one = functools.partial(
-            fuse_scene,
-            settings=self._settings,
-            mode=mode,
-            save=self._save,
-        )
-        each = jax.vmap(one, in_axes=(None, 0, 0, 0))
-        batched = _batch_of_one(one) if batch.capacity == 1 else each
-        name = f"{self._settings} {mode} {self._save}"
+        batched, beside, name = self._batched(batch)
         cache = jax.config.jax_compilation_cache_dir
         code = [type(self._model.module)]
         if self._settings is not None:
             code.append(LOSS_MAPS[self._settings.loss].difference)
-        arguments = self._model, pictures, extents, masks
+        arguments = self._model, pictures, extents, masks, *beside
         program, planned = plan_program(
             lambda: compile_kept(batched, arguments, name=name, cache=cache, code=code)
         )
@@ -215,6 +204,14 @@ class BatchFuser:
             taken += 3 * sum(4 * int(np.prod(shape)) for shape in shapes)
         taken += planned
         return (program if taken <= self.memory else None), taken
+
+    def _batched(self, batch):
+        """What a batch's program does, what it is given beside the scenes, and its name."""
+        mode = self._mode(batch)
+        one = functools.partial(fuse_scene, settings=self._settings, mode=mode, save=self._save)
+        each = jax.vmap(one, in_axes=(None, 0, 0, 0))
+        batched = batch_of_one(one) if batch.capacity == 1 else each
+        return batched, (), f"{self._settings} {mode} {self._save}"
 
     def _feature_bytes(self, shapes):
         # They have as many for every pixel, and a small picture's program is told soonest.
@@ -266,6 +263,28 @@ class BatchFuser:
         return maps | planes | shares | {"windows": {"count": plan.windows, "size": size}}
 
 
+def stack_scenes(
+    batch: Batch, scenes: Mapping[int, tuple[str, Sequence[Picture]]]
+) -> tuple[list[np.ndarray], np.ndarray | None, np.ndarray | None]:
+    """The arrays that the program of a batch is given of its scenes.
+
+    Args:
+      batch: the batch.
+      scenes: see `BatchFuser.__call__`.
+
+    Returns:
+      `(pictures, extents, masks)`: of each source f32[capacity, H, W, 1 or 3] in [0, 1];
+      i32[capacity, 2] and bool[capacity, M, H, W], or None: see `ttd_jax.dynamic_fuse`.
+    """
+    pixels = {slot: [p.pixels for p in pictures] for slot, (_, pictures) in scenes.items()}
+    sources = stack(batch.capacity, pixels, lambda array: fill_up(as_float(array), batch.size))
+    masks = None
+    if batch.masked:
+        each = {slot: stack_masks(given, batch.size) for slot, (_, given) in scenes.items()}
+        masks = stack(batch.capacity, each)
+    return sources, batch.extents, masks
+
+
 def _as_eights(pictures):
     """Pictures in 8 bits; gray where they lack data, so that no color of there is put back."""
     eights = []
@@ -277,7 +296,7 @@ def _as_eights(pictures):
     return eights
 
 
-def _batch_of_one(one):
+def batch_of_one(one):
     """What `jax.vmap` makes of a function for batches of one, without tracing it twice."""
 
     def batched(model, *scenes):
@@ -301,9 +320,11 @@ def fuse_scene(
     settings: DominabilitySettings | None,
     mode: str,
     save: Sequence[str],
+    losses: Callable[[chex.Array], chex.Array] | None = None,
 ) -> dict[str, chex.Array]:
-    """One scene: what its record and its files need; see `BatchFuser`."""
-    fusion = fuse_pictures(model, pictures, settings, mode=mode, extent=extent, has_data=has_data)
+    """One scene: what its record and its files need; see `BatchFuser`, `fuse_pictures`."""
+    options = {"losses": losses, "extent": extent, "has_data": has_data}
+    fusion = fuse_pictures(model, pictures, settings, mode=mode, **options)
     kept = {
         "fused": fusion.image,
         "dominability": fusion.dominability,

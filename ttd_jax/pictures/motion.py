@@ -51,7 +51,7 @@ def measure_motion(previous: np.ndarray, current: np.ndarray) -> Motion:
     scale = np.array([size[1] / half[1], size[0] / half[0]], np.float32)
     flow = scale * cv2.resize(flow, size[::-1], interpolation=cv2.INTER_LINEAR)
     mask = cv2.resize(mask.view(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST).view(bool)
-    return Motion(flow, mask & ~cut, cut)
+    return Motion(flow, mask & (not cut), cut)
 
 
 def _carry(maps, flow):

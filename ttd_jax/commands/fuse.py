@@ -5,12 +5,17 @@
     ttd-jax fuse --weights=weights/ifcnn_sum --out=maps \\
         --save=fused,dominability,components,losses visible_dir infrared_dir
     ttd-jax fuse --weights=weights/ifcnn_sum --out=out --align=affine vis.png small_ir.png
+    ttd-jax fuse --weights=weights/ifcnn_sum --out=fused.mp4 visible.mp4 thermal.mkv
+    ttd-jax fuse --weights=weights/ifcnn_sum --out=frames --sequence visible_dir infrared_dir
 
 Name two or more sources in the order of their roles: visible then infrared, MRI then CT / PET /
 SPECT, under- then over-exposed, near then far focus. The fused picture is --out/STEM.png, with
 the stem, bit depth and alpha of the first source; summary.json lists the scenes and timings.json
 the times; everything else goes into sub-folders of --out. A folder keeps its
 scenes, those of other commands too: so a loop over pairs has one summary.
+
+Videos, and with --sequence folders, are sequences: frames are paired by their time stamps, and
+weights stay steady along the motion. --out is a video (.mp4, .mkv, .mov, .avi) or a folder.
 """
 
 import dataclasses
@@ -19,7 +24,7 @@ import sys
 from absl.flags import FlagValues
 
 from ttd_jax.align import MODELS
-from ttd_jax.commands import common
+from ttd_jax.commands import common, sequence
 from ttd_jax.commands.choosing import choose_weights
 from ttd_jax.core.tasks import TASKS
 from ttd_jax.errors import UserError, counted, naming
@@ -45,7 +50,7 @@ def define_flags(values: FlagValues) -> None:
         "weights are in the folder --weights (default: weights), and say which"
     )
     flag.choice("task", text, TASKS)
-    flag.place("out", "folder for the results")
+    flag.place("out", "folder for the results; of a sequence also a video, by its suffix")
     text = (
         "auto: color where a source has any; luma: fuse luma, put chroma back; rgb: fuse RGB; "
         "gray; network: gray in, the network's own channels out, as the published protocol does; "
@@ -90,6 +95,7 @@ def define_flags(values: FlagValues) -> None:
         "weights, or of the GPU or TPU; scenes that need more are fused in strips, with the same "
         "result up to rounding; default: half of what is free",
     )
+    sequence.define_flags(flag)
     flag.boolean("resume", "keep the finished scenes of --out, and add to them")
     flag.boolean("dry_run", "check everything, write nothing")
     flag.json()
@@ -108,7 +114,15 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     out = place(values.out)
     if out.suffix.lower() in SUFFIXES and not out.is_dir():
         raise UserError(f"--out={out}: is a picture's name: pass the folder that it is to be in")
+    frames = sequence.is_sequence(values, arguments)
+    if frames:
+        sequence.check_flags(values, save)
     reading = common.reading(values)
+    if frames:
+        common.prepare_to_compute()
+        model, options, _ = _load(values, reading, save)
+        sequence.run(values, arguments, out, model, options, max_memory)
+        return
     scenes = find_scenes(arguments, pages=values.pages)
     if any(resolved(place(path)) == resolved(out) for path in arguments):
         raise UserError(
@@ -122,6 +136,31 @@ def run(values: FlagValues, arguments: list[str]) -> None:
             f"pass their folders: {' '.join(folders)}"
         )
     common.prepare_to_compute()
+    model, options, classifier = _load(values, reading, save)
+    job = plan_job(scenes, model, options, out, resume=values.resume, max_memory=max_memory)
+    if values.dry_run:
+        if max_memory is not None:  # else it takes compiling, and half of all fits
+            check_memory(job, model)
+        _tell_plan(values, job)
+        return
+    with common.interruptible("finished scenes are"):
+        result = run_job(job, model, classifier)
+    if values.json:
+        print(dumps({"out": str(out), **result}), end="")
+        return
+    made = out
+    if len(result["scenes"]) == 1:
+        made = out / next(iter(result["scenes"][0]["files"]))
+    fused = counted(result["fused"], "scene")
+    told = _registered(result["scenes"]) if reading.align.model in MODELS else ""
+    common.show(f"{made}: {fused} fused, {result['reused']} reused{told}", sys.stderr)
+    for scene in result["scenes"] if values.pages != "sources" else ():
+        if len({source["sha256"] for source in scene["sources"]}) < len(scene["sources"]):
+            remark(f"{scene['scene']}: sources are the same picture")
+
+
+def _load(values, reading, save):
+    """The network, what the user has chosen, and the classifier, if there is one."""
     model = common.load_fusion(values, **({"residual": values.residual} if values.residual else {}))
     settings = model.strategy(values.strategy)
     classifier = classifier_sha256 = None
@@ -147,26 +186,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
         residual=values.residual,
         classifier_sha256=classifier_sha256,
     )
-    job = plan_job(scenes, model, options, out, resume=values.resume, max_memory=max_memory)
-    if values.dry_run:
-        if max_memory is not None:  # else it takes compiling, and half of all fits
-            check_memory(job, model)
-        _tell_plan(values, job)
-        return
-    with common.interruptible("finished scenes are"):
-        result = run_job(job, model, classifier)
-    if values.json:
-        print(dumps({"out": str(out), **result}), end="")
-        return
-    made = out
-    if len(result["scenes"]) == 1:
-        made = out / next(iter(result["scenes"][0]["files"]))
-    fused = counted(result["fused"], "scene")
-    told = _registered(result["scenes"]) if reading.align.model in MODELS else ""
-    common.show(f"{made}: {fused} fused, {result['reused']} reused{told}", sys.stderr)
-    for scene in result["scenes"] if values.pages != "sources" else ():
-        if len({source["sha256"] for source in scene["sources"]}) < len(scene["sources"]):
-            remark(f"{scene['scene']}: sources are the same picture")
+    return model, options, classifier
 
 
 def _registered(scenes):

@@ -77,7 +77,12 @@ class SteadyFuser(BatchFuser):
         beside = carried, *moved, np.float32(self._smooth)
         found = program(*jax.tree.leaves((self._model, *stack_scenes(batch, frames), *beside)))
         carried = found.pop("carried")
-        return [result for _, result in self._each(batch, frames, found)], carried
+        flicker = {name: np.asarray(own) for name, own in found.pop("flicker").items()}
+        results = [
+            result | {"flicker": {name: own[slot] for name, own in flicker.items()}}
+            for slot, result in self._each(batch, frames, found)
+        ]
+        return results, carried
 
     def _batched(self, batch):
         mode = self._mode(batch)
@@ -131,12 +136,13 @@ def fuse_frames(
       save: what is kept; see `fuse_scene`.
 
     Returns:
-      What `fuse_scene` gives of each frame, with `flicker_dominability` and `flicker_luma` f32[T],
-      zero where nothing is known of the motion; and `carried`, of the last frame.
+      What `fuse_scene` gives of each frame; `flicker`, of `dominability` and `luma` f32[T], NaN
+      where nothing is known of the motion; and `carried`, of the last frame.
     """
 
     def step(before, frame):
-        now = steady_losses(before, *frame, smooth)
+        losses, flow, mask = frame
+        now = steady_losses(before, losses, flow, mask=mask, a=smooth)
         return now, now
 
     def carry_on(losses):
@@ -161,10 +167,17 @@ def fuse_frames(
     found = each(model, pictures, has_data)
     image = found["fused"]
     luma = image[..., 0] if image.shape[-1] == 1 else rgb_to_luma(image)[..., 0]
+    moved = flows, masks
     now = {"losses": found["losses"], "dominability": found["dominability"], "luma": luma}
-    for name in ("dominability", "luma"):
-        before = jnp.concatenate([carried[name][None], now[name][:-1]])
-        found[f"flicker_{name}"] = jax.vmap(flicker)(before, now[name], flows, masks)
+    found["flicker"] = {
+        name: _flicker(jnp.concatenate([carried[name][None], now[name][:-1]]), now[name], *moved)
+        for name in CARRIED[1:]
+    }
     for name in {"fused", *CARRIED[:2]}.difference(saved_maps(save)):
         del found[name]
     return found | {"carried": {name: now[name][-1] for name in CARRIED}}
+
+
+@jax.vmap
+def _flicker(before, now, flow, mask):
+    return flicker(before, now, flow=flow, mask=mask)

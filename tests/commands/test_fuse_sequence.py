@@ -1,0 +1,109 @@
+"""`ttd-jax fuse` of sequences: videos, and folders whose pictures follow each other."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+import ttd_jax
+from ttd_jax.pictures.clips import generate_clip
+from ttd_jax.pictures.video.reading import read_frames
+from ttd_jax.pictures.video.streams import open_stream
+from ttd_jax.pictures.video.writing import VideoWriter
+
+SIZE, COUNT = (32, 40), 6
+
+
+@pytest.fixture(scope="module")
+def clip():
+    frames = generate_clip(ttd_jax.example()[0], count=COUNT, size=SIZE, cuts=(3,), speed=0.5)
+    return list(frames)
+
+
+@pytest.fixture(scope="module")
+def folders(clip, tmp_path_factory):
+    root = tmp_path_factory.mktemp("clip")
+    for name, channels in (("visible", slice(None, None, -1)), ("thermal", slice(None))):
+        (root / name).mkdir()
+        for number, frame in enumerate(clip):
+            pixels = getattr(frame, name)[..., channels]
+            assert cv2.imwrite(str(root / name / f"{number:03}.png"), pixels)
+    return root / "visible", root / "thermal"
+
+
+@pytest.fixture(scope="module")
+def videos(clip, tmp_path_factory):
+    root = tmp_path_factory.mktemp("videos")
+    for name in ("visible", "thermal"):
+        first = getattr(clip[0], name)
+        kind = {"colored": first.shape[2] == 3, "dtype": first.dtype, "rate": 10}
+        with VideoWriter(root / f"{name}.mkv", size=SIZE, **kind) as writer:
+            for number, frame in enumerate(clip):
+                writer.add(getattr(frame, name), number / 10)
+    return root / "visible.mkv", root / "thermal.mkv"
+
+
+def read_all(path):
+    stream = open_stream(path)
+    return list(read_frames(stream, range(stream.count)))
+
+
+def test_without_smoothing_frames_are_the_still_pictures(command_line, fuse, folders, tmp_path):
+    stills, frames = tmp_path / "stills", tmp_path / "frames"
+    assert command_line(*fuse(stills, *folders)).returncode == 0
+    words = fuse(frames, "--sequence", "--smooth=0", *folders)
+    result = command_line(*words)
+    assert result.returncode == 0, result.stderr
+    names = sorted(path.name for path in stills.glob("*.png"))
+    assert names == [f"{number:03}.png" for number in range(COUNT)]
+    for name in names:
+        one, other = (cv2.imread(str(root / name), -1) for root in (stills, frames))
+        np.testing.assert_array_equal(one, other)
+    assert json.loads((frames / "sequence.json").read_text())["flicker"] is None
+
+
+def test_smoothing_lessens_flicker_and_begins_anew_at_cuts(
+    command_line, fuse, folders, tmp_path
+):
+    told = {}
+    for smooth in ("0.01", "0.9"):
+        out = tmp_path / smooth
+        result = command_line(*fuse(out, "--sequence", f"--smooth={smooth}", "--json", *folders))
+        assert result.returncode == 0, result.stderr
+        told[smooth] = json.loads(result.stdout)
+        assert told[smooth]["frames"] == COUNT and told[smooth]["cuts"] == 1
+    least, most = (told[smooth]["flicker"]["dominability"] for smooth in ("0.9", "0.01"))
+    assert least < 0.5 * most
+    one, other = (cv2.imread(str(tmp_path / smooth / "003.png"), -1) for smooth in told)
+    np.testing.assert_array_equal(one, other)  # the first frame after the cut
+    one, other = (cv2.imread(str(tmp_path / smooth / "002.png"), -1) for smooth in told)
+    assert (one != other).any()
+
+
+def test_videos_become_a_video_with_its_record(command_line, fuse, videos, tmp_path):
+    out = tmp_path / "new" / "fused.mp4"
+    result = command_line(*fuse(out, *videos))
+    assert result.returncode == 0, result.stderr
+    assert f"{out}: {COUNT} frames fused" in result.stderr
+    assert [path.name for path in sorted(out.parent.iterdir())] == ["fused.json", "fused.mp4"]
+    stream = open_stream(out)
+    assert (stream.count, stream.size, stream.channels) == (COUNT, SIZE, 3)
+    np.testing.assert_allclose(stream.times, np.arange(COUNT) / 10, atol=1e-3)
+    told = json.loads((tmp_path / "new" / "fused.json").read_text())
+    assert told["pairs"] == {"count": COUNT, "first": [0, 0], "last": [COUNT - 1] * 2}
+    assert told["settings"]["smooth"] == 0.8 and told["flicker"]["luma"] > 0
+    assert [one["name"] for one in told["settings"]["streams"]] == ["visible", "thermal"]
+
+
+def test_videos_become_numbered_pictures(command_line, fuse, videos, tmp_path):
+    words = fuse(tmp_path, "--save=fused,dominability", *videos)
+    result = command_line(*words)
+    assert result.returncode == 0, result.stderr
+    names = sorted(path.name for path in tmp_path.glob("*.png"))
+    assert names == [f"visible_{number:06}.png" for number in range(1, COUNT + 1)]
+    assert (tmp_path / "dominability" / "visible_000001_2_thermal.png").exists()
+    again = command_line(*words)
+    assert again.returncode == 2 and "--resume" in again.stderr
+    again = command_line(*words, "--resume")
+    assert f"0 frames fused, {COUNT} reused" in again.stderr

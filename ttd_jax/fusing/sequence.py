@@ -1,0 +1,330 @@
+"""What `ttd-jax fuse` does for sequences: plan the frames, fuse them in their order, write them."""
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import pathlib
+import time
+from collections.abc import Mapping, Sequence
+
+import jax
+
+from ttd_jax.align import Registration
+from ttd_jax.errors import UserError, explain_exhausted
+from ttd_jax.fusing.compute import BatchFuser
+from ttd_jax.fusing.frame_folder import FrameFolder
+from ttd_jax.fusing.frame_video import FrameVideo
+from ttd_jax.fusing.frames import FrameReader
+from ttd_jax.fusing.options import MAPS, FuseOptions, check_network
+from ttd_jax.fusing.outputs import output_type
+from ttd_jax.fusing.state import State
+from ttd_jax.fusing.steady import SteadyFuser
+from ttd_jax.fusing.tally import Tally
+from ttd_jax.networks import Model
+from ttd_jax.parts import batch_memory, default_memory, format_size
+from ttd_jax.pictures import transforms
+from ttd_jax.pictures.aligning import line_up
+from ttd_jax.pictures.batches import Batch, plan_batches
+from ttd_jax.pictures.behind import Behind
+from ttd_jax.pictures.images import Picture, read_bytes
+from ttd_jax.pictures.records import versions_of
+from ttd_jax.pictures.scenes import source_labels
+from ttd_jax.pictures.sizes import check_least_size, check_same_size
+from ttd_jax.pictures.video.pairing import Pairing, pair
+from ttd_jax.pictures.video.streams import Stream, open_stream
+from ttd_jax.places import resolved
+from ttd_jax.report.progress import progress
+
+# Pictures are decoded ahead only if that takes this share of the memory at most.
+_AHEAD = 1 / 16
+_STATE_EVERY = 8  # frames
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SequenceOptions:
+    """Options of a run over a sequence; every one of them changes bytes and is recorded.
+
+    Attributes:
+      fusing: how each frame is fused.
+      smooth: how much of the losses before a frame stays, in [0, 1): see
+        `ttd_jax.core.steadiness.steady_losses`; 0 fuses frame by frame, as still pictures.
+      offsets: seconds that are added to the times of the streams beside the first.
+      rate: frames a second of streams that do not tell; None for the usual one.
+    """
+
+    fusing: FuseOptions
+    smooth: float = 0.8
+    offsets: tuple[float, ...] = ()
+    rate: float | None = None
+
+    @property
+    def steady(self) -> bool:
+        """Whether anything is carried from frame to frame."""
+        return self.smooth > 0
+
+    def as_record(self) -> dict:
+        """JSON-able."""
+        own = {"smooth": self.smooth, "offset": list(self.offsets), "rate": self.rate}
+        return {**self.fusing.as_record(), **own}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SequenceJob:
+    """A checked run, ready to start.
+
+    Attributes:
+      out: a folder, or a video.
+      options: the user's choices.
+      streams: what is fused.
+      roles: a name for each of them.
+      pairing: which of their frames belong together.
+      first: the pictures of the first frame, lined up.
+      registration: how the streams are brought to line up; None where they are as they are.
+      remarks: what somebody should know, each in a line.
+      settings: what all of `out` is made with.
+      sink: where frames go.
+      memory: bytes that fusing may take.
+    """
+
+    out: pathlib.Path
+    options: SequenceOptions
+    streams: tuple[Stream, ...]
+    roles: tuple[str, ...]
+    pairing: Pairing
+    first: Sequence[Picture]
+    registration: Registration | None
+    remarks: tuple[str, ...]
+    settings: Mapping
+    sink: FrameFolder | FrameVideo
+    memory: int
+
+    def __len__(self) -> int:
+        return len(self.pairing.times)
+
+    @property
+    def reader(self) -> FrameReader:
+        """Of its frames."""
+        return FrameReader(
+            self.streams,
+            self.pairing,
+            self.options.fusing.reading,
+            registration=self.registration,
+            steady=self.options.steady,
+        )
+
+    def given(self, pictures: Sequence[Picture]) -> list[Picture]:
+        """What the network is given of a frame's pictures."""
+        if self.options.fusing.gray:
+            pictures = [picture.grayed() for picture in pictures]
+        first, *others = pictures
+        if self.options.fusing.output_range == "source":  # results stay floats till they have its
+            first = dataclasses.replace(first, pixels=first.as_float())
+        return [first, *others]
+
+    def batches(self, fuser: BatchFuser) -> list[Batch]:
+        """All frames in batches, the same in every run."""
+        given = self.given(self.first)
+        frame = _Alike(
+            size=given[0].size,
+            colored=tuple(picture.colored for picture in given),
+            masked=any(picture.has_data is not None for picture in given),
+        )
+        size = self.options.fusing.batch_size
+        own_memory = batch_memory(jax.devices()[0]) is not None
+        if self.options.steady and not own_memory:
+            size = size or 1  # a CPU is busy with one, and a program of one is soonest compiled
+        return plan_batches([frame] * len(self), size, fit=fuser.fit if own_memory else None)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Alike:
+    """What all frames have in common."""
+
+    size: tuple[int, int]
+    colored: tuple[bool, ...]
+    masked: bool
+
+
+def plan_sequence(
+    paths: Sequence[str],
+    model: Model,
+    options: SequenceOptions,
+    out: pathlib.Path,
+    *,
+    resume: bool = False,
+    max_memory: int | None = None,
+) -> SequenceJob:
+    """Opens the streams, pairs their frames and checks the first; writes nothing.
+
+    Args:
+      paths: two or more videos, folders of pictures or files with pages, in the order of their
+        roles.
+      model: the network.
+      options: the user's choices.
+      out: a folder, or a video by its suffix.
+      resume: go on with the frames that are in the folder.
+      max_memory: bytes that the run may take; half of what is free by default.
+
+    Raises:
+      UserError: see `open_stream`, `pair`; streams of different sizes, or too small ones; a result
+        would overwrite something, or there are results of other settings.
+    """
+    if len(paths) < 2:
+        given = f"got only {paths[0]}" if paths else "got none"
+        raise UserError(f"fusion needs two or more streams, {given}: name the streams in order")
+    streams = tuple(open_stream(path, rate=options.rate) for path in paths)
+    pairing, roles = pair(streams, options.offsets), source_labels(paths)
+    titles, align = [stream.name for stream in streams], options.fusing.reading.align
+    check_network(model.spec, len(streams), options.fusing.color)
+    if not align.moves:
+        check_same_size(titles, [stream.size for stream in streams])
+    reader = FrameReader(streams, pairing, options.fusing.reading, steady=False)
+    first = reader.first()
+    remarks = [told for stream in streams for told in stream.remarks]
+    remarks += [*pairing.remarks, *(picture.remark for picture in first if picture.remark)]
+    lined_up = line_up(streams[0].path.stem, titles, first, align)
+    remarks += lined_up.remarks.values()
+    first = lined_up.pictures
+    check_least_size(titles[0], first[0].size, model.spec.min_size, model.spec.name)
+    output_type(first, options.fusing)
+    hashes = [_sha256(stream) for stream in streams]
+    settings = {
+        **options.as_record(),
+        "versions": versions_of(model, strategies=[model.strategy(options.fusing.strategy)]),
+        "streams": [
+            {"name": role, "path": resolved(stream.path), "sha256": sha256}
+            for role, stream, sha256 in zip(roles, streams, hashes, strict=True)
+        ],
+    }
+    job = SequenceJob(
+        out=out,
+        options=options,
+        streams=streams,
+        roles=roles,
+        pairing=pairing,
+        first=first,
+        registration=lined_up.registration,
+        remarks=tuple(remarks),
+        settings=settings,
+        sink=None,
+        memory=default_memory() if max_memory is None else max_memory,
+    )
+    kind = FrameVideo if FrameVideo.takes(out) else FrameFolder
+    return dataclasses.replace(job, sink=kind(job, resume=resume))
+
+
+def _sha256(stream):
+    """Of a file; of a folder over the names and hashes of its pictures."""
+    if stream.files:
+        each = [(file.name, hashlib.sha256(read_bytes(file)).hexdigest()) for file in stream.files]
+        return hashlib.sha256(repr(each).encode()).hexdigest()
+    with stream.path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_memory(job: SequenceJob, model: Model) -> None:
+    """Refuses what `run_sequence` would find too large for the memory.
+
+    It compiles what `run_sequence` then finds compiled.
+
+    Raises:
+      UserError: memory has no room for any strip of a frame.
+    """
+    fuser = _fuser(job, model)
+    fuser.check(job.batches(fuser)[0], job.given(job.first))
+
+
+def _fuser(job, model):
+    fusing = job.options.fusing
+    options = {
+        "color": fusing.color,
+        "save": [name for name in fusing.save if name in MAPS],
+        "memory": job.memory,
+    }
+    settings = model.strategy(fusing.strategy)
+    if job.options.steady:
+        return SteadyFuser(model, settings, smooth=job.options.smooth, **options)
+    return BatchFuser(model, settings, **options)
+
+
+def run_sequence(job: SequenceJob, model: Model) -> dict:
+    """Fuses what is not finished and writes it.
+
+    Args:
+      job: from `plan_sequence`.
+      model: the network.
+
+    Returns:
+      What `Tally.summary` tells of all frames, and `fused` and `reused`, how many were made now and
+      before.
+
+    Raises:
+      UserError: a frame cannot be read, the output cannot be written, memory has no room for any
+        strip of a frame, or it runs out.
+      KeyboardInterrupt: what is finished stays.
+    """
+    begun, tally = time.perf_counter(), Tally()
+    with contextlib.ExitStack() as stack:
+        state = stack.enter_context(job.sink.opened(tally))
+        less = f"--batch_size=1 or --max_memory={format_size(job.memory // 2)}"
+        stack.enter_context(explain_exhausted("fusing", f"pass {less}, or smaller frames"))
+        _fuse_frames(job, model, state, tally)
+        counts = {"fused": len(job) - state.number, "reused": state.number}
+        seconds = time.perf_counter() - begun
+        rate = {"seconds": seconds, "frames_per_second": counts["fused"] / seconds}
+        job.sink.finish(_told(job, tally), {**rate, **counts})
+    return {**_told(job, tally), **counts, **rate}
+
+
+def _told(job, tally):
+    """What is said of a sequence as a whole."""
+    first, last = ([int(n) for n in job.pairing.indices[at]] for at in (0, -1))
+    registration = job.registration and transforms.as_record(job.registration)
+    return {
+        **tally.summary(),
+        "size": list(job.first[0].size),
+        "color": job.options.fusing.resolve_color(tuple(p.colored for p in job.first)),
+        "pairs": {"count": len(job), "first": first, "last": last},
+        "registration": registration,
+        "remarks": [*job.remarks, *job.sink.remarks],
+    }
+
+
+def _fuse_frames(job, model, state, tally):
+    """Fuses the frames that come after a state."""
+    fuser = _fuser(job, model)
+    batches = job.batches(fuser)
+    capacity = batches[0].capacity
+    every = capacity * -(-_STATE_EVERY // capacity)
+    a_frame = sum(4 * picture.pixels.size for picture in job.first)
+    fits = 2 * (capacity + 1) * a_frame <= _AHEAD * job.memory
+    frames = job.reader.read(state.number, state.gray, state.bounds, count=capacity + 1, fits=fits)
+    carried = state.carried
+    with (
+        contextlib.closing(frames),
+        Behind(2 * capacity) as behind,
+        progress(description="fusing", total=len(job) - state.number, unit="frame") as bar,
+    ):
+        for batch in batches[state.number // capacity :]:
+            own = [next(frames) for _ in batch.indices]
+            given = {
+                slot: (job.sink.name(frame.number), job.given(frame.pictures))
+                for slot, frame in enumerate(own)
+            }
+            if job.options.steady:
+                motions = {slot: frame.motion for slot, frame in enumerate(own)}
+                results, carried = fuser.fuse(batch, given, motions, carried)
+            else:
+                results = (result for _, result in fuser(batch, given))
+            for frame, result in zip(own, results, strict=True):
+                write = functools.partial(job.sink.write, how=fuser.quantization)
+                behind(_write, write, tally, frame, result)
+            end = own[-1]
+            if (end.number + 1) % every == 0:
+                behind(job.sink.keep, State(end.number + 1, end.gray, end.bounds, carried))
+            bar.update(len(own))
+
+
+def _write(write, tally, frame, result):
+    tally.add(write(frame, result))

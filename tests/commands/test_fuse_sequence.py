@@ -63,16 +63,15 @@ def test_without_smoothing_frames_are_the_still_pictures(command_line, fuse, fol
     assert json.loads((frames / "sequence.json").read_text())["flicker"] is None
 
 
-def test_smoothing_lessens_flicker_and_begins_anew_at_cuts(
-    command_line, fuse, folders, tmp_path
-):
+def test_smoothing_lessens_flicker_and_begins_anew_at_cuts(command_line, fuse, folders, tmp_path):
     told = {}
     for smooth in ("0.01", "0.9"):
         out = tmp_path / smooth
         result = command_line(*fuse(out, "--sequence", f"--smooth={smooth}", "--json", *folders))
         assert result.returncode == 0, result.stderr
         told[smooth] = json.loads(result.stdout)
-        assert told[smooth]["frames"] == COUNT and told[smooth]["cuts"] == 1
+        assert told[smooth]["frames"] == COUNT
+        assert told[smooth]["cuts"] == 1
     least, most = (told[smooth]["flicker"]["dominability"] for smooth in ("0.9", "0.01"))
     assert least < 0.5 * most
     one, other = (cv2.imread(str(tmp_path / smooth / "003.png"), -1) for smooth in told)
@@ -92,7 +91,8 @@ def test_videos_become_a_video_with_its_record(command_line, fuse, videos, tmp_p
     np.testing.assert_allclose(stream.times, np.arange(COUNT) / 10, atol=1e-3)
     told = json.loads((tmp_path / "new" / "fused.json").read_text())
     assert told["pairs"] == {"count": COUNT, "first": [0, 0], "last": [COUNT - 1] * 2}
-    assert told["settings"]["smooth"] == 0.8 and told["flicker"]["luma"] > 0
+    assert told["settings"]["smooth"] == 0.8
+    assert told["flicker"]["luma"] > 0
     assert [one["name"] for one in told["settings"]["streams"]] == ["visible", "thermal"]
 
 
@@ -104,6 +104,7 @@ def test_videos_become_numbered_pictures(command_line, fuse, videos, tmp_path):
     assert names == [f"visible_{number:06}.png" for number in range(1, COUNT + 1)]
     assert (tmp_path / "dominability" / "visible_000001_2_thermal.png").exists()
     again = command_line(*words)
-    assert again.returncode == 2 and "--resume" in again.stderr
+    assert again.returncode == 2
+    assert "--resume" in again.stderr
     again = command_line(*words, "--resume")
     assert f"0 frames fused, {COUNT} reused" in again.stderr

@@ -22,6 +22,7 @@ from tests.fork_server import ForkServer
 KILLS = int(os.environ.get("TTD_JAX_KILLS", 0))
 CONFIGS = pathlib.Path(__file__).resolve().parents[2] / "configs"
 NAMES = "abcde"
+FRAMES = 20  # more than a sequence's state is kept after, twice
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,16 @@ def _fuse(folders, weights):
     save = "--save=fused,dominability,losses"
     words = ["fuse", f"--weights={weights}", save, "--batch_size=2"]
     return lambda out: [*words, f"--out={out}", "--resume", folders / "v", folders / "i"]
+
+
+def _sequence(folders, weights):
+    for role in "vi":
+        for number in range(FRAMES):
+            draw(folders / "frames" / role / f"{number:02}.png", seed=number // 3)
+    # Ranges and losses that follow the frames: what depends on all that was before.
+    words = ["fuse", f"--weights={weights}", "--sequence", "--range=type,data"]
+    sources = folders / "frames" / "v", folders / "frames" / "i"
+    return lambda out: [*words, f"--out={out}", "--resume", *sources]
 
 
 def _score(folders, weights):
@@ -119,6 +130,7 @@ def _prepare(folders, weights):
 
 COMMANDS = {
     "fuse": (_fuse, 3),
+    "sequence": (_sequence, 0),
     "score": (_score, 2),
     "evaluate": (_evaluate, 1),
     "finetune": (_finetune, 0),
@@ -198,6 +210,19 @@ def test_kills_at_any_write_lose_nothing_and_leave_nothing(
         left = [str(p) for p in out.rglob(".*") if p.name not in (".ttd-jax", ".config")]
         assert not left
         shutil.rmtree(out)
+
+
+def test_a_sequence_goes_on_from_the_state_that_it_kept(server, folders, random_weights, tmp_path):
+    words = _sequence(folders, random_weights)
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    ended = server.run(*words(whole), within=whole)
+    assert ended.status == 0, ended.stderr
+    # Before any state was kept, after the first, and after the second.
+    for share in (0.2, 0.6, 0.5):
+        assert server.run(*words(out), within=out, die_at=int(share * ended.writes)).killed
+    last = server.run(*words(out), within=out)
+    assert "4 frames fused, 16 reused" in last.stderr
+    assert content(out) == content(whole)
 
 
 def test_two_runs_at_once_in_a_folder_never_mix(server, folders, random_weights, tmp_path):

@@ -31,26 +31,29 @@ class FrameFolder:
 
     Args:
       job: a `ttd_jax.fusing.sequence.SequenceJob`.
-      resume: go on with what is there.
-
-    Raises:
-      UserError: there are results already, or of other settings; it is a file.
     """
 
     remarks = ()
 
-    def __init__(self, job: Any, *, resume: bool):
-        self._job = job
-        out = job.out
+    def __init__(self, job: Any):
+        self._job, self._own = job, {}
+        self._records = Records(
+            job.out, like=_LIKE, folder=UNFINISHED, key=lambda record: (record["frame"],)
+        )
+
+    def check(self) -> None:
+        """Refuses to overwrite.
+
+        Raises:
+          UserError: there are results and no `resume`, or results of other settings; it is a file.
+        """
+        out = self._job.out
         if out.exists() and not out.is_dir():
             raise UserError(
                 f"{out}: is a file: choose a folder as --out, or a video by its suffix "
                 f"({', '.join(CONTAINERS)})"
             )
-        self._records = Records(out, like=_LIKE, folder=UNFINISHED, key=lambda r: (r["frame"],))
-        self._resume = resume
-        self._records.find(job.settings, resume=resume)
-        self._own = {}
+        self._find()
 
     def name(self, number: int) -> str:
         """Of a frame: its file's in a folder, or the first stream's with the number of its own."""
@@ -62,13 +65,16 @@ class FrameFolder:
         """Holds the folder and gives where to go on; what was before counts in the tally."""
         job = self._job
         with alone(job.out, KIND), self._records.leaving_no_trace():
-            found = self._records.find(job.settings, resume=self._resume)
+            found = self._find()
             state = self._state(found)
             self._own = {number: found[number,] for number in range(state.number)}
             for record in self._own.values():
                 tally.add(record)
             self._records.open(job.settings)
             yield state
+
+    def _find(self):
+        return self._records.find(self._job.settings, resume=self._job.resume)
 
     def _state(self, found):
         """The last one before which all frames are whole."""

@@ -23,41 +23,40 @@ class FrameVideo:
 
     Args:
       job: a `ttd_jax.fusing.sequence.SequenceJob`.
-      resume: to be refused.
 
     Attributes:
       writer: of the video; None before the first frame.
-
-    Raises:
-      UserError: there is one already, something else than fused pictures is to be in it, or PyAV is
-        not installed.
     """
 
-    def __init__(self, job: Any, *, resume: bool):
-        out, fusing = job.out, job.options.fusing
-        if resume:
-            raise UserError(
-                f"--resume: nothing is added to a video: pass a folder, not --out={out}"
-            )
+    def __init__(self, job: Any):
+        self._job, self._told_in = job, job.out.with_suffix(".json")
+        self._stack, self._told = contextlib.ExitStack(), {}
+        self.writer = None
+
+    def check(self) -> None:
+        """Refuses what cannot be.
+
+        Raises:
+          UserError: there is a file already, something else than fused pictures is to be in it, it
+            is to be gone on with, or PyAV is not installed.
+        """
+        out, fusing = self._job.out, self._job.options.fusing
+        mend = f"pass a folder, not --out={out}"
+        if self._job.resume:
+            raise UserError(f"--resume: no run goes on with a video: {mend}")
         if fusing.save != ("fused",):
-            raise UserError(
-                f"--save={','.join(fusing.save)}: a video holds the fused frames alone: pass a "
-                f"folder, not --out={out}"
-            )
+            saved = ",".join(fusing.save)
+            raise UserError(f"--save={saved}: a video holds the fused frames alone: {mend}")
         if fusing.output_range != "type":
             raise UserError(
-                f"--output_range={fusing.output_range}: a video has no values of a source: pass a "
-                f"folder, not --out={out}"
+                f"--output_range={fusing.output_range}: a video has no values of a source: {mend}"
             )
         if not on_disk(out):
             raise UserError(f"--out={out}: a video is written to a disk: copy it from there")
         library(f"{out}: a video file")
-        self._job, self._told_in = job, out.with_suffix(".json")
         for path in (out, self._told_in):
             if path.exists():
                 raise UserError(f"{path}: already exists: choose another --out")
-        self._stack, self._told = contextlib.ExitStack(), {}
-        self.writer = None
 
     @staticmethod
     def takes(out: pathlib.Path) -> bool:

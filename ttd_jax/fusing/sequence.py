@@ -83,7 +83,7 @@ class SequenceJob:
       registration: how the streams are brought to line up; None where they are as they are.
       remarks: what somebody should know, each in a line.
       settings: what all of `out` is made with.
-      sink: where frames go.
+      resume: whether to go on with what is there.
       memory: bytes that fusing may take.
     """
 
@@ -96,11 +96,16 @@ class SequenceJob:
     registration: Registration | None
     remarks: tuple[str, ...]
     settings: Mapping
-    sink: FrameFolder | FrameVideo
+    resume: bool
     memory: int
 
     def __len__(self) -> int:
         return len(self.pairing.times)
+
+    @functools.cached_property
+    def sink(self) -> FrameFolder | FrameVideo:
+        """Where frames go."""
+        return (FrameVideo if FrameVideo.takes(self.out) else FrameFolder)(self)
 
     @property
     def reader(self) -> FrameReader:
@@ -207,11 +212,11 @@ def plan_sequence(
         registration=lined_up.registration,
         remarks=tuple(remarks),
         settings=settings,
-        sink=None,
+        resume=resume,
         memory=default_memory() if max_memory is None else max_memory,
     )
-    kind = FrameVideo if FrameVideo.takes(out) else FrameFolder
-    return dataclasses.replace(job, sink=kind(job, resume=resume))
+    job.sink.check()
+    return job
 
 
 def _sha256(stream):

@@ -108,3 +108,62 @@ def test_videos_become_numbered_pictures(command_line, fuse, videos, tmp_path):
     assert "--resume" in again.stderr
     again = command_line(*words, "--resume")
     assert f"0 frames fused, {COUNT} reused" in again.stderr
+
+
+def test_an_interrupted_video_is_kept_as_far_as_it_came(
+    refused, fuse, videos, tmp_path, monkeypatch
+):
+    def add(writer, frame, time, add=VideoWriter.add):
+        if writer.count == 3:
+            raise KeyboardInterrupt
+        add(writer, frame, time)
+
+    monkeypatch.setattr(VideoWriter, "add", add)
+    partial = tmp_path / "fused.partial.mkv"
+    refused(*fuse(tmp_path / "fused.mkv", *videos), named=["interrupted", partial])
+    assert [path.name for path in tmp_path.iterdir()] == [partial.name]
+    assert len(read_all(partial)) == 3
+
+
+def test_a_part_of_a_sequence_may_be_fused(command_line, fuse, videos, tmp_path):
+    words = fuse(tmp_path / "out", "--until=0.15", "--dry_run", "--json", *videos)
+    told = json.loads(command_line(*words).stdout)
+    assert (told["frames"], told["size"], told["color"]) == (2, list(SIZE), "luma")
+    assert [stream["frames"] for stream in told["streams"]] == [COUNT, COUNT]
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--smooth=1"], "--smooth"),
+        (["--pages=each"], "--pages"),
+        (["--bands=1"], "--bands"),
+        (["--save=alignment"], "--save=alignment"),
+        (["--offset=soon"], "--offset"),
+        (["--offset=100"], "--offset"),
+        (["--until=-1"], "--until"),
+        (["--strategy=static", "--smooth=0.5"], "--smooth=0"),
+        (["--range=type,type,type"], "3 ranges"),
+    ],
+)
+def test_what_a_sequence_cannot_have_is_refused(refused, fuse, videos, tmp_path, flags, named):
+    refused(*fuse(tmp_path / "out", *flags, *videos), named=[named])
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("flags", [["--resume"], ["--save=losses"], ["--output_range=source"]])
+def test_what_a_video_cannot_have_is_refused(refused, fuse, videos, tmp_path, flags):
+    refused(*fuse(tmp_path / "out.mp4", *flags, *videos), named=[flags[0], "folder"])
+
+
+def test_streams_that_do_not_belong_together_are_refused(refused, fuse, folders, videos, tmp_path):
+    refused(*fuse(tmp_path / "a", videos[0]), named=["two or more streams", videos[0]])
+    refused(*fuse(tmp_path / "a", "--smooth=0.5", *folders), named=["--smooth", "--sequence"])
+    refused(*fuse(videos[0], *videos), named=[videos[0], "is a source"])
+    (tmp_path / "small").mkdir()
+    assert cv2.imwrite(str(tmp_path / "small" / "0.png"), np.zeros((20, 20), np.uint8))
+    words = fuse(tmp_path / "a", "--rate=10", videos[0], tmp_path / "small")
+    refused(*words, named=["40x32", "20x20"])
+    (tmp_path / "out.mp4").touch()
+    refused(*fuse(tmp_path / "out.mp4", *videos), named=["out.mp4", "exists"])

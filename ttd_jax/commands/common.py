@@ -87,7 +87,7 @@ class Flags:
         """A flag that is given or not."""
         flags.DEFINE_bool(name, default, meaning, flag_values=self._values)
 
-    def number(self, name: str, meaning: str, default: float) -> None:
+    def number(self, name: str, meaning: str, default: float | None) -> None:
         """A flag with a number."""
         flags.DEFINE_float(name, default, meaning, flag_values=self._values)
 

@@ -30,7 +30,7 @@ _OF_STILLS = {
     "classifier": "it is for still pictures",
     "metadata": "frames carry none",
 }
-_OF_SEQUENCES = ("smooth", "offset", "rate")
+_OF_SEQUENCES = ("smooth", "offset", "rate", "until")
 
 
 def define_flags(flag: common.Flags) -> None:
@@ -48,6 +48,7 @@ def define_flags(flag: common.Flags) -> None:
     text = "seconds that are added to the times of the second stream, or of each further one"
     flag.several("offset", text)
     flag.number("rate", "frames a second of folders and of what else has no time stamps", None)
+    flag.number("until", "seconds by the first stream's clock at which to end", None)
 
 
 def is_sequence(values: FlagValues, arguments: Sequence[str]) -> bool:
@@ -145,7 +146,9 @@ def _options(values, fusing):
         if refused and values["smooth"].present and smooth:
             raise UserError(f"{why}: pass --smooth=0")
         smooth = 0.0 if refused else smooth
-    return SequenceOptions(fusing=fusing, smooth=smooth, offsets=offsets, rate=values.rate)
+    return SequenceOptions(
+        fusing=fusing, smooth=smooth, offsets=offsets, rate=values.rate, until=values.until
+    )
 
 
 def _run(job: SequenceJob, model: Model) -> dict:

@@ -106,5 +106,11 @@ def steady_losses(
       >>> steady_losses(0 * losses, losses, flow, mask=mask, a=0.75)[0, 0].tolist()
       [0.25, 1.0, 1.0, 1.0]
     """
-    mixed = (1 - a) * current + a * carry(previous, flow)
-    return jnp.where(mask & (a > 0), mixed, current)
+    return mix_losses(carry(previous, flow), current, mask=mask, a=a)
+
+
+def mix_losses(
+    carried: chex.Array, current: chex.Array, *, mask: chex.Array, a: chex.Numeric
+) -> chex.Array:
+    """The second half of `steady_losses`, pixel by pixel: of losses that were carried already."""
+    return jnp.where(mask & (a > 0), (1 - a) * current + a * carried, current)

@@ -229,16 +229,9 @@ class BatchFuser:
 
     def _plan_windows(self, batch, pictures):
         """What fuses a scene in windows, how, and the plan of it."""
-        mode = self._mode(batch)
-        options = SceneOptions(
-            settings=self._settings,
-            mode=mode,
-            channels=self._model.spec.channels,
-            save=saved_maps(self._save),
-            masked=batch.masked,
-        )
+        options = self._scene_options(batch)
         if options not in self._fusers:
-            model = self._model.saving(mode)
+            model = self._model.saving(options.mode)
             self._fusers[options] = WindowFuser(model, options, jax.local_devices())
         size = pictures[0].size
         fuser, maps = self._fusers[options], map_shapes(options, len(pictures), size)
@@ -248,7 +241,16 @@ class BatchFuser:
         shapes = [(*size, 3 if colored else 1) for colored in batch.colored]
         return fuser, options, fuser.plan(shapes, memory=self.memory, beside=beside)
 
-    def _fuse_in_windows(self, batch, name, pictures):
+    def _scene_options(self, batch):
+        return SceneOptions(
+            settings=self._settings,
+            mode=self._mode(batch),
+            channels=self._model.spec.channels,
+            save=saved_maps(self._save),
+            masked=batch.masked,
+        )
+
+    def _fuse_in_windows(self, batch, name, pictures, **given):
         start = time.perf_counter()
         fuser, options, plan = self._plan_windows(batch, pictures)
         self.compile_seconds += time.perf_counter() - start
@@ -257,7 +259,7 @@ class BatchFuser:
         masks = stack_masks(pictures, pictures[0].size) if batch.masked else None
         with progress(total=plan.steps, description=name, unit="window", leave=False) as bar:
             how = {"how": self.quantization, "advance": bar.update}
-            shares = fuser(arrays, maps, plan, has_data=masks, **how)
+            shares = fuser(arrays, maps, plan, has_data=masks, **given, **how)
         planes = {name: maps[name][..., 0] for name in ("dominability", "losses") if name in maps}
         size = [plan.rows, pictures[0].size[1]]
         return maps | planes | shares | {"windows": {"count": plan.windows, "size": size}}

@@ -51,12 +51,14 @@ class SequenceOptions:
         `ttd_jax.core.steadiness.steady_losses`; 0 fuses frame by frame, as still pictures.
       offsets: seconds that are added to the times of the streams beside the first.
       rate: frames a second of streams that do not tell; None for the usual one.
+      until: seconds of the first stream's clock at which to end; None for its end.
     """
 
     fusing: FuseOptions
     smooth: float = 0.8
     offsets: tuple[float, ...] = ()
     rate: float | None = None
+    until: float | None = None
 
     @property
     def steady(self) -> bool:
@@ -65,8 +67,8 @@ class SequenceOptions:
 
     def as_record(self) -> dict:
         """JSON-able."""
-        own = {"smooth": self.smooth, "offset": list(self.offsets), "rate": self.rate}
-        return {**self.fusing.as_record(), **own}
+        own = {"smooth": self.smooth, "offset": list(self.offsets)}
+        return {**self.fusing.as_record(), **own, "rate": self.rate, "until": self.until}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -179,7 +181,8 @@ def plan_sequence(
         given = f"got only {paths[0]}" if paths else "got none"
         raise UserError(f"fusion needs two or more streams, {given}: name the streams in order")
     streams = tuple(open_stream(path, rate=options.rate) for path in paths)
-    pairing, roles = pair(streams, options.offsets), source_labels(paths)
+    pairing = _cut(pair(streams, options.offsets), options.until)
+    roles = source_labels(paths)
     titles, align = [stream.name for stream in streams], options.fusing.reading.align
     check_network(model.spec, len(streams), options.fusing.color)
     if not align.moves:
@@ -217,6 +220,15 @@ def plan_sequence(
     )
     job.sink.check()
     return job
+
+
+def _cut(pairing, until):
+    if until is None:
+        return pairing
+    kept = pairing.times < until
+    if not kept.any():
+        raise UserError(f"--until={until:g}: the first frame is at {pairing.times[0]:.2f} s")
+    return dataclasses.replace(pairing, indices=pairing.indices[kept], times=pairing.times[kept])
 
 
 def _sha256(stream):

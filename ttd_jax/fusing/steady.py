@@ -1,5 +1,6 @@
 """Fuses the frames of a sequence, each with losses that carry on those of the frame before."""
 
+import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +12,8 @@ import numpy as np
 
 from ttd_jax.core.color import rgb_to_luma
 from ttd_jax.core.dominability import DominabilitySettings
-from ttd_jax.core.steadiness import steady_losses
+from ttd_jax.core.quantization import as_float
+from ttd_jax.core.steadiness import carry, steady_losses
 from ttd_jax.fusing.compute import BatchFuser, batch_of_one, fuse_scene, saved_maps, stack_scenes
 from ttd_jax.metrics.temporal import flicker
 from ttd_jax.networks import Model
@@ -73,6 +75,8 @@ class SteadyFuser(BatchFuser):
             shapes = _carried_shapes(batch)
             carried = {name: np.zeros(own.shape, own.dtype) for name, own in shapes.items()}
         program = self._whole(batch)
+        if program is None:
+            return self._fuse_each(batch, frames, motions, carried)
         moved = stack(batch.capacity, {slot: (m.flow, m.mask) for slot, m in motions.items()})
         beside = carried, *moved, np.float32(self._smooth)
         found = program(*jax.tree.leaves((self._model, *stack_scenes(batch, frames), *beside)))
@@ -83,6 +87,29 @@ class SteadyFuser(BatchFuser):
             for slot, result in self._each(batch, frames, found)
         ]
         return results, carried
+
+    def _fuse_each(self, batch, frames, motions, carried):
+        """The same of frames that do not fit in memory, one after the other."""
+        results = []
+        for slot, (name, pictures) in frames.items():
+            flow, mask = motions[slot].flow, motions[slot].mask
+            before = np.asarray(_carry(carried["losses"], flow)), mask
+            result = self._fuse_in_windows(batch, name, pictures, carried=before)
+            now = {one: result[one] for one in CARRIED[:2]}
+            now["luma"] = np.asarray(_luma(as_float(result["fused"])))
+            flicker = {
+                one: _flicker_of_one(carried[one], now[one], flow, mask) for one in CARRIED[1:]
+            }
+            for one in {"fused", *CARRIED[:2]}.difference(saved_maps(self._save)):
+                del result[one]
+            results.append(result | {"flicker": flicker})
+            carried = now
+        return results, carried
+
+    def _scene_options(self, batch):
+        options = super()._scene_options(batch)
+        save = tuple(dict.fromkeys((*options.save, "fused", *CARRIED[:2])))
+        return dataclasses.replace(options, save=save, smooth=self._smooth)
 
     def _batched(self, batch):
         mode = self._mode(batch)
@@ -165,9 +192,7 @@ def fuse_frames(
             functools.partial(one, losses=carry_on), in_axes=(None, 0, 0), axis_name="time"
         )
     found = each(model, pictures, has_data)
-    image = found["fused"]
-    luma = image[..., 0] if image.shape[-1] == 1 else rgb_to_luma(image)[..., 0]
-    moved = flows, masks
+    luma, moved = _luma(found["fused"]), (flows, masks)
     now = {"losses": found["losses"], "dominability": found["dominability"], "luma": luma}
     found["flicker"] = {
         name: _flicker(jnp.concatenate([carried[name][None], now[name][:-1]]), now[name], *moved)
@@ -178,6 +203,14 @@ def fuse_frames(
     return found | {"carried": {name: now[name][-1] for name in CARRIED}}
 
 
-@jax.vmap
-def _flicker(before, now, flow, mask):
+def _luma(image):
+    return (image if image.shape[-1] == 1 else rgb_to_luma(image))[..., 0]
+
+
+def _flicker_one(before, now, flow, mask):
     return flicker(before, now, flow=flow, mask=mask)
+
+
+_carry = jax.jit(carry)
+_flicker = jax.vmap(_flicker_one)
+_flicker_of_one = jax.jit(_flicker_one)

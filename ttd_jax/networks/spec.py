@@ -325,9 +325,9 @@ class FusionSpec(NetworkSpec):
             check_reach(model, options, **reaches[1])
         even, odd = (LocalFuser(model, options, **reach) for reach in reaches)
 
-        def fuse(sweeper, pictures, targets, has_data=None):
+        def fuse(sweeper, pictures, targets, *given):
             fuser = odd if any(side % 2 for side in pictures[0].shape[:2]) else even
-            return fuser(sweeper, pictures, targets, has_data)
+            return fuser(sweeper, pictures, targets, *given)
 
         return fuse
 

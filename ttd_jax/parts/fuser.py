@@ -124,6 +124,7 @@ class WindowFuser:
         plan: WindowPlan,
         *,
         has_data: np.ndarray | None = None,
+        carried: tuple[np.ndarray, np.ndarray] | None = None,
         how: str = "round",
         advance: Callable[[], object] = lambda: None,
     ) -> dict[str, np.ndarray]:
@@ -134,6 +135,8 @@ class WindowFuser:
           targets: what `empty_maps` gave; filled.
           plan: for pictures of these shapes.
           has_data: bool[M, H, W], see `ttd_jax.dynamic_fuse`, if `SceneOptions.masked`.
+          carried: losses f32[M, H, W] of the frame before and bool[H, W], where they are known, if
+            `SceneOptions.smooth`: see `ttd_jax.core.steadiness.mix_losses`.
           how: 'round' or 'truncate', where `targets` are integers.
           advance: called after every window.
 
@@ -153,7 +156,9 @@ class WindowFuser:
             how=how,
         )
         masks = has_data[..., None] if self._options.masked else None
-        sums = self._fuser(sweeper, pictures, targets, masks)
+        if carried is not None:
+            carried = carried[0][..., None], carried[1][None, ..., None]
+        sums = self._fuser(sweeper, pictures, targets, masks, carried)
         height, width = pictures[0].shape[:2]
         even = np.full(len(pictures), 1 / len(pictures), np.float32)
         return {
@@ -170,5 +175,8 @@ class WindowFuser:
             for name, shape in map_shapes(self._options, count, size).items()
         }
         masks = np.broadcast_to(True, (count, *size, 1)) if self._options.masked else None
-        self._fuser(rehearsal, pictures, targets, masks)
+        carried = None
+        if self._options.smooth:
+            carried = tuple(np.broadcast_to(np.float32(0), (n, *size, 1)) for n in (count, 1))
+        self._fuser(rehearsal, pictures, targets, masks, carried)
         return rehearsal

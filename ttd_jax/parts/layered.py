@@ -11,7 +11,7 @@ from flax.core import FrozenDict
 from ttd_jax.core import color, filling, fusion
 from ttd_jax.core.dominability import LOSS_MAPS, mask_dominability, weigh_losses
 from ttd_jax.parts.deferred import HostPart
-from ttd_jax.parts.maps import SceneOptions, as_mask, parts_and_sums
+from ttd_jax.parts.maps import SceneOptions, as_mask, mix_in, parts_and_sums
 from ttd_jax.parts.sweeps import Sweeper
 
 
@@ -37,6 +37,7 @@ class LayeredFuser:
         pictures: Sequence[np.ndarray],
         targets: Mapping[str, np.ndarray],
         has_data: np.ndarray | None = None,
+        carried: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> dict:
         """Fuses one scene; see `ttd_jax.parts.local.LocalFuser.__call__`."""
         options, settings, count = self._options, self._model.settings, len(pictures)
@@ -74,6 +75,9 @@ class LayeredFuser:
         if wants_losses:
             measure = functools.partial(_measure, self._bare, settings)
             losses = part.map(measure, x, components, copies, static)
+        if carried is not None:
+            mix = functools.partial(mix_in, options.smooth)
+            losses = part.map(mix, losses, *map(part.hold, carried))
         raw = static
         if options.dynamic:
             rd = part.map(functools.partial(_dominability, settings), losses, mask)

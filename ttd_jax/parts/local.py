@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ttd_jax.core import color, filling, fusion
-from ttd_jax.parts.maps import SceneOptions, as_mask, parts_and_sums
+from ttd_jax.parts.maps import SceneOptions, as_mask, mix_in, parts_and_sums
 from ttd_jax.parts.part import Part
 from ttd_jax.parts.sweeps import Sweeper, Work
 
@@ -46,6 +46,7 @@ class LocalFuser:
         pictures: Sequence[np.ndarray],
         targets: Mapping[str, np.ndarray],
         has_data: np.ndarray | None = None,
+        carried: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> dict:
         """Fuses one scene.
 
@@ -54,20 +55,27 @@ class LocalFuser:
           pictures: M arrays [H, W, 1 or 3], integers or f32 in [0, 1].
           targets: dict of the arrays of `options.save`, [..., H, W, C].
           has_data: bool[M, H, W, 1], if `options.masked`.
+          carried: losses f32[M, H, W, 1] of the frame before and bool[1, H, W, 1], where they are
+            known, if `options.smooth`: see `mix_in`.
 
         Returns:
           Sums over the pixels; see `parts_and_sums`.
         """
-        return sweeper.sweep(self._fuse, self._model.variables, (pictures, has_data), targets)
+        return sweeper.sweep(
+            self._fuse, self._model.variables, (pictures, has_data, carried), targets
+        )
 
     def _fuse_window(self, variables, windows, owned):
-        model, (pictures, has_data) = self._model.replace(variables=variables), windows
-        has_data = as_mask(has_data)
+        model, (pictures, has_data, carried) = self._model.replace(variables=variables), windows
+        settings, smooth = self._options.settings, self._options.smooth
+        own = {"has_data": as_mask(has_data)}
+        if carried is not None:
+            own["losses"] = lambda losses: mix_in(smooth, losses, *carried)
         fused = color.fuse_in_color(
-            lambda sources: fusion.fuse(model, sources, self._options.settings, has_data=has_data),
+            lambda sources: fusion.fuse(model, sources, settings, **own),
             pictures,
             mode=self._options.mode,
             channels=self._options.channels,
-            has_data=has_data,
+            has_data=own["has_data"],
         )
         return parts_and_sums(fused, Part(owned=owned), self._options)

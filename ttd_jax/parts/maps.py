@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 
 from ttd_jax.core.dominability import DominabilitySettings, leading
 from ttd_jax.core.fusion import BoundNetwork, Fusion
+from ttd_jax.core.steadiness import mix_losses
 from ttd_jax.errors import UserError
 from ttd_jax.parts.part import Part
 
@@ -25,6 +26,8 @@ class SceneOptions:
       channels: of the network.
       save: which of 'fused', 'dominability', 'components', 'losses' are kept.
       masked: whether some sources lack data somewhere, and come with a mask.
+      smooth: how much of the losses that are carried on stays, see
+        `ttd_jax.core.steadiness.mix_losses`; 0 where scenes come without any.
     """
 
     settings: DominabilitySettings | None
@@ -32,6 +35,7 @@ class SceneOptions:
     channels: int
     save: tuple[str, ...]
     masked: bool = False
+    smooth: float = 0.0
 
     @property
     def dynamic(self) -> bool:
@@ -63,6 +67,18 @@ def empty_maps(options: SceneOptions, count: int, size: tuple[int, int], dtype: 
 def as_mask(has_data: chex.Array | None) -> chex.Array | None:
     """Where sources have data, bool[M, H, W], of f32[M, H, W, 1] as windows hold it."""
     return None if has_data is None else has_data[..., 0] > 0
+
+
+def mix_in(smooth: float, losses: chex.Array, carried: chex.Array, mask: chex.Array) -> chex.Array:
+    """Losses f32[M, H, W], mixed with those of the frame before as windows hold them.
+
+    Args:
+      smooth: how much of these stays.
+      losses: of this frame.
+      carried: f32[M, H, W, 1], those of the one before, where this one sees them.
+      mask: f32[1, H, W, 1], 1 where they are.
+    """
+    return mix_losses(carried[..., 0], losses, mask=mask[0, ..., 0] > 0, a=smooth)
 
 
 def share_planes(fusion: Fusion, *, dynamic: bool, masked: bool) -> dict[str, chex.Array]:

@@ -7,6 +7,7 @@ import numpy as np
 from ttd_jax import metrics
 from ttd_jax.core.shapes import describe
 from ttd_jax.errors import UserError, check_list
+from ttd_jax.evaluation.judged import judged_planes
 from ttd_jax.evaluation.regions import score_regions
 from ttd_jax.pictures.arrays import as_pictures
 from ttd_jax.pictures.ranges import of_result_and_sources, parse_ranges
@@ -53,17 +54,16 @@ def score(
         raise UserError("no sources: pass those that the picture was fused from")
     chosen = of_result_and_sources(parse_ranges(ranges), len(sources))
     first, *rest = as_pictures([fused, *sources], ",".join(map(str, chosen)))
-    result = metrics.fused_planes(first.as_bytes(), protocol=protocol)
-    judged = metrics.source_planes([one.as_bytes() for one in rest], protocol=protocol)
+    planes = judged_planes(first, rest, protocol)
     options = {"protocol": protocol, "names": names}
     if region is None:
-        found = metrics.evaluate(result, judged, **options)
+        found = metrics.evaluate(**planes, **options)
         return {name: float(value) for name, value in found.items()}
     mask = np.asarray(region) != 0
     if mask.shape != first.size:
         raise UserError(
             f"region is {describe(mask)}, not a mask [{first.size[0]}, {first.size[1]}]"
         )
-    found = score_regions(result, judged, mask, **options)
+    found = score_regions(**planes, region=mask, **options)
     order = metrics.choose(names, protocol)
     return {name: {one: float(of[one]) for one in order} for name, of in found.items()}

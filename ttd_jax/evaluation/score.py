@@ -11,6 +11,7 @@ import jax
 from ttd_jax import metrics
 from ttd_jax.errors import UserError, counted, some
 from ttd_jax.evaluation import tables
+from ttd_jax.evaluation.judged import judged_planes
 from ttd_jax.evaluation.regions import REGIONS, check_masks, empty_regions, score_regions
 from ttd_jax.files import jsonable
 from ttd_jax.folders import alone
@@ -163,12 +164,7 @@ def score_results(
             return known, None
         _, (fused, *sources) = checked.load(index)
         record["colored"] = fused.colored
-        arrays = {
-            "fused": metrics.fused_planes(fused.as_bytes(), protocol=protocol),
-            "sources": metrics.source_planes(
-                [source.as_bytes() for source in sources[masked:]], protocol=protocol
-            ),
-        }
+        arrays = judged_planes(fused, sources[masked:], protocol)
         if masked:
             arrays["region"] = sources[0].pixels.any(axis=-1)
         if checked[index].masked:

@@ -35,7 +35,7 @@ def score_files(
     """
     summary = summarize(records, names)
     content = {"protocol": protocol, "metrics": list(names), **summary}
-    head = ["method", "image", *(["region"] if "regions" in summary else []), "protocol", *names]
+    columns = ["method", "image", *(["region"] if "regions" in summary else []), "protocol", *names]
     rows = (
         [
             r["method"],
@@ -48,7 +48,7 @@ def score_files(
         for r in own
     )
     return [
-        ("scores.csv", csv_text([head, *rows])),
+        ("scores.csv", csv_text([columns, *rows])),
         ("scores.json", dumps(content)),
         ("scores.md", markdown(summary, protocol, names)),
     ]
@@ -112,27 +112,32 @@ def markdown(summary: Mapping, protocol: str, names: Sequence[str]) -> str:
         empty = f" {counted(summary['empty'], 'image')} without a pixel of it left out."
     if not summary["images"]:
         return f"{empty.strip()}\n"
-    methods, baseline = summary["methods"], summary["baseline"]
-    differences = summary["differences"]
-
-    def row(name):
-        means = (_mean(scores[name]) for scores in methods.values())
-        return [heading(name), *means, *(_difference(of[name]) for of in differences.values())]
-
-    rows = grouped_rows(names, row)
-    notes = undefined_notes(methods)
+    rows = grouped_rows(names, lambda name: row(summary, name, heading(name)))
+    notes = undefined_notes(summary["methods"])
     if "ranks" in summary:
-        ranks = (shown(summary["ranks"][method], ".2f") for method in methods)
-        rows.append([f"**{RANK}**", *ranks, *[""] * len(differences)])
+        ranks = (shown(summary["ranks"][method], ".2f") for method in summary["methods"])
+        rows.append([f"**{RANK}**", *ranks, *[""] * len(summary["differences"])])
         notes.append(told_apart(summary["ranks"], summary["significance"]))
     spread = "; mean ± std [95 % bootstrap interval of the mean]" if summary["images"] > 1 else ""
     lines = [
         f"Protocol `{protocol}`, {counted(summary['images'], 'image')}{spread}.{empty}",
         "",
-        *table(["metric", *methods, *(f"{m} - {baseline}" for m in differences)], rows),
+        *table(head(summary), rows),
         *(line for note in notes for line in ("", note)),
     ]
     return "\n".join(lines) + "\n"
+
+
+def head(summary: Mapping) -> list[str]:
+    """The head of a table of methods, and of their differences from the first."""
+    differences = (f"{method} - {summary['baseline']}" for method in summary["differences"])
+    return ["metric", *summary["methods"], *differences]
+
+
+def row(summary: Mapping, name: str, title: str) -> list[str]:
+    """The cells of a metric under `head`, after its title."""
+    means = (_mean(scores[name]) for scores in summary["methods"].values())
+    return [title, *means, *(_difference(of[name]) for of in summary["differences"].values())]
 
 
 def _mean(estimate):

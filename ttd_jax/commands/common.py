@@ -165,6 +165,15 @@ class Flags:
         )
         self.choice("crop", text, CROPS, "reference")
 
+    def times(self) -> None:
+        """--offset and --rate of sequences; see `offsets`."""
+        text = (
+            "seconds that are added to the times of the sources but the first: one for all, or one "
+            "for each between commas"
+        )
+        self.several("offset", text)
+        self.number("rate", "frames a second of folders and files without time stamps", None)
+
     def sizes(self) -> None:
         """--sizes, of the arrays that pictures are computed in."""
         text = (
@@ -303,6 +312,16 @@ def reading(values: flags.FlagValues) -> Reading:
     if "transforms" in values:
         align = with_transforms(align, values.crop, values.transforms)
     return Reading(ranges=parse_ranges(values.range), bands=bands or None, align=align)
+
+
+def offsets(values: flags.FlagValues) -> tuple[float, ...]:
+    """The seconds of --offset.
+
+    Raises:
+      UserError: they are no numbers.
+    """
+    with naming("--offset"):
+        return tuple(map(float, values.offset or ()))
 
 
 def several(values: flags.FlagValues, name: str, known: Sequence[str]) -> tuple[str, ...]:

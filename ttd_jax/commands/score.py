@@ -3,6 +3,7 @@
     ttd-jax score --fused=out --sources=visible_dir,infrared_dir --out=scores
     ttd-jax score --fused=static,ttd --sources=visible_dir,infrared_dir --out=scores
     ttd-jax score --fused=out --sources=visible_dir,infrared_dir --region=masks --out=scores
+    ttd-jax score --sequence --fused=fused.mp4 --sources=visible.mp4,thermal.mkv --out=scores
 
 Pictures are matched with their sources by file name. Writes scores.csv (one row an image),
 scores.json and scores.md (mean, standard deviation and bootstrap 95 % interval; for several
@@ -11,14 +12,19 @@ and prints the last. --region names a folder of masks: the object, where a pictu
 and the background are scored apart. A table names its protocol: `paper` is that of the TTD paper's
 tables, `vifb`, `mefb`, `tang`, `ivif_zoo` and `liu` those of benchmarks and toolboxes; see
 `ttd-jax metrics`.
+
+--sequence scores videos, or folders whose pictures are frames, which are matched by time or number:
+scores.csv has a row a frame, and beside the metrics stands what changes from frame to frame.
 """
 
 from absl.flags import FlagValues
 
 from ttd_jax.commands import common
 from ttd_jax.errors import UserError
-from ttd_jax.evaluation import tables
+from ttd_jax.evaluation import sequence_tables, tables
+from ttd_jax.evaluation.matched import match_sequences
 from ttd_jax.evaluation.score import match_results, score_results
+from ttd_jax.evaluation.sequence import score_sequences
 from ttd_jax.metrics import FIFTEEN, PROTOCOLS, choose, scored
 from ttd_jax.pictures.scenes import find_scenes, source_labels
 from ttd_jax.places import place
@@ -35,6 +41,8 @@ def define_flags(values: FlagValues) -> None:
     flag = common.Flags(values)
     flag.paths("fused", "folders of fused pictures, or NAME=FOLDER to name them in the tables")
     flag.paths("sources", "folders of sources, by role")
+    flag.boolean("sequence", "they are videos, or folders of frames")
+    flag.times()
     flag.place("region", "folder of masks: object (not 0) and background are scored apart")
     flag.place("out", "folder for the tables")
     flag.choice("protocol", "of the metrics", PROTOCOLS, "paper")
@@ -56,6 +64,10 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     if values.protocol != "paper" and tuple(values.metrics) == (FIFTEEN,):
         told = f"{len(names)} of the {len(every)} metrics of {values.protocol}"
         remark(f"{told} are among the core fifteen: --metrics=all scores all of them")
+    (_score_sequences if values.sequence else _score_pictures)(values, names)
+
+
+def _score_pictures(values, names):
     labels, folders = _named(values.fused)
     region = place(values.region) if values.region else None
     for folder in (*folders, *map(place, values.sources), *([region] if region else [])):
@@ -75,17 +87,49 @@ def run(values: FlagValues, arguments: list[str]) -> None:
             sizes=values.sizes,
             masked=region is not None,
         )
+    _tell(values, names, records, tables)
+
+
+def _score_sequences(values, names):
+    for name in ("region", "transforms"):
+        if values[name].present:
+            raise UserError(f"--{name}: --sequence does not take it: leave it out")
+    labels, places = _named(values.fused)
+    reading = common.reading(values)
+    matched = match_sequences(
+        dict(zip(labels, places, strict=True)),
+        values.sources,
+        offsets=common.offsets(values),
+        rate=values.rate,
+    )
+    for line in matched.remarks:
+        remark(line)
+    common.prepare_to_compute()
+    with common.interruptible("finished scores are"):
+        records = score_sequences(
+            matched,
+            place(values.out),
+            protocol=values.protocol,
+            names=names,
+            ranges=reading.ranges,
+            resume=values.resume,
+        )
+    _tell(values, names, records, sequence_tables)
+
+
+def _tell(values, names, records, own):
+    """Prints the tables of pictures or of sequences."""
     if values.protocol == "paper" and any(record.get("colored") for record in records):
         remark(_QUIRK)
     if values.json:
-        print((out / "scores.json").read_text(encoding="utf-8"), end="")
+        print((place(values.out) / "scores.json").read_text(encoding="utf-8"), end="")
         return
-    common.show(tables.markdown(tables.summarize(records, names), values.protocol, names).rstrip())
+    common.show(own.markdown(own.summarize(records, names), values.protocol, names).rstrip())
 
 
 def _named(words):
     """The names of the results, and their folders."""
-    split = [("", "", word) if place(word).is_dir() else word.rpartition("=") for word in words]
+    split = [("", "", word) if place(word).exists() else word.rpartition("=") for word in words]
     folders = [place(folder).expanduser() for _, _, folder in split]
     labels = [
         name or label for (name, _, _), label in zip(split, source_labels(folders), strict=True)

@@ -29,3 +29,8 @@ def luma_of(picture: Picture) -> np.ndarray:
     """The luma f32[H, W] of a picture in 0..255, by BT.601, not rounded."""
     pixels = 255 * picture.as_float()
     return pixels @ np.float32(LUMA) if picture.colored else pixels[..., 0]
+
+
+def gray_of(picture: Picture) -> np.ndarray:
+    """The same u8[H, W], rounded: what motion is measured in."""
+    return np.rint(luma_of(picture)).astype(np.uint8)

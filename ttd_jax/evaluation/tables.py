@@ -82,12 +82,18 @@ def _by_region(records):
     return {region: [{**r, "scores": r["regions"][region]} for r in records] for region in REGIONS}
 
 
-def _summary(records, names):
+def columns_of(records: Sequence[Mapping], names: Sequence[str], field: str = "scores") -> dict:
+    """Method -> metric -> a figure a record, of a field of the records."""
     columns = {}
     for record in records:
         column = columns.setdefault(record["method"], {name: [] for name in names})
         for name in names:
-            column[name].append(record["scores"][name])
+            column[name].append(record[field][name])
+    return columns
+
+
+def _summary(records, names):
+    columns = columns_of(records, names)
     baseline, methods = next(iter(columns)), estimates(columns)
     summary = {
         "images": len(records) // len(columns),
@@ -136,11 +142,12 @@ def head(summary: Mapping) -> list[str]:
 
 def row(summary: Mapping, name: str, title: str) -> list[str]:
     """The cells of a metric under `head`, after its title."""
-    means = (_mean(scores[name]) for scores in summary["methods"].values())
+    means = (mean_cell(scores[name]) for scores in summary["methods"].values())
     return [title, *means, *(_difference(of[name]) for of in summary["differences"].values())]
 
 
-def _mean(estimate):
+def mean_cell(estimate: Mapping) -> str:
+    """What a table says of an `intervals.estimate`."""
     mean = shown(estimate["mean"])
     if estimate["std"] is None:
         return mean

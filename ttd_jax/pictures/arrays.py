@@ -6,7 +6,7 @@ import numpy as np
 
 from ttd_jax.errors import UserError, blaming
 from ttd_jax.pictures.images import Picture, alpha_of_type
-from ttd_jax.pictures.ranges import of_sources, parse_ranges, to_unit
+from ttd_jax.pictures.ranges import Range, of_sources, parse_ranges, to_unit
 from ttd_jax.pictures.sizes import check_same_size
 
 
@@ -35,7 +35,7 @@ def as_pictures(
         raise UserError("no pictures: pass one array or more")
     chosen = of_sources(parse_ranges(ranges), len(arrays))
     pictures = tuple(
-        _as_picture(array, title, one)
+        as_picture(array, title, one)
         for array, title, one in zip(arrays, titles_of(arrays), chosen, strict=True)
     )
     if one_size:
@@ -48,7 +48,14 @@ def titles_of(arrays: Sequence[np.ndarray]) -> list[str]:
     return [f"picture {m}" for m in range(1, len(arrays) + 1)]
 
 
-def _as_picture(given, name, chosen):
+def as_picture(given: np.ndarray, name: str, chosen: Range) -> Picture:
+    """One picture; see `as_pictures`.
+
+    Args:
+      given: the array.
+      name: for messages.
+      chosen: what becomes black and white.
+    """
     if np.ma.is_masked(given):
         raise UserError(f"{name} is masked: give its gaps values, as picture.filled(0) does")
     with blaming(name, "is no array"):

@@ -39,19 +39,36 @@ def measure_motion(previous: np.ndarray, current: np.ndarray) -> Motion:
     Reference: Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016; what is
     reliable: `ttd_jax.core.steadiness.reliable`.
     """
-    size = current.shape
-    half = tuple(max(_LEAST, (side + 1) // 2) for side in size)
+    return _motion(*_search(previous, current), current.shape)
+
+
+def measure_both(previous: np.ndarray, current: np.ndarray) -> tuple[Motion, np.ndarray]:
+    """`measure_motion`, and the flow of the previous frame to the current one, f32[H, W, 2]."""
+    flow, back = _search(previous, current)
+    return _motion(flow, back, current.shape), _enlarge(back, current.shape)
+
+
+def _search(previous, current):
+    """The flow of the current frame to the previous one and the flow back, at half the size."""
+    half = tuple(max(_LEAST, (side + 1) // 2) for side in current.shape)
     before, now = (
         cv2.resize(frame, half[::-1], interpolation=cv2.INTER_AREA) for frame in (previous, current)
     )
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    flow, back = search.calc(now, before, None), search.calc(before, now, None)
+    return search.calc(now, before, None), search.calc(before, now, None)
+
+
+def _motion(flow, back, size):
     mask = np.asarray(reliable(flow, back, carry=_carry))
     cut = bool(mask.mean() < _CUT)
-    scale = np.array([size[1] / half[1], size[0] / half[0]], np.float32)
-    flow = scale * cv2.resize(flow, size[::-1], interpolation=cv2.INTER_LINEAR)
     mask = cv2.resize(mask.view(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST).view(bool)
-    return Motion(flow, mask & (not cut), cut)
+    return Motion(_enlarge(flow, size), mask & (not cut), cut)
+
+
+def _enlarge(flow, size):
+    """A flow for the pixels of a larger picture."""
+    scale = np.array([size[1] / flow.shape[1], size[0] / flow.shape[0]], np.float32)
+    return scale * cv2.resize(flow, size[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _carry(maps, flow):

@@ -83,16 +83,17 @@ def grouped_rows(names: Sequence[str], row: Callable[[str], Sequence]) -> list[S
     return rows
 
 
-def undefined_notes(found: Mapping[str, Mapping[str, Mapping]]) -> list[str]:
+def undefined_notes(found: Mapping[str, Mapping[str, Mapping]], unit: str = "image") -> list[str]:
     """A sentence for each metric that is undefined on some images.
 
     Args:
       found: result -> metric -> `estimate`, see `intervals.estimates`.
+      unit: what they are called.
     """
     notes = []
     for name, one in next(iter(found.values())).items():
         lost = {result: of[name]["undefined"] for result, of in found.items()}
-        images = counted(one["count"] + one["undefined"], "image")
+        images = counted(one["count"] + one["undefined"], unit)
         if len(set(lost.values())) > 1:
             told = ", ".join(f"{number} of {result}" for result, number in lost.items() if number)
             told += f", of {images} each"

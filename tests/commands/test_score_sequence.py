@@ -136,7 +136,7 @@ def test_videos_are_matched_with_their_sources_by_time(command_line, clip, tmp_p
             file.mux(stream.encode(None))
     given = [f"--fused={tmp_path / 'noisy.mkv'}", f"--out={tmp_path / 'o'}", "--metrics=MSE"]
     sources = f"--sources={tmp_path / 'v.mkv'},{tmp_path / 't.mkv'}"
-    result = command_line("score", "--sequence", *given, sources)
+    result = command_line("score", *given, sources)
     assert result.returncode == 0, result.stderr
     rows = read(tmp_path / "o")
     assert [row["time"] for row in rows] == ["0.08", "0.12", "0.16", "0.2"]
@@ -158,4 +158,6 @@ def test_mistakes_are_told_in_one_line(refused, clip, tmp_path):
     refused(*words(clip, tmp_path / "o", f"--region={clip}"), named=["--region"])
     refused(*words(clip, tmp_path / "o", "--offset=soon"), named=["--offset"])
     refused(*words(clip, tmp_path / "o", fused=("none.mp4",)), named=["none.mp4", "no such file"])
+    stills = [word for word in words(clip, tmp_path / "o", "--rate=5") if word != "--sequence"]
+    refused(*stills, named=["--rate", "sequences"])
     assert not (tmp_path / "o").exists()

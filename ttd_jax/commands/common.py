@@ -167,12 +167,10 @@ class Flags:
 
     def times(self) -> None:
         """--offset and --rate of sequences; see `offsets`."""
-        text = (
-            "seconds that are added to the times of the sources but the first: one for all, or one "
-            "for each between commas"
-        )
+        text = "seconds that are added to the times of the second stream, or of each further one"
         self.several("offset", text)
-        self.number("rate", "frames a second of folders and files without time stamps", None)
+        text = "frames a second of folders and of what else has no time stamps"
+        self.number("rate", text, None)
 
     def sizes(self) -> None:
         """--sizes, of the arrays that pictures are computed in."""

@@ -3,7 +3,7 @@
     ttd-jax score --fused=out --sources=visible_dir,infrared_dir --out=scores
     ttd-jax score --fused=static,ttd --sources=visible_dir,infrared_dir --out=scores
     ttd-jax score --fused=out --sources=visible_dir,infrared_dir --region=masks --out=scores
-    ttd-jax score --sequence --fused=fused.mp4 --sources=visible.mp4,thermal.mkv --out=scores
+    ttd-jax score --fused=fused.mp4 --sources=visible.mp4,thermal.mkv --out=scores
 
 Pictures are matched with their sources by file name. Writes scores.csv (one row an image),
 scores.json and scores.md (mean, standard deviation and bootstrap 95 % interval; for several
@@ -13,7 +13,7 @@ and the background are scored apart. A table names its protocol: `paper` is that
 tables, `vifb`, `mefb`, `tang`, `ivif_zoo` and `liu` those of benchmarks and toolboxes; see
 `ttd-jax metrics`.
 
---sequence scores videos, or folders whose pictures are frames, which are matched by time or number:
+Videos, and with --sequence folders, are sequences, whose frames are matched by number or time:
 scores.csv has a row a frame, and beside the metrics stands what changes from frame to frame.
 """
 
@@ -27,6 +27,7 @@ from ttd_jax.evaluation.score import match_results, score_results
 from ttd_jax.evaluation.sequence import score_sequences
 from ttd_jax.metrics import FIFTEEN, PROTOCOLS, choose, scored
 from ttd_jax.pictures.scenes import find_scenes, source_labels
+from ttd_jax.pictures.video.streams import is_video
 from ttd_jax.places import place
 from ttd_jax.report.progress import remark
 
@@ -41,7 +42,7 @@ def define_flags(values: FlagValues) -> None:
     flag = common.Flags(values)
     flag.paths("fused", "folders of fused pictures, or NAME=FOLDER to name them in the tables")
     flag.paths("sources", "folders of sources, by role")
-    flag.boolean("sequence", "they are videos, or folders of frames")
+    flag.boolean("sequence", "the folders hold frames; videos do so anyway")
     flag.times()
     flag.place("region", "folder of masks: object (not 0) and background are scored apart")
     flag.place("out", "folder for the tables")
@@ -64,7 +65,14 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     if values.protocol != "paper" and tuple(values.metrics) == (FIFTEEN,):
         told = f"{len(names)} of the {len(every)} metrics of {values.protocol}"
         remark(f"{told} are among the core fifteen: --metrics=all scores all of them")
-    (_score_sequences if values.sequence else _score_pictures)(values, names)
+    given = (*values.fused, *values.sources)
+    if values.sequence or any(is_video(word.rpartition("=")[2]) for word in given):
+        _score_sequences(values, names)
+        return
+    for name in ("offset", "rate"):
+        if values[name].present:
+            raise UserError(f"--{name}: is of sequences: pass videos, or folders with --sequence")
+    _score_pictures(values, names)
 
 
 def _score_pictures(values, names):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from absl.flags import FlagValues
 
 from ttd_jax.commands import common
-from ttd_jax.errors import UserError, counted, naming
+from ttd_jax.errors import UserError, counted
 from ttd_jax.files import dumps
 from ttd_jax.fusing.frame_video import FrameVideo
 from ttd_jax.fusing.options import FuseOptions
@@ -45,9 +45,7 @@ def define_flags(flag: common.Flags) -> None:
         "first stream, in 0..1: less flicker; 0 fuses frame by frame"
     )
     flag.number("smooth", text, 0.8)
-    text = "seconds that are added to the times of the second stream, or of each further one"
-    flag.several("offset", text)
-    flag.number("rate", "frames a second of folders and of what else has no time stamps", None)
+    flag.times()
     flag.number("until", "seconds by the first stream's clock at which to end", None)
 
 
@@ -136,8 +134,6 @@ def run(
 
 
 def _options(values, fusing):
-    with naming("--offset"):
-        offsets = tuple(map(float, values.offset or ()))
     smooth = values.smooth
     for why, refused in (
         ("--strategy=static: it has no weights that could flicker", fusing.dominability is None),
@@ -147,7 +143,11 @@ def _options(values, fusing):
             raise UserError(f"{why}: pass --smooth=0")
         smooth = 0.0 if refused else smooth
     return SequenceOptions(
-        fusing=fusing, smooth=smooth, offsets=offsets, rate=values.rate, until=values.until
+        fusing=fusing,
+        smooth=smooth,
+        offsets=common.offsets(values),
+        rate=values.rate,
+        until=values.until,
     )
 
 

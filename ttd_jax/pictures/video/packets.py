@@ -94,19 +94,19 @@ def list_packets(
         marks,
         key_marks,
         times,
-        _break(container, last),
+        _break(container, last, cut=whole < len(pts)),
         encrypted,
     )
 
 
-def _break(container, last):
-    """Where a file ends and where it should; None if that is the same."""
+def _break(container, last, *, cut):
+    """Where a file ends and where it should; None if that is the same and no packet is cut."""
     if container.duration is None or not last:
         return None
     found = max(float(stamp * container.streams[index].time_base) for index, stamp in last.items())
     start = (container.start_time or 0) / 1e6
     found, told = found - start, container.duration / 1e6
-    return (found, told) if told - found > _LEAST_MISSING else None
+    return (found, told) if cut or told - found > _LEAST_MISSING else None
 
 
 def decode(
@@ -125,7 +125,7 @@ def decode(
     av = library(f"{path}: a video file")
     with opened(path) as container:
         video = container.streams[packets.stream]
-        video.thread_type = "AUTO"
+        video.thread_type = "SLICE"  # threads of frames would lose those before the damage
         video.codec_context.options = {"err_detect": "explode"}  # not what it makes of damage
         if start is not None:
             container.seek(start, stream=video)
@@ -135,8 +135,10 @@ def decode(
                 begun = begun or packet.is_keyframe
                 if packet.is_corrupt:
                     break
-                if begun:
-                    yield from packet.decode()
+                for frame in packet.decode() if begun else ():
+                    if frame.is_corrupt:
+                        return
+                    yield frame
         except av.error.FFmpegError:
             pass
         with contextlib.suppress(av.error.FFmpegError):

@@ -119,8 +119,8 @@ def _spread(stored, bits, dtype, *, limited):
     low, high = (16 << bits - 8, 235 << bits - 8) if limited else (0, 2**bits - 1)
     if (low, high) == (0, top):
         return stored
-    unit = (np.clip(stored, low, high) - np.float32(low)) * np.float32(top / (high - low))
-    return np.rint(unit).astype(dtype)
+    values = np.clip(np.arange(2**bits), low, high) - low
+    return np.rint(values * (top / (high - low))).astype(dtype).take(stored, mode="clip")
 
 
 def _turned(frame, array):

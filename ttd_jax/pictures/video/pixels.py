@@ -15,6 +15,7 @@ import numpy as np
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # FFmpeg's of a frame -> swscale's
 _BT601, BT709 = 5, 1
 LIMITED, FULL = 1, 2
+AS_STORED = False, False, False  # rows and columns swapped, rows mirrored, columns mirrored
 _HIGH_DEFINITION = (1280, 576)  # more columns or rows than these are
 _COUNTS = 12  # bits: grays of more are counts
 _WHITE = 255 << 8  # what limited white is in 16 bits of swscale, which shifts in place of scaling
@@ -28,8 +29,21 @@ def layout(frame) -> tuple[int, np.dtype]:
     return 1 if _is_gray(frame.format) else 3, np.dtype(np.uint8 if bits <= 8 else np.uint16)
 
 
-def to_array(frame) -> np.ndarray:
-    """A decoded frame as u8 or u16 [H, W, 1 (gray) or 3 (RGB)], upright."""
+def turn_of(frame) -> tuple[bool, bool, bool]:
+    """How a video's frames become upright: whether rows and columns are swapped, what is mirrored.
+
+    The display matrix tells it: x' = a x + c y, y' = b x + d y. To ask a frame for it makes PyAV
+    hold that frame until garbage is collected: the first one is asked.
+    """
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return AS_STORED
+    (a, b, _), (c, d, _), _ = np.frombuffer(matrix, np.int32).reshape(3, 3).tolist()
+    return (True, b < 0, c < 0) if abs(b) > abs(a) else (False, d < 0, a < 0)
+
+
+def to_array(frame, turn: tuple[bool, bool, bool] = AS_STORED) -> np.ndarray:
+    """A decoded frame as u8 or u16 [H, W, 1 (gray) or 3 (RGB)], turned as `turn_of` tells."""
     channels, dtype = layout(frame)
     bits = max(component.bits for component in frame.format.components)
     name = frame.format.name
@@ -38,15 +52,15 @@ def to_array(frame) -> np.ndarray:
             frame, bits = _converted(frame, _named(1, dtype)), 8 * dtype.itemsize
         stored = frame.to_ndarray()[..., None]
         limited = frame.color_range == LIMITED and bits <= _COUNTS
-        return _turned(frame, _spread(stored, bits, dtype, limited=limited))
+        return _turned(turn, _spread(stored, bits, dtype, limited=limited))
     if name.startswith("gbrp") and bits > 8 and not name.startswith("gbrpf"):
-        return _turned(frame, _spread(frame.to_ndarray(), bits, dtype, limited=False))
+        return _turned(turn, _spread(frame.to_ndarray(), bits, dtype, limited=False))
     # As planes: swscale wraps values where it makes packed RGB of 16 bits from 4:2:0.
     rgb = _converted(frame, "gbrp" if dtype == np.uint8 else f"gbrp16{_NATIVE}").to_ndarray()
     if dtype == np.uint16 and not frame.format.is_rgb:
         white = _WHITE if _range(frame) == LIMITED else (2**bits - 1) << 16 - bits
         rgb = np.rint(np.minimum(rgb * np.float32(65535 / white), 65535)).astype(np.uint16)
-    return _turned(frame, rgb)
+    return _turned(turn, rgb)
 
 
 def to_frame(array: np.ndarray, pixel_format: str):
@@ -123,14 +137,9 @@ def _spread(stored, bits, dtype, *, limited):
     return np.rint(values * (top / (high - low))).astype(dtype).take(stored, mode="clip")
 
 
-def _turned(frame, array):
-    """Upright, as the file's display matrix says: x' = a x + c y, y' = b x + d y."""
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
+def _turned(turn, array):
+    swap, rows, columns = turn
+    if turn == AS_STORED:
         return array
-    (a, b, _), (c, d, _), _ = np.frombuffer(matrix, np.int32).reshape(3, 3).tolist()
-    if abs(b) > abs(a):
-        array, down, across = np.swapaxes(array, 0, 1), b, c
-    else:
-        down, across = d, a
-    return np.ascontiguousarray(array[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])
+    array = np.swapaxes(array, 0, 1) if swap else array
+    return np.ascontiguousarray(array[:: -1 if rows else 1, :: -1 if columns else 1])

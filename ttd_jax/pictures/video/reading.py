@@ -64,7 +64,7 @@ def _read_video(stream, wanted):
                 f"{stream.name}: is damaged at {time}: end before it with --until, or repair it "
                 "(ffmpeg -i IN OUT)"
             )
-        yield f"{stream.name} at {_time(stream, index)}", pixels.to_array(frame)
+        yield f"{stream.name} at {_time(stream, index)}", pixels.to_array(frame, stream.turn)
 
 
 def _key_before(packets, index):

@@ -43,6 +43,7 @@ class Stream:
       remarks: what somebody should know of it, each in a line.
       files: of 'frames', in their order.
       packets: of 'video'.
+      turn: of 'video', what makes its frames upright; see `pixels.turn_of`.
     """
 
     path: pathlib.Path
@@ -58,6 +59,7 @@ class Stream:
     remarks: tuple[str, ...] = ()
     files: tuple[pathlib.Path, ...] = ()
     packets: Packets | None = None
+    turn: tuple[bool, bool, bool] = pixels.AS_STORED
 
     @property
     def name(self) -> str:
@@ -161,7 +163,8 @@ def _open_video(path, rate):
             if packets.encrypted
             else f"{path}: holds no frame that can be decoded: it is damaged: copy it again"
         )
-    *size, _ = pixels.to_array(first).shape
+    turn = pixels.turn_of(first)
+    *size, _ = pixels.to_array(first, turn).shape
     channels, depth = pixels.layout(first)
     times, stamped = packets.times, packets.times is not None
     if stamped:
@@ -182,6 +185,7 @@ def _open_video(path, rate):
         has_sound=has_sound,
         remarks=tuple(_remarks(path, number, packets)),
         packets=packets,
+        turn=turn,
     )
 
 

@@ -1,7 +1,6 @@
 """The check of accelerators runs, on this CPU: its code is tested here, not the CPU."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -47,13 +46,12 @@ SECTIONS = {
 }
 
 
+@pytest.mark.usefixtures("quick_compilation")
 def test_a_bare_machine_is_checked(tmp_path):
     words = ["--tiny", "--platform=cpu", "--model=ifcnn_sum", "--repeats=1", "--guard=0"]
     result = subprocess.run(
         [sys.executable, "-c", START, *words, f"--out={tmp_path}"],
         cwd=REPOSITORY,
-        # Optimizing the compiled code would cost more than it saves.
-        env={**os.environ, "JAX_DISABLE_MOST_OPTIMIZATIONS": "true"},
         capture_output=True,
         text=True,
         timeout=300,

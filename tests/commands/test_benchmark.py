@@ -198,3 +198,16 @@ def test_many_sizes_are_compiled_once_or_each(command_line):
 def test_what_many_sizes_do_not_take_is_refused(refused, flag):
     words = ("benchmark", "--what=sizes", "--model=ifcnn_sum", flag)
     assert "--what=sizes does not take it" in refused(*words)
+
+
+def test_a_clip_is_fused_as_a_video_beside_its_frames_as_stills(command_line):
+    pytest.importorskip("av")
+    words = ["--what=video", "--model=ifcnn_sum", "--size=24x32", "--frames=2", "--repeats=1"]
+    result = command_line("benchmark", *words, "--json")
+    assert result.returncode == 0, result.stderr
+    content = json.loads(result.stdout)
+    rates, seconds = content["frames_per_second"], content["seconds"]
+    parts = {"decode", "motion", "fuse", "encode"}
+    assert set(rates) == {"video", "steady", "frame by frame", *parts, "stills"}
+    assert content["ratios"]["stills"] == 1
+    assert all(rates[name] == 2 / seconds[name]["median"] for name in rates)

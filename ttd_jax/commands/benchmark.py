@@ -7,6 +7,7 @@
         --sources=visible_dir,infrared_dir
     ttd-jax benchmark --what=sizes --model=ifcnn_sum
     ttd-jax benchmark --what=alignment --model=ifcnn_sum
+    ttd-jax benchmark --what=video --model=ifcnn_sum
     ttd-jax benchmark --what=plan --topology=v5e:4x4 --model=ifcnn_sum --size=480x640
 
 fusion: static fusion and TTD as `jax.jit` runs them with folded weights; random ones do without
@@ -28,6 +29,9 @@ a program for every size and by programs for few sizes of arrays: how many, how 
 padded.
 
 alignment: checking, registering and warping a pair, beside fusing it with a network.
+
+video: a clip of --frames fused steadily and frame by frame, beside the same frames as still
+pictures, and its parts: decoding, motion, the network, encoding.
 
 plan: what fuse, evaluate (all metrics) and a step of finetune need of a TPU pod, compiled for it on
 this machine: seconds to compile, memory, bytes accessed, operations, the roofline's time, scenes
@@ -61,6 +65,7 @@ _FILES = ("benchmark.json", "benchmark.md", "roofline.png")
 _NOT_OF_SIZES = ("strategy", "batch", "peer", "out", "metrics", "protocol")
 _NOT_OF_PLAN = ("weights", "sources", "peer", "repeats", "out", "metrics", "protocol")
 _NOT_OF_ALIGNMENT = (*_NOT_OF_SIZES, "sources")
+_NOT_OF_VIDEO = _NOT_OF_ALIGNMENT
 _NOT_OF_METRICS = ("model", "weights", "sources", "dominability", "peer", "out")
 
 
@@ -74,8 +79,8 @@ def define_flags(values: FlagValues) -> None:
     flag.several("model", text)
     flag.path("weights", "what `ttd-jax convert` made; default: random")
     text = (
-        "height x width, one or, for fusion and sizes, several; default: 256x256, metrics and "
-        "alignment 480x640, sizes a dozen"
+        "height x width, one or, for fusion and sizes, several; default: 256x256, metrics, "
+        "alignment and video 480x640, sizes a dozen"
     )
     flag.several("size", text)
     text = f"one or more of: {', '.join(common.STRATEGIES)}"
@@ -88,6 +93,7 @@ def define_flags(values: FlagValues) -> None:
     flag.integer("batch", "scenes at once; default: 1, plan 8 a chip", None, least=1)
     flag.several("peer", f"what to compare with, one or more of: {', '.join(PEERS)}")
     flag.integer("repeats", "rounds", 5, least=1)
+    flag.integer("frames", "video: how many", 24, least=2)
     flag.path("out", "folder for the results of fusion")
     flag.boolean("overwrite", "replace the files in --out")
     flag.json()
@@ -265,24 +271,66 @@ def _many_sizes(values):
 
 def _alignment(values):
     from ttd_jax.benchmarks.alignment import benchmark_alignment
-    from ttd_jax.benchmarks.timing import machine
 
     _refuse(values, _NOT_OF_ALIGNMENT)
+    model, size = _one_model_of_size(values)
+    result = _of_one_model(
+        values, model, size, benchmark_alignment(model, size=size, repeats=values.repeats)
+    )
+    common.tell(values, result, f"{_head(result)}; ratios to the static fusion", *_timed(result))
+
+
+def _video(values):
+    import jax
+
+    from ttd_jax.benchmarks.video import benchmark_video
+
+    _refuse(values, _NOT_OF_VIDEO)
+    model, size = _one_model_of_size(values)
+    if model.settings is None:
+        raise UserError(f"--what=video --model={model.spec.name}: {INSEPARABLE}: choose another")
+    with tempfile.TemporaryDirectory(prefix="ttd_jax-xla-") as cache:
+        jax.config.update("jax_compilation_cache_dir", cache)
+        options = {"size": size, "count": values.frames, "repeats": values.repeats}
+        found = benchmark_video(model, **options)
+    result = _of_one_model(values, model, size, {"frames": values.frames, **found})
+    rates = result["frames_per_second"]
+    common.tell(
+        values,
+        result,
+        f"{_head(result)}, {values.frames} frames",
+        *aligned(
+            [
+                ("", "frames/s", "of stills"),
+                *(
+                    (name, f"{rates[name]:.2f}", f"{1 / ratio:.2f}")
+                    for name, ratio in result["ratios"].items()
+                ),
+            ]
+        ),
+    )
+
+
+def _one_model_of_size(values):
+    """The model of --model, and (H, W)."""
     common.require(values, "model")
-    spec, (height, width) = _one_model(values), _one_size(values, "480x640")
-    check_least_size(f"--size={height}x{width}", (height, width), spec.min_size, spec.name)
+    spec, size = _one_model(values), _one_size(values, "480x640")
+    check_least_size(f"--size={size[0]}x{size[1]}", size, spec.min_size, spec.name)
     variables, settings = _load(spec, values)
-    model = spec.bind(variables, settings=settings, precision=values.precision)
-    result = {
-        "what": values.what,
-        "model": spec.name,
-        "size": [height, width],
-        "repeats": values.repeats,
-        **machine(),
-        **benchmark_alignment(model, size=(height, width), repeats=values.repeats),
-    }
-    head = f"alignment, {height}x{width}, {result['device']}, {values.repeats} rounds"
-    common.tell(values, result, f"{head}; ratios to the static fusion", *_timed(result))
+    return spec.bind(variables, settings=settings, precision=values.precision), size
+
+
+def _of_one_model(values, model, size, found):
+    from ttd_jax.benchmarks.timing import machine
+
+    told = {"what": values.what, "model": model.spec.name, "size": list(size)}
+    return {**told, "repeats": values.repeats, **machine(), **found}
+
+
+def _head(result):
+    height, width = result["size"]
+    what, device, rounds = (result[name] for name in ("what", "device", "repeats"))
+    return f"{what}, {height}x{width}, {device}, {rounds} rounds"
 
 
 def _plan(values):
@@ -310,6 +358,7 @@ _WHAT = {
     "precision": _precision,
     "sizes": _many_sizes,
     "alignment": _alignment,
+    "video": _video,
     "plan": _plan,
 }
 

@@ -75,12 +75,12 @@ def test_methods_are_compared_on_the_same_frames_of_one_size(streams):
 
 def test_maps_belong_to_the_frame_that_they_are_named_after(tmp_path):
     (tmp_path / "dominability").mkdir()
-    for name in ("f1_1_v", "f1_2_t", "f10_1_v", "f10_2_t_3_x", "f1_overlay", "other_1_v"):
+    for name in ("f_1_1_v", "f_1_2_t", "f_10_1_v", "f_10_2_t_3_x", "f_1_overlay", "o_1_v"):
         (tmp_path / "dominability" / f"{name}.png").touch()
-    found = find_maps(tmp_path, ["f1", "f10", "f2"])
+    found = find_maps(tmp_path, ["f_1", "f_10", "f_2"])
     names = {stem: [path.stem for path in own] for stem, own in found.items()}
-    assert names == {"f1": ["f1_1_v", "f1_2_t"], "f10": ["f10_1_v", "f10_2_t_3_x"]}
-    assert find_maps(tmp_path / "dominability", ["f1"]) == {}
+    assert names == {"f_1": ["f_1_1_v", "f_1_2_t"], "f_10": ["f_10_1_v", "f_10_2_t_3_x"]}
+    assert find_maps(tmp_path / "dominability", ["f_1"]) == {}
 
 
 def still(index, *values, dominability=None):

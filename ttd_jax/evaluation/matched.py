@@ -13,7 +13,7 @@ from ttd_jax.pictures.sizes import check_same_size
 from ttd_jax.pictures.video.pairing import Pairing, pair
 from ttd_jax.pictures.video.streams import Stream, open_stream
 
-_MAP = re.compile(r"_(\d+)_")  # NAME_1_visible.png
+_MAP = re.compile(r"_(\d+)(?=_)")  # NAME_1_visible.png
 
 
 @dataclasses.dataclass(frozen=True)

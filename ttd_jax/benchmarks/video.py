@@ -24,7 +24,7 @@ from ttd_jax.pictures.public import public_picture
 from ttd_jax.pictures.scenes import find_scenes
 from ttd_jax.pictures.video.reading import read_frames
 from ttd_jax.pictures.video.streams import open_stream
-from ttd_jax.pictures.video.writing import VideoWriter
+from ttd_jax.pictures.video.writing import write_video
 
 _RATE = 25.0
 _ROLES = ("visible", "thermal")
@@ -79,7 +79,7 @@ def _write_clip(folder, size, count):
         own.mkdir()
         for number, picture in enumerate(pictures):
             (own / f"{number:06}.png").write_bytes(encode_picture(picture, ".png"))
-        _encode(video, pictures)
+        write_video(video, pictures, rate=_RATE)
     return _Clip(frames, folders, videos)
 
 
@@ -121,7 +121,8 @@ def _functions(model: Model, clip: _Clip, folder: pathlib.Path) -> Mapping[str, 
             list(fuser(batch, {0: (f"frame {number}", [Picture(one) for one in own])}))
 
     def encode(out):
-        _encode(out.with_suffix(".mp4"), [visible for visible, _ in clip.frames])
+        visible = [picture for picture, _ in clip.frames]
+        write_video(out.with_suffix(".mp4"), visible, rate=_RATE)
 
     named = {
         "video": lambda out: frames(out.with_suffix(".mp4"), clip.videos),
@@ -139,11 +140,3 @@ def _functions(model: Model, clip: _Clip, folder: pathlib.Path) -> Mapping[str, 
             function(pathlib.Path(own) / "out")
 
     return {name: functools.partial(fresh, function) for name, function in named.items()}
-
-
-def _encode(path, pictures):
-    size, colored = pictures[0].shape[:2], pictures[0].shape[2] == 3
-    options = {"size": size, "colored": colored, "dtype": np.dtype(np.uint8), "rate": _RATE}
-    with VideoWriter(path, **options) as video:
-        for number, picture in enumerate(pictures):
-            video.add(picture, number / _RATE)

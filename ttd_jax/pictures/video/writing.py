@@ -3,7 +3,7 @@
 import contextlib
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -205,6 +205,24 @@ class VideoWriter:
                 yield
         except self._av.error.FFmpegError as error:
             raise UserError(f"{self.path}: cannot write: {error.strerror}: {mend}") from error
+
+
+def write_video(path: pathlib.Path, frames: Sequence[np.ndarray], *, rate: float) -> None:
+    """Writes frames at an even rate; see `VideoWriter`.
+
+    Args:
+      path: of the video.
+      frames: one or more, u8 or u16 [H, W, 1 or 3], all alike.
+      rate: frames a second.
+
+    Raises:
+      UserError: see `VideoWriter`.
+    """
+    *size, channels = frames[0].shape
+    options = {"size": tuple(size), "colored": channels == 3, "dtype": frames[0].dtype}
+    with VideoWriter(path, **options, rate=rate) as video:
+        for number, frame in enumerate(frames):
+            video.add(frame, number / rate)
 
 
 def _fraction(rate):

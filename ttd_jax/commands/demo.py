@@ -1,12 +1,16 @@
 """Fuse a few scenes, statically and with TTD: pictures, RD maps and a page.
 
     ttd-jax demo --out=demo
+    ttd-jax demo --out=demo --video
 
 Makes multi-focus and multi-exposure pairs from openly licensed pictures that scikit-image and
 scikit-learn carry; `ttd-jax fuse` and `ttd-jax evaluate` take your own. The weights are those that
 come with this package, or with --weights any converted ones of IFCNN-SUM; research should use the
 authors' (`ttd-jax weights fetch ifcnn_sum`). Writes a contact sheet for each set, the fused
 pictures and RD maps in a folder for each, and report.html.
+
+--video makes a clip instead, whose camera pans over a picture, fuses it frame by frame and
+steadily, and writes video.html, where both play side by side, with how much they flicker.
 """
 
 import dataclasses
@@ -16,6 +20,7 @@ import numpy as np
 from absl.flags import FlagValues
 
 from ttd_jax.commands import common
+from ttd_jax.commands.demo_video import make_video
 from ttd_jax.errors import explain_os_errors
 from ttd_jax.files import write_whole
 from ttd_jax.folders import alone
@@ -49,6 +54,7 @@ def define_flags(values: FlagValues) -> None:
     flag = common.Flags(values)
     flag.path("out", "folder for the results", "demo")
     shipped = f"{store.SHIPPED.name}/{_MODEL}"
+    flag.boolean("video", "make a clip, and a page with its fused videos")
     flag.path("weights", f"weights of {_MODEL}; default: those of this package", shipped)
 
 
@@ -60,7 +66,10 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     model = store.load(values.weights, name=_MODEL)
     manifest = store.read_manifest(values.weights)
     with alone(out, "demo"):
-        _make(out, model, manifest, values.weights)
+        if values.video:
+            make_video(out / "video", model, manifest)
+        else:
+            _make(out, model, manifest, values.weights)
     common.show(f"weights: {manifest['source'].get('note') or values.weights}")
 
 

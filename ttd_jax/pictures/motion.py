@@ -7,8 +7,16 @@ import numpy as np
 
 from ttd_jax.core.steadiness import reliable
 
-_CUT = 0.3  # less of the picture than this agrees across a cut
+# Frames are halved and smoothed first: noise misleads the search more than detail helps it.
+_SMOOTH = 0.8
 _LEAST = 96  # pixels of a side that DIS is given: its pyramid needs them
+# What is seen at both ends of a flow may differ by so many times the usual, and gray levels.
+_UNLIKE = 4.0
+_LEAST_UNLIKE = 2.0
+# Across a cut less of the picture than this agrees, and its parts change by more gray levels.
+_CUT = 0.3
+_CUT_LEVELS = 4.0
+_PARTS = (16, 12)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,55 +36,68 @@ class Motion:
 
 
 def measure_motion(previous: np.ndarray, current: np.ndarray) -> Motion:
-    """The motion of a frame against the one before it.
+    """The motion of a frame against the one before it, by OpenCV's DIS at half the size.
 
-    Measured in both directions with OpenCV's DIS, at half the size.
+    Where the flow back does not return, see `ttd_jax.core.steadiness.reliable`, the flow is the
+    median of where it does: noise alone shows no motion. It is reliable where all streams look
+    alike along it. They do not where the previous frame hides what this one shows, though smooth
+    flows may return there; nor where a thing moves that the first stream does not see.
 
     Args:
-      previous: u8[H, W], the gray or luma of the previous frame.
-      current: u8[H, W], of the current one.
+      previous: u8[H, W] or u8[M, H, W], the grays or luma of the previous frame: of the stream that
+        the motion is measured in, and of others of the same geometry.
+      current: of the current frame.
 
-    Reference: Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016; what is
-    reliable: `ttd_jax.core.steadiness.reliable`.
+    Reference: Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016.
     """
-    return _motion(*_search(previous, current), current.shape)
-
-
-def measure_both(previous: np.ndarray, current: np.ndarray) -> tuple[Motion, np.ndarray]:
-    """`measure_motion`, and the flow of the previous frame to the current one, f32[H, W, 2]."""
-    flow, back = _search(previous, current)
-    return _motion(flow, back, current.shape), _enlarge(back, current.shape)
-
-
-def _search(previous, current):
-    """The flow of the current frame to the previous one and the flow back, at half the size."""
-    half = tuple(max(_LEAST, (side + 1) // 2) for side in current.shape)
+    size = current.shape[-2:]
+    half = tuple(max(_LEAST, (side + 1) // 2) for side in size)
     before, now = (
-        cv2.resize(frame, half[::-1], interpolation=cv2.INTER_AREA) for frame in (previous, current)
+        [_reduced(stream, half) for stream in frame.reshape(-1, *size)]
+        for frame in (previous, current)
     )
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    return search.calc(now, before, None), search.calc(before, now, None)
+    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    search.setFinestScale(1)  # of the half-size frames: 2 is faster and coarser
+    flow, back = search.calc(now[0], before[0], None), search.calc(before[0], now[0], None)
+    returns = np.asarray(reliable(flow, back, carry=_carry))
+    cut = returns.mean() < _CUT and _change(before[0], now[0]) > _CUT_LEVELS
+    usual = np.median(flow[returns], axis=0) if returns.any() else np.zeros(2, np.float32)
+    flow = np.where(returns[..., None], flow, usual)
+    mask = np.full(half, not cut)
+    for pair in zip(before, now, strict=True):
+        mask &= _alike(*pair, flow)
+    scale = np.array([size[1] / half[1], size[0] / half[0]], np.float32)
+    flow = scale * cv2.resize(flow, size[::-1], interpolation=cv2.INTER_LINEAR)
+    mask = cv2.resize(mask.view(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST)
+    return Motion(flow, mask.view(bool), bool(cut))
 
 
-def _motion(flow, back, size):
-    mask = np.asarray(reliable(flow, back, carry=_carry))
-    cut = bool(mask.mean() < _CUT)
-    mask = cv2.resize(mask.view(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST).view(bool)
-    return Motion(_enlarge(flow, size), mask & (not cut), cut)
+def _reduced(frame, size):
+    small = cv2.resize(frame, size[::-1], interpolation=cv2.INTER_AREA)
+    return cv2.GaussianBlur(small, (0, 0), _SMOOTH)
 
 
-def _enlarge(flow, size):
-    """A flow for the pixels of a larger picture."""
-    scale = np.array([size[1] / flow.shape[1], size[0] / flow.shape[0]], np.float32)
-    return scale * cv2.resize(flow, size[::-1], interpolation=cv2.INTER_LINEAR)
+def _change(before, now):
+    """By how much the parts of a picture change, in gray levels."""
+    parts = (cv2.resize(frame, _PARTS, interpolation=cv2.INTER_AREA) for frame in (before, now))
+    return cv2.absdiff(*parts).mean()
 
 
-def _carry(maps, flow):
-    """`ttd_jax.core.steadiness.carry` of NumPy arrays."""
+def _alike(before, now, flow):
+    """Where two frames show the same along a flow that stays in the picture."""
+    carried = _carry(before[None].astype(np.float32), flow, outside=np.inf)[0]
+    error = np.abs(now - carried)
+    inside = np.isfinite(error)
+    error = cv2.GaussianBlur(np.where(inside, error, 0), (0, 0), 1.0)
+    return inside & (error < _UNLIKE * np.median(error) + _LEAST_UNLIKE)
+
+
+def _carry(maps, flow, outside=None):
+    """`ttd_jax.core.steadiness.carry` of NumPy arrays; `outside`: what is beyond the border."""
     height, width = flow.shape[:2]
     x = np.arange(width, dtype=np.float32) + flow[..., 0]
     y = np.arange(height, dtype=np.float32)[:, None] + flow[..., 1]
-    carried = cv2.remap(
-        maps.transpose(1, 2, 0), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    border = cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT
+    return np.stack(
+        [cv2.remap(m, x, y, cv2.INTER_LINEAR, None, border, outside or 0) for m in maps]
     )
-    return carried.transpose(2, 0, 1)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.scipy.ndimage import map_coordinates
 
 # How far from where it began a way there and back may end: of its length, and in pixels.
@@ -65,14 +66,19 @@ def reliable(
     Reference: |f + b|^2 < 0.01 (|f|^2 + |b|^2) + 0.5 of Sundaram, Brox and Keutzer, "Dense point
     trajectories by GPU-accelerated large displacement optical flow", ECCV 2010, eq. 5.
     """
-    height, width = flow.shape[:2]
     across, down = flow[..., 0], flow[..., 1]
     back_across, back_down = carry(back.transpose(2, 0, 1), flow)
     error = (across + back_across) ** 2 + (down + back_down) ** 2
     length = across**2 + down**2 + back_across**2 + back_down**2
-    x, y = jnp.arange(width) + across, jnp.arange(height)[:, None] + down
-    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    return inside & (error < _SLACK * length + _LEAST_SLACK)
+    return stays_inside(flow) & (error < _SLACK * length + _LEAST_SLACK)
+
+
+def stays_inside(flow: chex.Array) -> chex.Array:
+    """bool[H, W]: where a flow f32[H, W, 2] leads to a place within the picture."""
+    height, width = flow.shape[:2]
+    x = np.arange(width, dtype=np.float32) + flow[..., 0]
+    y = np.arange(height, dtype=np.float32)[:, None] + flow[..., 1]
+    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
 
 
 def steady_losses(

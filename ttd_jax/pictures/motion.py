@@ -5,7 +5,7 @@ import dataclasses
 import cv2
 import numpy as np
 
-from ttd_jax.core.steadiness import reliable
+from ttd_jax.core.steadiness import reliable, stays_inside
 
 # Frames are halved and smoothed first: noise misleads the search more than detail helps it.
 _SMOOTH = 0.8
@@ -63,7 +63,7 @@ def measure_motion(previous: np.ndarray, current: np.ndarray) -> Motion:
     cut = returns.mean() < _CUT and _change(before[0], now[0]) > _CUT_LEVELS
     usual = np.median(flow[returns], axis=0) if returns.any() else np.zeros(2, np.float32)
     flow = np.where(returns[..., None], flow, usual)
-    mask = np.full(half, not cut)
+    mask = stays_inside(flow) & (not cut)
     for pair in zip(before, now, strict=True):
         mask &= _alike(*pair, flow)
     scale = np.array([size[1] / half[1], size[0] / half[0]], np.float32)
@@ -84,20 +84,17 @@ def _change(before, now):
 
 
 def _alike(before, now, flow):
-    """Where two frames show the same along a flow that stays in the picture."""
-    carried = _carry(before[None].astype(np.float32), flow, outside=np.inf)[0]
-    error = np.abs(now - carried)
-    inside = np.isfinite(error)
-    error = cv2.GaussianBlur(np.where(inside, error, 0), (0, 0), 1.0)
-    return inside & (error < _UNLIKE * np.median(error) + _LEAST_UNLIKE)
+    """Where two frames show the same along a flow."""
+    carried = _carry(before[None].astype(np.float32), flow)[0]
+    error = cv2.GaussianBlur(np.abs(now - carried), (0, 0), 1.0)
+    return error < _UNLIKE * np.median(error) + _LEAST_UNLIKE
 
 
-def _carry(maps, flow, outside=None):
-    """`ttd_jax.core.steadiness.carry` of NumPy arrays; `outside`: what is beyond the border."""
+def _carry(maps, flow):
+    """`ttd_jax.core.steadiness.carry` of NumPy arrays."""
     height, width = flow.shape[:2]
     x = np.arange(width, dtype=np.float32) + flow[..., 0]
     y = np.arange(height, dtype=np.float32)[:, None] + flow[..., 1]
-    border = cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT
     return np.stack(
-        [cv2.remap(m, x, y, cv2.INTER_LINEAR, None, border, outside or 0) for m in maps]
+        [cv2.remap(m, x, y, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE) for m in maps]
     )

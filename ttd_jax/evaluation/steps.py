@@ -88,9 +88,8 @@ def measure_step(previous: Frame, current: Frame) -> Step:
     """The motion between two frames of all streams."""
     pairs = zip(previous.lumas, current.lumas, strict=True)
     found = [measure_both(*(np.rint(luma).astype(np.uint8) for luma in pair)) for pair in pairs]
-    motions, forths = zip(*found, strict=True)
-    backs = np.stack([motion.flow for motion in motions])
-    return Step(motions[len(current.fused)], backs, np.stack(forths))
+    motions, backs, forths = zip(*found, strict=True)
+    return Step(motions[len(current.fused)], np.stack(backs), np.stack(forths))
 
 
 def judge_steps(found: Neighbors) -> list[dict[str, float | None]]:

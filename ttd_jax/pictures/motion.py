@@ -50,31 +50,58 @@ def measure_motion(previous: np.ndarray, current: np.ndarray) -> Motion:
 
     Reference: Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016.
     """
-    size = current.shape[-2:]
+    before, now = _streams(previous), _streams(current)
+    return _motion(before, now, *_search(before[0], now[0]), current.shape[-2:])
+
+
+def measure_both(
+    previous: np.ndarray, current: np.ndarray
+) -> tuple[Motion, np.ndarray, np.ndarray]:
+    """`measure_motion`, and the flows as they were found, reliable or not.
+
+    Returns:
+      The motion, and f32[H, W, 2] of the current frame to the previous one, and of that to this.
+    """
+    before, now, size = _streams(previous), _streams(current), current.shape[-2:]
+    flow, back = _search(before[0], now[0])
+    motion = _motion(before, now, flow, back, size)
+    return motion, _enlarge(flow, size), _enlarge(back, size)
+
+
+def _streams(frame):
+    """What is searched of each stream of a frame."""
+    size = frame.shape[-2:]
     half = tuple(max(_LEAST, (side + 1) // 2) for side in size)
-    before, now = (
-        [_reduced(stream, half) for stream in frame.reshape(-1, *size)]
-        for frame in (previous, current)
-    )
+    small = [
+        cv2.resize(one, half[::-1], interpolation=cv2.INTER_AREA)
+        for one in frame.reshape(-1, *size)
+    ]
+    return [cv2.GaussianBlur(one, (0, 0), _SMOOTH) for one in small]
+
+
+def _search(before, now):
+    """The flow of the current frame to the previous one, and the flow back."""
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     search.setFinestScale(1)  # of the half-size frames: 2 is faster and coarser
-    flow, back = search.calc(now[0], before[0], None), search.calc(before[0], now[0], None)
+    return search.calc(now, before, None), search.calc(before, now, None)
+
+
+def _motion(before, now, flow, back, size):
     returns = np.asarray(reliable(flow, back, carry=_carry))
-    cut = returns.mean() < _CUT and _change(before[0], now[0]) > _CUT_LEVELS
+    cut = bool(returns.mean() < _CUT and _change(before[0], now[0]) > _CUT_LEVELS)
     usual = np.median(flow[returns], axis=0) if returns.any() else np.zeros(2, np.float32)
     flow = np.where(returns[..., None], flow, usual)
     mask = stays_inside(flow) & (not cut)
     for pair in zip(before, now, strict=True):
         mask &= _alike(*pair, flow)
-    scale = np.array([size[1] / half[1], size[0] / half[0]], np.float32)
-    flow = scale * cv2.resize(flow, size[::-1], interpolation=cv2.INTER_LINEAR)
     mask = cv2.resize(mask.view(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST)
-    return Motion(flow, mask.view(bool), bool(cut))
+    return Motion(_enlarge(flow, size), mask.view(bool), cut)
 
 
-def _reduced(frame, size):
-    small = cv2.resize(frame, size[::-1], interpolation=cv2.INTER_AREA)
-    return cv2.GaussianBlur(small, (0, 0), _SMOOTH)
+def _enlarge(flow, size):
+    """A flow for the pixels of a larger picture."""
+    scale = np.array([size[1] / flow.shape[1], size[0] / flow.shape[0]], np.float32)
+    return scale * cv2.resize(flow, size[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _change(before, now):

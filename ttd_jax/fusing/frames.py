@@ -27,8 +27,8 @@ class SequenceFrame:
     Attributes:
       number: of the frame in the sequence, from 0.
       pictures: M pictures of one size.
-      motion: of the first stream against the frame before; None where nothing is carried on.
-      gray: u8[H, W], what the motion was measured in; None likewise.
+      motion: against the frame before, see `measure_motion`; None where nothing is carried on.
+      gray: u8[M, H, W], what the motion was measured in; None likewise.
       bounds: of each stream's range, for who goes on after this frame.
     """
 
@@ -108,13 +108,13 @@ class FrameReader:
         if not self._steady:
             return SequenceFrame(number, self._lined_up(self._pictures(stored, self._chosen)))
         pictures = self._followed(stored)
-        gray = _gray(pictures[0])
-        motion = _unknown(gray.shape) if self._gray is None else measure_motion(self._gray, gray)
+        gray = _gray(pictures)
+        motion = _unknown(gray) if self._gray is None else measure_motion(self._gray, gray)
         if motion.cut:
             for steady in self._ranges:
                 steady.reset()
             pictures = self._followed(stored)
-            gray = _gray(pictures[0])
+            gray = _gray(pictures)
         self._gray = gray
         bounds = tuple(steady.bounds for steady in self._ranges)
         return SequenceFrame(number, pictures, motion, gray, bounds)
@@ -134,9 +134,10 @@ class FrameReader:
         return pictures
 
 
-def _unknown(size):
+def _unknown(gray):
+    size = gray.shape[1:]
     return Motion(np.zeros((*size, 2), np.float32), np.zeros(size, bool), cut=False)
 
 
-def _gray(picture):
-    return decoder_gray(picture.as_bytes())[..., 0]
+def _gray(pictures):
+    return np.stack([decoder_gray(picture.as_bytes())[..., 0] for picture in pictures])

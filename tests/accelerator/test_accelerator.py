@@ -1,6 +1,7 @@
 """The check of accelerators runs, on this CPU: its code is tested here, not the CPU."""
 
 import json
+import os
 import subprocess
 import sys
 import time

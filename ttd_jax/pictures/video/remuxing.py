@@ -72,7 +72,7 @@ def _copy(source, target, kind, rate, sound, span):
     with contextlib.ExitStack() as stack:
         video = stack.enter_context(opened(source)).streams.video[0]
         output = stack.enter_context(
-            av.open(f"file:{target}", "w", format=kind, options=_WHOLE.get(kind))
+            av.open(f"file:{target}", mode="w", format=kind, options=_WHOLE.get(kind))
         )
         copy = output.add_stream_from_template(video)
         if video.codec_context.codec_tag == "hvc1":

@@ -100,7 +100,7 @@ class VideoWriter:
         with self._explained():
             self._container = self._av.open(
                 f"file:{self.partial}",
-                "w",
+                mode="w",
                 format=kind,
                 options={**_WHILE_WRITTEN[kind], "flush_packets": "1"},
             )

@@ -273,8 +273,8 @@ def run_sequence(job: SequenceJob, model: Model) -> dict:
       model: the network.
 
     Returns:
-      What `Tally.summary` tells of all frames, and `fused` and `reused`, how many were made now and
-      before.
+      What `Tally.summary` tells of all frames and what else is known of them; `fused` and `reused`,
+      how many were made now and before; and times, compiling aside in `frames_per_second`.
 
     Raises:
       UserError: a frame cannot be read, the output cannot be written, memory has no room for any
@@ -286,12 +286,16 @@ def run_sequence(job: SequenceJob, model: Model) -> dict:
         state = stack.enter_context(job.sink.opened(tally))
         less = f"--batch_size=1 or --max_memory={format_size(job.memory // 2)}"
         stack.enter_context(explain_exhausted("fusing", f"pass {less}, or smaller frames"))
-        _fuse_frames(job, model, state, tally)
+        compile_seconds = _fuse_frames(job, model, state, tally)
         counts = {"fused": len(job) - state.number, "reused": state.number}
         seconds = time.perf_counter() - begun
-        rate = {"seconds": seconds, "frames_per_second": counts["fused"] / seconds}
-        job.sink.finish(_told(job, tally), {**rate, **counts})
-    return {**_told(job, tally), **counts, **rate}
+        times = {
+            "seconds": seconds,
+            "compile_seconds": compile_seconds,
+            "frames_per_second": counts["fused"] / (seconds - compile_seconds),
+        }
+        job.sink.finish(_told(job, tally), {**times, **counts})
+    return {**_told(job, tally), **counts, **times}
 
 
 def _told(job, tally):
@@ -309,7 +313,7 @@ def _told(job, tally):
 
 
 def _fuse_frames(job, model, state, tally):
-    """Fuses the frames that come after a state."""
+    """Fuses the frames that come after a state; gives the seconds that compiling took."""
     fuser = _fuser(job, model)
     batches = job.batches(fuser)
     capacity = batches[0].capacity
@@ -341,6 +345,7 @@ def _fuse_frames(job, model, state, tally):
             if (end.number + 1) % every == 0:
                 behind(job.sink.keep, State(end.number + 1, end.gray, end.bounds, carried))
             bar.update(len(own))
+    return fuser.compile_seconds
 
 
 def _write(write, tally, frame, result):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -74,7 +75,9 @@ class SteadyFuser(BatchFuser):
         if carried is None:
             shapes = _carried_shapes(batch)
             carried = {name: np.zeros(own.shape, own.dtype) for name, own in shapes.items()}
+        start = time.perf_counter()
         program = self._whole(batch)
+        self.compile_seconds += time.perf_counter() - start
         if program is None:
             return self._fuse_each(batch, frames, motions, carried)
         moved = stack(batch.capacity, {slot: (m.flow, m.mask) for slot, m in motions.items()})

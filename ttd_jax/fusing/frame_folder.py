@@ -61,12 +61,15 @@ class FrameFolder:
         return stream.files[index].stem if stream.files else f"{stream.path.stem}_{index + 1:06}"
 
     @contextlib.contextmanager
-    def opened(self, tally: Tally) -> Iterator[State]:
-        """Holds the folder and gives where to go on; what was before counts in the tally."""
+    def opened(self, tally: Tally, capacity: int) -> Iterator[State]:
+        """Holds the folder and gives where to go on, with a batch of so many frames.
+
+        What was before counts in the tally.
+        """
         job = self._job
         with alone(job.out, KIND), self._records.leaving_no_trace():
             found = self._find()
-            state = self._state(found)
+            state = self._state(found, capacity)
             self._own = {number: found[number,] for number in range(state.number)}
             for record in self._own.values():
                 tally.add(record)
@@ -76,7 +79,7 @@ class FrameFolder:
     def _find(self):
         return self._records.find(self._job.settings, resume=self._job.resume)
 
-    def _state(self, found):
+    def _state(self, found, capacity):
         """The last one before which all frames are whole."""
         in_order = (found.get((number,)) for number in range(len(self._job)))
         known = list(itertools.takewhile(lambda record: record is not None, in_order))
@@ -84,7 +87,8 @@ class FrameFolder:
         if whole == len(self._job):
             return State(whole)
         state = State.load(self._job.out / UNFINISHED / _STATE)
-        return state if state is not None and state.number <= whole else START
+        fits = state is not None and state.number <= whole and not state.number % capacity
+        return state if fits else START
 
     def write(self, frame: SequenceFrame, result: Mapping[str, Any], *, how: str) -> dict:
         """Writes a frame; gives its record."""

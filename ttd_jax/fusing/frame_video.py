@@ -73,9 +73,9 @@ class FrameVideo:
         return f"frame {number + 1}"
 
     @contextlib.contextmanager
-    def opened(self, tally: Tally) -> Iterator[State]:
+    def opened(self, tally: Tally, capacity: int) -> Iterator[State]:
         """Gives where to begin; ends the video, or leaves what there is of it after an error."""
-        del tally
+        del tally, capacity
         folder = self._job.out.parent
         with explain_os_errors(folder, "choose another --out"):
             folder.mkdir(parents=True, exist_ok=True)

@@ -282,17 +282,19 @@ def run_sequence(job: SequenceJob, model: Model) -> dict:
       KeyboardInterrupt: what is finished stays.
     """
     begun, tally = time.perf_counter(), Tally()
+    fuser = _fuser(job, model)
+    batches = job.batches(fuser)
     with contextlib.ExitStack() as stack:
-        state = stack.enter_context(job.sink.opened(tally))
+        state = stack.enter_context(job.sink.opened(tally, batches[0].capacity))
         less = f"--batch_size=1 or --max_memory={format_size(job.memory // 2)}"
         stack.enter_context(explain_exhausted("fusing", f"pass {less}, or smaller frames"))
-        compile_seconds = _fuse_frames(job, model, state, tally)
+        _fuse_frames(job, fuser, batches, state, tally)
         counts = {"fused": len(job) - state.number, "reused": state.number}
         seconds = time.perf_counter() - begun
         times = {
             "seconds": seconds,
-            "compile_seconds": compile_seconds,
-            "frames_per_second": counts["fused"] / (seconds - compile_seconds),
+            "compile_seconds": fuser.compile_seconds,
+            "frames_per_second": counts["fused"] / (seconds - fuser.compile_seconds),
         }
         job.sink.finish(_told(job, tally), {**times, **counts})
     return {**_told(job, tally), **counts, **times}
@@ -312,10 +314,8 @@ def _told(job, tally):
     }
 
 
-def _fuse_frames(job, model, state, tally):
-    """Fuses the frames that come after a state; gives the seconds that compiling took."""
-    fuser = _fuser(job, model)
-    batches = job.batches(fuser)
+def _fuse_frames(job, fuser, batches, state, tally):
+    """Fuses the frames that come after a state."""
     capacity = batches[0].capacity
     every = capacity * -(-_STATE_EVERY // capacity)
     a_frame = sum(4 * picture.pixels.size for picture in job.first)
@@ -345,7 +345,6 @@ def _fuse_frames(job, model, state, tally):
             if (end.number + 1) % every == 0:
                 behind(job.sink.keep, State(end.number + 1, end.gray, end.bounds, carried))
             bar.update(len(own))
-    return fuser.compile_seconds
 
 
 def _write(write, tally, frame, result):

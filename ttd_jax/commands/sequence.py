@@ -11,13 +11,8 @@ from ttd_jax.errors import UserError, counted
 from ttd_jax.files import dumps
 from ttd_jax.fusing.frame_video import FrameVideo
 from ttd_jax.fusing.options import FuseOptions
-from ttd_jax.fusing.sequence import (
-    SequenceJob,
-    SequenceOptions,
-    check_memory,
-    plan_sequence,
-    run_sequence,
-)
+from ttd_jax.fusing.sequence import SequenceJob, SequenceOptions, plan_sequence
+from ttd_jax.fusing.sequence_run import check_memory, run_sequence
 from ttd_jax.networks import Model
 from ttd_jax.pictures.video.streams import is_video
 from ttd_jax.places import place, resolved

@@ -110,17 +110,18 @@ def test_videos_become_numbered_pictures(command_line, fuse, videos, tmp_path):
     assert f"0 frames fused, {COUNT} reused" in again.stderr
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ttd_jax.UserError("a disk is full")])
 def test_an_interrupted_video_is_kept_as_far_as_it_came(
-    refused, fuse, videos, tmp_path, monkeypatch
+    error, refused, fuse, videos, tmp_path, monkeypatch
 ):
     def add(writer, frame, time, add=VideoWriter.add):
         if writer.count == 3:
-            raise KeyboardInterrupt
+            raise error
         add(writer, frame, time)
 
     monkeypatch.setattr(VideoWriter, "add", add)
     partial = tmp_path / "fused.partial.mkv"
-    refused(*fuse(tmp_path / "fused.mkv", *videos), named=["interrupted", partial])
+    refused(*fuse(tmp_path / "fused.mkv", *videos), named=[str(error) or "interrupted", partial])
     assert [path.name for path in tmp_path.iterdir()] == [partial.name]
     assert len(read_all(partial)) == 3
 

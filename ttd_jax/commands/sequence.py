@@ -152,10 +152,12 @@ def _run(job: SequenceJob, model: Model) -> dict:
             return run_sequence(job, model)
     try:
         return run_sequence(job, model)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, UserError) as error:
+        what = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
         partial = job.sink.writer and job.sink.writer.partial
-        kept = f"{partial} holds the frames until then" if partial else "nothing was written"
-        raise UserError(f"interrupted: {kept}") from None
+        if partial is not None and partial.exists():
+            what += f": {partial} holds the frames until then"
+        raise UserError(what) from None
 
 
 def _tell_plan(values, job):

@@ -238,6 +238,8 @@ class BatchFuser:
         beside = _host_bytes(pictures, maps, self._target_type(pictures))
         if batch.masked:
             beside += len(pictures) * math.prod(size)
+        if options.smooth:  # the frame before: its losses, RD and luma, and these losses carried on
+            beside += (3 * len(pictures) + 1) * 4 * math.prod(size)
         shapes = [(*size, 3 if colored else 1) for colored in batch.colored]
         return fuser, options, fuser.plan(shapes, memory=self.memory, beside=beside)
 

@@ -11,7 +11,7 @@ from ttd_jax.errors import explain_os_errors
 from ttd_jax.evaluation import sequence_tables
 from ttd_jax.evaluation.matched import find_maps, match_sequences
 from ttd_jax.evaluation.sequence import score_sequences
-from ttd_jax.evaluation.video_page import render_videos
+from ttd_jax.evaluation.video_page import render_video
 from ttd_jax.files import write_whole
 from ttd_jax.fusing.options import FuseOptions
 from ttd_jax.fusing.sequence import SequenceOptions, plan_sequence, run_sequence
@@ -59,7 +59,7 @@ def make_video(out: pathlib.Path, model: Model, manifest: Mapping) -> None:
     records = score_sequences(
         matched, out / "scores", protocol="paper", names=_METRICS, resume=True
     )
-    page = render_videos(
+    page = render_video(
         _write_views(out, folders),
         sequence_tables.summarize(records, _METRICS),
         title="Fused video: frame by frame, and steady",
@@ -95,22 +95,21 @@ def _fuse(folder, sources, model, manifest, smooth):
 
 
 def _write_views(out, folders):
-    """Method -> view -> the name of its video."""
-    low = high = None
-    views = {}
-    for name, folder in folders.items():
-        files = open_stream(folder).files
-        maps = find_maps(folder, [path.stem for path in files])
-        if low is None:  # one scale for both
-            low, high = np.percentile(_plane(maps[files[0].stem][0]), (1, 99))
-        planes = ((_plane(maps[path.stem][0]) - low) / (high - low) for path in files)
-        own = {"fused": f"{folder.name}.mp4", "weight of visible": f"{folder.name}_rd.mp4"}
-        fused, shown = [read_picture(path).pixels for path in files], [*map(quantize, planes)]
-        for file, pictures in zip(own.values(), (fused, shown), strict=True):
-            write_video(out / file, pictures, rate=_RATE)
-        views[name] = own
+    """View -> the file of its video, in which the methods stand side by side."""
+    streams = [open_stream(folder) for folder in folders.values()]
+    maps = [find_maps(stream.path, [path.stem for path in stream.files]) for stream in streams]
+    fused, weights = [], []
+    for files in zip(*(stream.files for stream in streams), strict=True):
+        fused.append(_beside(map(read_picture, files)))
+        first = (own[path.stem][0] for own, path in zip(maps, files, strict=True))
+        weights.append(_beside(map(read_picture, first)))
+    low, high = np.percentile(weights[0], (1, 99))  # one scale for all
+    weights = [quantize((weight - low) / (high - low)) for weight in weights]
+    views = {"fused": "fused.mp4", "weight of the visible frames": "weights.mp4"}
+    for file, frames in zip(views.values(), (fused, weights), strict=True):
+        write_video(out / file, frames, rate=_RATE)
     return views
 
 
-def _plane(path):
-    return read_picture(path).as_float()
+def _beside(pictures):
+    return np.concatenate([picture.pixels for picture in pictures], axis=1)

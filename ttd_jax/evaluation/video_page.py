@@ -1,4 +1,4 @@
-"""A page with fused videos side by side, which play in step, and how steady they are."""
+"""A page with what methods make of a sequence side by side, and how steady each is."""
 
 from collections.abc import Mapping
 
@@ -8,19 +8,15 @@ from ttd_jax.evaluation.report import number
 from ttd_jax.version import __version__
 
 
-def render_videos(
-    videos: Mapping[str, Mapping[str, str]],
-    summary: Mapping,
-    *,
-    title: str,
-    text: str,
-    note: str = "",
+def render_video(
+    views: Mapping[str, str], summary: Mapping, *, title: str, text: str, note: str = ""
 ) -> str:
     """The page as HTML.
 
     Args:
-      videos: method -> view -> the video's file beside the page; all methods have the same views.
-      summary: of `sequence_tables.summarize`, with these methods.
+      views: what is shown -> a video's file beside the page: one for all methods, whose frames
+        stand side by side in it, so that they are in step.
+      summary: of `sequence_tables.summarize`, with the methods from left to right.
       title: of the page.
       text: what there is to see.
       note: under the table.
@@ -34,13 +30,13 @@ def render_videos(
     )
     temporal, still = summary["temporal"]["methods"], summary["methods"]
     rows = [
-        (name, [number(of[method][name]["mean"]) for method in videos])
+        (name, [number(of[method][name]["mean"]) for method in still])
         for of in (temporal, still)
         for name in next(iter(of.values()))
     ]
     return environment.get_template("video.html").render(
-        videos=videos,
-        views=list(next(iter(videos.values()))),
+        methods=list(still),
+        views=views,
         rows=rows,
         frames=summary["frames"],
         title=title,

@@ -105,7 +105,7 @@ def _write_views(out, folders):
         weights.append(_beside(map(read_picture, first)))
     low, high = np.percentile(weights[0], (1, 99))  # one scale for all
     weights = [quantize((weight - low) / (high - low)) for weight in weights]
-    views = {"fused": "fused.mp4", "weight of the visible frames": "weights.mp4"}
+    views = {"fused": "fused.mp4", "RD of visible": "dominability.mp4"}
     for file, frames in zip(views.values(), (fused, weights), strict=True):
         write_video(out / file, frames, rate=_RATE)
     return views

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import jinja2
 
 from ttd_jax.evaluation.report import number
+from ttd_jax.evaluation.sequence_tables import known_steps
+from ttd_jax.report.scores import heading
 from ttd_jax.version import __version__
 
 
-def render_video(
-    views: Mapping[str, str], summary: Mapping, *, title: str, text: str, note: str = ""
-) -> str:
+def render_video(views: Mapping[str, str], summary: Mapping, *, title: str, text: str) -> str:
     """The page as HTML.
 
     Args:
@@ -19,7 +19,6 @@ def render_video(
       summary: of `sequence_tables.summarize`, with the methods from left to right.
       title: of the page.
       text: what there is to see.
-      note: under the table.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("ttd_jax.evaluation", "templates"),
@@ -28,19 +27,19 @@ def render_video(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    temporal, still = summary["temporal"]["methods"], summary["methods"]
-    rows = [
-        (name, [number(of[method][name]["mean"]) for method in still])
-        for of in (temporal, still)
-        for name in next(iter(of.values()))
-    ]
+    steps, still = summary["temporal"]["methods"], summary["methods"]
+    rows = [(f"{name} ↓", name, steps) for name in known_steps(summary)]
+    rows += [(heading(name), name, still) for name in next(iter(still.values()))]
     return environment.get_template("video.html").render(
         methods=list(still),
         views=views,
-        rows=rows,
+        rows=[
+            (title, [number(of[method][name]["mean"]) for method in still])
+            for title, name, of in rows
+        ],
+        source=number(summary["temporal"]["source"]["mean"]),
         frames=summary["frames"],
         title=title,
         text=text,
-        note=note,
         version=__version__,
     )

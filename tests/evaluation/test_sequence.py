@@ -58,6 +58,8 @@ def test_as_many_fused_frames_as_pairs_follow_these(streams):
     found = match_sequences({"ours": "f"}, ["v", "t"])
     assert found.times is None
     assert found.indices.tolist() == [[i] * 3 for i in range(4)]
+    streams(f=3, v=[0.0, 0.1, 0.2, 0.3])
+    assert len(match_sequences({"ours": "f"}, ["v"], until=0.25).indices) == 3
     streams(f=3, v=4, t=4)
     with pytest.raises(UserError, match="f has 3 frames and its sources have 4"):
         match_sequences({"ours": "f"}, ["v", "t"])

@@ -166,11 +166,12 @@ class Flags:
         self.choice("crop", text, CROPS, "reference")
 
     def times(self) -> None:
-        """--offset and --rate of sequences; see `offsets`."""
+        """--offset, --rate and --until of sequences; see `offsets`."""
         text = "seconds that are added to the times of the second stream, or of each further one"
         self.several("offset", text)
         text = "frames a second of folders and of what else has no time stamps"
         self.number("rate", text, None)
+        self.number("until", "seconds by the first stream's clock at which to end", None)
 
     def sizes(self) -> None:
         """--sizes, of the arrays that pictures are computed in."""

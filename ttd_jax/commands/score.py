@@ -69,7 +69,7 @@ def run(values: FlagValues, arguments: list[str]) -> None:
     if values.sequence or any(is_video(word.rpartition("=")[2]) for word in given):
         _score_sequences(values, names)
         return
-    for name in ("offset", "rate"):
+    for name in ("offset", "rate", "until"):
         if values[name].present:
             raise UserError(f"--{name}: is of sequences: pass videos, or folders with --sequence")
     _score_pictures(values, names)
@@ -109,6 +109,7 @@ def _score_sequences(values, names):
         values.sources,
         offsets=common.offsets(values),
         rate=values.rate,
+        until=values.until,
     )
     for line in matched.remarks:
         remark(line)

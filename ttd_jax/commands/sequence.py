@@ -41,7 +41,6 @@ def define_flags(flag: common.Flags) -> None:
     )
     flag.number("smooth", text, 0.8)
     flag.times()
-    flag.number("until", "seconds by the first stream's clock at which to end", None)
 
 
 def is_sequence(values: FlagValues, arguments: Sequence[str]) -> bool:

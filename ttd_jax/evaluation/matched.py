@@ -43,6 +43,7 @@ def match_sequences(
     *,
     offsets: Sequence[float] = (),
     rate: float | None = None,
+    until: float | None = None,
 ) -> Matched:
     """Finds which frames belong together.
 
@@ -54,6 +55,7 @@ def match_sequences(
       sources: videos or folders of frames.
       offsets: of the sources but the first, see `pair`.
       rate: frames a second of sources that do not tell.
+      until: seconds by the first source's clock at which to end.
 
     Raises:
       UserError: a stream that cannot be read, frames of other sizes, another number of frames than
@@ -63,7 +65,7 @@ def match_sequences(
     results = {label: open_stream(path) for label, path in fused.items()}
     every = (*results.values(), *streams)
     check_same_size([one.name for one in every], [one.size for one in every])
-    found = {label: _pair(stream, streams, offsets) for label, stream in results.items()}
+    found = {label: _pair(stream, streams, offsets, until) for label, stream in results.items()}
     (first, pairing), *others = found.items()
     for label, other in others:
         if not np.array_equal(pairing.indices[:, 1:], other.indices[:, 1:]):
@@ -84,23 +86,23 @@ def match_sequences(
     )
 
 
-def _pair(fused, sources, offsets):
+def _pair(fused, sources, offsets, until):
     """Which frames of the sources belong to those of a result."""
-    together = pair(sources, offsets)
+    together = pair(sources, offsets).until(until)
     if fused.count == len(together.indices):
         numbers = np.arange(fused.count)[:, None]
         return Pairing(np.concatenate([numbers, together.indices], axis=1), together.times, ())
     if any(stream.times is None for stream in (fused, *sources)):
         raise UserError(
             f"{fused.name} has {counted(fused.count, 'frame')} and its sources have "
-            f"{len(together.indices)}: pass those it was fused from, with the same --offset and "
-            "--rate"
+            f"{len(together.indices)}: pass those it was fused from, with the same --offset, "
+            "--rate and --until"
         )
     # A video's clock may begin with its first frame, wherever in the sources that is.
     late = max(together.times[0] - fused.times[0], 0)
     fused = dataclasses.replace(fused, times=fused.times + late)
     own = tuple(offsets) * (len(sources) - 1) if len(offsets) == 1 else tuple(offsets)
-    return pair([fused, *sources], (0.0, *own) if own else ())
+    return pair([fused, *sources], (0.0, *own) if own else ()).until(until)
 
 
 def find_maps(folder: pathlib.Path, stems: Sequence[str]) -> dict[str, list[pathlib.Path]]:

@@ -142,7 +142,7 @@ def plan_sequence(
         given = f"got only {paths[0]}" if paths else "got none"
         raise UserError(f"fusion needs two or more streams, {given}: name the streams in order")
     streams = tuple(open_stream(path, rate=options.rate) for path in paths)
-    pairing = _cut(pair(streams, options.offsets), options.until)
+    pairing = pair(streams, options.offsets).until(options.until)
     roles = source_labels(paths)
     titles, align = [stream.name for stream in streams], options.fusing.reading.align
     check_network(model.spec, len(streams), options.fusing.color)
@@ -181,15 +181,6 @@ def plan_sequence(
     )
     job.sink.check()
     return job
-
-
-def _cut(pairing, until):
-    if until is None:
-        return pairing
-    kept = pairing.times < until
-    if not kept.any():
-        raise UserError(f"--until={until:g}: the first frame is at {pairing.times[0]:.2f} s")
-    return dataclasses.replace(pairing, indices=pairing.indices[kept], times=pairing.times[kept])
 
 
 def _sha256(stream):

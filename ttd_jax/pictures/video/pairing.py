@@ -27,6 +27,19 @@ class Pairing:
     times: np.ndarray
     remarks: tuple[str, ...]
 
+    def until(self, seconds: float | None) -> "Pairing":
+        """The frames before a time; all of them for None.
+
+        Raises:
+          UserError: there are none.
+        """
+        if seconds is None:
+            return self
+        kept = self.times < seconds
+        if not kept.any():
+            raise UserError(f"--until={seconds:g}: the first frame is at {self.times[0]:.2f} s")
+        return dataclasses.replace(self, indices=self.indices[kept], times=self.times[kept])
+
 
 def pair(streams: Sequence[Stream], offsets: Sequence[float] = ()) -> Pairing:
     """The frame of each other stream that is nearest in time to each frame of the first.

@@ -97,7 +97,7 @@ def test_videos_become_a_video_with_its_record(command_line, fuse, videos, tmp_p
 
 
 def test_videos_become_numbered_pictures(command_line, fuse, videos, tmp_path):
-    words = fuse(tmp_path, "--save=fused,dominability", *videos)
+    words = fuse(tmp_path, "--save=fused,dominability", "--batch_size=4", *videos)
     result = command_line(*words)
     assert result.returncode == 0, result.stderr
     names = sorted(path.name for path in tmp_path.glob("*.png"))

@@ -137,7 +137,7 @@ def _fuse_frames(job, fuser, batches, state, tally):
         Behind(2 * capacity) as behind,
         progress(description="fusing", total=len(job) - state.number, unit="frame") as bar,
     ):
-        for batch in batches[state.number // capacity :]:
+        for batch in batches[-(-state.number // capacity) :]:
             own = [next(frames) for _ in batch.indices]
             given = {
                 slot: (job.sink.name(frame.number), job.given(frame.pictures))

@@ -49,6 +49,7 @@ def test_a_clip_is_fused_both_ways_and_shown_in_one_video(command_line, tmp_path
         assert file in page
         with av.open(str(tmp_path / "video" / file)) as video:
             assert [(f.width, f.height) for f in video.decode(video=0)] == [(128, 48)] * 4
+    assert command_line(*words).returncode == 0  # and finds all of it made
 
 
 def test_other_weights_must_be_there(refused, tmp_path):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ttd_jax.benchmarks.timing import interleave
-from ttd_jax.fusing import run, sequence
+from ttd_jax.fusing import run, sequence, sequence_run
 from ttd_jax.fusing.compute import BatchFuser
 from ttd_jax.fusing.options import FuseOptions
 from ttd_jax.networks import Model
@@ -103,7 +103,7 @@ def _functions(model: Model, clip: _Clip, folder: pathlib.Path) -> Mapping[str, 
     def frames(out, paths=clip.folders, **options):
         chosen = sequence.SequenceOptions(fusing=fusing, **options)
         job = sequence.plan_sequence([str(path) for path in paths], model, chosen, out)
-        sequence.run_sequence(job, model)
+        sequence_run.run_sequence(job, model)
 
     def decode(_):
         for path in clip.videos:

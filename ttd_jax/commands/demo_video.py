@@ -14,7 +14,8 @@ from ttd_jax.evaluation.sequence import score_sequences
 from ttd_jax.evaluation.video_page import render_video
 from ttd_jax.files import write_whole
 from ttd_jax.fusing.options import FuseOptions
-from ttd_jax.fusing.sequence import SequenceOptions, plan_sequence, run_sequence
+from ttd_jax.fusing.sequence import SequenceOptions, plan_sequence
+from ttd_jax.fusing.sequence_run import run_sequence
 from ttd_jax.networks import Model
 from ttd_jax.pictures.clips import generate_clip
 from ttd_jax.pictures.images import quantize, read_picture

@@ -26,7 +26,7 @@ def stored(monkeypatch):
     monkeypatch.setattr(frames, "read_frames", lambda one, at: (streams[one.name][i] for i in at))
 
     def measure(previous, current):
-        cut = current[0, 0] == 20 * CUT
+        cut = current[0, 0, 0] == 20 * CUT
         return Motion(np.zeros((*SIZE, 2), np.float32), np.full(SIZE, not cut), cut=bool(cut))
 
     monkeypatch.setattr(frames, "measure_motion", measure)

@@ -52,13 +52,13 @@ def test_a_slower_stream_gives_each_frame_several_times():
     assert set(column) == set(range(9))
     (walks,) = pairing.remarks
     assert walks.startswith("b.mkv: 9.00 frames/s beside 30.00 frames/s of a.mp4")
-    assert "21 times a frame serves again, 0 between serve none" in walks
+    assert walks.endswith(": 21 times a frame serves again")
 
 
 def test_drift_is_told():
     pairing = pair([stream(np.arange(3000) / 29.97), stream(np.arange(3003) / 30, name="b.mp4")])
     (walks,) = pairing.remarks
-    assert "0 times a frame serves again, 3 between serve none" in walks
+    assert walks.endswith(": 3 between serve none")
 
 
 def test_frames_without_partners_are_left_out_and_told():
@@ -106,7 +106,7 @@ def test_without_time_stamps_frames_are_paired_by_number():
     np.testing.assert_array_equal(pairing.indices, np.arange(4)[:, None].repeat(2, 1))
     np.testing.assert_allclose(pairing.times, np.arange(4) / 25)
     assert "25 frames a second" in pairing.remarks[0]
-    with pytest.raises(UserError, match=r"v holds 4 frames but i 5, and neither .* --rate"):
+    with pytest.raises(UserError, match=r"v holds 4 frames but i 5, and neither .* --offset"):
         pair([stream(count=4, name="v"), stream(count=5, name="i")])
     given = [stream(np.arange(4) / 10, stamped=False), stream(np.arange(5) / 10, stamped=False)]
     with pytest.raises(UserError, match="4 frames but"):

@@ -101,8 +101,8 @@ def _by_number(streams):
         if other.count != first.count:
             raise UserError(
                 f"{first.name} holds {counted(first.count, 'frame')} but {other.name} "
-                f"{other.count}, and neither has time stamps: pass --rate of both, or remove "
-                "frames without partners"
+                f"{other.count}, and neither has time stamps: remove frames without partners, or "
+                "pass --rate and --offset if one begins later"
             )
     numbers = np.arange(first.count)
     times = numbers / RATE if first.times is None else first.times
@@ -136,9 +136,11 @@ def _remarks(first, other, times, column, found):
     steps = np.diff(column[found])
     again, passed = int((steps == 0).sum()), int((steps - 1)[steps > 1].sum())
     if again or passed:
+        told = [f"{counted(again, 'time')} a frame serves again"] if again else []
+        told += [f"{passed} between serve none"] if passed else []
         yield (
             f"{other.name}: {_rate(other)} beside {_rate(first)} of {first.name}: "
-            f"{again} times a frame serves again, {passed} between serve none"
+            f"{', '.join(told)}"
         )
     lasts = [stream.times[-1] - stream.times[0] for stream in (first, other)]
     longest = max(typical_interval(stream.times) or 0 for stream in (first, other))

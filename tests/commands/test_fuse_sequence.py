@@ -162,6 +162,7 @@ def test_streams_that_do_not_belong_together_are_refused(refused, fuse, folders,
     refused(*fuse(tmp_path / "a", videos[0]), named=["two or more streams", videos[0]])
     refused(*fuse(tmp_path / "a", "--smooth=0.5", *folders), named=["--smooth", "--sequence"])
     refused(*fuse(videos[0], *videos), named=[videos[0], "is a source"])
+    refused(*fuse(tmp_path / "a.webm", *videos), named=["a.webm", ".mkv", "folder"])
     (tmp_path / "small").mkdir()
     assert cv2.imwrite(str(tmp_path / "small" / "0.png"), np.zeros((20, 20), np.uint8))
     words = fuse(tmp_path / "a", "--rate=10", videos[0], tmp_path / "small")

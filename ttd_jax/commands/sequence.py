@@ -14,7 +14,8 @@ from ttd_jax.fusing.options import FuseOptions
 from ttd_jax.fusing.sequence import SequenceJob, SequenceOptions, plan_sequence
 from ttd_jax.fusing.sequence_run import check_memory, run_sequence
 from ttd_jax.networks import Model
-from ttd_jax.pictures.video.streams import is_video
+from ttd_jax.pictures.video.encoding import CONTAINERS
+from ttd_jax.pictures.video.streams import VIDEO_SUFFIXES, is_video
 from ttd_jax.places import place, resolved
 from ttd_jax.report.progress import remark
 
@@ -37,7 +38,7 @@ def define_flags(flag: common.Flags) -> None:
     flag.boolean("sequence", text)
     text = (
         "how much of the losses of the frame before stays in a sequence, along the motion of the "
-        "first stream, in 0..1: less flicker; 0 fuses frame by frame"
+        "first stream, from 0 to below 1: less flicker; 0 fuses frame by frame"
     )
     flag.number("smooth", text, 0.8)
     flag.times()
@@ -59,7 +60,7 @@ def is_sequence(values: FlagValues, arguments: Sequence[str]) -> bool:
 
 
 def check_flags(values: FlagValues, save: Sequence[str]) -> None:
-    """Refuses what only still pictures have.
+    """Refuses what only still pictures have, and videos of other kinds.
 
     Raises:
       UserError: it names the flag.
@@ -71,6 +72,12 @@ def check_flags(values: FlagValues, save: Sequence[str]) -> None:
         raise UserError("--save=alignment: it is for still pictures: fuse the first frames alone")
     if not 0 <= values.smooth < 1:
         raise UserError(f"--smooth={values.smooth:g}: must be at least 0 and below 1")
+    out = place(values.out)
+    if out.suffix.lower() in (*VIDEO_SUFFIXES, ".gif") and not (
+        FrameVideo.takes(out) or out.is_dir()
+    ):
+        known = ", ".join(CONTAINERS)
+        raise UserError(f"--out={out}: a video is written as {known}: choose one, or a folder")
 
 
 def run(
@@ -119,7 +126,7 @@ def run(
         return
     flicker = result["flicker"]
     told = f", {result['reused']} reused" if result["reused"] else ""
-    told += f", {result['frames_per_second']:.2f} frames/s"
+    told += f", {result['frames_per_second']:.2f} frames/s" if result["fused"] else ""
     if flicker is not None:
         told += f"; flicker: RD {flicker['dominability']:.5f}, luma {flicker['luma']:.5f}"
     if result["cuts"]:

@@ -139,8 +139,7 @@ def _remarks(first, other, times, column, found):
         told = [f"{counted(again, 'time')} a frame serves again"] if again else []
         told += [f"{passed} between serve none"] if passed else []
         yield (
-            f"{other.name}: {_rate(other)} beside {_rate(first)} of {first.name}: "
-            f"{', '.join(told)}"
+            f"{other.name}: {_rate(other)} beside {_rate(first)} of {first.name}: {', '.join(told)}"
         )
     lasts = [stream.times[-1] - stream.times[0] for stream in (first, other)]
     longest = max(typical_interval(stream.times) or 0 for stream in (first, other))

@@ -27,7 +27,6 @@ def streams(monkeypatch):
             count, rate = own if times is None else len(own), None if times is None else 10.0
             found[name] = Stream(
                 *(pathlib.Path(name), "video", (12, 16), 1, np.dtype(np.uint8), count, times, rate),
-                stamped=times is not None,
             )
         monkeypatch.setattr(matched, "open_stream", lambda path, rate=None: found[path])
         return found

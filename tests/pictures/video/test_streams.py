@@ -24,7 +24,6 @@ def test_time_stamps_of_frames_in_their_order(tmp_path, suffix):
     assert (stream.kind, stream.size, stream.channels) == ("video", (H, W), 3)
     assert stream.depth == np.uint8
     assert stream.count == 20
-    assert stream.stamped
     np.testing.assert_allclose(stream.times, np.arange(20) / 25, atol=1e-9)
     assert stream.rate == pytest.approx(25)
     assert not stream.has_sound

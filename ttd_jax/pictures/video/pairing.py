@@ -58,8 +58,7 @@ def pair(streams: Sequence[Stream], offsets: Sequence[float] = ()) -> Pairing:
     """
     first, *others = streams
     offsets = _of_others(offsets, len(others))
-    by_number = not any(stream.stamped for stream in streams) and not any(offsets)
-    if by_number and len({stream.rate for stream in streams}) == 1:
+    if all(stream.times is None for stream in streams) and not any(offsets):
         return _by_number(streams)
     for stream in streams:
         if stream.times is None:
@@ -91,7 +90,8 @@ def _of_others(offsets, count):
             "pass one, or one for each"
         )
     if not np.isfinite(offsets).all():
-        raise UserError("an offset is a number of seconds")
+        given = ", ".join(f"{offset:g}" for offset in offsets)
+        raise UserError(f"offset {given}: is no number of seconds: pass another --offset")
     return tuple(offsets) * (count // len(offsets)) if len(offsets) else (0.0,) * count
 
 
@@ -105,13 +105,8 @@ def _by_number(streams):
                 "pass --rate and --offset if one begins later"
             )
     numbers = np.arange(first.count)
-    times = numbers / RATE if first.times is None else first.times
-    remarks = (
-        ()
-        if first.times is not None
-        else (f"{first.name}: has no time stamps: {RATE:g} frames a second: --rate tells another",)
-    )
-    return Pairing(np.repeat(numbers[:, None], len(streams), axis=1), times, remarks)
+    told = f"{first.name}: has no time stamps: {RATE:g} frames a second: --rate tells another"
+    return Pairing(np.repeat(numbers[:, None], len(streams), axis=1), numbers / RATE, (told,))
 
 
 def _nearest(times, wanted):

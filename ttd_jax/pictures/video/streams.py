@@ -38,7 +38,6 @@ class Stream:
       count: frames, N.
       times: f64[N] in seconds, ascending; None where there are none and no rate was given.
       rate: frames a second, gaps aside; None without times.
-      stamped: whether the times are the file's own.
       has_sound: whether there is sound beside it.
       remarks: what somebody should know of it, each in a line.
       files: of 'frames', in their order.
@@ -54,7 +53,6 @@ class Stream:
     count: int
     times: np.ndarray | None
     rate: float | None
-    stamped: bool = False
     has_sound: bool = False
     remarks: tuple[str, ...] = ()
     files: tuple[pathlib.Path, ...] = ()
@@ -166,8 +164,8 @@ def _open_video(path, rate):
     turn = pixels.turn_of(first)
     *size, _ = pixels.to_array(first, turn).shape
     channels, depth = pixels.layout(first)
-    times, stamped = packets.times, packets.times is not None
-    if stamped:
+    times = packets.times
+    if times is not None:
         interval = typical_interval(times)
         rate = 1 / interval if interval else rate
     elif rate is not None:
@@ -181,7 +179,6 @@ def _open_video(path, rate):
         count=packets.count,
         times=times,
         rate=rate,
-        stamped=stamped,
         has_sound=has_sound,
         remarks=tuple(_remarks(path, number, packets)),
         packets=packets,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ttd_jax.align import Registration, Transform
+from ttd_jax.errors import UserError
 from ttd_jax.fusing import frames
 from ttd_jax.fusing.frames import FrameReader
 from ttd_jax.pictures.images import Reading
@@ -34,7 +35,10 @@ def stored(monkeypatch):
 
 
 def reader(steady=True, ranges="type,data", **options):
-    streams = [types.SimpleNamespace(name=name, rate=4.0) for name in ("first", "second")]
+    streams = [
+        types.SimpleNamespace(name=name, rate=4.0, frame_name=f"{name} at {{}}".format)
+        for name in ("first", "second")
+    ]
     pairing = Pairing(np.stack([np.arange(COUNT)] * 2, axis=1), np.arange(COUNT) / 4, ())
     reading = Reading(ranges=parse_ranges(ranges))
     return FrameReader(streams, pairing, reading, steady=steady, **options)
@@ -70,6 +74,12 @@ def test_frame_by_frame_nothing_follows_and_no_motion_is_measured(stored):
     found = read(reader(steady=False))
     assert [f.pictures[1].scale.high for f in found] == [10, 11, 10, 11, 10, 20, 20, 20]
     assert {frame.motion for frame in found} == {None}
+
+
+def test_a_frame_that_cannot_be_read_is_named(stored):
+    stored["second"][2] = np.full((*SIZE, 1), np.nan, np.float32)
+    with pytest.raises(UserError, match=r"^second at 2: has values that are no numbers"):
+        read(reader(ranges="data"))
 
 
 def test_all_frames_are_warped_by_the_registration_of_the_first(stored):

@@ -44,19 +44,22 @@ def read_pictures(
         read_frames(stream, matched.indices[every, column]) for column, stream in enumerate(streams)
     ]
 
-    def follow(arrays):
-        named = zip(arrays, streams, steady, strict=True)
-        return [as_picture(one, stream.name, bounds.follow(one)) for one, stream, bounds in named]
+    def follow(number, arrays):
+        given = zip(arrays, streams, matched.indices[number], steady, strict=True)
+        return [
+            as_picture(one, stream.frame_name(index), bounds.follow(one))
+            for one, stream, index, bounds in given
+        ]
 
     before, kept = None, set(wanted)
     for number, arrays in zip(every, zip(*stored, strict=True), strict=True):
-        pictures = follow(arrays)
+        pictures = follow(number, arrays)
         if slowly:
             gray = gray_of(pictures[len(matched.fused)])
             if before is not None and measure_motion(before, gray).cut:
                 for bounds in steady:
                     bounds.reset()
-                pictures = follow(arrays)
+                pictures = follow(number, arrays)
                 gray = gray_of(pictures[len(matched.fused)])
             before = gray
         if number == every[0]:

@@ -73,7 +73,7 @@ class FrameReader:
         Raises:
           UserError: see `read_frames` and `to_unit`.
         """
-        return self._pictures(next(self._stored(slice(1))), self._chosen)
+        return self._pictures(0, next(self._stored(slice(1))), self._chosen)
 
     def read(
         self, start: int, gray: np.ndarray | None, bounds: Bounds, *, count: int, fits: bool
@@ -106,30 +106,31 @@ class FrameReader:
 
     def _frame(self, number, stored):
         if not self._steady:
-            return SequenceFrame(number, self._lined_up(self._pictures(stored, self._chosen)))
-        pictures = self._followed(stored)
+            pictures = self._pictures(number, stored, self._chosen)
+            return SequenceFrame(number, self._lined_up(pictures))
+        pictures = self._followed(number, stored)
         gray = _gray(pictures)
         motion = _unknown(gray) if self._gray is None else measure_motion(self._gray, gray)
         if motion.cut:
             for steady in self._ranges:
                 steady.reset()
-            pictures = self._followed(stored)
+            pictures = self._followed(number, stored)
             gray = _gray(pictures)
         self._gray = gray
         bounds = tuple(steady.bounds for steady in self._ranges)
         return SequenceFrame(number, pictures, motion, gray, bounds)
 
-    def _followed(self, stored):
+    def _followed(self, number, stored):
         chosen = [steady.follow(one) for steady, one in zip(self._ranges, stored, strict=True)]
-        return self._lined_up(self._pictures(stored, chosen))
+        return self._lined_up(self._pictures(number, stored, chosen))
 
     def _lined_up(self, pictures):
         return warped(pictures, self._registration, self._crop)
 
-    def _pictures(self, stored, chosen):
-        pictures = []
-        for stream, one, own in zip(self._streams, stored, chosen, strict=True):
-            pixels, scale, remark = to_unit(one, own, stream.name)
+    def _pictures(self, number, stored, chosen):
+        pictures, indices = [], self._indices[number]
+        for stream, index, one, own in zip(self._streams, indices, stored, chosen, strict=True):
+            pixels, scale, remark = to_unit(one, own, stream.frame_name(index))
             pictures.append(Picture(np.ascontiguousarray(pixels), scale=scale, remark=remark))
         return pictures
 

@@ -96,7 +96,7 @@ def test_damage_is_told_with_its_time_after_the_frames_before_it(tmp_path, capfd
     stream = open_stream(path)
     given = read_frames(stream, range(stream.count))
     assert sum(1 for _ in itertools.islice(given, 10)) == 10
-    with pytest.raises(UserError, match=r"is damaged at 0\.40 s: end before it"):
+    with pytest.raises(UserError, match=r"at 0\.40 s: is damaged: end before it"):
         next(given)
     assert capfd.readouterr() == ("", "")
 

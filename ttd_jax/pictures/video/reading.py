@@ -43,8 +43,7 @@ def read_frames(stream: Stream, indices: Iterable[int]) -> Iterator[np.ndarray]:
     at, array = -1, None
     for index in indices:
         if index != at:
-            place, array = next(frames)
-            at, array = index, _like_first(stream, place, array)
+            at, array = index, _like_first(stream, stream.frame_name(index), next(frames))
             array.flags.writeable = False
         yield array
 
@@ -59,12 +58,11 @@ def _read_video(stream, wanted):
             frames = _numbered(stream, index, key)
         at, frame = next((one for one in frames if one[0] >= index), (None, None))
         if at != index:
-            time = _time(stream, index)
             raise UserError(
-                f"{stream.name}: is damaged at {time}: end before it with --until, or repair it "
+                f"{stream.frame_name(index)}: is damaged: end before it with --until, or repair it "
                 "(ffmpeg -i IN OUT)"
             )
-        yield f"{stream.name} at {_time(stream, index)}", pixels.to_array(frame, stream.turn)
+        yield pixels.to_array(frame, stream.turn)
 
 
 def _key_before(packets, index):
@@ -95,20 +93,16 @@ def _numbered(stream, index, key):
         yield at, frame
 
 
-def _time(stream, index):
-    return f"frame {index + 1}" if stream.times is None else f"{stream.times[index]:.2f} s"
-
-
 def _read_files(stream, wanted):
     for index in wanted:
         file = stream.files[index]
-        yield str(file), decode_raster(read_bytes(file), file).bands
+        yield decode_raster(read_bytes(file), file).bands
 
 
 def _read_pages(stream, wanted):
     with opened_pages(stream.path) as (_, read):
         for index in wanted:
-            yield f"{stream.name}, page {index + 1}", read(index)
+            yield read(index)
 
 
 _READERS = {"video": _read_video, "frames": _read_files, "pages": _read_pages}

@@ -64,6 +64,16 @@ class Stream:
         """What messages call it."""
         return str(self.path)
 
+    def frame_name(self, index: int) -> str:
+        """What messages call a frame."""
+        if self.files:
+            return str(self.files[index])
+        if self.kind == "pages":
+            return f"{self.name}, page {index + 1}"
+        if self.times is None:
+            return f"{self.name}, frame {index + 1}"
+        return f"{self.name} at {self.times[index]:.2f} s"
+
 
 def is_video(path: str | os.PathLike) -> bool:
     """Whether a file is a video: by its suffix, or by how it begins if that is no picture's."""

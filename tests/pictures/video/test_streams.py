@@ -145,6 +145,13 @@ def test_folders_are_sorted_by_the_numbers_in_names(tmp_path):
     assert sorted(["b2", "a10", "a9"], key=natural) == ["a9", "a10", "b2"]
 
 
+def test_alpha_that_is_left_out_is_told(tmp_path):
+    Image.fromarray(flat(1)).convert("RGBA").save(tmp_path / "1.png")
+    stream = open_stream(tmp_path)
+    assert stream.channels == 3
+    assert stream.remarks == (f"{tmp_path}: alpha is left out: frames are gray or RGB",)
+
+
 def test_pages_of_a_tiff_are_frames(tmp_path):
     values = np.arange(5 * 6 * 7, dtype=np.uint16).reshape(5, 6, 7) * 97
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="minisblack")

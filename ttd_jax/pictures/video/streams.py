@@ -144,7 +144,9 @@ def natural(name: str) -> list:
 def _open_folder(path, rate):
     files = sorted(folder_images(path).values(), key=lambda file: natural(file.stem))
     raster = decode_raster(read_bytes(files[0]), files[0])
-    return _of_pictures(path, "frames", raster.bands, len(files), rate, files=tuple(files))
+    told = () if raster.alpha is None else (f"{path}: alpha is left out: frames are gray or RGB",)
+    more = {"files": tuple(files), "remarks": told}
+    return _of_pictures(path, "frames", raster.bands, len(files), rate, **more)
 
 
 def _open_pages(path, rate):

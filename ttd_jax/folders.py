@@ -115,6 +115,26 @@ def together(
         yield
 
 
+@contextlib.contextmanager
+def holding(file: pathlib.Path, *, flag: str = "--out") -> Iterator[None]:
+    """Keeps other runs off a file that this one writes; it is made if need be. See `alone`.
+
+    Raises:
+      UserError: another run is writing it.
+      OSError: it cannot be made; its folder is missing.
+    """
+    os.stat(file.parent)  # which is not made here
+    descriptor, _ = _open_locked(file, wait=False)
+    if descriptor is None:
+        raise UserError(
+            f"{file}: another run is writing it: wait until it has ended, or choose another {flag}"
+        )
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _names(folder):
     return {path.name for path in folder.iterdir()} - {MARK}
 

@@ -153,7 +153,9 @@ def test_what_a_sequence_cannot_have_is_refused(refused, fuse, videos, tmp_path,
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("flags", [["--resume"], ["--save=losses"], ["--output_range=source"]])
+@pytest.mark.parametrize(
+    "flags", [["--resume"], ["--save=losses"], ["--output_range=source"], ["--format=tiff"]]
+)
 def test_what_a_video_cannot_have_is_refused(refused, fuse, videos, tmp_path, flags):
     refused(*fuse(tmp_path / "out.mp4", *flags, *videos), named=[flags[0], "folder"])
 
@@ -163,6 +165,9 @@ def test_streams_that_do_not_belong_together_are_refused(refused, fuse, folders,
     refused(*fuse(tmp_path / "a", "--smooth=0.5", *folders), named=["--smooth", "--sequence"])
     refused(*fuse(videos[0], *videos), named=[videos[0], "is a source"])
     refused(*fuse(tmp_path / "a.webm", *videos), named=["a.webm", ".mkv", "folder"])
+    partial = tmp_path / "c.partial.mkv"
+    partial.write_bytes(videos[0].read_bytes())
+    refused(*fuse(tmp_path / "c.mkv", partial, videos[1]), named=[partial, "is a source"])
     (tmp_path / "small").mkdir()
     assert cv2.imwrite(str(tmp_path / "small" / "0.png"), np.zeros((20, 20), np.uint8))
     words = fuse(tmp_path / "a", "--rate=10", videos[0], tmp_path / "small")

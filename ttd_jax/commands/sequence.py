@@ -161,7 +161,7 @@ def _run(job: SequenceJob, model: Model) -> dict:
     except (KeyboardInterrupt, UserError) as error:
         what = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
         partial = job.sink.writer and job.sink.writer.partial
-        if partial is not None and partial.exists():
+        if partial is not None and partial.exists() and partial.name not in what:
             what += f": {partial} holds the frames until then"
         raise UserError(what) from None
 

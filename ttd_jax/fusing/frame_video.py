@@ -11,11 +11,11 @@ from ttd_jax.fusing.frames import SequenceFrame
 from ttd_jax.fusing.outputs import of_type, output_type
 from ttd_jax.fusing.state import START, State
 from ttd_jax.fusing.tally import Tally, frame_record
-from ttd_jax.pictures.video.encoding import CONTAINERS
+from ttd_jax.pictures.video.encoding import CONTAINERS, choose_encoding
 from ttd_jax.pictures.video.ffmpeg import library
 from ttd_jax.pictures.video.pairing import RATE
-from ttd_jax.pictures.video.writing import VideoWriter
-from ttd_jax.places import on_disk
+from ttd_jax.pictures.video.writing import VideoWriter, partial_of
+from ttd_jax.places import on_disk, resolved
 
 
 class FrameVideo:
@@ -38,7 +38,8 @@ class FrameVideo:
 
         Raises:
           UserError: there is a file already, something else than fused pictures is to be in it, it
-            is to be gone on with, or PyAV is not installed.
+            is to be gone on with, it replaces a source, frames are too small for its codec, or PyAV
+            is not installed.
         """
         out, fusing = self._job.out, self._job.options.fusing
         mend = f"pass a folder, not --out={out}"
@@ -47,6 +48,8 @@ class FrameVideo:
         if fusing.save != ("fused",):
             saved = ",".join(fusing.save)
             raise UserError(f"--save={saved}: a video holds the fused frames alone: {mend}")
+        if fusing.format != "png":
+            raise UserError(f"--format={fusing.format}: is of pictures: {mend}")
         if fusing.output_range != "type":
             raise UserError(
                 f"--output_range={fusing.output_range}: a video has no values of a source: {mend}"
@@ -54,7 +57,16 @@ class FrameVideo:
         if not on_disk(out):
             raise UserError(f"--out={out}: a video is written to a disk: copy it from there")
         library(f"{out}: a video file")
-        for path in (out, self._told_in):
+        first = self._job.first
+        _, dtype = output_type(first, fusing)
+        choose_encoding(out, size=first[0].size, colored=True, dtype=dtype, rate=RATE)
+        partial = partial_of(out)
+        if any(resolved(stream.path) == resolved(partial) for stream in self._job.streams):
+            raise UserError(f"{partial}: is a source, which --out={out} replaces: choose another")
+        self._keep_others()
+
+    def _keep_others(self):
+        for path in (self._job.out, self._told_in):
             if path.exists():
                 raise UserError(f"{path}: already exists: choose another --out")
 
@@ -101,6 +113,7 @@ class FrameVideo:
                 sound=stream.path if stream.has_sound else None,
             )
             self.writer = self._stack.enter_context(writer)
+            self._keep_others()  # another run may have ended meanwhile
         self.writer.add(fused, float(self._job.pairing.times[frame.number]))
         return frame_record(self._job, frame, result, self.name(frame.number))
 

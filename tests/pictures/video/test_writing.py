@@ -180,6 +180,20 @@ def test_nothing_stays_of_a_video_without_frames(tmp_path):
     assert not os.listdir(tmp_path)
 
 
+def test_two_runs_do_not_write_one_video(tmp_path):
+    options = {"size": (H, W), "colored": True, "dtype": np.uint8, "rate": 25}
+    with VideoWriter(tmp_path / "a.mp4", **options) as writer:
+        writer.add(flat(0), 0.0)
+        with (
+            pytest.raises(UserError, match=r"a\.partial\.mp4: another run is writing it"),
+            VideoWriter(tmp_path / "a.mp4", **options),
+        ):
+            pass
+        writer.add(flat(1), 0.04)
+    assert os.listdir(tmp_path) == ["a.mp4"]
+    assert [number_of(frame) for frame in load(tmp_path / "a.mp4")[1]] == [0, 1]
+
+
 _WRITES = """
     import os, pathlib, resource, signal, sys, types
     import numpy as np

@@ -10,6 +10,7 @@ import numpy as np
 
 from ttd_jax.errors import UserError, explain_os_errors
 from ttd_jax.files import part_in
+from ttd_jax.folders import holding
 from ttd_jax.pictures.video import pixels
 from ttd_jax.pictures.video.encoding import CONTAINERS, choose_encoding
 from ttd_jax.pictures.video.ffmpeg import library
@@ -75,7 +76,8 @@ class VideoWriter:
           sound: the file whose sound is kept, on whose clock the frames' times are; None for none.
 
         Raises:
-          UserError: another suffix, a place in an object store, or PyAV is not installed.
+          UserError: another suffix, a place in an object store, or PyAV is not installed; on
+            entering: another run is writing it, or it cannot be written.
         """
         self._av = library(f"{path}: a video file")
         if not on_disk(path):
@@ -84,8 +86,7 @@ class VideoWriter:
         self._shape, self._dtype = (*size, 3 if colored else 1), np.dtype(dtype)
         self._encoding = choose_encoding(path, size=size, colored=colored, dtype=dtype, rate=rate)
         self._kind = CONTAINERS[path.suffix.lower()]
-        suffix = ".mkv" if self._kind == "avi" else path.suffix
-        self.partial = path.with_name(f"{path.stem}.partial{suffix}")
+        self.partial = partial_of(path)
         self.count, self.remarks = 0, []
         self._first = self._last = 0.0
         self._stamp = -1
@@ -97,14 +98,20 @@ class VideoWriter:
 
     def __enter__(self) -> "VideoWriter":
         kind = "matroska" if self._kind == "avi" else self._kind
-        with self._explained():
-            self._container = self._av.open(
-                f"file:{self.partial}",
-                mode="w",
-                format=kind,
-                options={**_WHILE_WRITTEN[kind], "flush_packets": "1"},
-            )
-            self._stream = self._add_stream()
+        with self._explained(), contextlib.ExitStack() as undo:
+            undo.enter_context(holding(self.partial))
+            try:
+                self._container = self._av.open(
+                    f"file:{self.partial}",
+                    mode="w",
+                    format=kind,
+                    options={**_WHILE_WRITTEN[kind], "flush_packets": "1"},
+                )
+                self._stream = self._add_stream()
+            except BaseException:
+                self.partial.unlink(missing_ok=True)
+                raise
+            self._held = undo.pop_all()
         return self
 
     def add(self, frame: np.ndarray, time: float) -> None:
@@ -134,14 +141,15 @@ class VideoWriter:
         self.count += 1
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        if kind is not None:
-            with contextlib.suppress(Exception):  # what went wrong before is told
+        with self._held:
+            if kind is not None:
+                with contextlib.suppress(Exception):  # what went wrong before is told
+                    self._close()
+                return
+            with self._explained():
                 self._close()
-            return
-        with self._explained():
-            self._close()
-            if self.count:
-                self._finish()
+                if self.count:
+                    self._finish()
 
     def _add_stream(self):
         encoding = self._encoding
@@ -205,6 +213,12 @@ class VideoWriter:
                 yield
         except self._av.error.FFmpegError as error:
             raise UserError(f"{self.path}: cannot write: {error.strerror}: {mend}") from error
+
+
+def partial_of(path: pathlib.Path) -> pathlib.Path:
+    """Where a video lies while it is written; in Matroska for .avi, which plays whole files only."""
+    suffix = ".mkv" if path.suffix.lower() == ".avi" else path.suffix
+    return path.with_name(f"{path.stem}.partial{suffix}")
 
 
 def write_video(path: pathlib.Path, frames: Sequence[np.ndarray], *, rate: float) -> None:

@@ -126,6 +126,20 @@ def test_an_interrupted_video_is_kept_as_far_as_it_came(
     assert len(read_all(partial)) == 3
 
 
+def test_a_video_that_another_run_has_finished_meanwhile_stays(
+    refused, fuse, videos, tmp_path, monkeypatch
+):
+    out = tmp_path / "fused.mkv"
+
+    def enter(writer, enter=VideoWriter.__enter__):
+        out.write_bytes(b"theirs")
+        return enter(writer)
+
+    monkeypatch.setattr(VideoWriter, "__enter__", enter)
+    refused(*fuse(out, *videos), named=[out, "already exists"])
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"theirs"]
+
+
 def test_a_part_of_a_sequence_may_be_fused(command_line, fuse, videos, tmp_path):
     words = fuse(tmp_path / "out", "--until=0.15", "--dry_run", "--json", *videos)
     told = json.loads(command_line(*words).stdout)

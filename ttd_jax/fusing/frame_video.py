@@ -112,8 +112,9 @@ class FrameVideo:
                 rate=stream.rate or RATE,
                 sound=stream.path if stream.has_sound else None,
             )
-            self.writer = self._stack.enter_context(writer)
+            writer = self._stack.enter_context(writer)
             self._keep_others()  # another run may have ended meanwhile
+            self.writer = writer
         self.writer.add(fused, float(self._job.pairing.times[frame.number]))
         return frame_record(self._job, frame, result, self.name(frame.number))
 

@@ -150,6 +150,10 @@ def test_sound_that_does_not_fit_is_left_out_and_told(tmp_path):
     (remark,) = writer.remarks
     assert "opus, is left out: .mov does not hold it: write .mkv" in remark
     assert not open_stream(tmp_path / "a.mov").has_sound
+    strange = tmp_path / "strange.mkv"
+    strange.write_bytes(source.read_bytes().replace(b"A_OPUS", b"A_NONE"))
+    (remark,) = save(tmp_path / "c.mkv", [flat(0)], sound=strange).remarks
+    assert "does not know, is left out" in remark
     assert not save(tmp_path / "b.mp4", [flat(0)], sound=write(tmp_path / "mute.mp4")).remarks
 
 

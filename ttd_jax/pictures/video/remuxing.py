@@ -12,6 +12,7 @@ from ttd_jax.pictures.video.ffmpeg import clock_start, library, opened
 if TYPE_CHECKING:
     import av
 
+_UNKNOWN = "of a codec that FFmpeg does not know"
 _WHOLE = {"mp4": {"movflags": "faststart"}, "mov": {"movflags": "faststart"}}
 
 
@@ -47,8 +48,8 @@ def remux(
     heard = None
     if sound is not None:
         with opened(sound) as container:
-            heard = next((one.codec_context.name for one in container.streams.audio), None)
-    if heard is not None:
+            heard = next(map(_codec, container.streams.audio), None)
+    if heard not in (None, _UNKNOWN):
         try:
             if _copy(source, target, kind, rate, sound, span):
                 return []
@@ -56,14 +57,14 @@ def remux(
             if isinstance(error, OSError):  # such as a full disk, whatever is copied
                 raise
     _copy(source, target, kind, rate, None, span)
-    return (
-        []
-        if heard is None
-        else [
-            f"{name}: the sound of {sound}, {heard}, is left out: {name.suffix} does not hold it: "
-            "write .mkv"
-        ]
-    )
+    if heard is None:
+        return []
+    told = f"{name}: the sound of {sound}, {heard}, is left out"
+    return [told if heard == _UNKNOWN else f"{told}: {name.suffix} does not hold it: write .mkv"]
+
+
+def _codec(stream):
+    return _UNKNOWN if stream.codec_context is None else stream.codec_context.name
 
 
 def _copy(source, target, kind, rate, sound, span):

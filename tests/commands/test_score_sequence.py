@@ -158,6 +158,13 @@ def test_mistakes_are_told_in_one_line(refused, clip, tmp_path):
     refused(*words(clip, tmp_path / "o", f"--region={clip}"), named=["--region"])
     refused(*words(clip, tmp_path / "o", "--offset=soon"), named=["--offset"])
     refused(*words(clip, tmp_path / "o", fused=("none.mp4",)), named=["none.mp4", "no such file"])
+    shutil.copytree(clip / "calm", tmp_path / "maps")
+    one = "--metrics=EN", f"--fused={tmp_path / 'maps'}"
+    damaged = tmp_path / "maps" / "dominability" / "1_2_t.png"
+    save(damaged, np.zeros((9, 9), np.uint8))
+    refused(*words(clip, tmp_path / "o", *one), named=[damaged, "9x9"])
+    damaged.unlink()
+    refused(*words(clip, tmp_path / "o", *one), named=["1_1_v.png", "2 maps"])
     stills = [word for word in words(clip, tmp_path / "o", "--rate=5") if word != "--sequence"]
     refused(*stills, named=["--rate", "sequences"])
     assert not (tmp_path / "o").exists()

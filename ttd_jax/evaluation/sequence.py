@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from ttd_jax import metrics
+from ttd_jax.errors import UserError, some
 from ttd_jax.evaluation import sequence_tables
 from ttd_jax.evaluation.frames import read_pictures
 from ttd_jax.evaluation.judged import judged_planes, luma_of
@@ -20,6 +21,7 @@ from ttd_jax.pictures.ahead import ahead
 from ttd_jax.pictures.images import read_picture
 from ttd_jax.pictures.ranges import Range
 from ttd_jax.pictures.records import UNFINISHED, Records, check_covered, versions_of
+from ttd_jax.pictures.sizes import check_same_size
 from ttd_jax.report.progress import progress
 
 
@@ -121,7 +123,15 @@ def _find_maps(matched):
     for stream in matched.fused:
         stems = [path.stem for path in stream.files]
         maps = find_maps(stream.path, stems) if stems else {}
-        found.append({i: maps[stem] for i, stem in enumerate(stems) if stem in maps})
+        own = {i: maps[stem] for i, stem in enumerate(stems) if stem in maps}
+        most = max(map(len, own.values()), default=0)
+        for paths in own.values():
+            if len(paths) < most:
+                raise UserError(
+                    f"{paths[0].parent}: {some([path.name for path in paths])} where other frames "
+                    f"have {most} maps: add what is missing, or remove these"
+                )
+        found.append(own)
     return found
 
 
@@ -153,12 +163,17 @@ def _frames(matched, maps, ranges, todo) -> Iterator[Frame]:
             pictures[:methods],
             pictures[methods:],
             [luma_of(picture) for picture in pictures],
-            [_read_maps(own.get(int(i))) for own, i in zip(maps, numbers, strict=False)],
+            [
+                _read_maps(own.get(int(i)), pictures[0].size)
+                for own, i in zip(maps, numbers, strict=False)
+            ],
         )
 
 
-def _read_maps(paths):
+def _read_maps(paths, size):
     """RD f32[M, H, W] of its files; None without."""
     if not paths:
         return None
-    return np.stack([read_picture(path).as_float()[..., 0] for path in paths])
+    maps = [read_picture(path) for path in paths]
+    check_same_size(["the frame", *map(str, paths)], [size, *(one.size for one in maps)])
+    return np.stack([one.as_float()[..., 0] for one in maps])

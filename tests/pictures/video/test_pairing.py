@@ -120,6 +120,12 @@ def test_a_stream_without_time_stamps_beside_others_needs_a_rate():
         pair([stream(times), stream(count=4, name="frames")])
 
 
+def test_half_a_frame_late_every_frame_serves_once():
+    times = np.arange(200) / 25
+    column = pair([stream(times), stream(times)], [0.3]).indices[:, 1]
+    assert set(np.diff(column)[1:]) == {1}  # the first one is the nearest of two
+
+
 def test_single_frames_pair():
     assert pair([stream([0.0]), stream([0.01])]).indices.tolist() == [[0, 0]]
 

@@ -9,6 +9,7 @@ from ttd_jax.errors import UserError, counted
 from ttd_jax.pictures.video.streams import Stream, typical_interval
 
 RATE = 25.0  # frames a second where nothing tells
+_EVEN = 1e-6  # seconds: times that differ by less in how near they are do so by rounding
 _TOLERANCE = 0.75  # of the longer interval: half of it is the most that nearest frames are apart
 
 
@@ -113,7 +114,7 @@ def _nearest(times, wanted):
     """The index of the time nearest to each one wanted, the earlier of two; both ascend."""
     after = np.clip(np.searchsorted(times, wanted), 0, len(times) - 1)
     before = np.maximum(after - 1, 0)
-    return np.where(wanted - times[before] <= times[after] - wanted, before, after)
+    return np.where(wanted - times[before] <= times[after] - wanted + _EVEN, before, after)
 
 
 def _tolerance(first, other):

@@ -216,7 +216,7 @@ class VideoWriter:
 
 
 def partial_of(path: pathlib.Path) -> pathlib.Path:
-    """Where a video lies while it is written; in Matroska for .avi, which plays whole files only."""
+    """Where a video lies while it is written; .avi in Matroska, since AVI plays as a whole only."""
     suffix = ".mkv" if path.suffix.lower() == ".avi" else path.suffix
     return path.with_name(f"{path.stem}.partial{suffix}")
 

@@ -32,8 +32,8 @@ _TEXT = (
     "A camera pans over a picture while something warm crosses it; the visible and the thermal "
     "frames have noise of their own. The weights of test-time dynamic fusion follow each frame's "
     "losses, and its noise: on the left each frame is fused alone, on the right losses are carried "
-    "along the motion. At the cut they begin anew. The sources' own noise is fused either way: what "
-    "the weights do is seen best in RD."
+    "along the motion. At the cut they begin anew. The sources' own noise is fused either way: "
+    "what the weights do is seen best in RD."
 )
 
 

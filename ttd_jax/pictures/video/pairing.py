@@ -103,7 +103,7 @@ def _by_number(streams):
             raise UserError(
                 f"{first.name} holds {counted(first.count, 'frame')} but {other.name} "
                 f"{other.count}, and neither has time stamps: remove frames without partners, or "
-                "pass --rate and --offset if one begins later"
+                "pass --rate, and --offset if one begins later"
             )
     numbers = np.arange(first.count)
     told = f"{first.name}: has no time stamps: {RATE:g} frames a second: --rate tells another"

@@ -118,5 +118,5 @@ def steady_losses(
 def mix_losses(
     carried: chex.Array, current: chex.Array, *, mask: chex.Array, a: chex.Numeric
 ) -> chex.Array:
-    """The second half of `steady_losses`, pixel by pixel: of losses that were carried already."""
+    """The rest of `steady_losses`, pixel by pixel: of f32[M, H, W] that were carried already."""
     return jnp.where(mask & (a > 0), (1 - a) * current + a * carried, current)

@@ -300,7 +300,7 @@ def _as_eights(pictures):
     return eights
 
 
-def batch_of_one(one):
+def batch_of_one(one: Callable) -> Callable:
     """What `jax.vmap` makes of a function for batches of one, without tracing it twice."""
 
     def batched(model, *scenes):

@@ -9,8 +9,12 @@ than 12 bits counts something, such as heat, and is taken as stored whatever ran
 """
 
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import av
 
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # FFmpeg's of a frame -> swscale's
 _BT601, BT709 = 5, 1
@@ -23,13 +27,13 @@ _INPUTS = {(1, 1): "gray", (1, 2): "gray16", (3, 1): "rgb24", (3, 2): "rgb48"}
 _NATIVE = "le" if sys.byteorder == "little" else "be"
 
 
-def layout(frame) -> tuple[int, np.dtype]:
+def layout(frame: "av.VideoFrame") -> tuple[int, np.dtype]:
     """`(channels, dtype)` of the array that a frame gives: 1 or 3, u8 or u16."""
     bits = max(component.bits for component in frame.format.components)
     return 1 if _is_gray(frame.format) else 3, np.dtype(np.uint8 if bits <= 8 else np.uint16)
 
 
-def turn_of(frame) -> tuple[bool, bool, bool]:
+def turn_of(frame: "av.VideoFrame") -> tuple[bool, bool, bool]:
     """How a video's frames become upright: whether rows and columns are swapped, what is mirrored.
 
     The display matrix tells it: x' = a x + c y, y' = b x + d y. To ask a frame for it makes PyAV
@@ -42,7 +46,7 @@ def turn_of(frame) -> tuple[bool, bool, bool]:
     return (True, b < 0, c < 0) if abs(b) > abs(a) else (False, d < 0, a < 0)
 
 
-def to_array(frame, turn: tuple[bool, bool, bool] = AS_STORED) -> np.ndarray:
+def to_array(frame: "av.VideoFrame", turn: tuple[bool, bool, bool] = AS_STORED) -> np.ndarray:
     """A decoded frame as u8 or u16 [H, W, 1 (gray) or 3 (RGB)], turned as `turn_of` tells."""
     channels, dtype = layout(frame)
     bits = max(component.bits for component in frame.format.components)
@@ -63,7 +67,7 @@ def to_array(frame, turn: tuple[bool, bool, bool] = AS_STORED) -> np.ndarray:
     return _turned(turn, rgb)
 
 
-def to_frame(array: np.ndarray, pixel_format: str):
+def to_frame(array: np.ndarray, pixel_format: str) -> "av.VideoFrame":
     """An array [H, W, 1 or 3] u8 or u16 as a frame to encode: BT.709, limited where Y'CbCr."""
     import av
 

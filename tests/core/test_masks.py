@@ -177,7 +177,7 @@ def test_a_network_that_cannot_weigh_its_sources_is_shown_those_that_have_data()
     model, fuse = random_model("mufusion_tno"), jax.jit(ttd_jax.static_fuse)
     masked = fuse(model, sources, has_data=has_data)
     own = has_data | ~has_data.any(axis=0)
-    shown = fuse(model, fill_in(sources, has_data))
+    shown = fuse(model, fill_in(sources, has_data), has_data=np.ones_like(has_data))
     np.testing.assert_allclose(masked.image, shown.image, atol=1e-5)
     np.testing.assert_array_equal(masked.dominability[0], np.where(own.all(0), 0.5, has_data[0]))
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from ttd_jax.analysis.corruptions import central_region, damage
 from ttd_jax.analysis.weighing import Weighing, weigh
 from ttd_jax.core.fusion import decompose
+from ttd_jax.core.means import masked_mean
 from ttd_jax.networks import Model
 from ttd_jax.parts.maps import plane_means
 from ttd_jax.parts.part import Part
@@ -74,5 +75,5 @@ def probe_scene(
     rd, _ = damaged_dominability(model, sources, key, extent, **options)
     part = Part(extent)
     region = central_region(*sources.shape[1:3], part)
-    inside = jnp.mean(rd, axis=(1, 2), where=region)
+    inside = masked_mean(rd, region, axis=(1, 2))
     return {"rd_region": inside, "rd_source": plane_means(rd, part)}, {}

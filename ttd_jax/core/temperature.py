@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from ttd_jax.core.dominability import relative_dominability
+from ttd_jax.core.means import masked_mean
 from ttd_jax.core.theory import covariance
 from ttd_jax.errors import UserError
 
@@ -93,8 +94,8 @@ def choose_temperature(
     # The three once more, by the same compiled code: their order is then exact.
     values = jax.lax.map(value_at, candidates)
     chosen = jnp.where(values[1] < values[0], 1, 0)
-    deviations = jnp.abs(judged - jnp.mean(judged, where=where))
-    deviation = jnp.mean(deviations, where=where) * judged.shape[0]
+    deviations = jnp.abs(judged - masked_mean(judged, where))
+    deviation = masked_mean(deviations, where) * judged.shape[0]
     rounding = jnp.finfo(judged.dtype).eps * deviation
     chosen = jnp.where(values[chosen] < -rounding, chosen, 2)
     return jnp.exp(candidates[chosen]), values[chosen]
@@ -105,7 +106,7 @@ def _log_range(losses, bounds, where):
     if bounds is not None:
         return tuple(jnp.log(jnp.array(t, losses.dtype)) for t in bounds)
     greatest = jnp.max(losses, initial=0.0, where=where)
-    mean = jnp.mean(losses, where=where)
+    mean = masked_mean(losses, where)
     some = greatest > 0  # all losses zero: any range does
 
     def log(numerator, scale):

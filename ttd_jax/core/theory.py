@@ -51,6 +51,8 @@ import chex
 import jax.numpy as jnp
 from flax import struct
 
+from ttd_jax.core.means import masked_mean
+
 # Relative to the bound: what float32 may lose in the means of a large image.
 _ROUNDING = 1e-5
 
@@ -117,9 +119,11 @@ def covariance(
       f32[M].
     """
     chex.assert_equal_shape([weights, losses])
-    options = {"axis": tuple(range(1, weights.ndim)), "where": where}
-    weights, losses = (m - jnp.mean(m, keepdims=True, **options) for m in (weights, losses))
-    return jnp.mean(weights * losses, **options)
+    axes = tuple(range(1, weights.ndim))
+    weights, losses = (
+        m - masked_mean(m, where, keepdims=True, axis=axes) for m in (weights, losses)
+    )
+    return masked_mean(weights * losses, where, axis=axes)
 
 
 def measure_moments(
@@ -151,14 +155,14 @@ def measure_moments(
     losses = jnp.mean(jnp.abs(components - sources), axis=-1)
     # [i, m]: E[e_im]. XLA folds the difference into the mean: no [M, M, H, W, C] is stored.
     differences = jnp.abs(components[:, None] - sources[None])
-    distances = jnp.mean(differences, axis=(2, 3, 4), where=inside)
+    distances = masked_mean(differences, inside, axis=(2, 3, 4))
     weighted_sum = jnp.sum(dominability[..., None] * components, axis=0)
     return Moments(
         pixels=jnp.array(pixels, sources.dtype),
-        risk=count * jnp.mean(jnp.abs(fused[None] - sources), where=inside),
-        departure=count * jnp.mean(jnp.abs(fused - weighted_sum), where=inside),
-        weights=jnp.mean(dominability, axis=(1, 2), where=where),
-        losses=jnp.mean(losses, axis=(1, 2), where=where),
+        risk=count * masked_mean(jnp.abs(fused[None] - sources), inside),
+        departure=count * masked_mean(jnp.abs(fused - weighted_sum), inside),
+        weights=masked_mean(dominability, where, axis=(1, 2)),
+        losses=masked_mean(losses, where, axis=(1, 2)),
         cross=jnp.sum(distances, axis=0) - jnp.diagonal(distances),
         covariance=covariance(dominability, losses, where=where),
     )

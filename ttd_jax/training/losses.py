@@ -13,6 +13,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from ttd_jax.core.means import masked_mean
 from ttd_jax.core.subgradients import absolute, clamp
 from ttd_jax.errors import check_choice
 from ttd_jax.metrics import filters
@@ -140,7 +141,7 @@ def correlation(first: chex.Array, second: chex.Array, extent: Extent = None) ->
 def _mean(x, extent):
     """The mean of f32[..., H, W, C]."""
     counts = Part(extent).counts(x.shape[-3:-1])
-    return jnp.mean(x, where=None if counts is None else counts[..., None])
+    return masked_mean(x, None if counts is None else counts[..., None])
 
 
 def _planes(image):

@@ -64,11 +64,3 @@ def test_a_neighbor_whose_flow_never_returns_adds_nothing():
     error = jax.jit(functools.partial(biswe, frames, flows=still[0], source_flows=still))
     assert error(source_backs=still) == 20 + 170
     assert error(source_backs=astray) == 20
-
-
-def test_flicker_is_the_same_each_time():
-    """Threads of a CPU that sum its parts may not lose one, as some calls did when it was busy."""
-    before, now = np.random.default_rng(0).random((2, 2, 256, 384)).astype(np.float32)
-    flow, mask = np.full((256, 384, 2), 0.3, np.float32), np.ones((256, 384), bool)
-    measure = jax.jit(lambda b, n, f, m: flicker(b, n, flow=f, mask=m))
-    assert len({f"{measure(before, now, flow, mask):.4f}" for _ in range(100)}) == 1

@@ -4,6 +4,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from ttd_jax.core.means import masked_mean
 from ttd_jax.core.steadiness import carry
 
 _RETURNS = 1.0  # pixels that a way there and back may end beside its beginning
@@ -31,9 +32,7 @@ def flicker(
     Reference: after eq. 8 to 10 of Lai et al., "Learning Blind Video Temporal Consistency", ECCV
     2018, which squares the differences.
     """
-    change = jnp.where(mask, jnp.abs(current - carry(previous, flow)), 0)
-    # Not by `mean`'s own `where`: of that XLA of JAX 0.10.2 sometimes loses a part on CPUs.
-    return jnp.sum(change) / (jnp.sum(mask) * (change.size // mask.size))
+    return masked_mean(jnp.abs(current - carry(previous, flow)), mask)
 
 
 def biswe(

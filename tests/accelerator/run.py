@@ -15,7 +15,7 @@ from tests.accelerator.memory import memory_checks
 from tests.accelerator.scores import metric_checks
 from tests.accelerator.speed import SIZES, Timing, make_cases, speed_checks
 from ttd_jax.benchmarks.timing import machine
-from ttd_jax.metrics import METRICS
+from ttd_jax.metrics import METRICS, PROTOCOLS
 from ttd_jax.networks import lookup
 from ttd_jax.networks.random_variables import random_variables
 
@@ -34,7 +34,8 @@ class Options:
       threads: that compile side by side what is compared.
       cache: an empty folder for JAX's compilation cache, which is to be in use already.
       only: 'parity', with precision and the jobs, or 'speed', with memory; None for both.
-      tiny: small pictures in the timings, and few of them; few metrics in `evaluate`.
+      tiny: small pictures in the timings, and few of them; few metrics in `evaluate`, of one
+        protocol otherwise.
     """
 
     models: tuple[str, ...]
@@ -66,7 +67,7 @@ def check_accelerator(options: Options, out: pathlib.Path) -> dict:
             fusions, precision = fusion_checks(options.models, pool, devices[0], fewer_bits=timed)
             checks += [
                 *fusions,
-                *metric_checks(pool, devices[0]),
+                *metric_checks(pool, devices[0], ("paper",) if options.tiny else tuple(PROTOCOLS)),
                 *precision,
                 *job_checks(devices, ("EN", "SSIM") if options.tiny else tuple(METRICS)),
             ]

@@ -1,6 +1,7 @@
-"""All metrics of one scene, both protocols, against the CPU."""
+"""All metrics of one scene, by some protocols, against the CPU."""
 
 import functools
+from collections.abc import Sequence
 from concurrent.futures import Executor
 
 import jax
@@ -11,31 +12,32 @@ from tests.accelerator.fusions import ARRAY, FORMS, SIZE
 from ttd_jax import metrics
 
 
-def metric_checks(pool: Executor, device: jax.Device) -> list[Check]:
+def metric_checks(pool: Executor, device: jax.Device, protocols: Sequence[str]) -> list[Check]:
     """A check for pictures as they are, and one for a picture in larger arrays."""
     checks = []
     for form in FORMS:
-        ours = pool.submit(_score, form, device)
-        wanted = pool.submit(_score, form, jax.devices("cpu")[0])
+        ours = pool.submit(_score, form, device, protocols)
+        wanted = pool.submit(_score, form, jax.devices("cpu")[0], protocols)
         run = functools.partial(_compare, ours, wanted)
         checks.append(Check("metrics", form, run, held=True))
     return checks
 
 
-def _score(form, device):
+def _score(form, device, protocols):
     fused, sources, extent = *draw(), None
     if form == "bucket":
         sides = [(0, of_array - own) for of_array, own in zip(ARRAY, SIZE, strict=True)]
         fused, sources = np.pad(fused, sides), np.pad(sources, [(0, 0), *sides])
         extent = np.array(SIZE, np.int32)
     arguments = jax.device_put((fused, sources, extent), device)
-    return jax.tree.map(np.asarray, jax.jit(_both_protocols)(*arguments))
+    score = jax.jit(functools.partial(_by_protocols, protocols))
+    return jax.tree.map(np.asarray, score(*arguments))
 
 
-def _both_protocols(fused, sources, extent):
+def _by_protocols(protocols, fused, sources, extent):
     return {
         protocol: metrics.evaluate(fused, sources, protocol=protocol, extent=extent)
-        for protocol in metrics.PROTOCOLS
+        for protocol in protocols
     }
 
 

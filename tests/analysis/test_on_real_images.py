@@ -25,12 +25,12 @@ def test_dominability_of_a_region_falls_as_its_pixels_turn_black(configure, tmp_
         "probes,harvard_medical/mri_ct",
         presets=("intensity",),
         corruptions=("mask",),
-        crop=128,
-        images=7,
+        crop=96,
+        images=4,
     )
     (result,) = analyze(config, tmp_path)
     rows = [row for row in result["rows"] if row["curve"] == "intensity"]
-    assert rows[0]["count"] == 7
+    assert rows[0]["count"] == 4
     means = [row["measures"]["rd_region"]["mean"] for row in rows]
     assert len(means) == 5
     assert all(later < earlier for earlier, later in itertools.pairwise(means))

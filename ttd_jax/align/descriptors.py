@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 _BLUR = 1.0  # of the picture, in pixels: a derivative's own scale
-_SPREAD = 1.5  # of what is known of a pixel over its neighbours
+_SPREAD = 2.5  # of what is known of a pixel over its neighbours
 _WEIGHTS = (0.35, 1.0, 0.35)  # of the strength, the direction, the direction's double
 _FLOOR = 0.05  # of the mean energy: what is flatter counts for less
 _NOISE = 0.004  # of the range: gradients of this strength say nothing

@@ -11,7 +11,7 @@ from ttd_jax.align.transform import MODELS, Transform, as_matrix, corner_error, 
 from ttd_jax.errors import UserError, blaming, check_choice
 
 _SIDES = (128, 256, 512)  # the longer sides of the levels, from coarse to fine
-_STEPS = (20, 12, 12)
+_STEPS = (20, 16, 16)
 _TURNS = (-6.0, -3.0, 0.0, 3.0, 6.0)  # degrees, between which a refinement finds the rest
 _SCALES = (0.88, 0.94, 1.0, 1.06, 1.12)
 _VIEWS = tuple(1.07**each for each in range(-10, 11))  # where the angles of view are unknown
@@ -20,11 +20,11 @@ _CANDIDATES = 6  # of the search, that are refined at the first level
 _FINALISTS = 3  # of those, at the second
 _APART = 0.03  # of the longer side: from there on two warps are two
 _RIVAL = 0.9  # of the best likeness at the second level: another warp this good leaves it open
-# The least likeness: the more a warp is free to do, the more it finds by chance.
-_LIKENESS = {"translation": 0.18, "similarity": 0.2, "affine": 0.25, "homography": 0.25}
-_AGREEMENT = 1.2  # pixels of the last level between the estimates of two halves, at its edges
-_AGAIN = 6  # steps of each half from what both found
+_LIKENESS = 0.27  # the least: pictures of different scenes reach 0.26 by chance
+_RETURN = 2.2  # pixels of the last level between what is found from the one picture and the other
 _SAME = 0.1  # of a pixel
+_VALUES = 1024  # that a picture's are counted by
+_GAIN = 4  # no value counts as more often than this times the mean
 _LEAST = 24  # pixels of the shorter side
 
 
@@ -133,7 +133,13 @@ def estimate_pair(
     best = _refined(level, [each for _, each in candidates[:1]], model, start, _STEPS[2])
     if not best:
         return _refused(first, "not aligned: no warp holds", before)
-    ((after, matrix),) = best
+    ((_, matrix),) = best
+    back = _from_source(level, matrix, start, model)
+    if back is None:
+        return _refused(first, "not aligned: no warp holds", before)
+    apart = corner_error(matrix, back, level.full) * max(level.size) / max(level.full)
+    matrix = (matrix + back) / 2  # each has the noise of its own picture's edges
+    after = likeness(level, matrix)
     if alike and corner_error(matrix, first, reference.shape) < _SAME:
         return Transform(before=before, after=before)
     bounds = (_VIEWS[-1] * _SCALES[-1],) if free else ()
@@ -141,14 +147,13 @@ def estimate_pair(
     reasons = {
         "what fits best is too far off": not within_bounds(matrix, start, reference.shape, *bounds),
         "no warp beats none": alike and after <= before,
-        "too little is alike": after < _LIKENESS[model],
+        "too little is alike": after < _LIKENESS,
         "other warps fit as well": max(rivals, default=0) > _RIVAL * candidates[0][0],
+        "the edges of the one picture say otherwise than the other's": apart > _RETURN,
     }
     for reason, holds in reasons.items():
         if holds:
             return _refused(first, f"not aligned: {reason}", before)
-    if _disagreement(level, matrix, start, model) > _AGREEMENT:
-        return _refused(first, "not aligned: two halves of the picture disagree", before)
     return Transform(as_matrix(matrix), model, before, after)
 
 
@@ -164,18 +169,14 @@ def _refined(level, candidates, model, start, steps):
     return distinct
 
 
-def _disagreement(level, matrix, start, model):
-    """Pixels between where two halves of the points, each every other square, put them all."""
-    points, side = level.points, max(8, max(level.size) // 12)
-    odd = (points.row // side + points.column // side) % 2
-    halves = [
-        refine(level, matrix, model, start=start, steps=_AGAIN, part=odd == each) for each in (0, 1)
-    ]
-    if any(each is None for each in halves):
-        return np.inf
-    pixels = np.stack([points.column, points.row, np.ones_like(points.row)])
-    one, other = (level.inside(each) @ pixels for each in halves)
-    return np.linalg.norm(one[:2] / one[2] - other[:2] / other[2], axis=0).mean()
+def _from_source(level, matrix, start, model):
+    """The same matrix, refined by the edges of the source in place of the reference's."""
+    back = Level(level.source, level.reference, level.full_source, level.full)
+    found = refine(back, np.linalg.inv(matrix), model, start=np.linalg.inv(start), steps=_STEPS[2])
+    if found is None:
+        return None
+    found = np.linalg.inv(found)
+    return found / found[2, 2]
 
 
 def _refused(matrix, remark, before=None):
@@ -188,8 +189,14 @@ def _compared(reference, source, *matrices):
 
 
 def _stretched(gray):
-    """Most of its values in [0, 1]."""
+    """f32[H, W] in [0, 1]: its histogram equalized, but not far where few values have most pixels.
+
+    What is nearly black in one exposure then has the edges that it has in the other.
+    """
     low, high = np.percentile(gray, (0.5, 99.5))
     if not high > low:
         low, high = float(gray.min()), float(gray.max())
-    return (gray - np.float32(low)) / np.float32(max(high - low, 1e-12))
+    values = np.clip((gray - np.float32(low)) / np.float32(max(high - low, 1e-12)), 0, 1)
+    counts, edges = np.histogram(values, _VALUES, (0, 1))
+    reached = np.cumsum(np.minimum(counts, _GAIN * values.size / _VALUES))
+    return np.interp(values, edges, np.append(0, reached / reached[-1])).astype(np.float32)

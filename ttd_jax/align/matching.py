@@ -15,8 +15,11 @@ _POINTS = 20000  # of the reference, that a refinement looks at
 _EDGE = 0.1  # the least energy of channels that makes a pixel such a point
 _SOFT = 0.6  # the difference between two edges from which on they hardly pull
 _BORDER = 2  # pixels at which a filter saw what is not there
-_AREA = 30  # pixels that see about the same edge
-_STILL = 0.02  # of a pixel: a smaller step ends a refinement
+_AREA = 80  # pixels that see about the same edge
+_STILL = 0.01  # of a pixel: a smaller step ends a refinement
+_MEMORY = 3  # steps by which the last is extrapolated
+_FURTHER = 3  # times as long it is at most
+_DISTINCT = 1e-2  # of the largest change between steps: less tells nothing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,13 +187,12 @@ def refine(
     *,
     start: np.ndarray,
     steps: int,
-    part: np.ndarray | None = None,
 ) -> np.ndarray | None:
     """The warp near `matrix` under which the edges fall upon each other.
 
     Gauss-Newton steps, each composed with the warp before it (Baker and Matthews,
     "Lucas-Kanade 20 Years On", IJCV 56(3), 2004); edges that only one picture has, or that differ
-    much, pull little.
+    much, pull little. Such steps are too short where little is alike: they are extrapolated.
 
     Args:
       level: the pictures.
@@ -199,7 +201,6 @@ def refine(
       start: f64[3, 3], of which cameras hardly shear or bend what they see: where edges say little
         about that, this does.
       steps: at most so many.
-      part: bool[P], which of the level's points count; None for all.
 
     Returns:
       f64[3, 3], None where the steps lead nowhere.
@@ -220,25 +221,28 @@ def refine(
     strength = np.square(points.channels).sum(0)
     inner, origin = level.inside(matrix), np.linalg.inv(level.inside(start) @ about)
     rare = fitting.rare(model)
+    place, places, moves = fitting.vector(model, origin @ inner @ about), [], []
     for _ in range(steps):
         warped, seen = level.warped(inner)
         warped = _at(warped, points.index)
         difference = warped - points.channels
         weight = seen.ravel()[points.index] * np.sqrt(strength * np.square(warped).sum(0))
         weight /= np.square(1 + np.square(difference).sum(0) / np.float32(_SOFT**2))
-        if part is not None:
-            weight *= part
         mixed = (across * (xy * weight)) @ down.T
         normal = (across * (xx * weight)) @ across.T + (down * (yy * weight)) @ down.T
         normal = (normal + mixed + mixed.T).astype(np.float64)
         pull = across @ ((points.across * difference).sum(0) * weight)
         pull = (pull + down @ ((points.down * difference).sum(0) * weight)).astype(np.float64)
         noise = _AREA * (np.square(difference).mean(0) @ weight) / (weight.sum() + 1e-9)
-        unlikely = rare @ fitting.vector(model, origin @ inner @ about) * half
+        unlikely = rare @ place * half
         normal += noise / half**2 * rare.T @ rare + np.eye(len(normal)) * 1e-6
         pull += noise / half**2 * rare.T @ unlikely
         step = fitting.small_matrix(model, np.linalg.solve(normal, pull) / half)
-        before, inner = inner, inner @ about @ np.linalg.inv(step) @ np.linalg.inv(about)
+        move = fitting.vector(model, origin @ inner @ about @ np.linalg.inv(step)) - place
+        places, moves = [*places, place][-_MEMORY:], [*moves, move][-_MEMORY:]
+        place = place + _further(places, moves)
+        before = inner
+        inner = np.linalg.inv(origin) @ fitting.small_matrix(model, place) @ np.linalg.inv(about)
         inner /= inner[2, 2]
         moved = corner_error(before, inner, level.size)
         if not moved < max(level.size):  # nor a number
@@ -246,6 +250,21 @@ def refine(
         if moved < _STILL:
             break
     return level.outside(inner)
+
+
+def _further(places, moves):
+    """f64[K], the last move as long as those before it let foresee.
+
+    Anderson, "Iterative Procedures for Nonlinear Integral Equations", J. ACM 12(4), 1965.
+    """
+    moved, changed = (
+        np.reshape([each[-1] - other for other in each[:-1]], (-1, len(moves[-1]))).T
+        for each in (places, moves)
+    )
+    shares, *_ = np.linalg.lstsq(changed, moves[-1], rcond=_DISTINCT)
+    step = moves[-1] - (moved + changed) @ shares
+    longest = _FURTHER * np.linalg.norm(moves[-1])
+    return step * min(1, longest / (np.linalg.norm(step) + 1e-30))
 
 
 def _shrunk(picture, side):

@@ -20,7 +20,8 @@ _CANDIDATES = 6  # of the search, that are refined at the first level
 _FINALISTS = 3  # of those, at the second
 _APART = 0.03  # of the longer side: from there on two warps are two
 _RIVAL = 0.9  # of the best likeness at the second level: another warp this good leaves it open
-_LIKENESS = 0.27  # the least: pictures of different scenes reach 0.26 by chance
+# The least likeness: the more a warp is free to do, the more it finds by chance.
+_LIKENESS = {"translation": 0.25, "similarity": 0.28, "affine": 0.31, "homography": 0.31}
 _RETURN = 2.2  # pixels of the last level between what is found from the one picture and the other
 _SAME = 0.1  # of a pixel
 _VALUES = 1024  # that a picture's are counted by
@@ -147,7 +148,7 @@ def estimate_pair(
     reasons = {
         "what fits best is too far off": not within_bounds(matrix, start, reference.shape, *bounds),
         "no warp beats none": alike and after <= before,
-        "too little is alike": after < _LIKENESS,
+        "too little is alike": after < _LIKENESS[model],
         "other warps fit as well": max(rivals, default=0) > _RIVAL * candidates[0][0],
         "the edges of the one picture say otherwise than the other's": apart > _RETURN,
     }

@@ -4,7 +4,7 @@ from ttd_jax.networks.cddfuse import blocks as cddfuse_blocks
 from ttd_jax.networks.cddfuse import network as cddfuse
 
 
-def make_shallow(setattr_=setattr):
+def make_shallow(setattr_):
     """One coupling in each detail branch and no transformer blocks around the branches."""
 
     def one_node(nodes, precision):

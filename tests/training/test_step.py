@@ -42,23 +42,19 @@ def finish(process):
 
 @pytest.fixture(scope="module")
 def deviations(request):
-    """network -> how far four devices are from one."""
+    """How far four devices are from one."""
     return finish(start(request, "four_devices", devices=4))
 
 
-@pytest.mark.parametrize(
-    ("network", "how"),
-    [("cddfuse", "accumulated"), ("ifcnn", "accumulated"), ("ifcnn", "spread")],
-)
-def test_gradient_on_four_devices_is_that_of_the_whole_batch(deviations, network, how):
-    assert deviations[network][f"gradient, {how}"] <= 1e-6
-    assert deviations[network][f"metrics, {how}"] <= 1e-4
+@pytest.mark.parametrize("how", ["accumulated", "spread"])
+def test_gradient_on_four_devices_is_that_of_the_whole_batch(deviations, how):
+    assert deviations[f"gradient, {how}"] <= 1e-6
+    assert deviations[f"metrics, {how}"] <= 1e-4
 
 
-@pytest.mark.parametrize("network", ["cddfuse", "ifcnn"])
-def test_parameters_after_a_step_on_four_devices_are_those_of_the_whole_batch(deviations, network):
-    assert deviations[network]["params under Adam, in learning rates"] <= 0.05
-    assert deviations[network].get("params under SGD", 0.0) <= 1e-6
+def test_parameters_after_a_step_on_four_devices_are_those_of_the_whole_batch(deviations):
+    assert deviations["params under Adam, in learning rates"] <= 0.05
+    assert deviations["params under SGD"] <= 1e-6
 
 
 def test_two_processes_train_one_state(request):

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jinja2
 
@@ -109,6 +110,18 @@ class Section:
         return found
 
 
+def page_environment(**options: Any) -> jinja2.Environment:
+    """Where the templates of pages are; `options` as `jinja2.Environment` takes them."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("ttd_jax.evaluation", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        **options,
+    )
+
+
 def render(
     sections: Sequence[Section], protocol: str, ranked: Mapping[str, Mapping] | None = None
 ) -> str:
@@ -119,14 +132,7 @@ def render(
       protocol: of the metrics.
       ranked: of their comparisons, see `comparison.rank`.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ttd_jax.evaluation", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_only_numbers,
-    )
+    environment = page_environment(finalize=_only_numbers)
     environment.filters |= {"number": number, "signed": signed}
     environment.globals |= {"metrics": metrics.METRICS, "plot": plots, "arrow": arrow}
     environment.globals |= {"groups": groups, "rank_table": rank_table, "rank_notes": rank_notes}

@@ -7,11 +7,11 @@ from ttd_jax.errors import counted, some
 from ttd_jax.evaluation import tables
 from ttd_jax.evaluation.steps import SOURCE, STEP_METRICS
 from ttd_jax.files import dumps
-from ttd_jax.metrics.intervals import estimate, estimates, paired_difference, paired_differences
+from ttd_jax.metrics.intervals import estimate, estimates, paired_difference
 from ttd_jax.metrics.ranks import mean_ranks
 from ttd_jax.report.csv_text import csv_text
 from ttd_jax.report.markdown import table
-from ttd_jax.report.scores import RANK, grouped_rows, heading, shown, undefined_notes
+from ttd_jax.report.scores import grouped_rows, heading, undefined_notes
 
 
 def sequence_files(
@@ -64,9 +64,7 @@ def summarize(records: Sequence[Mapping], names: Sequence[str]) -> dict:
     summary = {
         "frames": len(own),
         "cuts": [record["frame"] for record in own if record["cut"]],
-        "methods": estimates(columns),
-        "baseline": baseline,
-        "differences": paired_differences(columns, baseline),
+        **tables.compared(columns),
         "temporal": _temporal(records, own),
     }
     if len(columns) > 1:
@@ -97,8 +95,7 @@ def markdown(summary: Mapping, protocol: str, names: Sequence[str]) -> str:
     """A table of the frames, and one of what changes from frame to frame."""
     rows = grouped_rows(names, lambda name: tables.row(summary, name, heading(name)))
     if "ranks" in summary:
-        ranks = (shown(summary["ranks"][method], ".2f") for method in summary["methods"])
-        rows.append([f"**{RANK}**", *ranks, *[""] * len(summary["differences"])])
+        rows.append(tables.rank_row(summary))
     spread = "; mean ± std [95 % bootstrap interval of the mean]" if summary["frames"] > 1 else ""
     notes = undefined_notes(summary["methods"], "frame")
     lines = [

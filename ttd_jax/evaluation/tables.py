@@ -92,15 +92,25 @@ def columns_of(records: Sequence[Mapping], names: Sequence[str], field: str = "s
     return columns
 
 
-def _summary(records, names):
-    columns = columns_of(records, names)
-    baseline, methods = next(iter(columns)), estimates(columns)
-    summary = {
-        "images": len(records) // len(columns),
-        "methods": methods,
+def compared(columns: Mapping) -> dict:
+    """Estimates of the figures of `columns_of`, and paired differences from the first method."""
+    baseline = next(iter(columns))
+    return {
+        "methods": estimates(columns),
         "baseline": baseline,
         "differences": paired_differences(columns, baseline),
     }
+
+
+def rank_row(summary: Mapping) -> list[str]:
+    """The row of the methods' mean ranks, below those of `row`."""
+    ranks = (shown(summary["ranks"][method], ".2f") for method in summary["methods"])
+    return [f"**{RANK}**", *ranks, *[""] * len(summary["differences"])]
+
+
+def _summary(records, names):
+    columns = columns_of(records, names)
+    summary = {"images": len(records) // len(columns), **compared(columns)}
     if len(columns) > 1:
         summary |= {"ranks": mean_ranks(columns), "significance": significance(columns)}
     return summary
@@ -121,8 +131,7 @@ def markdown(summary: Mapping, protocol: str, names: Sequence[str]) -> str:
     rows = grouped_rows(names, lambda name: row(summary, name, heading(name)))
     notes = undefined_notes(summary["methods"])
     if "ranks" in summary:
-        ranks = (shown(summary["ranks"][method], ".2f") for method in summary["methods"])
-        rows.append([f"**{RANK}**", *ranks, *[""] * len(summary["differences"])])
+        rows.append(rank_row(summary))
         notes.append(told_apart(summary["ranks"], summary["significance"]))
     spread = "; mean ± std [95 % bootstrap interval of the mean]" if summary["images"] > 1 else ""
     lines = [

@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 
-import jinja2
-
-from ttd_jax.evaluation.report import number
+from ttd_jax.evaluation.report import number, page_environment
 from ttd_jax.evaluation.sequence_tables import known_steps
 from ttd_jax.report.scores import heading
 from ttd_jax.version import __version__
@@ -20,26 +18,23 @@ def render_video(views: Mapping[str, str], summary: Mapping, *, title: str, text
       title: of the page.
       text: what there is to see.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ttd_jax.evaluation", "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     steps, still = summary["temporal"]["methods"], summary["methods"]
     rows = [(f"{name} ↓", name, steps) for name in known_steps(summary)]
     rows += [(heading(name), name, still) for name in next(iter(still.values()))]
-    return environment.get_template("video.html").render(
-        methods=list(still),
-        views=views,
-        rows=[
-            (title, [number(of[method][name]["mean"]) for method in still])
-            for title, name, of in rows
-        ],
-        source=number(summary["temporal"]["source"]["mean"]),
-        frames=summary["frames"],
-        title=title,
-        text=text,
-        version=__version__,
+    return (
+        page_environment()
+        .get_template("video.html")
+        .render(
+            methods=list(still),
+            views=views,
+            rows=[
+                (title, [number(of[method][name]["mean"]) for method in still])
+                for title, name, of in rows
+            ],
+            source=number(summary["temporal"]["source"]["mean"]),
+            frames=summary["frames"],
+            title=title,
+            text=text,
+            version=__version__,
+        )
     )

@@ -1,11 +1,12 @@
 """What a user can choose about a fuse run."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from ttd_jax.core.color import COLORS, resolve_color
 from ttd_jax.errors import UserError
 from ttd_jax.networks import FusionSpec
-from ttd_jax.pictures.images import Reading
+from ttd_jax.pictures.images import Picture, Reading
 from ttd_jax.registry import unknown
 
 # As `ttd_jax.core.color` has them, and as the script of the network's authors saves its results.
@@ -76,6 +77,15 @@ class FuseOptions:
     def gray(self) -> bool:
         """Whether the network is given the sources' grays."""
         return self.color == "network"
+
+    def given(self, pictures: Sequence[Picture]) -> list[Picture]:
+        """What the network is given of a scene's pictures."""
+        if self.gray:
+            pictures = [picture.grayed() for picture in pictures]
+        first, *others = pictures
+        if self.output_range == "source":  # results stay floats until they have its values
+            first = dataclasses.replace(first, pixels=first.as_float())
+        return [first, *others]
 
     def resolve_color(self, colored: tuple[bool, ...]) -> str:
         """The mode for a scene of these options."""

@@ -199,7 +199,7 @@ def check_memory(job: FuseJob, model: Model) -> None:
     fuser = _fuser(job, model)
     for batch, slots in _unfinished(job, fuser):
         _, pictures = job.scenes.load(next(iter(slots.values())))
-        fuser.check(batch, _given(job, pictures))
+        fuser.check(batch, job.options.given(pictures))
 
 
 def _unfinished(job, fuser):
@@ -283,7 +283,8 @@ def _fuse_batches(job, fuser, classifier):
         for (batch, slots), loaded in ahead(load, _unfinished(job, fuser), 1, fits=fits):
             begun, compiled = time.perf_counter(), fuser.compile_seconds
             named = {
-                slot: (example.name, _given(job, own)) for slot, (example, own) in loaded.items()
+                slot: (example.name, job.options.given(own))
+                for slot, (example, own) in loaded.items()
             }
             for slot, result in fuser(batch, named):
                 index, (example, pictures) = slots[slot], loaded[slot]
@@ -315,14 +316,6 @@ def _fuse_batches(job, fuser, classifier):
                 }
             )
     return records, times
-
-
-def _given(job, pictures):
-    """What the network is given of a scene's pictures."""
-    first, *others = job.scenes.given(pictures)
-    if job.options.output_range == "source":  # results stay floats until they have its values
-        first = dataclasses.replace(first, pixels=first.as_float())
-    return [first, *others]
 
 
 def _record(job, index, example, pictures, result):

@@ -104,15 +104,6 @@ class SequenceJob:
             steady=self.options.steady,
         )
 
-    def given(self, pictures: Sequence[Picture]) -> list[Picture]:
-        """What the network is given of a frame's pictures."""
-        if self.options.fusing.gray:
-            pictures = [picture.grayed() for picture in pictures]
-        first, *others = pictures
-        if self.options.fusing.output_range == "source":  # results stay floats till they have its
-            first = dataclasses.replace(first, pixels=first.as_float())
-        return [first, *others]
-
 
 def plan_sequence(
     paths: Sequence[str],

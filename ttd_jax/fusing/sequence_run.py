@@ -35,7 +35,7 @@ def check_memory(job: SequenceJob, model: Model) -> None:
       UserError: memory has no room for any strip of a frame.
     """
     fuser = _fuser(job, model)
-    fuser.check(_batches(job, fuser)[0], job.given(job.first))
+    fuser.check(_batches(job, fuser)[0], job.options.fusing.given(job.first))
 
 
 def _fuser(job, model):
@@ -62,7 +62,7 @@ class _Alike:
 
 def _batches(job, fuser):
     """All frames in batches, the same in every run."""
-    given = job.given(job.first)
+    given = job.options.fusing.given(job.first)
     frame = _Alike(
         size=given[0].size,
         colored=tuple(picture.colored for picture in given),
@@ -140,7 +140,7 @@ def _fuse_frames(job, fuser, batches, state, tally):
         for batch in batches[-(-state.number // capacity) :]:
             own = [next(frames) for _ in batch.indices]
             given = {
-                slot: (job.sink.name(frame.number), job.given(frame.pictures))
+                slot: (job.sink.name(frame.number), job.options.fusing.given(frame.pictures))
                 for slot, frame in enumerate(own)
             }
             if job.options.steady:
